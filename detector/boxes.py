@@ -1,0 +1,87 @@
+"""Boxes on their way from the network to the table: corners, scores, classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.errors import GeometryError
+from detector.geometry.boxes import Corners, as_corners
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Scored oriented boxes in one pixel frame.
+
+    Attributes:
+        corners: `(N, 4, 2)` float64, pixels, clockwise, first edge = length.
+        scores: `(N,)` float32 in [0, 1].
+        class_ids: `(N,)` int64, values of `ObjectClass`.
+
+    Raises:
+        GeometryError: the lengths of the arrays differ.
+    """
+
+    corners: Corners
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if not len(self.corners) == len(self.scores) == len(self.class_ids):
+            raise GeometryError(
+                f"{len(self.corners)} boxes with {len(self.scores)} scores and "
+                f"{len(self.class_ids)} classes"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
+        """The boxes at `index`, in its order."""
+        return type(self)(self.corners[index], self.scores[index], self.class_ids[index])
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No boxes."""
+        return cls(as_corners([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All boxes of `parts`, in order."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            np.concatenate([part.corners for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.class_ids for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TileBoxes:
+    """Boxes of many tiles in the frame of the scene, each with the tile that saw it.
+
+    Attributes:
+        boxes: `N` boxes, scene frame.
+        tiles: `(N,)` int64, `Tile.index` of the tile that each comes from.
+    """
+
+    boxes: Boxes
+    tiles: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if len(self.boxes) != len(self.tiles):
+            raise GeometryError(f"{len(self.boxes)} boxes with {len(self.tiles)} tile indices")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All boxes of `parts`, in order."""
+        tiles = [part.tiles for part in parts] or [np.zeros(0, np.int64)]
+        return cls(Boxes.concatenate([part.boxes for part in parts]), np.concatenate(tiles))

@@ -1,0 +1,1 @@
+"""Configuration: dataclass schema, Hydra composition, one-line errors."""

@@ -1,0 +1,1 @@
+"""Pixel windows, oriented boxes and geodesic measures."""

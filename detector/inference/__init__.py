@@ -1,0 +1,1 @@
+"""The pipeline from scene to detections, one scene or many."""

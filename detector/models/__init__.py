@@ -1,0 +1,1 @@
+"""Weights, cards and backends: batches of tiles to oriented boxes."""

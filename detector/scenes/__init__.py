@@ -1,0 +1,1 @@
+"""Scene files: discovery, windows at a scale, stretch, valid masks, time and place."""

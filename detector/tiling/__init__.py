@@ -1,0 +1,1 @@
+"""Tile plans and the merge that counts every object once."""
