@@ -97,7 +97,7 @@ class Detections:
         return type(self)(scene_id=self.scene_id, acquired=self.acquired, crs=self.crs, **arrays)
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:
-        """One row an object, columns `COLUMNS` and `geometry` (map frame, or pixels without CRS)."""
+        """One row an object: `COLUMNS` and `geometry` (map frame, pixels without CRS)."""
         acquired = pd.Series([self.acquired] * len(self), dtype="datetime64[us, UTC]")
         table: dict[str, Any] = {
             "scene_id": pd.Series([self.scene_id] * len(self), dtype="str"),

@@ -128,7 +128,7 @@ def iou_pairs(a: NDArray[np.object_], b: NDArray[np.object_]) -> NDArray[np.floa
     """
     shared = shapely.area(shapely.intersection(a, b))
     union = shapely.area(a) + shapely.area(b) - shared
-    return np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0))
 
 
 def iou_matrix(a: Corners, b: Corners) -> NDArray[np.float64]:

@@ -1,0 +1,58 @@
+"""Which bands of a raster are red, green and blue."""
+
+from __future__ import annotations
+
+import rasterio
+from rasterio.enums import ColorInterp
+
+from detector.errors import SceneError
+
+COLOUR_NAMES = (("red", "b04", "b4"), ("green", "b03", "b3"), ("blue", "b02", "b2"))
+
+
+def choose_bands(
+    dataset: rasterio.DatasetReader, wanted: tuple[int, ...] | None
+) -> tuple[int, ...]:
+    """Band numbers to read: three (red, green, blue), or one that is grey or has a palette.
+
+    In order: what the user says, the colour interpretation, the bands' names, one grey band.
+
+    Args:
+        dataset: an open raster with at least one band.
+        wanted: one or three band numbers from the user.
+
+    Raises:
+        SceneError: a wanted band does not exist, or the file does not tell its colours.
+    """
+    if wanted:
+        return _checked(dataset, wanted)
+    colours = list(dataset.colorinterp)
+    rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(colour in colours for colour in rgb):
+        return tuple(colours.index(colour) + 1 for colour in rgb)
+    names = [(name or "").strip().lower() for name in dataset.descriptions]
+    named = tuple(_named(names, aliases) for aliases in COLOUR_NAMES)
+    if all(named):
+        return named
+    opaque = [i + 1 for i, colour in enumerate(colours) if colour != ColorInterp.alpha]
+    if len(opaque) <= 2:
+        return (opaque[0],) if opaque else (1,)
+    if len(opaque) == 3:
+        return tuple(opaque)
+    raise SceneError(
+        f"{dataset.name}: {dataset.count} bands and none is named red, green or blue; say which "
+        "they are, for example scene.bands=[3,2,1]"
+    )
+
+
+def _checked(dataset: rasterio.DatasetReader, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    if len(wanted) not in (1, 3) or not all(1 <= band <= dataset.count for band in wanted):
+        raise SceneError(
+            f"{dataset.name}: scene.bands={list(wanted)} does not fit a file of {dataset.count} "
+            f"bands; name one or three between 1 and {dataset.count}"
+        )
+    return wanted
+
+
+def _named(names: list[str], aliases: tuple[str, ...]) -> int:
+    return next((names.index(alias) + 1 for alias in aliases if alias in names), 0)

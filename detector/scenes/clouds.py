@@ -1,0 +1,149 @@
+"""Cloud masks that come with a scene: SCL, UDM2, or a plain mask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioIOError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+CloudKind = Literal["scl", "udm2", "mask"]
+
+# Sentinel-2 L2A scene classification: no data, clouds (medium, high probability), thin cirrus.
+# Source: ESA, Sentinel-2 Products Specification Document, SCL. Objects show in cloud shadow (3).
+SCL_UNSEEN = (0, 8, 9, 10)
+# Planet UDM2 bands: 1 clear, 2 snow, 3 shadow, 4 light haze, 5 heavy haze, 6 cloud.
+# Source: Planet, Usable Data Masks. Objects show through light haze and shadow.
+UDM2_UNSEEN_BANDS = (5, 6)
+PLANET_ASSET = re.compile(r"_(?:Analytic|Visual|analytic|visual|pansharpened|panchromatic).*$")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudMask:
+    """Where the cloud mask of a scene is.
+
+    Attributes:
+        path: the file; the scene's own where `band` of it is the mask.
+        kind: how its values are read: `scl`, `udm2`, or `mask` (not 0 = cloud).
+        band: band number of a mask of one band.
+    """
+
+    path: str
+    kind: CloudKind
+    band: int = 1
+
+
+def find_cloud_mask(
+    dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any]
+) -> CloudMask | None:
+    """The cloud mask in or beside a scene, or None.
+
+    In order: a band named SCL or cloud; an asset `scl`, `udm2` or `cloud` of the STAC sidecar; a
+    file `<stem>_SCL.tif`, `<stem>_udm2.tif` or `<stem>_cloud.tif`, Planet's naming included.
+    """
+    for band, name in enumerate(dataset.descriptions, start=1):
+        label = (name or "").strip().lower()
+        if label in ("scl", "cloud", "clouds", "cloud_mask"):
+            return CloudMask(dataset.name, "scl" if label == "scl" else "mask", band)
+    scene = Path(dataset.name)
+    for path in _candidates(scene, sidecar):
+        kind = _kind(path.stem)
+        if kind is not None and path != scene and path.is_file():
+            return CloudMask(str(path), kind)
+    return None
+
+
+def _candidates(scene: Path, sidecar: Mapping[str, Any]) -> list[Path]:
+    assets = sidecar.get("assets")
+    found = []
+    for key, asset in assets.items() if isinstance(assets, dict) else ():
+        href = asset.get("href") if isinstance(asset, dict) else None
+        # Only files beside the scene: a sidecar is not trusted to point anywhere else.
+        if isinstance(href, str) and _kind(str(key)) and ".." not in Path(href).parts:
+            found.append(scene.parent / Path(href).name)
+    stems = {scene.stem, PLANET_ASSET.sub("", scene.stem)}
+    endings = ("SCL", "scl", "udm2", "UDM2", "cloud", "clouds", "cloudmask")
+    return found + [
+        scene.with_name(f"{stem}_{ending}.tif") for stem in sorted(stems) for ending in endings
+    ]
+
+
+def _kind(name: str) -> CloudKind | None:
+    label = name.lower()
+    if label.endswith("scl"):
+        return "scl"
+    if label.endswith("udm2"):
+        return "udm2"
+    return "mask" if label.endswith(("cloud", "clouds", "cloudmask", "cloud_mask")) else None
+
+
+class CloudReader:
+    """Reads a cloud mask in the pixel frame of its scene, whatever the mask's own grid.
+
+    Raises:
+        RasterioIOError: the mask cannot be opened or read.
+    """
+
+    def __init__(self, mask: CloudMask, scene: rasterio.DatasetReader) -> None:
+        self._mask = mask
+        self._stack = ExitStack()
+        source = self._stack.enter_context(rasterio.open(mask.path))
+        self._scale = (source.width / scene.width, source.height / scene.height)
+        if scene.crs and source.crs and mask.path != scene.name:
+            source = self._stack.enter_context(
+                WarpedVRT(
+                    source,
+                    crs=scene.crs,
+                    transform=scene.transform,
+                    width=scene.width,
+                    height=scene.height,
+                    resampling=Resampling.nearest,
+                )
+            )
+            self._scale = (1.0, 1.0)
+        if mask.kind == "udm2" and source.count < max(UDM2_UNSEEN_BANDS):
+            raise RasterioIOError(f"{mask.path} has {source.count} bands, a UDM2 mask has 8")
+        self._source = source
+
+    def clouded(self, window: Window, out_size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Cloud in a window inside the scene.
+
+        Args:
+            window: pixels of the scene, may be fractional.
+            out_size: `(width, height)`.
+
+        Returns:
+            `(height, width)`.
+        """
+        sx, sy = self._scale
+        window = Window(
+            window.col_off * sx, window.row_off * sy, window.width * sx, window.height * sy
+        )
+        bands = list(UDM2_UNSEEN_BANDS) if self._mask.kind == "udm2" else [self._mask.band]
+        values = self._source.read(
+            bands,
+            window=window,
+            out_shape=(len(bands), out_size[1], out_size[0]),
+            resampling=Resampling.nearest,
+        )
+        if self._mask.kind == "scl":
+            return np.isin(values[0], SCL_UNSEEN)
+        return np.asarray((values != 0).any(axis=0))
+
+    def reopen(self, scene: rasterio.DatasetReader) -> CloudReader:
+        """The same mask with handles of its own, for another thread."""
+        return CloudReader(self._mask, scene)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._stack.close()

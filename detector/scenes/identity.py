@@ -1,0 +1,53 @@
+"""A name for a scene that holds in any folder: its stem and a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from pathlib import PurePosixPath
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window
+
+SAMPLE_PX = 64
+SAMPLE_PLACES = ((0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
+HASH_DIGITS = 8
+MAX_STEM_BYTES = 120
+
+
+def content_hash(dataset: rasterio.DatasetReader) -> str:
+    """Hexadecimal SHA-256 of size, bands, type, geotransform and five sampled blocks."""
+    digest = hashlib.sha256()
+    header = (dataset.width, dataset.height, dataset.count, dataset.dtypes[0])
+    digest.update(repr(header).encode())
+    digest.update(np.asarray(dataset.transform[:6], "<f8").tobytes())
+    for x, y in SAMPLE_PLACES:
+        width, height = min(SAMPLE_PX, dataset.width), min(SAMPLE_PX, dataset.height)
+        column = int(x * (dataset.width - width))
+        row = int(y * (dataset.height - height))
+        block = dataset.read(1, window=Window(column, row, width, height))
+        digest.update(np.ascontiguousarray(block).tobytes())
+    return digest.hexdigest()
+
+
+def scene_stem(path: str) -> str:
+    """The stem of a file's or GDAL name, as text."""
+    last = PurePosixPath(path.replace("\\", "/")).name
+    return PurePosixPath(last.split("?", 1)[0]).stem or "scene"
+
+
+def make_scene_id(stem: str, digest: str) -> str:
+    """A name that is safe as a folder everywhere: letters and digits of any script, `-`, `_`, `.`.
+
+    Examples:
+        >>> make_scene_id("../나진 (1)", "0123456789abcdef")
+        '나진_1-01234567'
+    """
+    text = unicodedata.normalize("NFC", stem)
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
+    while "__" in safe:
+        safe = safe.replace("__", "_")
+    safe = safe.strip("._-") or "scene"
+    short = safe.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+    return f"{short}-{digest[:HASH_DIGITS]}"

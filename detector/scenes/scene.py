@@ -1,0 +1,393 @@
+"""A scene: windows of a raster at any scale, in 8 bits, with what is valid and seen.
+
+A `Scene` holds one dataset handle and belongs to one thread; `reopen` gives another thread its own
+without measuring the scene again. It never reads more than the window asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from detector.errors import SceneError
+from detector.geometry.geodesy import PixelSize, apply_transform, pixel_size
+from detector.geometry.windows import PixelWindow
+from detector.scenes.bands import choose_bands
+from detector.scenes.clouds import CloudReader, find_cloud_mask
+from detector.scenes.identity import content_hash, make_scene_id, scene_stem
+from detector.scenes.metadata import find_acquired, find_angles, read_sidecar
+from detector.scenes.stretch import apply_stretch, fit_stretch
+from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, Stretch
+
+SAMPLE_SIDE_PX = 1024  # longer side of the overview that the stretch is fitted on
+
+
+def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
+    """Open a raster as a scene.
+
+    Args:
+        path: any file or name that GDAL reads.
+        options: what the user says of the scene.
+
+    Returns:
+        The scene, to be closed or used as a context manager.
+
+    Raises:
+        SceneError: the file is missing, is not a raster, has no bands, no valid pixels, or does
+            not tell its colours.
+    """
+    options = options or SceneOptions()
+    dataset = _open_dataset(str(path))
+    try:
+        with _as_scene_error(str(path)):
+            return _examine(dataset, str(path), options)
+    except BaseException:
+        dataset.close()
+        raise
+
+
+class Scene:
+    """An open scene; see the module's text. Made by `open_scene`."""
+
+    def __init__(
+        self,
+        info: SceneInfo,
+        dataset: rasterio.DatasetReader,
+        pixels: _PixelRules,
+        clouds: CloudReader | None,
+    ) -> None:
+        self.info = info
+        self._dataset = dataset
+        self._pixels = pixels
+        self._clouds = clouds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._dataset.close()
+        if self._clouds is not None:
+            self._clouds.close()
+
+    def reopen(self) -> Scene:
+        """The same scene with handles of its own, for another thread.
+
+        Raises:
+            SceneError: the file is gone or another one.
+        """
+        dataset = _open_dataset(self.info.path)
+        with _as_scene_error(self.info.path):
+            clouds = self._clouds.reopen(dataset) if self._clouds is not None else None
+        return Scene(self.info, dataset, self._pixels, clouds)
+
+    def read(self, window: PixelWindow, out_size: tuple[int, int] | None = None) -> ScenePixels:
+        """The pixels of a window.
+
+        Args:
+            window: full resolution; may reach beyond the scene.
+            out_size: `(width, height)` to resample to; the window's own size by default. Averages
+                (through overviews) when that is smaller, bilinear when it is larger.
+
+        Returns:
+            Stretched RGB and the valid mask; outside the scene 0 and invalid.
+
+        Raises:
+            SceneError: the file is damaged.
+        """
+        return self.read_bounds(window.bounds, out_size or (window.width, window.height))
+
+    def read_bounds(
+        self, bounds: tuple[float, float, float, float], out_size: tuple[int, int]
+    ) -> ScenePixels:
+        """As `read`, for `(x_min, y_min, x_max, y_max)` in pixels, fractions allowed."""
+        width, height = out_size
+        rgb = np.zeros((height, width, 3), np.uint8)
+        valid = np.zeros((height, width), np.bool_)
+        part = _place(bounds, out_size, (self.info.width, self.info.height))
+        if part is not None:
+            with _as_scene_error(self.info.path):
+                values, seen = self._pixels.read(self._dataset, part.window, part.size)
+            stretched = apply_stretch(values, self.info.stretch)
+            rgb[part.slices] = np.where(seen[..., None], np.moveaxis(stretched, 0, -1), 0)
+            valid[part.slices] = seen
+        return ScenePixels(rgb, valid)
+
+    def observation(self, window: PixelWindow, out_size: tuple[int, int]) -> Observation:
+        """What of a window was seen: valid and not under a known cloud.
+
+        Args:
+            window: full resolution; may reach beyond the scene.
+            out_size: `(width, height)` of the answer.
+
+        Raises:
+            SceneError: the file or its cloud mask is damaged.
+        """
+        seen = np.zeros((out_size[1], out_size[0]), np.bool_)
+        part = _place(window.bounds, out_size, (self.info.width, self.info.height))
+        if part is not None:
+            with _as_scene_error(self.info.path):
+                inside = self._pixels.read_valid(self._dataset, part.window, part.size)
+                if self._clouds is not None:
+                    inside &= ~self._clouds.clouded(part.window, part.size)
+            seen[part.slices] = inside
+        return Observation(seen, cloud_known=self.info.cloud_source is not None)
+
+    def to_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map coordinates of `(..., 2)` pixel coordinates; unchanged without CRS."""
+        return apply_transform(self.info.transform, np.asarray(points, np.float64))
+
+    def to_pixel(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixel coordinates of `(..., 2)` map coordinates; unchanged without CRS."""
+        return apply_transform(~self.info.transform, np.asarray(points, np.float64))
+
+
+def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) -> Scene:
+    if dataset.count == 0:
+        raise SceneError(f"{path}: no bands; if it holds subdatasets, name one of them")
+    if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
+        raise SceneError(f"{path}: complex values are not an image; give the detected product")
+    rules = _PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
+    stretch = rules.fit_stretch(dataset, path)
+    name = scene_stem(path)
+    sidecar = read_sidecar(path)
+    acquired, acquired_source = find_acquired(dataset, sidecar, name)
+    if options.acquired is not None:
+        acquired, acquired_source = options.acquired, "given"
+    mask = find_cloud_mask(dataset, sidecar) if options.clouds == "auto" else None
+    clouds = CloudReader(mask, dataset) if mask is not None else None
+    size, gsd_source = _measure(dataset, options.gsd_m)
+    digest = content_hash(dataset)
+    info = SceneInfo(
+        scene_id=make_scene_id(name, digest),
+        path=path,
+        name=name,
+        width=dataset.width,
+        height=dataset.height,
+        crs=dataset.crs.to_string() if dataset.crs else None,
+        transform=dataset.transform if dataset.crs else Affine.identity(),
+        pixel_size=size,
+        gsd_source=gsd_source,  # type: ignore[arg-type]
+        acquired=acquired,
+        acquired_source=acquired_source,
+        angles=find_angles(dataset, sidecar),
+        bands=rules.bands,
+        stretch=stretch,
+        valid_source=rules.valid_source,
+        cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
+        content_hash=digest,
+    )
+    return Scene(info, dataset, rules, clouds)
+
+
+def _measure(
+    dataset: rasterio.DatasetReader, given_gsd_m: float | None
+) -> tuple[PixelSize | None, str]:
+    if dataset.crs:
+        centre = (dataset.width / 2.0, dataset.height / 2.0)
+        size = pixel_size(dataset.transform, dataset.crs.to_string(), *centre)
+        if size is not None:
+            return size, "geodesic"
+    if given_gsd_m is not None:
+        return PixelSize(given_gsd_m, given_gsd_m), "given"
+    return None, "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _PixelRules:
+    """How values and validity are read from a dataset.
+
+    Attributes:
+        bands: one or three band numbers.
+        valid_source: `all`, `mask`, `alpha`, `nodata`, `zeros`.
+        missing: a pixel with this value in every band is invalid; None where GDAL's mask tells.
+        palette: `(256, 3)` colours of a paletted band, or None.
+    """
+
+    bands: tuple[int, ...]
+    valid_source: str
+    missing: float | None = None
+    palette: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of(
+        cls, dataset: rasterio.DatasetReader, bands: tuple[int, ...], nodata: float | None
+    ) -> Self:
+        """The rules that fit a dataset."""
+        palette = None
+        if len(bands) == 1 and dataset.colorinterp[bands[0] - 1] == ColorInterp.palette:
+            table = dataset.colormap(bands[0])
+            palette = np.array([table.get(i, (0, 0, 0))[:3] for i in range(256)], np.uint8)
+        if nodata is not None:
+            return cls(bands, "nodata", nodata, palette)
+        source = _declared_validity(dataset, bands)
+        return cls(bands, source, 0.0 if source == "zeros" else None, palette)
+
+    def read(
+        self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values `(3, height, width)` and validity `(height, width)` of a window in the scene."""
+        width, height = size
+        values = dataset.read(
+            list(self.bands),
+            window=window,
+            out_shape=(len(self.bands), height, width),
+            resampling=Resampling.nearest
+            if self.palette is not None
+            else _resampling(window, size),
+        )
+        valid = self.read_valid(dataset, window, size)
+        if np.issubdtype(values.dtype, np.floating):
+            valid &= np.isfinite(values).all(axis=0)
+        if self.palette is not None:
+            values = np.moveaxis(self.palette[np.clip(values[0], 0, 255)], -1, 0)
+        elif len(values) == 1:
+            values = np.repeat(values, 3, axis=0)
+        return values, valid
+
+    def read_valid(
+        self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
+    ) -> NDArray[np.bool_]:
+        """Validity `(height, width)` of a window inside the scene; of the nearest pixel."""
+        width, height = size
+        if self.missing is not None:
+            raw = dataset.read(
+                list(self.bands),
+                window=window,
+                out_shape=(len(self.bands), height, width),
+                resampling=Resampling.nearest,
+            )
+            return np.asarray((raw != self.missing).any(axis=0))
+        if self.valid_source == "all":
+            return np.ones((height, width), np.bool_)
+        mask = dataset.dataset_mask(
+            window=window, out_shape=(height, width), resampling=Resampling.nearest
+        )
+        return np.asarray(mask > 0)
+
+    def fit_stretch(self, dataset: rasterio.DatasetReader, path: str) -> Stretch:
+        """The stretch from an overview of the whole scene."""
+        shrink = max(1.0, max(dataset.width, dataset.height) / SAMPLE_SIDE_PX)
+        size = (max(1, round(dataset.width / shrink)), max(1, round(dataset.height / shrink)))
+        window = Window(0, 0, dataset.width, dataset.height)
+        values, valid = self.read(dataset, window, size)
+        if not valid.any():
+            raise SceneError(
+                f"{path}: no valid pixels ({self.valid_source}); if that is wrong, name another "
+                "nodata value with scene.nodata="
+            )
+        dtype = "uint8" if self.palette is not None else dataset.dtypes[self.bands[0] - 1]
+        return fit_stretch(values[:, valid], dtype)
+
+
+def _declared_validity(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> str:
+    flags = dataset.mask_flag_enums[bands[0] - 1]
+    if MaskFlags.alpha in flags:
+        return "alpha"
+    if MaskFlags.nodata in flags:
+        return "nodata"
+    if MaskFlags.per_dataset in flags:
+        return "mask"
+    # Sensors with more than 8 bits don't deliver an exact zero in every band: that is fill.
+    kind = np.dtype(dataset.dtypes[bands[0] - 1])
+    return "zeros" if kind.kind in "iu" and kind.itemsize > 1 else "all"
+
+
+def _resampling(window: Window, size: tuple[int, int]) -> Resampling:
+    smaller = size[0] < window.width or size[1] < window.height
+    return Resampling.average if smaller else Resampling.bilinear
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The part of a read that lies inside the scene.
+
+    Attributes:
+        window: of the scene, fractional.
+        size: `(width, height)` of the output that it fills.
+        slices: rows and columns of the output.
+    """
+
+    window: Window
+    size: tuple[int, int]
+    slices: tuple[slice, slice]
+
+
+def _place(
+    bounds: tuple[float, float, float, float],
+    out_size: tuple[int, int],
+    scene_size: tuple[int, int],
+) -> _Placed | None:
+    spans = []
+    for start, end, out, limit in zip(bounds[:2], bounds[2:], out_size, scene_size, strict=True):
+        step = (end - start) / out
+        # Whole output pixels that lie inside the scene; a pixel is lost rather than shifted.
+        first = max(0, math.ceil((0 - start) / step - 1e-6))
+        last = min(out, math.floor((limit - start) / step + 1e-6))
+        if last <= first:
+            return None
+        low = max(start + first * step, 0.0)
+        spans.append((first, last, low, min(start + last * step, limit) - low))
+    (x0, x1, left, width), (y0, y1, top, height) = spans
+    return _Placed(
+        Window(left, top, width, height), (x1 - x0, y1 - y0), (slice(y0, y1), slice(x0, x1))
+    )
+
+
+def _open_dataset(path: str) -> rasterio.DatasetReader:
+    if not path.startswith("/vsi") and "://" not in path and ":" not in path[2:]:
+        if not Path(path).exists():
+            raise SceneError(f"{path}: no such file; check the name and the folder")
+        if Path(path).is_dir():
+            raise SceneError(f"{path}: a folder, not a raster file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            return rasterio.open(path)
+        except RasterioError as error:
+            raise SceneError(
+                f"{path}: not a raster that GDAL can read ({_reason(error)})"
+            ) from error
+
+
+class _as_scene_error:  # noqa: N801 - reads as a statement
+    """Turn rasterio's errors inside the block into a `SceneError` that names the scene."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(value, RasterioError):
+            raise SceneError(
+                f"{self._path}: damaged or incomplete ({_reason(value)}); fetch the file again"
+            ) from value
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:200] or type(cause).__name__

@@ -1,0 +1,53 @@
+"""One radiometric stretch for a whole scene."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.errors import SceneError
+from detector.scenes.types import Stretch
+
+LOW_PERCENTILE = 0.5
+HIGH_PERCENTILE = 99.5
+FILLED_8BIT_LEVEL = 110  # 8-bit scenes whose bright end reaches this are left as they are
+MAX_GAIN_8BIT = 3.0
+MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, not noise
+
+
+def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
+    """The stretch of a scene from a sample of its valid pixels, joint over bands.
+
+    Between the percentiles 0.5 and 99.5 the map is linear. Its gain is capped in two ways: an
+    8-bit scene is amplified at most 3 times, and the range is at least half of the low value, so
+    that a scene of water alone does not become amplified noise.
+
+    Args:
+        values: valid samples of all bands, any shape.
+        dtype: of the file, as numpy names it.
+
+    Raises:
+        SceneError: there are no finite values.
+    """
+    finite = np.asarray(values, dtype=np.float64).ravel()
+    finite = finite[np.isfinite(finite)]
+    if finite.size == 0:
+        raise SceneError("no finite values to fit a stretch to")
+    low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    if dtype == "uint8":
+        if high >= FILLED_8BIT_LEVEL:
+            return Stretch(0.0, 255.0, "as_is")
+        span = max(high - low, 255.0 / MAX_GAIN_8BIT)
+    else:
+        span = max(high - low, MIN_RELATIVE_RANGE * abs(low), np.finfo(np.float32).tiny)
+    return Stretch(float(low), float(low + span), "percentiles")
+
+
+def apply_stretch(values: NDArray[np.generic], stretch: Stretch) -> NDArray[np.uint8]:
+    """`values` of any shape as uint8; values that are not finite become 0."""
+    if stretch.source == "as_is" and values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
+    gain = np.float32(255.0 / (stretch.high - stretch.low))
+    scaled = (values.astype(np.float32) - np.float32(stretch.low)) * gain
+    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
