@@ -9,7 +9,7 @@ from detector.errors import SceneError
 from detector.scenes.types import Stretch
 
 LOW_PERCENTILE = 0.5
-HIGH_PERCENTILE = 99.5
+HIGH_PERCENTILE = 99.0
 FILLED_8BIT_LEVEL = 110  # 8-bit scenes whose bright end reaches this are left as they are
 MAX_GAIN_8BIT = 3.0
 MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, not noise
@@ -18,7 +18,7 @@ MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, no
 def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
     """The stretch of a scene from a sample of its valid pixels, joint over bands.
 
-    Between the percentiles 0.5 and 99.5 the map is linear. Its gain is capped in two ways: an
+    Between the percentiles 0.5 and 99 the map is linear. Its gain is capped in two ways: an
     8-bit scene is amplified at most 3 times, and the range is at least half of the low value, so
     that a scene of water alone does not become amplified noise.
 
