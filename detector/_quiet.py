@@ -1,10 +1,11 @@
 """Switch off everything in the dependencies that calls home, before they are imported.
 
-Ultralytics reads its variables at import; Albumentations checks its version at import; OpenVINO's
-converter sends telemetry unless its consent file says no (see `detector.models.openvino_backend`).
+Ultralytics reads its variables at import, Albumentations checks for updates at import, and
+OpenVINO sends events at import unless its telemetry package is absent.
 """
 
 import os
+import sys
 
 OFFLINE_ENVIRONMENT = {
     "YOLO_OFFLINE": "1",
@@ -12,9 +13,16 @@ OFFLINE_ENVIRONMENT = {
     "YOLO_VERBOSE": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
+TELEMETRY_PACKAGES = ("openvino_telemetry",)
 
 
 def apply() -> None:
-    """Set the variables; a value that the user has set is kept."""
+    """Set the variables; a value that the user has set is kept.
+
+    A telemetry package is made to look absent: None in `sys.modules` makes its import fail, and
+    OpenVINO then falls back to its own stub that sends nothing.
+    """
     for name, value in OFFLINE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    for package in TELEMETRY_PACKAGES:
+        sys.modules.setdefault(package, None)  # type: ignore[arg-type]

@@ -143,15 +143,23 @@ class Scene:
         Raises:
             SceneError: the file or its cloud mask is damaged.
         """
-        seen = np.zeros((out_size[1], out_size[0]), np.bool_)
+        seen = self.valid_mask(window, out_size)
+        part = _place(window.bounds, out_size, (self.info.width, self.info.height))
+        if part is not None and self._clouds is not None:
+            with _as_scene_error(self.info.path):
+                seen[part.slices] &= ~self._clouds.clouded(part.window, part.size)
+        return Observation(seen, cloud_known=self.info.cloud_source is not None)
+
+    def valid_mask(self, window: PixelWindow, out_size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Valid pixels `(height, width)` of a window, cloud or not; arguments as `observation`."""
+        valid = np.zeros((out_size[1], out_size[0]), np.bool_)
         part = _place(window.bounds, out_size, (self.info.width, self.info.height))
         if part is not None:
             with _as_scene_error(self.info.path):
-                inside = self._pixels.read_valid(self._dataset, part.window, part.size)
-                if self._clouds is not None:
-                    inside &= ~self._clouds.clouded(part.window, part.size)
-            seen[part.slices] = inside
-        return Observation(seen, cloud_known=self.info.cloud_source is not None)
+                valid[part.slices] = self._pixels.read_valid(
+                    self._dataset, part.window, part.size
+                )
+        return valid
 
     def to_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map coordinates of `(..., 2)` pixel coordinates; unchanged without CRS."""

@@ -1,0 +1,137 @@
+"""Where the network runs: torch on CPU or CUDA, OpenVINO on CPU."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from detector.errors import DeviceError
+from detector.export.atomic import atomic_path
+from detector.models.network import Network
+
+BackendName = Literal["auto", "torch", "openvino"]
+CACHE_VARIABLE = "QUAYWATCH_CACHE"
+
+
+class Backend(Protocol):
+    """Runs a network on batches of one fixed size."""
+
+    name: str
+    device: str
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Raw predictions `(B, 4 + classes + 1, anchors)` of `(B, tile, tile, 3)` RGB tiles."""
+        ...
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of a name such as `auto`, `cpu`, `cuda`, `cuda:1`.
+
+    Raises:
+        DeviceError: the name is unknown or the device is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:0") from error
+    if resolved.type not in ("cpu", "cuda"):
+        raise DeviceError(f"device '{device}' is not supported; use auto, cpu, cuda or cuda:0")
+    if resolved.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (resolved.index or 0) >= count:
+            raise DeviceError(
+                f"device '{device}' is not there: {count} CUDA devices; use device=cpu or auto"
+            )
+    return resolved
+
+
+def choose_backend(backend: BackendName, device: torch.device) -> Literal["torch", "openvino"]:
+    """The backend to use: OpenVINO on the CPU, torch on CUDA, unless the user says otherwise.
+
+    Raises:
+        DeviceError: OpenVINO is asked for on another device than the CPU.
+    """
+    if backend == "auto":
+        return "openvino" if device.type == "cpu" else "torch"
+    if backend == "openvino" and device.type != "cpu":
+        raise DeviceError(f"backend=openvino runs on the CPU, not on '{device}'; use backend=torch")
+    return backend
+
+
+class TorchBackend:
+    """Torch: channels last; half precision on CUDA, all cores on the CPU."""
+
+    name = "torch"
+
+    def __init__(self, network: Network, device: torch.device, threads: int) -> None:
+        self.device = str(device)
+        self._device = device
+        if device.type == "cpu":
+            torch.set_num_threads(threads)
+        network = network.to(device=device, memory_format=torch.channels_last)
+        self._network = network.half() if device.type == "cuda" else network.float()
+
+    @torch.inference_mode()
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.forward`."""
+        batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
+        output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
+        return output
+
+
+class OpenVinoBackend:
+    """OpenVINO on the CPU, float32; the export is cached by the hash of the weights."""
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, network: Network, shape: tuple[int, int, int], sha256: str, threads: int):
+        import openvino as ov
+
+        path = _cached_export(network, shape, sha256)
+        core = ov.Core()
+        settings = {
+            # float32: bfloat16, the default where a CPU has it, moves boxes by pixels
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.forward`."""
+        result = self._request.infer([np.ascontiguousarray(tiles)])
+        return np.array(result[0], np.float32)  # a copy: the request reuses its buffer
+
+
+def cache_folder() -> Path:
+    """Folder of exported networks: `$QUAYWATCH_CACHE`, else `quaywatch` in the user's cache."""
+    given = os.environ.get(CACHE_VARIABLE)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else Path(base or Path.home() / ".cache") / "quaywatch"
+
+
+def _cached_export(network: Network, shape: tuple[int, int, int], sha256: str) -> Path:
+    """The network in OpenVINO's format, converted unless it is there."""
+    import openvino as ov
+
+    batch, height, width = shape
+    version = ov.get_version().split("-", 1)[0]
+    name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}.xml"
+    path = cache_folder() / "openvino" / name
+    if path.is_file() and path.with_suffix(".bin").is_file():
+        return path
+    example = torch.zeros((batch, height, width, 3), dtype=torch.uint8)
+    model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The weights go to the .bin first, so that an .xml is never without them.
+    with atomic_path(path) as xml, atomic_path(path.with_suffix(".bin")) as binary:
+        ov.serialize(model, xml, binary)
+    return path

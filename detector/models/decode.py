@@ -1,0 +1,37 @@
+"""Raw predictions of a tile to oriented boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.geometry.boxes import corners_from_xywhr
+from detector.tiling.duplicates import suppress_duplicates
+
+
+def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32], iou: float) -> Boxes:
+    """All boxes above their class's threshold, true duplicates removed.
+
+    Args:
+        raw: `(4 + classes + 1, anchors)`, as `Network.forward` gives it for one tile.
+        conf: `(classes,)` score thresholds.
+        iou: exact polygon IoU over which the lower of two boxes of one class goes.
+
+    Returns:
+        Boxes in tile pixels, highest score first; no cap on their number.
+    """
+    scores = raw[4:-1]
+    class_ids = scores.argmax(axis=0)
+    best = scores[class_ids, np.arange(scores.shape[1])]
+    sizes = raw[2:4]
+    keep = (best >= conf[class_ids]) & np.isfinite(raw).all(axis=0) & (sizes > 0).all(axis=0)
+    index = np.flatnonzero(keep)
+    index = index[np.argsort(-best[index], kind="stable")]
+    xywhr = np.concatenate([raw[:4, index], raw[-1:, index]]).T
+    boxes = Boxes(
+        corners_from_xywhr(xywhr),
+        best[index].astype(np.float32),
+        class_ids[index].astype(np.int64),
+    )
+    return boxes.select(suppress_duplicates(boxes, iou))

@@ -1,0 +1,158 @@
+"""The detector: a batch of tiles in, oriented boxes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from detector import resources
+from detector.boxes import Boxes
+from detector.classes import CLASS_NAMES
+from detector.errors import WeightsError
+from detector.models.backends import (
+    Backend,
+    BackendName,
+    OpenVinoBackend,
+    TorchBackend,
+    choose_backend,
+    resolve_device,
+)
+from detector.models.card import ModelCard
+from detector.models.decode import decode_tile
+from detector.models.network import load_network
+
+DEFAULT_BATCH_CPU = 4
+DEFAULT_BATCH_CUDA = 32
+PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """Which weights run where.
+
+    Attributes:
+        weights: name of shipped weights, or path of a safetensors file with its card beside it.
+        device: `auto`, `cpu`, `cuda`, `cuda:0`.
+        backend: `auto`, `torch`, `openvino`.
+        batch: tiles a batch; None for the device's default.
+        threads: CPU threads; None for all that the process may use.
+        conf: one threshold for all classes, over the card's.
+        iou: duplicate IoU inside a tile, over the card's.
+    """
+
+    weights: str
+    device: str = "auto"
+    backend: BackendName = "auto"
+    batch: int | None = None
+    threads: int | None = None
+    conf: float | None = None
+    iou: float | None = None
+
+
+class Detector:
+    """A network with its card on a backend. Made by `load_detector`.
+
+    Attributes:
+        card: of the weights.
+        batch: tiles a batch; shorter batches are padded, so that equal tiles give equal boxes.
+        backend: `name` and `device` tell where it runs.
+        conf: `(classes,)` score thresholds in use.
+    """
+
+    def __init__(
+        self, card: ModelCard, backend: Backend, batch: int, conf: NDArray[np.float32], iou: float
+    ) -> None:
+        self.card = card
+        self.batch = batch
+        self.backend = backend
+        self.conf = conf
+        self._iou = iou
+
+    def detect(self, tiles: NDArray[np.uint8]) -> list[Boxes]:
+        """Boxes of every tile.
+
+        Args:
+            tiles: `(B, tile_px, tile_px, 3)` RGB, any B.
+
+        Returns:
+            `B` times boxes in tile pixels, highest score first, true duplicates removed.
+
+        Raises:
+            ValueError: the tiles have another shape or type.
+        """
+        return self.decode(self.forward(tiles))
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Raw predictions `(B, 4 + classes + 1, anchors)`; the heavy half of `detect`."""
+        side = self.card.tile_px
+        if tiles.shape[1:] != (side, side, 3) or tiles.dtype != np.uint8:
+            raise ValueError(f"tiles are (B, {side}, {side}, 3) uint8, not {tiles.shape} {tiles.dtype}")
+        outputs = [
+            self.backend.forward(_padded(tiles[start : start + self.batch], self.batch))
+            for start in range(0, len(tiles), self.batch)
+        ]
+        anchors = 4 + len(self.card.classes) + 1
+        return np.concatenate(outputs)[: len(tiles)] if outputs else np.zeros((0, anchors, 0), "f4")
+
+    def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
+        """Boxes of every tile from raw predictions; the light half of `detect`."""
+        return [decode_tile(tile, self.conf, self._iou) for tile in raw]
+
+
+def load_detector(settings: DetectorSettings) -> Detector:
+    """Read card and weights and set up the backend.
+
+    Raises:
+        WeightsError: weights or card are missing, damaged or of another kind.
+        DeviceError: the device or backend is not there.
+    """
+    device = resolve_device(settings.device)
+    backend_name = choose_backend(settings.backend, device)
+    weights = find_weights(settings.weights)
+    card = ModelCard.read(weights.with_suffix(".yaml"))
+    network = load_network(card, weights)
+    batch = settings.batch or (DEFAULT_BATCH_CPU if device.type == "cpu" else DEFAULT_BATCH_CUDA)
+    threads = settings.threads or torch.get_num_threads()
+    backend: Backend
+    if backend_name == "openvino":
+        shape = (batch, card.tile_px, card.tile_px)
+        backend = OpenVinoBackend(network, shape, card.sha256, threads)
+    else:
+        backend = TorchBackend(network, device, threads)
+    conf = [card.conf[n] if settings.conf is None else settings.conf for n in CLASS_NAMES]
+    iou = card.iou if settings.iou is None else settings.iou
+    return Detector(card, backend, batch, np.array(conf, np.float32), iou)
+
+
+def find_weights(name: str) -> Path:
+    """The safetensors file of a name or path.
+
+    Raises:
+        WeightsError: there is none, or it is a pickled checkpoint, which could run code.
+    """
+    path = Path(name)
+    if path.suffix in PICKLED_SUFFIXES:
+        raise WeightsError(
+            f"{name}: pickled checkpoints can run code and are not loaded; convert it to "
+            "safetensors with a card"
+        )
+    if path.suffix == ".safetensors" or len(path.parts) > 1:
+        path = path.with_suffix(".safetensors")
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such weights file; check the path")
+        return path
+    shipped = resources.weights_dir()
+    candidate = shipped / f"{name}.safetensors"
+    if not candidate.is_file():
+        known = ", ".join(sorted(p.stem for p in shipped.glob("*.safetensors"))) or "none"
+        raise WeightsError(f"weights '{name}' are not shipped; there are: {known}; or give a path")
+    return candidate
+
+
+def _padded(tiles: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
+    missing = batch - len(tiles)
+    return np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles

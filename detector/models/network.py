@@ -1,0 +1,118 @@
+"""The Ultralytics network behind a card: built from its yaml, filled from safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from detector.errors import WeightsError
+from detector.models.card import ModelCard, sha256_of
+
+# Counts training steps, which inference has no use for; older exports leave them out.
+OPTIONAL_TENSOR = "num_batches_tracked"
+
+
+class Network(nn.Module):
+    """Uint8 tiles to raw oriented boxes: one module that every backend runs or exports.
+
+    The one-to-many head is used, also where an end-to-end one exists: that one keeps 300 boxes.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        head = model.model[-1]  # type: ignore[index,union-attr]
+        head.end2end = False
+        head.export = True
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Raw predictions of a batch.
+
+        Args:
+            tiles: `(B, height, width, 3)` uint8, RGB.
+
+        Returns:
+            `(B, 4 + classes + 1, anchors)` float: centre x, y, size along and across in tile
+            pixels, class scores in [0, 1], angle in radians from x to y.
+        """
+        parameter = next(self.parameters())
+        batch = tiles.permute(0, 3, 1, 2).to(parameter.dtype) / 255.0
+        output: Tensor = self.model(batch.contiguous(memory_format=torch.channels_last))
+        return output
+
+
+def build_model(architecture: str, classes: int) -> nn.Module:
+    """An untrained Ultralytics OBB model.
+
+    Args:
+        architecture: name of an Ultralytics yaml such as `yolo11n-obb.yaml`.
+        classes: number of classes.
+
+    Raises:
+        WeightsError: there is no such architecture.
+    """
+    # Ultralytics imports a second at least; help and configuration don't need it.
+    from ultralytics.nn.tasks import OBBModel
+
+    if not architecture.endswith("-obb.yaml"):
+        raise WeightsError(f"architecture '{architecture}' is not an Ultralytics '…-obb.yaml'")
+    try:
+        model: nn.Module = OBBModel(architecture, nc=classes, verbose=False)
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise WeightsError(f"architecture '{architecture}' is unknown to Ultralytics") from error
+    return model
+
+
+def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Fill a model, every tensor by name and shape.
+
+    Args:
+        model: as `build_model` makes it.
+        tensors: by the model's own names, any float type.
+        source: named in errors.
+
+    Raises:
+        WeightsError: a tensor is missing, left over, of another shape, or not finite.
+    """
+    wanted = model.state_dict()
+    missing = [n for n in wanted if n not in tensors and not n.endswith(OPTIONAL_TENSOR)]
+    left_over = [name for name in tensors if name not in wanted]
+    shapes = [n for n in tensors if n in wanted and tensors[n].shape != wanted[n].shape]
+    for names, what in ((missing, "missing"), (left_over, "left over"), (shapes, "misshapen")):
+        if names:
+            raise WeightsError(
+                f"{source}: {len(names)} tensors are {what}, first '{names[0]}'; "
+                "the weights belong to another architecture"
+            )
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise WeightsError(f"{source}: tensor '{broken[0]}' holds values that are not finite")
+    model.load_state_dict({n: t.to(wanted[n].dtype) for n, t in tensors.items()}, strict=False)
+
+
+def load_network(card: ModelCard, weights: Path) -> Network:
+    """The network of a card, in evaluation mode, on the CPU, float32.
+
+    Raises:
+        WeightsError: the file is missing or damaged, its hash is another than the card's, or its
+            tensors don't fit the architecture.
+    """
+    digest = sha256_of(weights)
+    if digest != card.sha256:
+        raise WeightsError(
+            f"{weights}: sha256 {digest[:12]}… is not the {card.sha256[:12]}… of the card; the "
+            "file is damaged or was replaced, fetch weights and card again"
+        )
+    try:
+        tensors = load_file(weights)
+    except SafetensorError as error:
+        raise WeightsError(f"{weights}: not a safetensors file ({error})") from error
+    model = build_model(card.architecture, len(card.classes))
+    load_tensors(model, tensors, str(weights))
+    model.float().eval().requires_grad_(False)
+    return Network(model.fuse(verbose=False))  # type: ignore[operator]
