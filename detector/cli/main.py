@@ -1,0 +1,119 @@
+"""`detector`: the table of commands, and what is the same for all of them."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from detector._version import __version__
+from detector.cli.arguments import Arguments, split_arguments
+from detector.cli.command import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_INTERNAL_ERROR,
+    EXIT_INTERRUPTED,
+    Command,
+)
+from detector.cli.help import command_help, main_help
+from detector.config.compose import load_config, nearest, to_yaml
+from detector.errors import ConfigError, QuaywatchError
+
+# name -> (module with a `COMMAND`, summary); imported only when the command is called for
+COMMANDS: dict[str, tuple[str, str]] = {
+    "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
+}
+
+logger = logging.getLogger(__name__)
+
+
+def entry_point() -> None:
+    """The script `detector`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        words: the command line without the program's name.
+
+    Returns:
+        The exit code, see `detector.cli.command`.
+    """
+    try:
+        return _dispatch(words)
+    except QuaywatchError as error:
+        print(f"detector: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("detector: stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has left (`| head`); keep Python from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except Exception:
+        # the last resort of the whole program: whatever it is, it reaches run.log and the user
+        logger.debug("unexpected error", exc_info=True)
+        traceback.print_exc()
+        print("detector: this is an error of the program; please report it", file=sys.stderr)
+        return EXIT_INTERNAL_ERROR
+
+
+def load_command(name: str) -> Command:
+    """The command of that name.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    if name not in COMMANDS:
+        raise ConfigError(
+            f"unknown command '{name}'{nearest(name, COMMANDS)} (see detector --help)"
+        )
+    command = importlib.import_module(COMMANDS[name][0]).COMMAND
+    if not isinstance(command, Command):
+        raise TypeError(f"{COMMANDS[name][0]}.COMMAND is not a Command")
+    return command
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(main_help({name: summary for name, (_, summary) in COMMANDS.items()}))
+        return EXIT_DONE if words else EXIT_BAD_INPUT
+    if words[0] in ("-V", "--version"):
+        print(f"quaywatch {__version__}")
+        return EXIT_DONE
+    return _run(load_command(words[0]), words[1:])
+
+
+def _run(command: Command, words: Sequence[str]) -> int:
+    try:
+        arguments = split_arguments(words, command.schema)
+        if arguments.help:
+            print(command_help(command))
+            return EXIT_DONE
+        config = _load(command, arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (see detector {command.name} --help)") from error
+    if arguments.show_config:
+        print(to_yaml(config), end="")
+        return EXIT_DONE
+    return command.run(config)
+
+
+def _load(command: Command, arguments: Arguments) -> object:
+    if arguments.paths and not command.paths:
+        raise ConfigError(
+            f"'{arguments.paths[0]}': 'detector {command.name}' takes no files, only key=value"
+        )
+    return load_config(
+        command.config,
+        command.schema,
+        arguments.overrides,
+        paths=arguments.paths,
+        file=arguments.config,
+    )
