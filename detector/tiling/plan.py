@@ -1,0 +1,254 @@
+"""The tile plan: which windows of a scene are read, at which scale, and which part each owns.
+
+Windows of one level have one size and overlap by the longest object that the level keeps, so that
+every such object lies whole in at least one of them. Cores split each overlap in the middle, so
+they partition the scene, and an object whose centre lies in a core lies whole in its window.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from detector.errors import ConfigError
+from detector.geometry.windows import PixelWindow
+from detector.tiling.tile import Tile
+
+Wanted: TypeAlias = BaseGeometry | Iterable[BaseGeometry] | Callable[[PixelWindow], bool]
+"""Where to look, pixel frame: geometry, or a predicate that is asked for the core of each tile."""
+
+BAND_LOW, BAND_HIGH = 0.7, 1.3
+"""The length bands of both scales overlap between these shares of the limit (DESIGN, rule 2)."""
+
+DIAGONAL = 1.02
+"""Longest side of the envelope of a ship by its length: sqrt(1 + (1/5)^2), length 5 widths."""
+
+BORDER_PX = 6.0
+"""Read pixels by which an object must stay clear of both borders to be seen whole."""
+
+MAX_OVERLAP_SHARE = 0.95
+"""A larger overlap leaves so little stride that a settings error is far more likely."""
+
+LONGEST_SHIP_M = 400.0
+"""Ever Given and her class: 399.9 m; the longest warships and tankers afloat are shorter."""
+
+SINGLE_SCALE_SHARE, FINE_OVERLAP_SHARE = 0.35, 0.25
+"""Overlap by window: up to the first, one scale does; else the fine scale gets the second."""
+
+MAX_UPSAMPLING = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """How a scene is cut into tiles.
+
+    Lengths are metres where `gsd_m` is given, else scene pixels.
+
+    Attributes:
+        tile_px: side of what the network reads, pixels.
+        scale: read pixels by scene pixel of the fine level (1.0 = full resolution).
+        coarse_scale: the same of the coarse level; None for one level.
+        gsd_m: metres by scene pixel, or None where unknown.
+        limit: longest length that the fine level answers for. With a coarse level the bands
+            overlap: fine up to `1.3 * limit`, coarse from `0.7 * limit`.
+        longest: longest length that the coarse level answers for.
+
+    Raises:
+        ConfigError: a value is out of range, or an overlap leaves no stride.
+    """
+
+    tile_px: int = 1024
+    scale: float = 1.0
+    coarse_scale: float | None = None
+    gsd_m: float | None = None
+    limit: float = 100.0
+    longest: float = LONGEST_SHIP_M
+
+    def __post_init__(self) -> None:
+        if self.tile_px < 32:
+            raise ConfigError(f"tile_px is {self.tile_px}; a tile has at least 32 pixels a side")
+        if not 0 < self.scale <= MAX_UPSAMPLING:
+            raise ConfigError(f"scale is {self.scale}; it lies above 0 and up to {MAX_UPSAMPLING}")
+        if self.coarse_scale is not None and not 0 < self.coarse_scale < self.scale:
+            raise ConfigError(
+                f"coarse_scale is {self.coarse_scale}; it lies above 0 and below {self.scale}"
+            )
+        if self.gsd_m is not None and not 0 < self.gsd_m < math.inf:
+            raise ConfigError(f"gsd_m is {self.gsd_m}; give metres above 0, or null if unknown")
+        if not 0 < self.limit < math.inf or not 0 < self.longest < math.inf:
+            raise ConfigError(f"limit is {self.limit} and longest {self.longest}; both are above 0")
+        for level in range(self.levels):
+            if self.overlap_px(level) > MAX_OVERLAP_SHARE * self.window_px(level):
+                raise ConfigError(
+                    f"the overlap of level {level}, {self.overlap_px(level)} px, leaves no stride "
+                    f"in windows of {self.window_px(level)} px; lower limit or raise tile_px"
+                )
+
+    @classmethod
+    def for_scene(
+        cls,
+        gsd_m: float | None,
+        *,
+        tile_px: int,
+        read_gsd_m: float,
+        longest_m: float = LONGEST_SHIP_M,
+        coarse_ratio: float = 4.0,
+    ) -> PlanSettings:
+        """Scales and overlaps for a scene, from its gsd and that of the model.
+
+        One level where the longest ship fits into an overlap of 35 % of the window, else two. A
+        scene without gsd is read at full resolution and once more `coarse_ratio` times smaller.
+
+        Args:
+            gsd_m: metres by scene pixel, or None.
+            tile_px: side of what the network reads, pixels.
+            read_gsd_m: metres by pixel that the model likes best.
+            longest_m: longest ship, metres.
+            coarse_ratio: fine scale by coarse scale.
+        """
+        if gsd_m is None:
+            limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / DIAGONAL
+            return cls(tile_px, 1.0, 1.0 / coarse_ratio, None, limit_px, coarse_ratio * limit_px)
+        scale = min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
+        window_m = tile_px / scale * gsd_m
+        if longest_m * DIAGONAL <= SINGLE_SCALE_SHARE * window_m:
+            return cls(tile_px, scale, None, gsd_m, longest_m, longest_m)
+        limit_m = FINE_OVERLAP_SHARE * window_m / BAND_HIGH / DIAGONAL
+        return cls(tile_px, scale, scale / coarse_ratio, gsd_m, limit_m, longest_m)
+
+    @property
+    def levels(self) -> int:
+        """Number of scales, 1 or 2."""
+        return 1 if self.coarse_scale is None else 2
+
+    @property
+    def unit_px(self) -> float:
+        """Scene pixels by unit of length."""
+        return 1.0 if self.gsd_m is None else 1.0 / self.gsd_m
+
+    def level_scale(self, level: int) -> float:
+        """Read pixels by scene pixel of `level`, exact: tile by window."""
+        return self.tile_px / self.window_px(level)
+
+    def window_px(self, level: int) -> int:
+        """Side of the windows of `level`, scene pixels."""
+        scale = self.scale if level == 0 or self.coarse_scale is None else self.coarse_scale
+        return max(1, round(self.tile_px / scale))
+
+    def overlap_px(self, level: int) -> int:
+        """Least overlap of neighbouring windows of `level`, scene pixels."""
+        if level == 1:
+            length = self.longest
+        else:
+            length = self.limit * (BAND_HIGH if self.levels == 2 else 1.0)
+        border = 2 * BORDER_PX * self.window_px(level) / self.tile_px
+        return math.ceil(length * self.unit_px * DIAGONAL + border)
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """The tiles of one scene.
+
+    Attributes:
+        width: of the scene, pixels.
+        height: of the scene, pixels.
+        settings: what the plan was made from.
+        tiles: in reading order: by first row, level, first column; `tiles[i].index == i`.
+    """
+
+    width: int
+    height: int
+    settings: PlanSettings
+    tiles: tuple[Tile, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    @property
+    def levels(self) -> int:
+        """Number of scales, 1 or 2."""
+        return self.settings.levels
+
+    @property
+    def read_pixels(self) -> int:
+        """Pixels that the network reads in all."""
+        return len(self.tiles) * self.settings.tile_px**2
+
+
+def plan_tiles(
+    width: int, height: int, settings: PlanSettings, *, wanted: Wanted | None = None
+) -> TilePlan:
+    """The tiles that cover a scene, or the wanted part of it.
+
+    Args:
+        width: of the scene, pixels.
+        height: of the scene, pixels.
+        settings: tile size, scales, lengths.
+        wanted: keep only the tiles whose core meets this geometry (pixel frame), or for whose
+            core this predicate is true. Every object whose centre is wanted is whole in a kept
+            tile. None keeps all.
+
+    Raises:
+        ConfigError: the scene has no pixels.
+    """
+    if width < 1 or height < 1:
+        raise ConfigError(f"a scene of {width} x {height} pixels cannot be tiled")
+    keep = _predicate(wanted)
+    found = [
+        tile
+        for level in range(settings.levels)
+        for tile in _level_tiles(width, height, settings, level)
+        if keep(tile.core)
+    ]
+    found.sort(key=lambda tile: (tile.window.row, tile.level, tile.window.col))
+    tiles = tuple(
+        Tile(index, tile.strip, tile.level, tile.window, tile.core, tile.scale)
+        for index, tile in enumerate(found)
+    )
+    return TilePlan(width, height, settings, tiles)
+
+
+def _predicate(wanted: Wanted | None) -> Callable[[PixelWindow], bool]:
+    if wanted is None:
+        return lambda core: True
+    if callable(wanted):
+        return wanted
+    shapes = [wanted] if isinstance(wanted, BaseGeometry) else list(wanted)
+    area = shapely.union_all(shapes)
+    shapely.prepare(area)
+    return lambda core: bool(shapely.intersects(area, shapely.box(*core.bounds)))
+
+
+def _level_tiles(width: int, height: int, settings: PlanSettings, level: int) -> list[Tile]:
+    """All tiles of one level; the index is that within the level."""
+    side, overlap = settings.window_px(level), settings.overlap_px(level)
+    columns, rows = _spans(width, side, overlap), _spans(height, side, overlap)
+    scale = settings.level_scale(level)
+    return [
+        Tile(
+            index=strip * len(columns) + position,
+            strip=strip,
+            level=level,
+            window=PixelWindow(col, row, side, side),
+            core=PixelWindow(core_col, core_row, core_col_end - core_col, core_row_end - core_row),
+            scale=scale,
+        )
+        for strip, (row, core_row, core_row_end) in enumerate(rows)
+        for position, (col, core_col, core_col_end) in enumerate(columns)
+    ]
+
+
+def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int, int]]:
+    """Start, core start and core end of the windows along one axis, evenly spaced."""
+    if length <= side:
+        return [(0, 0, length)]
+    count = max(2, math.ceil((length - overlap) / (side - overlap)))
+    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
+    cuts = [0, *((a + side + b) // 2 for a, b in itertools.pairwise(starts)), length]
+    return list(zip(starts, cuts, cuts[1:], strict=False))
