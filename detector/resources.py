@@ -1,4 +1,4 @@
-"""Where `conf/` and `weights/` lie: inside the package in a wheel, else at the top of a checkout."""
+"""Where `conf/` and `weights/` lie: inside the package in a wheel, at the top of a checkout."""
 
 from __future__ import annotations
 
