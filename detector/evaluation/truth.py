@@ -1,0 +1,103 @@
+"""What is true of an image, as the evaluation needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.classes import CLASS_NAMES
+from detector.errors import QuaywatchError
+from detector.geometry.boxes import Corners, as_corners
+
+ANY_CLASS = -1
+
+
+class EvaluationError(QuaywatchError):
+    """Truth, predictions or runs that cannot be scored."""
+
+
+class Measure(StrEnum):
+    """How a class is scored in an image; numbers of different measures are never mixed.
+
+    `POLYGON`: exact IoU of the oriented boxes. `ENVELOPE`: the truth is axis-aligned, so the
+    envelopes of the predictions are scored. `NONE`: the image says nothing of the class.
+    """
+
+    POLYGON = "polygon"
+    ENVELOPE = "envelope"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class EvalImage:
+    """The truth of one image.
+
+    Attributes:
+        name: unique within an evaluation.
+        source: name of the dataset.
+        place: images of the same place are drawn together by the bootstrap.
+        width: pixels.
+        height: pixels.
+        gsd_m: ground sample distance in metres, or None where unknown.
+        corners: `(N, 4, 2)` pixels.
+        class_ids: `(N,)` values of `ObjectClass`.
+        measures: how each class is scored here, in the order of `CLASS_NAMES`.
+        ignored: `(M, 4, 2)` regions in which a prediction is neither right nor wrong.
+        ignored_class_ids: `(M,)` the class that each region is for; `ANY_CLASS` for all.
+        complete_above_px: of each class, the length below which unmatched predictions are
+            ignored, since the source leaves small objects unlabelled.
+
+    Raises:
+        EvaluationError: the arrays don't fit each other, or boxes of a class that isn't scored.
+    """
+
+    name: str
+    source: str
+    place: str
+    width: int
+    height: int
+    gsd_m: float | None
+    corners: Corners
+    class_ids: NDArray[np.int64]
+    measures: tuple[Measure, ...] = (Measure.POLYGON,) * len(CLASS_NAMES)
+    ignored: Corners = field(default_factory=lambda: as_corners([]))
+    ignored_class_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    complete_above_px: tuple[float, ...] = (0.0,) * len(CLASS_NAMES)
+
+    def __post_init__(self) -> None:
+        if len(self.corners) != len(self.class_ids):
+            raise EvaluationError(
+                f"{self.name}: {len(self.corners)} true boxes with {len(self.class_ids)} classes"
+            )
+        if len(self.ignored) != len(self.ignored_class_ids):
+            raise EvaluationError(
+                f"{self.name}: {len(self.ignored)} ignored regions with "
+                f"{len(self.ignored_class_ids)} classes"
+            )
+        for states in (self.measures, self.complete_above_px):
+            if len(states) != len(CLASS_NAMES):
+                raise EvaluationError(f"{self.name}: one value for each of {CLASS_NAMES} is needed")
+        for class_id, measure in enumerate(self.measures):
+            if measure is Measure.NONE and (self.class_ids == class_id).any():
+                raise EvaluationError(
+                    f"{self.name}: boxes of '{CLASS_NAMES[class_id]}', which isn't scored here"
+                )
+
+
+def check_images(images: Sequence[EvalImage]) -> None:
+    """Refuse what cannot be scored.
+
+    Raises:
+        EvaluationError: there are no images, or two of one name.
+    """
+    if not images:
+        raise EvaluationError("no images to evaluate; check data= and split=")
+    names: set[str] = set()
+    for image in images:
+        if image.name in names:
+            raise EvaluationError(f"two images are called '{image.name}'; names must be unique")
+        names.add(image.name)
