@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real imagery not present: {folder}")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn skips of tests on real imagery into failures where the imagery must be there.
+
+    CI sets `QUAYWATCH_REQUIRE_REAL=1` beside the imagery, so that these tests cannot fall silent.
+    """
+    report = yield
+    required = os.environ.get("QUAYWATCH_REQUIRE_REAL") == "1"
+    if required and report.skipped and item.get_closest_marker("real"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} needs real imagery, which must be here, but skipped"
+    return report

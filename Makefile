@@ -1,0 +1,50 @@
+# Fresh machine to result: `make demo`, then `make test`. Needs make, git and Python 3.11 or newer.
+
+PYTHON ?= python3
+QUAYWATCH_VENV ?= .venv
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := $(QUAYWATCH_VENV)
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+	@echo
+	@echo '  PYTHON=python3.12           another Python'
+	@echo '  PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"'
+	@echo '                              torch without CUDA: a much smaller download'
+	@echo '  QUAYWATCH_VENV=/some/dir    another place for the virtual environment (.venv)'
+	@echo '  PYTEST_ARGS="-k merge"      for make test'
+
+setup: $(STAMP)  ## the virtual environment, once for each state of requirements.lock
+
+demo: $(STAMP)  ## the main job on rendered port scenes, results in demo/
+	$(BIN)/python -m detector demo
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## the measurements of the README; takes long
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what make made, the virtual environment too
+	rm -rf .venv demo runs build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml tools/preflight.py
+	@$(PYTHON) tools/preflight.py $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.quaywatch-*
+	@touch $@
