@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import openvino as ov
 import torch
 from numpy.typing import NDArray
 
 from detector.errors import DeviceError
-from detector.export.atomic import atomic_path
 from detector.models.network import Network
 
 BackendName = Literal["auto", "torch", "openvino"]
@@ -75,7 +78,7 @@ class TorchBackend:
         self._device = device
         if device.type == "cpu":
             torch.set_num_threads(threads)
-        network = network.to(device=device, memory_format=torch.channels_last)
+        network = network.to(device).to(memory_format=torch.channels_last)
         self._network = network.half() if device.type == "cuda" else network.float()
 
     @torch.inference_mode()
@@ -93,8 +96,6 @@ class OpenVinoBackend:
     device = "cpu"
 
     def __init__(self, network: Network, shape: tuple[int, int, int], sha256: str, threads: int):
-        import openvino as ov
-
         path = _cached_export(network, shape, sha256)
         core = ov.Core()
         settings = {
@@ -103,7 +104,8 @@ class OpenVinoBackend:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+        compiled = core.compile_model(core.read_model(path), "CPU", settings)
+        self._request = compiled.create_infer_request()
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Backend.forward`."""
@@ -120,18 +122,24 @@ def cache_folder() -> Path:
 
 def _cached_export(network: Network, shape: tuple[int, int, int], sha256: str) -> Path:
     """The network in OpenVINO's format, converted unless it is there."""
-    import openvino as ov
-
     batch, height, width = shape
     version = ov.get_version().split("-", 1)[0]
-    name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}.xml"
-    path = cache_folder() / "openvino" / name
-    if path.is_file() and path.with_suffix(".bin").is_file():
+    name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}"
+    folder = cache_folder() / "openvino" / name
+    path = folder / "network.xml"
+    if path.is_file():
         return path
     example = torch.zeros((batch, height, width, 3), dtype=torch.uint8)
-    model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The weights go to the .bin first, so that an .xml is never without them.
-    with atomic_path(path) as xml, atomic_path(path.with_suffix(".bin")) as binary:
-        ov.serialize(model, xml, binary)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO's converter traces
+        network(example)  # the head caches its anchors, which must be constants in the trace
+        model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        export = Path(scratch) / name
+        export.mkdir()
+        ov.serialize(model, export / path.name)
+        # Another process may have been faster; its export is as good.
+        with contextlib.suppress(OSError):
+            export.rename(folder)
     return path

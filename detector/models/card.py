@@ -83,7 +83,8 @@ class ModelCard:
         except OSError as error:
             raise WeightsError(f"{path}: no card of these weights ({error.strerror})") from error
         except yaml.YAMLError as error:
-            raise WeightsError(f"{path}: not a YAML card ({' '.join(str(error).split())})") from error
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{path}: not a YAML card ({reason})") from error
         if not isinstance(values, dict):
             raise WeightsError(f"{path}: a card is a YAML mapping")
         known = {item.name for item in fields(cls)}
@@ -99,7 +100,7 @@ class ModelCard:
         """The card as YAML, keys in the order of the attributes."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["classes"] = list(self.classes)
-        plain = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+        plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,7 +27,7 @@ class Network(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        head = model.model[-1]  # type: ignore[index,union-attr]
+        head: Any = model.model[-1]  # type: ignore[index]
         head.end2end = False
         head.export = True
 
@@ -57,12 +58,14 @@ def build_model(architecture: str, classes: int) -> nn.Module:
         WeightsError: there is no such architecture.
     """
     # Ultralytics imports a second at least; help and configuration don't need it.
-    from ultralytics.nn.tasks import OBBModel
+    from ultralytics.nn.tasks import OBBModel  # noqa: PLC0415
 
     if not architecture.endswith("-obb.yaml"):
         raise WeightsError(f"architecture '{architecture}' is not an Ultralytics '…-obb.yaml'")
     try:
-        model: nn.Module = OBBModel(architecture, nc=classes, verbose=False)
+        model: nn.Module = OBBModel(  # type: ignore[no-untyped-call]
+            architecture, nc=classes, verbose=False
+        )
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise WeightsError(f"architecture '{architecture}' is unknown to Ultralytics") from error
     return model

@@ -1,0 +1,231 @@
+"""From one scene to its detections: read ∥ forward ∥ decode and merge.
+
+Reader threads, each with its own handle on the scene, fill a bounded window of tiles; the calling
+thread runs the network; one more thread decodes and merges. Results are taken in plan order, so
+neither batches nor boxes depend on which thread was faster. An error anywhere surfaces in the
+calling thread, and leaving the block ends every thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from detector.boxes import Boxes
+from detector.detections import Detections
+from detector.geometry.windows import PixelWindow
+from detector.inference.assemble import assemble
+from detector.inference.coverage import Coverage
+from detector.inference.frame import PlanFrame
+from detector.models.detector import Detector
+from detector.scenes.scene import Scene
+from detector.tiling.merge import Merger, MergeSettings
+from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
+from detector.tiling.tile import Tile
+
+MAX_PENDING_MERGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How a scene goes through the pipeline.
+
+    Attributes:
+        readers: threads that read tiles.
+        queue: batches read ahead of the network; with the tile size it bounds the memory.
+        merge: thresholds of the merge.
+    """
+
+    readers: int = 2
+    queue: int = 4
+    merge: MergeSettings = field(default_factory=MergeSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a scene is, told after every batch.
+
+    Attributes:
+        tiles: tiles done since the last time, skipped ones included.
+        pixels: scene pixels that they are answerable for.
+        boxes: boxes found in them, before the merge.
+    """
+
+    tiles: int
+    pixels: int
+    boxes: int
+
+
+def predict_scene(
+    scene: Scene,
+    detector: Detector,
+    settings: PipelineSettings | None = None,
+    *,
+    area: BaseGeometry | None = None,
+    plan: TilePlan | None = None,
+    on_advance: Callable[[Advance], None] | None = None,
+) -> Detections:
+    """Find every object of a scene once.
+
+    Args:
+        scene: open; the reader threads open it again for themselves.
+        detector: of any backend.
+        settings: threads and queue.
+        area: look only where this geometry is, file pixels; None looks everywhere.
+        plan: tiles to use, plan frame; by default what `plan_scene` gives.
+        on_advance: called from the calling thread.
+
+    Returns:
+        The detections, in an order fixed by class and place.
+
+    Raises:
+        SceneError: the scene is damaged.
+    """
+    settings = settings or PipelineSettings()
+    frame = PlanFrame.of(scene.info)
+    coverage = Coverage.of(scene)
+    if plan is None:
+        plan = plan_scene(frame, coverage, detector, area)
+    merger = Merger(plan, settings.merge)
+    tell = on_advance or (lambda advance: None)
+    with ExitStack() as stack:
+        readers = stack.enter_context(_Readers(scene, frame, settings.readers))
+        merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
+        stack.callback(merging.shutdown, wait=True, cancel_futures=True)
+        pending: deque[Future[Advance]] = deque()
+        for batch in _batches(plan, readers, detector.batch, settings.queue):
+            raw = detector.forward(batch.pixels)
+            pending.append(merging.submit(_merge_batch, merger, detector, batch, raw))
+            while len(pending) > MAX_PENDING_MERGES or (pending and pending[0].done()):
+                tell(pending.popleft().result())
+        for future in pending:
+            tell(future.result())
+    return assemble(merger.finish(), scene.info, frame, coverage)
+
+
+def plan_scene(
+    frame: PlanFrame, coverage: Coverage, detector: Detector, area: BaseGeometry | None = None
+) -> TilePlan:
+    """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given."""
+    card = detector.card
+    settings = PlanSettings.for_scene(frame.gsd_m, tile_px=card.tile_px, read_gsd_m=card.gsd_read_m)
+    if area is not None:
+        shapely.prepare(area)
+
+    def wanted(core: PixelWindow) -> bool:
+        bounds = frame.file_bounds(core)
+        if area is not None and not shapely.intersects(area, shapely.box(*bounds)):
+            return False
+        return coverage.any_valid(bounds)
+
+    return plan_tiles(frame.width, frame.height, settings, wanted=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Tiles that go through the network together, and the empty ones between them.
+
+    Attributes:
+        tiles: with valid pixels.
+        pixels: `(len(tiles), tile, tile, 3)` uint8.
+        empty: tiles that hold no valid pixel; the merge hears of them, the network does not.
+    """
+
+    tiles: list[Tile]
+    pixels: NDArray[np.uint8]
+    empty: list[Tile]
+
+
+def _batches(plan: TilePlan, readers: _Readers, size: int, queue: int) -> Iterator[_Batch]:
+    side = plan.settings.tile_px
+    tiles: list[Tile] = []
+    pixels: list[NDArray[np.uint8]] = []
+    empty: list[Tile] = []
+    for tile, rgb in readers.read_in_order(plan.tiles, side, ahead=max(1, queue) * size):
+        if rgb is None:
+            empty.append(tile)
+            continue
+        tiles.append(tile)
+        pixels.append(rgb)
+        if len(tiles) == size:
+            yield _Batch(tiles, np.stack(pixels), empty)
+            tiles, pixels, empty = [], [], []
+    if tiles or empty:
+        stacked = np.stack(pixels) if pixels else np.zeros((0, side, side, 3), np.uint8)
+        yield _Batch(tiles, stacked, empty)
+
+
+def _merge_batch(
+    merger: Merger, detector: Detector, batch: _Batch, raw: NDArray[np.float32]
+) -> Advance:
+    found = 0
+    for tile, boxes in zip(batch.tiles, detector.decode(raw), strict=True):
+        merger.add(tile.index, _to_plan_frame(boxes, tile))
+        found += len(boxes)
+    for tile in batch.empty:
+        merger.add(tile.index, Boxes.empty())
+    done = [*batch.tiles, *batch.empty]
+    pixels = sum(tile.core.width * tile.core.height for tile in done if tile.level == 0)
+    return Advance(len(done), pixels, found)
+
+
+def _to_plan_frame(boxes: Boxes, tile: Tile) -> Boxes:
+    origin = np.array([tile.window.col, tile.window.row], np.float64)
+    return Boxes(boxes.corners / tile.scale + origin, boxes.scores, boxes.class_ids)
+
+
+class _Readers:
+    """Threads that read tiles ahead, each with a handle of its own on the scene."""
+
+    def __init__(self, scene: Scene, frame: PlanFrame, threads: int) -> None:
+        self._scene = scene
+        self._frame = frame
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._opened: list[Scene] = []
+        self._pool = ThreadPoolExecutor(threads, "read")
+
+    def __enter__(self) -> _Readers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for scene in self._opened:
+            scene.close()
+
+    def read_in_order(
+        self, tiles: tuple[Tile, ...], side: int, ahead: int
+    ) -> Iterator[tuple[Tile, NDArray[np.uint8] | None]]:
+        """Tiles with their pixels, None where no pixel is valid; at most `ahead` wait read."""
+        waiting: deque[tuple[Tile, Future[NDArray[np.uint8] | None]]] = deque()
+        for tile in tiles:
+            waiting.append((tile, self._pool.submit(self._read, tile, side)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+    def _read(self, tile: Tile, side: int) -> NDArray[np.uint8] | None:
+        bounds = self._frame.file_bounds(tile.window)
+        pixels = self._own_scene().read_bounds(bounds, (side, side))
+        return pixels.rgb if pixels.valid.any() else None
+
+    def _own_scene(self) -> Scene:
+        scene: Scene | None = getattr(self._local, "scene", None)
+        if scene is None:
+            scene = self._scene.reopen()
+            self._local.scene = scene
+            with self._lock:
+                self._opened.append(scene)
+        return scene
