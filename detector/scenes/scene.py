@@ -156,9 +156,7 @@ class Scene:
         part = _place(window.bounds, out_size, (self.info.width, self.info.height))
         if part is not None:
             with _as_scene_error(self.info.path):
-                valid[part.slices] = self._pixels.read_valid(
-                    self._dataset, part.window, part.size
-                )
+                valid[part.slices] = self._pixels.read_valid(self._dataset, part.window, part.size)
         return valid
 
     def to_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,8 @@ LOW_PERCENTILE = 0.5
 HIGH_PERCENTILE = 99.0
 FILLED_8BIT_LEVEL = 110  # 8-bit scenes whose bright end reaches this are left as they are
 MAX_GAIN_8BIT = 3.0
+FLOAT32_STEPS = 256  # a range of fewer steps than grey levels is no range
+SMALLEST_RANGE = 1e-20  # keeps the gain finite in float32
 MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, not noise
 
 
@@ -39,7 +41,8 @@ def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
             return Stretch(0.0, 255.0, "as_is")
         span = max(high - low, 255.0 / MAX_GAIN_8BIT)
     else:
-        span = max(high - low, MIN_RELATIVE_RANGE * abs(low), np.finfo(np.float32).tiny)
+        smallest = FLOAT32_STEPS * float(np.spacing(np.float32(max(abs(low), abs(high)))))
+        span = max(high - low, MIN_RELATIVE_RANGE * abs(low), smallest, SMALLEST_RANGE)
     return Stretch(float(low), float(low + span), "percentiles")
 
 

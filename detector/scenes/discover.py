@@ -1,0 +1,114 @@
+"""From what the user names — files, folders, lists, GDAL names — to a list of scenes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# formats that hold imagery and that GDAL's wheels read; a file named by itself may be of any other
+RASTER_SUFFIXES = frozenset(
+    ".tif .tiff .jp2 .j2k .png .jpg .jpeg .webp .vrt .img .ntf .nitf .bil .bip .bsq .kea".split()
+)
+LIST_SUFFIXES = frozenset({".txt", ".lst"})
+# cloud masks lie beside their scenes and are read with them, see `detector.scenes.clouds`
+MASK_NAME = re.compile(r"_(scl|udm2?|clouds?|cloud_?mask)$", re.IGNORECASE)
+# a folder with these two holds results of an earlier run, overlays among them
+RUN_FILES = ("run.json", "scenes.csv")
+REMOTE = re.compile(r"^(/vsi|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSource:
+    """One scene to open, or one name that leads to none.
+
+    Attributes:
+        path: file, or GDAL name such as `/vsicurl/…`.
+        problem: why there is nothing to open, one sentence; None where there is.
+    """
+
+    path: str
+    problem: str | None = None
+
+
+def discover(names: Sequence[str | Path]) -> list[SceneSource]:
+    """Expand folders and lists; say of every name that leads nowhere why.
+
+    Folders give the rasters in and below them, sorted by path, without hidden files, cloud masks
+    and the results of earlier runs. Lists (`.txt`, `.lst`) hold one name a line, relative to the
+    list's own folder; lines that begin with `#` and empty lines are passed over. GDAL names
+    (`/vsi…`, `https://…`) are taken as they are.
+
+    Args:
+        names: as the user gave them.
+
+    Returns:
+        The scenes in the order of `names`, each file once.
+    """
+    found: dict[str, SceneSource] = {}
+    for name in names:
+        for source in _expand(str(name), lists=True):
+            found.setdefault(_identity(source.path), source)
+    return list(found.values())
+
+
+def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
+    path = Path(name)
+    if REMOTE.match(name):
+        yield SceneSource(name)
+    elif path.is_dir():
+        yield from _expand_folder(path)
+    elif not path.exists():
+        yield SceneSource(name, _missing(name))
+    elif path.suffix.lower() not in LIST_SUFFIXES:
+        yield SceneSource(name)
+    elif lists:
+        yield from _expand_list(path)
+    else:
+        yield SceneSource(name, f"{name}: is a list inside a list; name it on the command line")
+
+
+def _expand_folder(folder: Path) -> Iterator[SceneSource]:
+    files = list(_rasters_below(folder))
+    if not files:
+        suffixes = ", ".join(sorted(RASTER_SUFFIXES))
+        yield SceneSource(str(folder), f"{folder}: holds no scenes ({suffixes})")
+    yield from (SceneSource(str(file)) for file in files)
+
+
+def _rasters_below(folder: Path) -> Iterable[Path]:
+    for parent, folders, files in os.walk(folder):
+        if all(name in files for name in RUN_FILES):
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            file = Path(parent, name)
+            wanted = file.suffix.lower() in RASTER_SUFFIXES and not MASK_NAME.search(file.stem)
+            if wanted and not name.startswith("."):
+                yield file
+
+
+def _expand_list(file: Path) -> Iterator[SceneSource]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        yield SceneSource(str(file), f"{file}: is no list of paths in UTF-8 ({error})")
+        return
+    names = [line.strip() for line in lines]
+    names = [name for name in names if name and not name.startswith("#")]
+    if not names:
+        yield SceneSource(str(file), f"{file}: names no scene; it needs one path a line")
+    for name in names:
+        yield from _expand(name if REMOTE.match(name) else str(file.parent / name), lists=False)
+
+
+def _missing(name: str) -> str:
+    hint = "; the shell found nothing for this pattern" if any(c in name for c in "*?") else ""
+    return f"{name}: no such file{hint}"
+
+
+def _identity(path: str) -> str:
+    return path if REMOTE.match(path) else str(Path(path).resolve())
