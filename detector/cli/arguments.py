@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def _unknown_flag(word: str, schema: type) -> ConfigError:
     key = word.lstrip("-").partition("=")[0].replace("-", "_")
     if key in list_options(schema):
         return ConfigError(f"unknown flag '{word}'; options have no dashes here: write {key}=value")
-    if Path(word).exists():
+    if _exists(word):
         return ConfigError(f"unknown flag '{word}'; for the file of that name write ./{word}")
     return ConfigError(f"unknown flag '{word}'{nearest(word, FLAGS)}")
 
@@ -94,6 +95,10 @@ def _is_option(word: str, schema: type) -> bool:
     options, groups = list_options(schema), list_groups(schema)
     if bare in options or bare in groups:
         return True  # with a prefix of Hydra it is refused later, with its own sentence
-    if Path(word).exists() or not KEY_LIKE.match(key):
+    if _exists(word) or not KEY_LIKE.match(key):
         return False
     raise unknown_key(key, options)
+
+
+def _exists(name: str) -> bool:
+    return os.path.exists(name)  # noqa: PTH110 - Path.exists raises on overlong names

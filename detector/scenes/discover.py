@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 # formats that hold imagery and that GDAL's wheels read; a file named by itself may be of any other
 RASTER_SUFFIXES = frozenset(
-    ".tif .tiff .jp2 .j2k .png .jpg .jpeg .webp .vrt .img .ntf .nitf .bil .bip .bsq .kea".split()
+    {".tif", ".tiff", ".jp2", ".j2k", ".png", ".jpg", ".jpeg", ".webp", ".vrt", ".img"}
+    | {".ntf", ".nitf", ".bil", ".bip", ".bsq", ".kea"}
 )
 LIST_SUFFIXES = frozenset({".txt", ".lst"})
 # cloud masks lie beside their scenes and are read with them, see `detector.scenes.clouds`
@@ -58,10 +59,10 @@ def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
     path = Path(name)
     if REMOTE.match(name):
         yield SceneSource(name)
+    elif not os.path.exists(name):  # noqa: PTH110 - Path.exists raises on overlong names
+        yield SceneSource(name, _missing(name))
     elif path.is_dir():
         yield from _expand_folder(path)
-    elif not path.exists():
-        yield SceneSource(name, _missing(name))
     elif path.suffix.lower() not in LIST_SUFFIXES:
         yield SceneSource(name)
     elif lists:
@@ -71,15 +72,18 @@ def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
 
 
 def _expand_folder(folder: Path) -> Iterator[SceneSource]:
-    files = list(_rasters_below(folder))
-    if not files:
+    unread: list[OSError] = []
+    files = list(_rasters_below(folder, unread.append))
+    if not files and not unread:
         suffixes = ", ".join(sorted(RASTER_SUFFIXES))
         yield SceneSource(str(folder), f"{folder}: holds no scenes ({suffixes})")
     yield from (SceneSource(str(file)) for file in files)
+    for error in unread:
+        yield SceneSource(str(error.filename), f"{error.filename}: {error.strerror}")
 
 
-def _rasters_below(folder: Path) -> Iterable[Path]:
-    for parent, folders, files in os.walk(folder):
+def _rasters_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterable[Path]:
+    for parent, folders, files in os.walk(folder, onerror=on_error):
         if all(name in files for name in RUN_FILES):
             folders.clear()
             continue
