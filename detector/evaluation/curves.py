@@ -13,7 +13,8 @@ RECALL_GRIDS: dict[str, NDArray[np.float64]] = {
     "voc07": np.linspace(0.0, 1.0, 11),  # Everingham et al., IJCV 88 (2010), section 4.2
     "coco": np.linspace(0.0, 1.0, 101),  # COCOeval of pycocotools
 }
-GRID_TOLERANCE = 1e-12  # recall 3/10 must reach the grid point 0.3
+# 3/10 must reach the grid point 0.3; pycocotools compares without tolerance, so does "coco".
+GRID_TOLERANCE = {"voc07": 1e-12, "coco": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def average_precision(
     if interpolation == "all_points":
         return float(envelope.sum() / n_truth)
     recall = np.arange(1, len(at_hits) + 1) / n_truth
-    at_grid = np.searchsorted(recall, RECALL_GRIDS[interpolation] - GRID_TOLERANCE, side="left")
+    levels = RECALL_GRIDS[interpolation] - GRID_TOLERANCE[interpolation]
+    at_grid = np.searchsorted(recall, levels, side="left")
     return float(np.append(envelope, 0.0)[at_grid].mean())
 
 

@@ -1,0 +1,78 @@
+"""How much predicted and true boxes share, by each measure."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.evaluation.truth import Measure
+from detector.geometry.boxes import Corners, edge_lengths, envelopes, iou_matrix, polygons
+
+
+def overlap_matrix(predicted: Corners, true: Corners, measure: Measure) -> NDArray[np.float64]:
+    """IoU of every pair.
+
+    Args:
+        predicted: `(D, 4, 2)` pixels.
+        true: `(T, 4, 2)` pixels.
+        measure: `POLYGON` for exact polygons, `ENVELOPE` for axis-aligned envelopes of both.
+
+    Returns:
+        `(D, T)` in [0, 1].
+
+    Raises:
+        GeometryError: a polygon is not finite or not simple.
+    """
+    if measure is Measure.ENVELOPE:
+        return envelope_iou(envelopes(predicted), envelopes(true))
+    return iou_matrix(predicted, true)
+
+
+def envelope_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU `(N, M)` of axis-aligned boxes `(N, 4)`, `(M, 4)`: x_min, y_min, x_max, y_max."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(high - low, 0.0, None).prod(axis=2)
+    union = (
+        (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
+    )
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def prob_iou(predicted: Corners, true: Corners) -> NDArray[np.float64]:
+    """ProbIoU `(D, T)` of the boxes taken as Gaussians (Llerena et al. 2021, arXiv:2106.06072).
+
+    It is what Ultralytics reports for oriented boxes, and it is not an overlap of areas: a square
+    and the same square turned by 45 degrees have a ProbIoU of 1 and an IoU of 0.71.
+    """
+    import torch  # noqa: PLC0415 - seconds, which the other measures don't need
+    from ultralytics.utils.metrics import batch_probiou  # noqa: PLC0415
+
+    if not len(predicted) or not len(true):
+        return np.zeros((len(predicted), len(true)))
+    one, other = (torch.from_numpy(_xywhr(corners)) for corners in (predicted, true))
+    return np.asarray(batch_probiou(one, other).numpy(), np.float64)
+
+
+def share_inside(boxes: Corners, regions: Corners) -> NDArray[np.float64]:
+    """Share `(N,)` of each box's area that lies in the union of the regions.
+
+    Args:
+        boxes: `(N, 4, 2)` pixels.
+        regions: `(M, 4, 2)` pixels.
+    """
+    if not len(boxes) or not len(regions):
+        return np.zeros(len(boxes))
+    shapes = polygons(boxes)
+    areas = shapely.area(shapes)
+    shared = shapely.area(shapely.intersection(shapes, shapely.union_all(polygons(regions))))
+    return np.asarray(np.divide(shared, areas, out=np.zeros(len(boxes)), where=areas > 0))
+
+
+def _xywhr(corners: Corners) -> NDArray[np.float64]:
+    """Centre, length, width and angle in radians `(N, 5)`; the inverse of `corners_from_xywhr`."""
+    length, width = edge_lengths(corners)
+    axis = corners[:, 1] - corners[:, 0]
+    angle = np.arctan2(axis[:, 1], axis[:, 0])
+    return np.column_stack([corners.mean(axis=1), length, width, angle])

@@ -1,0 +1,167 @@
+"""All matches of an evaluation as columns, from which every number is made without rematching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.evaluation.matching import IOU_THRESHOLDS, UNMATCHED, match_class
+from detector.evaluation.truth import EvalImage, EvaluationError, Measure, check_images
+from detector.export.atomic import atomic_path
+from detector.geometry.boxes import Corners, edge_lengths, signed_areas
+
+FORMAT_VERSION = 1
+MEASURES = tuple(Measure)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchTable:
+    """Images, predictions and truth of an evaluation; K IoU thresholds.
+
+    Attributes:
+        names: `(I,)` of the images.
+        sources: `(I,)`.
+        places: `(I,)`.
+        gsd_m: `(I,)`, NaN where unknown.
+        measures: `(I, classes)` positions in `MEASURES`.
+        image: `(D,)` image of each prediction.
+        class_id: `(D,)`.
+        score: `(D,)`.
+        length_px: `(D,)` longer side.
+        area_px: `(D,)` in square pixels.
+        neutral: `(D,)` neither right nor wrong where unmatched.
+        found: `(K, D)` the true object that each finds at each threshold, or `UNMATCHED`.
+        found_prob_iou: `(D,)` the same at ProbIoU 0.5.
+        true_image: `(T,)` image of each true object.
+        true_class_id: `(T,)`.
+        true_length_px: `(T,)`.
+        true_area_px: `(T,)`.
+    """
+
+    names: NDArray[np.str_]
+    sources: NDArray[np.str_]
+    places: NDArray[np.str_]
+    gsd_m: NDArray[np.float64]
+    measures: NDArray[np.int64]
+    image: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+    score: NDArray[np.float64]
+    length_px: NDArray[np.float64]
+    area_px: NDArray[np.float64]
+    neutral: NDArray[np.bool_]
+    found: NDArray[np.int64]
+    found_prob_iou: NDArray[np.int64]
+    true_image: NDArray[np.int64]
+    true_class_id: NDArray[np.int64]
+    true_length_px: NDArray[np.float64]
+    true_area_px: NDArray[np.float64]
+
+    def save(self, path: Path) -> None:
+        """Write all columns, so that a later run can be compared with this one."""
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, format_version=FORMAT_VERSION, **columns)
+
+    @classmethod
+    def load(cls, path: Path) -> MatchTable:
+        """Read what `save` wrote.
+
+        Raises:
+            EvaluationError: the file is missing, damaged or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as columns:
+                if int(columns["format_version"]) != FORMAT_VERSION:
+                    raise EvaluationError(f"{path}: of another version; evaluate that run anew")
+                return cls(**{item.name: columns[item.name] for item in fields(cls)})
+        except (OSError, ValueError, KeyError) as error:
+            raise EvaluationError(
+                f"{path}: not the matches of an evaluation ({error}); give the folder of a run of "
+                "'detector evaluate'"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Columns of one class in one image; `found` counts from the image's first true object."""
+
+    image: int
+    class_id: int
+    predicted: NDArray[np.int64]
+    found: NDArray[np.int64]
+    found_prob_iou: NDArray[np.int64]
+    neutral: NDArray[np.bool_]
+
+
+def match_images(images: Sequence[EvalImage], predictions: Sequence[Boxes]) -> MatchTable:
+    """Match the predictions of all images.
+
+    Args:
+        images: the truth.
+        predictions: of the images, in their order, pixels of each image.
+
+    Raises:
+        EvaluationError: no images, two of one name, or another number of predictions.
+        GeometryError: a box is not finite or not simple.
+    """
+    check_images(images)
+    if len(images) != len(predictions):
+        raise EvaluationError(f"{len(images)} images with predictions of {len(predictions)}")
+    starts = np.concatenate([[0], np.cumsum([len(image.corners) for image in images])])
+    parts = [
+        _match_part(index, image, boxes, class_id, int(starts[index]))
+        for index, (image, boxes) in enumerate(zip(images, predictions, strict=True))
+        for class_id, measure in enumerate(image.measures)
+        if measure is not Measure.NONE
+    ]
+    corners = _stack([predictions[part.image].corners[part.predicted] for part in parts])
+    scores = [predictions[part.image].scores[part.predicted] for part in parts]
+    sizes = [len(part.predicted) for part in parts]
+    truth = _stack([image.corners for image in images])
+    return MatchTable(
+        names=np.array([image.name for image in images]),
+        sources=np.array([image.source for image in images]),
+        places=np.array([image.place for image in images]),
+        gsd_m=np.array([image.gsd_m or np.nan for image in images], np.float64),
+        measures=np.array([[MEASURES.index(m) for m in image.measures] for image in images]),
+        image=np.repeat([part.image for part in parts], sizes).astype(np.int64),
+        class_id=np.repeat([part.class_id for part in parts], sizes).astype(np.int64),
+        score=np.concatenate([*scores, np.zeros(0)]).astype(np.float64),
+        length_px=np.maximum(*edge_lengths(corners)),
+        area_px=np.abs(signed_areas(corners)),
+        neutral=np.concatenate([*(part.neutral for part in parts), np.zeros(0, np.bool_)]),
+        found=np.concatenate(
+            [*(part.found for part in parts), np.zeros((len(IOU_THRESHOLDS), 0), np.int64)], axis=1
+        ),
+        found_prob_iou=np.concatenate(
+            [*(part.found_prob_iou for part in parts), np.zeros(0, np.int64)]
+        ),
+        true_image=np.repeat(np.arange(len(images)), np.diff(starts)),
+        true_class_id=np.concatenate([image.class_ids for image in images]).astype(np.int64),
+        true_length_px=np.maximum(*edge_lengths(truth)),
+        true_area_px=np.abs(signed_areas(truth)),
+    )
+
+
+def _match_part(
+    index: int, image: EvalImage, boxes: Boxes, class_id: int, first_true: int
+) -> _Part:
+    matches = match_class(image, boxes, class_id)
+    to_table = np.append(matches.true + first_true, UNMATCHED)  # UNMATCHED = -1 picks the last
+    return _Part(
+        image=index,
+        class_id=class_id,
+        predicted=matches.predicted,
+        found=to_table[matches.found],
+        found_prob_iou=to_table[matches.found_prob_iou],
+        neutral=matches.neutral,
+    )
+
+
+def _stack(parts: Sequence[Corners]) -> Corners:
+    return np.concatenate([*parts, np.zeros((0, 4, 2))])
