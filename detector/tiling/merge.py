@@ -1,54 +1,306 @@
-"""Every object once: boxes of overlapping tiles become objects."""
+"""Every object once: the sightings of overlapping tiles become objects.
+
+Match first, own second. Sightings of different tiles that agree in what both tiles see are one
+object; a whole box stands for it before a fragment, then the highest score; fragments that no
+whole box explains are joined. What matches nothing stays: ownership of a place never removes it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 
 import numpy as np
+import shapely
+from numpy.typing import NDArray
 
 from detector.boxes import Boxes, TileBoxes
+from detector.classes import ObjectClass
+from detector.errors import ConfigError
+from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
+from detector.tiling.clusters import cluster, components
 from detector.tiling.duplicates import DUPLICATE_IOU, suppress_duplicates
-from detector.tiling.plan import TilePlan
+from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
+from detector.tiling.objects import Objects, represent
+from detector.tiling.plan import BAND_LOW, TilePlan
+from detector.tiling.scales import match_scales
+from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
+
+LONGEST_STACK_M = 1000.0
+"""Longest row of containers that fragments are joined to: a block train of 740 m (the length that
+the EU's TSI INF asks of freight lines), with a margin; rows in yards end at 300-500 m."""
+
+LENGTH_SLACK = 1.05
+"""A joined box may exceed the longest of its class by the length error of its fragments."""
+
+LEAST_AREA_PX = 1e-6
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MergeSettings:
-    """Thresholds of the merge.
+    """Thresholds of the merge; the defaults are those of `docs/merging.md`.
 
     Attributes:
         duplicate_iou: exact IoU from which two boxes of one tile are one object.
+        match_iou: exact IoU, inside what both windows see, from which two boxes are one object.
+        fragment_cover: or the share of a fragment that a whole box of another tile covers.
+        width_ratio: least ratio of the widths of two fragments that are joined.
+        longest_ship_m: fragments of ships are not joined beyond it; without gsd always.
+        longest_stack_m: the same of container stacks.
+
+    Raises:
+        ConfigError: a threshold is not above 0 and up to 1.
     """
 
     duplicate_iou: float = DUPLICATE_IOU
+    match_iou: float = 0.3
+    fragment_cover: float = 0.6
+    width_ratio: float = 0.75
+    longest_ship_m: float = 400.0
+    longest_stack_m: float = LONGEST_STACK_M
+
+    def __post_init__(self) -> None:
+        for name in ("duplicate_iou", "match_iou", "fragment_cover", "width_ratio"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(f"{name} is {value}; it lies above 0 and up to 1")
+
+
+@dataclass(slots=True)
+class MergeStats:
+    """What became of the boxes; nothing is dropped in silence.
+
+    Attributes:
+        boxes: that were added.
+        unusable: left out: a corner that is not finite, no area, or sides that cross.
+        duplicates: of another box of their tile.
+        out_of_band: coarse boxes of stacks, or of ships that the fine scale answers for alone.
+        objects: that came out.
+        joined: of them made from fragments.
+        most_held: most boxes held at once.
+        pairs: that were compared.
+    """
+
+    boxes: int = 0
+    unusable: int = 0
+    duplicates: int = 0
+    out_of_band: int = 0
+    objects: int = 0
+    joined: int = 0
+    most_held: int = 0
+    pairs: PairCounts = field(default_factory=PairCounts)
 
 
 def merge(tile_boxes: TileBoxes, plan: TilePlan, settings: MergeSettings | None = None) -> Boxes:
-    """The objects that the boxes of all tiles show, each once, in the frame of the scene."""
+    """The objects that the boxes of all tiles show, each once.
+
+    Args:
+        tile_boxes: boxes of any tiles of `plan`, in any order, scene frame.
+        plan: of the scene.
+        settings: thresholds.
+
+    Returns:
+        One box an object, scene frame, ordered by top, then left; it does not depend on the order
+        of the input.
+
+    Raises:
+        IndexError: a tile is not in the plan.
+    """
     merger = Merger(plan, settings or MergeSettings())
-    for index in range(len(plan.tiles)):
-        merger.add(index, tile_boxes.boxes.select(tile_boxes.tiles == index))
+    order = np.argsort(tile_boxes.tiles, kind="stable")
+    tiles = tile_boxes.tiles[order]
+    starts = np.flatnonzero(np.diff(tiles, prepend=-1))
+    for part in np.split(order, starts[1:]):
+        if len(part):
+            merger.add(int(tile_boxes.tiles[part[0]]), tile_boxes.boxes.select(part))
     return merger.finish()
 
 
 class Merger:
-    """The same, tile by tile, holding only what can still meet a later tile.
+    """The same tile by tile, holding only what can still meet a later tile.
 
-    Tiles may be added in any order, each exactly once (tiles without boxes too): the result does
-    not depend on it.
+    Tiles may be added in any order, each once, tiles without boxes too. The result is that of
+    `merge` on all boxes, whatever the order.
+
+    Attributes:
+        stats: what became of the boxes so far.
     """
 
-    def __init__(self, plan: TilePlan, settings: MergeSettings) -> None:
+    def __init__(self, plan: TilePlan, settings: MergeSettings | None = None) -> None:
+        self.stats = MergeStats()
         self._plan = plan
-        self._settings = settings
-        self._parts: list[Boxes] = []
+        self._settings = settings or MergeSettings()
+        self._match = _match_settings(self._settings, plan)
+        self._table = TileTable.of(plan)
+        self._done = np.zeros(len(plan.tiles), bool)
+        self._next = 0
+        self._fresh: list[Sightings] = []
+        self._held: Sightings | None = None
+        self._edges = _no_edges()
+        self._objects: list[Boxes] = []
 
     def add(self, tile_index: int, boxes: Boxes) -> None:
-        """Take all boxes of one tile, scene frame."""
-        self._parts.append(boxes)
+        """Take all boxes of one tile.
+
+        Args:
+            tile_index: `Tile.index`.
+            boxes: scene frame, any number.
+
+        Raises:
+            IndexError: no such tile.
+            ValueError: the tile was added before.
+        """
+        if not 0 <= tile_index < len(self._done):
+            raise IndexError(f"tile {tile_index} is not in a plan of {len(self._done)} tiles")
+        if self._done[tile_index]:
+            raise ValueError(f"tile {tile_index} was added twice")
+        self._done[tile_index] = True
+        kept = self._sift(tile_index, boxes)
+        if len(kept):
+            tiles = np.full(len(kept), tile_index, np.int64)
+            self._fresh.append(sightings(kept, tiles, self._table))
+        before = self._horizon()
+        while self._next < len(self._done) and self._done[self._next]:
+            self._next += 1
+        if self._horizon() > before:
+            self._settle(self._horizon())
 
     def finish(self) -> Boxes:
-        """All objects, in the order of their top left corners."""
-        boxes = Boxes.concatenate(self._parts)
-        kept = boxes.select(suppress_duplicates(boxes, self._settings.duplicate_iou))
-        top_left = kept.corners.min(axis=1)
-        return kept.select(np.lexsort((top_left[:, 0], top_left[:, 1])))
+        """All objects, scene frame, ordered by top, then left."""
+        self._settle(np.inf)
+        found = Boxes.concatenate(self._objects)
+        low = found.corners.min(axis=1)
+        order = np.lexsort((found.scores, found.class_ids, low[:, 0], low[:, 1]))
+        return found.select(order)
+
+    def _horizon(self) -> float:
+        """No tile that is still to come reads a row above this one."""
+        if self._next >= len(self._done):
+            return np.inf
+        return self._plan.tiles[self._next].window.row
+
+    def _sift(self, tile_index: int, boxes: Boxes) -> Boxes:
+        """The usable boxes of a tile, without duplicates, in the band of its scale."""
+        usable = _usable(boxes)
+        if not usable.all():
+            _log.warning(
+                "tile %d: %d of %d boxes left out: not finite, without area or twisted",
+                tile_index,
+                int((~usable).sum()),
+                len(boxes),
+            )
+        good = boxes.select(usable)
+        good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
+        band = good.select(self._in_band(tile_index, good))
+        kept = band.select(suppress_duplicates(band, self._settings.duplicate_iou))
+        self.stats.boxes += len(boxes)
+        self.stats.unusable += len(boxes) - len(good)
+        self.stats.out_of_band += len(good) - len(band)
+        self.stats.duplicates += len(band) - len(kept)
+        return kept
+
+    def _in_band(self, tile_index: int, boxes: Boxes) -> NDArray[np.bool_]:
+        if self._plan.tiles[tile_index].level == 0:
+            return np.ones(len(boxes), bool)
+        length, _ = edge_lengths(boxes.corners)
+        least = BAND_LOW * self._plan.settings.limit * self._plan.settings.unit_px
+        return np.asarray((boxes.class_ids == ObjectClass.SHIP) & (length >= least))
+
+    def _settle(self, horizon: float) -> None:
+        """Match what is new, and finish what no later tile can meet."""
+        seen, fresh = self._take_fresh()
+        if seen is None:
+            return
+        self.stats.most_held = max(self.stats.most_held, len(seen))
+        new = match(seen, fresh, self._match, self.stats.pairs)
+        edges = _sorted(_joined(self._edges, new))
+        groups = components(len(seen), edges.first, edges.second)
+        reach = np.full(int(groups.max()) + 1, -np.inf)
+        np.maximum.at(reach, groups, seen.bottoms)
+        final = reach[groups] <= horizon
+        if final.any():
+            found = self._resolve(seen.select(final), _within(edges, final), groups[final])
+            self._objects.append(found.boxes)
+            self.stats.objects += len(found)
+            self.stats.joined += int(found.joined.sum())
+        self._held = seen.select(~final)
+        self._edges = _within(edges, ~final)
+
+    def _take_fresh(self) -> tuple[Sightings | None, NDArray[np.bool_]]:
+        """Held and fresh sightings in canonical order; the held edges follow."""
+        parts = [*([] if self._held is None else [self._held]), *self._fresh]
+        if sum(map(len, parts)) == 0:
+            return None, np.zeros(0, bool)
+        seen = Sightings.concatenate(parts)
+        fresh = np.arange(len(seen)) >= (0 if self._held is None else len(self._held))
+        # Within a tile the order is that of `suppress_duplicates`: by score, then geometry.
+        order = np.argsort(seen.tiles, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        first, second = place[self._edges.first], place[self._edges.second]
+        self._edges = Edges(
+            np.minimum(first, second), np.maximum(first, second), self._edges.quality
+        )
+        self._fresh = []
+        return seen.select(order), fresh[order]
+
+    def _resolve(self, seen: Sightings, edges: Edges, groups: NDArray[np.int64]) -> Objects:
+        level = seen.levels[edges.first] == seen.levels[edges.second]
+        same = Edges(edges.first[level], edges.second[level], edges.quality[level])
+        labels = cluster(seen.tiles, same)
+        found = represent(seen, labels, groups, self._match.longest_px)
+        if self._plan.levels == 1:
+            return found
+        side = LEAST_SIDE_READ_PX / self._plan.settings.level_scale(1)
+        keep = match_scales(found, self._settings.match_iou, side, self._settings.width_ratio)
+        return found.select(keep)
+
+
+def _match_settings(settings: MergeSettings, plan: TilePlan) -> MatchSettings:
+    metres = (settings.longest_ship_m, settings.longest_stack_m)
+    known = plan.settings.gsd_m is not None
+    return MatchSettings(
+        iou=settings.match_iou,
+        fragment_cover=settings.fragment_cover,
+        width_ratio=settings.width_ratio,
+        longest_px=tuple(
+            length * LENGTH_SLACK * plan.settings.unit_px if known else np.inf for length in metres
+        ),
+    )
+
+
+def _usable(boxes: Boxes) -> NDArray[np.bool_]:
+    """Mask of the boxes with finite corners, an area and sides that do not cross."""
+    usable = np.isfinite(boxes.corners).all(axis=(1, 2)) & np.isfinite(boxes.scores)
+    some = np.flatnonzero(usable)
+    usable[some] = np.abs(signed_areas(boxes.corners[some])) > LEAST_AREA_PX
+    some = np.flatnonzero(usable)
+    usable[some] = shapely.is_valid(polygons(boxes.corners[some]))
+    return np.asarray(usable)
+
+
+def _no_edges() -> Edges:
+    none = np.zeros(0, np.int64)
+    return Edges(none, none, np.zeros(0))
+
+
+def _joined(one: Edges, other: Edges) -> Edges:
+    return Edges(
+        np.concatenate([one.first, other.first]),
+        np.concatenate([one.second, other.second]),
+        np.concatenate([one.quality, other.quality]),
+    )
+
+
+def _sorted(edges: Edges) -> Edges:
+    order = np.lexsort((edges.second, edges.first))
+    return Edges(edges.first[order], edges.second[order], edges.quality[order])
+
+
+def _within(edges: Edges, mask: NDArray[np.bool_]) -> Edges:
+    """The edges between the masked sightings, numbered among them."""
+    place = np.cumsum(mask) - 1
+    inside = mask[edges.first]
+    return Edges(place[edges.first[inside]], place[edges.second[inside]], edges.quality[inside])

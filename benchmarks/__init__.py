@@ -1,0 +1,1 @@
+"""Measurements that docs publish; each module is one command."""

@@ -1,0 +1,241 @@
+"""Which sightings of different tiles show the same object.
+
+Two tiles can only agree on what both of them see. So boxes are compared inside the part that their
+windows share: what is left of a whole ship there must equal what the other tile saw of it. The
+same measure holds for two whole boxes, a whole box and a fragment, and two fragments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.geometry.boxes import edge_lengths
+from detector.tiling.sightings import Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSettings:
+    """Thresholds of a match.
+
+    Attributes:
+        iou: least exact IoU inside the shared part of both windows.
+        fragment_cover: or least share of a fragment that a whole box of the other tile covers.
+        width_ratio: least ratio of the widths of two fragments.
+        longest_px: longest object by class, scene pixels; infinite where unknown.
+    """
+
+    iou: float
+    fragment_cover: float
+    width_ratio: float
+    longest_px: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Pairs of sightings that may show one object.
+
+    Attributes:
+        first: `(E,)` index, below `second`.
+        second: `(E,)` index.
+        quality: `(E,)` in (0, 1].
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    quality: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+@dataclass(slots=True)
+class PairCounts:
+    """How many pairs were looked at.
+
+    Attributes:
+        candidates: pairs that the tree returned, each counted once.
+        exact: pairs whose polygons were intersected.
+    """
+
+    candidates: int = 0
+    exact: int = 0
+
+
+def match(
+    seen: Sightings, fresh: NDArray[np.bool_], settings: MatchSettings, counts: PairCounts
+) -> Edges:
+    """Edges between the fresh sightings and all.
+
+    Args:
+        seen: `N` sightings in canonical order.
+        fresh: `(N,)` those that were not matched before.
+        settings: thresholds.
+        counts: is added to.
+    """
+    first, second = _candidates(seen, fresh, counts)
+    levels = seen.levels[first] == seen.levels[second]
+    quality = np.zeros(len(first))
+    quality[levels] = _quality(seen, first[levels], second[levels], settings, counts)
+    # Boxes of different scales only share a fate here; `scales.match_scales` compares them.
+    quality[~levels] = 1.0
+    good = quality > 0
+    return Edges(first[good], second[good], quality[good])
+
+
+def _candidates(
+    seen: Sightings, fresh: NDArray[np.bool_], counts: PairCounts
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of one class and two tiles whose envelopes meet where both windows see."""
+    new = np.flatnonzero(fresh)
+    if len(new) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    left, other = shapely.STRtree(seen.shapes).query(seen.shapes[new])
+    left = new[left]
+    once = (left < other) | ((left > other) & ~fresh[other])
+    left, other = left[once], other[once]
+    counts.candidates += len(left)
+    first, second = np.minimum(left, other), np.maximum(left, other)
+    classes = seen.boxes.class_ids
+    apart = (seen.tiles[first] != seen.tiles[second]) & (classes[first] == classes[second])
+    first, second = first[apart], second[apart]
+    meet = _shared_extent(seen, first, second)
+    order = np.lexsort((second[meet], first[meet]))
+    return first[meet][order], second[meet][order]
+
+
+def _shared_extent(
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether the envelopes of both boxes and both windows have a common area."""
+    bounds = shapely.bounds(seen.shapes).reshape(-1, 4)
+    low = np.maximum.reduce(
+        [bounds[first, :2], bounds[second, :2], seen.windows[first, :2], seen.windows[second, :2]]
+    )
+    high = np.minimum.reduce(
+        [bounds[first, 2:], bounds[second, 2:], seen.windows[first, 2:], seen.windows[second, 2:]]
+    )
+    return np.asarray((high > low).all(axis=1))
+
+
+def _quality(
+    seen: Sightings,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    settings: MatchSettings,
+    counts: PairCounts,
+) -> NDArray[np.float64]:
+    """IoU inside the shared windows `(P,)`; 0 where the pair is not one object."""
+    quality = np.zeros(len(first))
+    worth = overlap_bound(seen, first, second) >= min(settings.iou, settings.fragment_cover / 2)
+    chosen = np.flatnonzero(worth)
+    first, second = first[chosen], second[chosen]
+    counts.exact += len(chosen)
+    both, one, other = _shared_areas(seen, first, second)
+    union = one + other - both
+    iou = np.divide(both, union, out=np.zeros(len(both)), where=union > 0)
+    cover = _fragment_cover(seen, first, second, both, one, other)
+    good = (iou >= settings.iou) | (cover >= settings.fragment_cover)
+    good &= _fragments_may_join(seen, first, second, settings)
+    quality[chosen[good]] = np.maximum(iou, cover / 2)[good]
+    return quality
+
+
+def overlap_bound(
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Upper bound `(P,)` of the intersection over the smaller box, without any clipping.
+
+    In the frame of one box the other lies inside a rectangle; what both rectangles share bounds
+    the intersection. For boxes with parallel sides, the common case, the bound is exact.
+    """
+    corners = shapely.get_coordinates(seen.shapes).reshape(-1, 5, 2)[:, :4]
+    area = shapely.area(seen.shapes)
+    shared = np.minimum(
+        _shared_in_frame(corners[first], corners[second]),
+        _shared_in_frame(corners[second], corners[first]),
+    )
+    return np.asarray(shared / np.minimum(area[first], area[second]))
+
+
+def _shared_in_frame(frame: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    along = frame[:, 1] - frame[:, 0]
+    along = along / np.linalg.norm(along, axis=1, keepdims=True)
+    axes = np.stack([along, np.stack([-along[:, 1], along[:, 0]], axis=1)], axis=1)
+    own = np.einsum("nkd,nad->nka", frame, axes)
+    its = np.einsum("nkd,nad->nka", other, axes)
+    low = np.maximum(own.min(axis=1), its.min(axis=1))
+    high = np.minimum(own.max(axis=1), its.max(axis=1))
+    return np.asarray(np.maximum(high - low, 0.0).prod(axis=1))
+
+
+def _shared_areas(
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Areas inside both windows of: the intersection, the first box, the second box."""
+    a, b = seen.shapes[first], seen.shapes[second]
+    low = np.maximum(seen.windows[first, :2], seen.windows[second, :2])
+    high = np.minimum(seen.windows[first, 2:], seen.windows[second, 2:])
+    shared = shapely.intersection(a, b)
+    both, one, other = shapely.area(shared), shapely.area(a), shapely.area(b)
+    for shapes, areas in ((shared, both), (a, one), (b, other)):
+        bounds = shapely.bounds(shapes).reshape(-1, 4)
+        beyond = np.flatnonzero(((bounds[:, :2] < low) | (bounds[:, 2:] > high)).any(axis=1))
+        windows = shapely.box(*np.concatenate([low, high], axis=1)[beyond].T)
+        areas[beyond] = shapely.area(shapely.intersection(shapes[beyond], windows))
+    return both, one, other
+
+
+def _fragment_cover(
+    seen: Sightings,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    both: NDArray[np.float64],
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Share `(P,)` of a fragment that a whole box covers; 0 where not one of each."""
+    cut_first, cut_second = seen.fragment[first], seen.fragment[second]
+    part = np.where(cut_first, one, other)
+    mixed = (cut_first != cut_second) & (part > 0)
+    return np.divide(both, part, out=np.zeros(len(both)), where=mixed)
+
+
+def _fragments_may_join(
+    seen: Sightings,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    settings: MatchSettings,
+) -> NDArray[np.bool_]:
+    """False `(P,)` for two fragments of unlike widths or of more than the longest length."""
+    corners = seen.boxes.corners
+    length, width = edge_lengths(corners)
+    swap = length[second] > length[first]
+    long, short = np.where(swap, second, first), np.where(swap, first, second)
+    along = corners[long, 1] - corners[long, 0]
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    points = np.concatenate([_inside(seen, long), _inside(seen, short)], axis=1)
+    run = np.ptp(np.einsum("nkd,nd->nk", points, along), axis=1)
+    longest = np.asarray(settings.longest_px)[seen.boxes.class_ids[first]]
+    own = corners[short, 1] - corners[short, 0]
+    turned = 2 * np.abs((own * along).sum(axis=1)) ** 2 < (own**2).sum(axis=1)
+    breadth = np.where(turned, length[short], width[short])
+    least, most = np.minimum(breadth, width[long]), np.maximum(breadth, width[long])
+    slack = LEAST_WIDTH_ERROR_READ_PX / seen.scales[first]
+    alike = (least >= settings.width_ratio * most) | (most - least <= slack)
+    cut_along = (seen.cut[long][:, [0, 2]] | seen.cut[short][:, [0, 2]]).any(axis=1)
+    fine = (alike | cut_along) & (run <= longest)
+    return np.asarray(fine | ~(seen.fragment[first] & seen.fragment[second]))
+
+
+LEAST_WIDTH_ERROR_READ_PX = 4.0
+"""Widths that differ by less agree, whatever their ratio: the error of two boxes of 2 px each."""
+
+
+def _inside(seen: Sightings, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Corners moved into their own windows: what lies behind a border is a guess."""
+    low, high = seen.windows[index, None, :2], seen.windows[index, None, 2:]
+    return np.clip(seen.boxes.corners[index], low, high)

@@ -1,0 +1,107 @@
+"""From clusters to objects: the box that stands for each cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.geometry.boxes import edge_lengths
+from detector.tiling.joining import join
+from detector.tiling.sightings import Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """One box a cluster.
+
+    Attributes:
+        boxes: `K` boxes, scene frame.
+        levels: `(K,)` level of the tiles that saw it.
+        whole: `(K,)` a tile saw it whole, or its fragments show all four sides.
+        joined: `(K,)` made from two or more fragments.
+        groups: `(K,)` component that it belongs to.
+    """
+
+    boxes: Boxes
+    levels: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    joined: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Objects:
+        """The objects at `index`, in its order."""
+        return Objects(
+            self.boxes.select(index),
+            self.levels[index],
+            self.whole[index],
+            self.joined[index],
+            self.groups[index],
+        )
+
+
+def represent(
+    seen: Sightings,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    longest_px: tuple[float, ...],
+) -> Objects:
+    """Whole before fragment, then the highest score; ties by core, then by geometry.
+
+    Fragments without a whole box among them are joined, unless the joined box is longer than the
+    longest of its class: then each of them stays.
+
+    Args:
+        seen: `N` sightings in canonical order.
+        labels: `(N,)` clusters, from 0.
+        groups: `(N,)` component of each sighting.
+        longest_px: longest object by class, scene pixels.
+    """
+    order = np.lexsort((np.arange(len(seen)), ~seen.in_core, -seen.boxes.scores, seen.fragment))
+    order = order[np.argsort(labels[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
+    best = order[starts]
+    sizes = np.diff(starts, append=len(order))
+    corners, scores = seen.boxes.corners[best].copy(), seen.boxes.scores[best]
+    whole, joined = ~seen.fragment[best], np.zeros(len(best), bool)
+    loose: list[NDArray[np.int64]] = []
+    for k in np.flatnonzero(~whole & (sizes > 1)).tolist():
+        members = order[starts[k] : starts[k] + sizes[k]]
+        result = join(seen.select(np.sort(members)))
+        if edge_lengths(result.corners[None])[0][0] > longest_px[seen.boxes.class_ids[best[k]]]:
+            loose.append(members[1:])
+            continue
+        corners[k], whole[k], joined[k] = result.corners, result.whole, True
+    found = Objects(
+        Boxes(corners, scores, seen.boxes.class_ids[best]),
+        seen.levels[best],
+        whole,
+        joined,
+        groups[best],
+    )
+    return _with_loose(found, seen, groups, loose)
+
+
+def _with_loose(
+    found: Objects,
+    seen: Sightings,
+    groups: NDArray[np.int64],
+    loose: list[NDArray[np.int64]],
+) -> Objects:
+    """The objects and the fragments that stay by themselves."""
+    if not loose:
+        return found
+    rest = np.concatenate(loose)
+    no = np.zeros(len(rest), bool)
+    return Objects(
+        Boxes.concatenate([found.boxes, seen.boxes.select(rest)]),
+        np.concatenate([found.levels, seen.levels[rest]]),
+        np.concatenate([found.whole, no]),
+        np.concatenate([found.joined, no]),
+        np.concatenate([found.groups, groups[rest]]),
+    )

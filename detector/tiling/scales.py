@@ -1,0 +1,133 @@
+"""The same ship at two scales: one object.
+
+Up to 0.7 of the limit the fine scale answers alone, from 1.3 on the coarse one; between, both do,
+and their boxes are matched here. A coarse box never removes two or more whole fine boxes: where it
+covers several, it saw a row of them as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
+from detector.tiling.clusters import assign
+from detector.tiling.matching import Edges
+from detector.tiling.objects import Objects
+from detector.tiling.sightings import padded
+
+ROW_SHARE = 0.25
+"""A coarse box is a row, not a ship, where whole fine boxes besides the best cover this of it."""
+
+INSIDE = 0.6
+"""Share of a fine box inside a coarse one from which it is a part of what the coarse one saw."""
+
+ALIGNED_COS = 0.985
+"""Cosine of 10 degrees: a whole fine box is a part of a coarse one only if they are parallel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePairs:
+    """Coarse and fine objects of one component that meet.
+
+    Attributes:
+        coarse: `(P,)` index.
+        fine: `(P,)` index.
+        iou: `(P,)` exact, of boxes not narrower than the error of the coarse scale.
+        share: `(P,)` of the coarse box that the fine one covers.
+        cover: `(P,)` of the fine box that the coarse one covers.
+    """
+
+    coarse: NDArray[np.int64]
+    fine: NDArray[np.int64]
+    iou: NDArray[np.float64]
+    share: NDArray[np.float64]
+    cover: NDArray[np.float64]
+
+
+def match_scales(
+    found: Objects, least_iou: float, least_side_px: float, width_ratio: float
+) -> NDArray[np.bool_]:
+    """Mask `(K,)` of the objects that stay.
+
+    Args:
+        found: objects of both levels.
+        least_iou: exact IoU from which a coarse and a whole fine box are one ship.
+        least_side_px: error of the coarse scale, scene pixels: no side counts as shorter.
+        width_ratio: least ratio of the widths of a ship and a part of it.
+    """
+    keep = np.ones(len(found), bool)
+    pairs = _pairs(found, least_side_px)
+    if len(pairs.coarse) == 0:
+        return keep
+    whole = found.whole[pairs.fine]
+    rows = _rows(pairs, whole, len(found))
+    keep[rows] = False
+    usable = ~rows[pairs.coarse]
+    matched = np.zeros(len(found), bool)
+    edges = _matches(found, pairs, usable & whole & (pairs.iou >= least_iou))
+    matched[edges.first], matched[edges.second] = True, True
+    fine_wins = found.boxes.scores[edges.first] >= found.boxes.scores[edges.second]
+    fine_wins &= found.whole[edges.first] | ~found.whole[edges.second]
+    keep[edges.first[~fine_wins]] = False
+    keep[edges.second[fine_wins]] = False
+    inside = usable & (pairs.cover >= INSIDE) & ~matched[pairs.fine]
+    part = ~whole | (_is_part(found, pairs, least_side_px, width_ratio) & ~matched[pairs.coarse])
+    keep[pairs.fine[inside & part]] = False
+    return keep
+
+
+def _pairs(found: Objects, least_side_px: float) -> ScalePairs:
+    fine, coarse = np.flatnonzero(found.levels == 0), np.flatnonzero(found.levels == 1)
+    shapes = polygons(found.boxes.corners)
+    side = np.full(len(found), least_side_px)
+    wide = polygons(padded(found.boxes.corners, side))
+    one, other = shapely.STRtree(wide[fine]).query(wide[coarse], predicate="intersects")
+    one, other = coarse[one], fine[other]
+    same = (found.groups[one] == found.groups[other]) & (
+        found.boxes.class_ids[one] == found.boxes.class_ids[other]
+    )
+    order = np.lexsort((other[same], one[same]))
+    one, other = one[same][order], other[same][order]
+    shared = shapely.area(shapely.intersection(wide[one], shapes[other]))
+    fine_area = np.maximum(shapely.area(shapes[other]), 1e-9)
+    return ScalePairs(
+        coarse=one,
+        fine=other,
+        iou=iou_pairs(wide[one], wide[other]),
+        share=shared / np.maximum(shapely.area(wide[one]), 1e-9),
+        cover=shared / fine_area,
+    )
+
+
+def _rows(pairs: ScalePairs, whole: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """Mask `(count,)` of the coarse objects that are rows of whole fine ones."""
+    inside = whole & (pairs.cover >= INSIDE)
+    coarse, share = pairs.coarse[inside], pairs.share[inside]
+    total = np.bincount(coarse, share, count)
+    best = np.zeros(count)
+    np.maximum.at(best, coarse, share)
+    return np.asarray(total - best >= ROW_SHARE)
+
+
+def _matches(found: Objects, pairs: ScalePairs, good: NDArray[np.bool_]) -> Edges:
+    """One-to-one pairs of a fine (`first`) and a coarse (`second`) object."""
+    edges = Edges(pairs.fine[good], pairs.coarse[good], pairs.iou[good])
+    return assign(found.levels, edges)
+
+
+def _is_part(
+    found: Objects, pairs: ScalePairs, least_side_px: float, width_ratio: float
+) -> NDArray[np.bool_]:
+    """Whether the fine box is parallel to the coarse one and as wide, within the coarse error."""
+    corners = found.boxes.corners
+    along = corners[:, 1] - corners[:, 0]
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    parallel = np.abs((along[pairs.fine] * along[pairs.coarse]).sum(axis=1)) >= ALIGNED_COS
+    _, width = edge_lengths(corners)
+    one, other = width[pairs.fine], width[pairs.coarse]
+    alike = np.minimum(one, other) >= width_ratio * np.maximum(one, other)
+    return np.asarray(parallel & (alike | (np.abs(one - other) <= least_side_px / 2)))
