@@ -1,0 +1,290 @@
+"""Chips: windows of labelled images, cut through `Scene` once and kept in a checked cache.
+
+A chip is larger than the tile that the network reads, so that training has pixels to turn and
+scale it in; `detector.training.views` takes tiles out of it. Both steps settle objects at a border
+by the same rules, in `settle`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.classes import ObjectClass
+from detector.data.labelled import DataError, LabelledImage
+from detector.errors import QuaywatchError
+from detector.export.atomic import atomic_path
+from detector.geometry.boxes import Corners, as_corners, order_corners, polygons
+from detector.geometry.rectangles import clip_to_window
+from detector.geometry.windows import PixelWindow
+from detector.scenes.scene import Scene, open_scene
+from detector.scenes.types import SceneOptions
+
+MIN_SHIP_INSIDE = 0.7  # of its area; a ship with less inside cannot be told in size or kind
+MIN_STACK_INSIDE = 0.15  # of its area; less is a sliver that nobody boxes
+MIN_SIDE_PX = 3.0  # a box narrower than this after scaling shows nothing
+CACHE_VERSION = 1  # raise when chips of the same settings change
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSettings:
+    """How chips are cut.
+
+    Attributes:
+        side_px: longest side of a chip, read pixels.
+        overlap_px: of neighbouring chips of one image, read pixels.
+        scales: read size divided by full resolution; a scale below 1 is left out where a coarser
+            chip would be smaller than `min_side_px`.
+        min_side_px: shortest longer side of a chip at a scale below 1.
+    """
+
+    side_px: int = 1024
+    overlap_px: int = 256
+    scales: tuple[float, ...] = (1.0, 0.5)
+    min_side_px: int = 640
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A piece of a labelled image.
+
+    Attributes:
+        pixels: PNG file, RGB, cut and painted.
+        source: name of the dataset.
+        place: of the image.
+        image: name of the image.
+        scale: read size divided by full resolution.
+        corners: `(N, 4, 2)` chip pixels.
+        class_ids: `(N,)`.
+        taught: of each class, whether everything without a box is background.
+    """
+
+    pixels: Path
+    source: str
+    place: str
+    image: str
+    scale: float
+    corners: Corners
+    class_ids: NDArray[np.int64]
+    taught: tuple[bool, ...]
+
+    def read(self) -> NDArray[np.uint8]:
+        """The pixels `(height, width, 3)`, RGB.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        bgr = cv2.imread(str(self.pixels), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise DataError(f"{self.pixels}: cannot read the chip; remove the cache's folder")
+        return np.ascontiguousarray(bgr[..., ::-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Objects of a window after its borders have cut them.
+
+    Attributes:
+        corners: `(N, 4, 2)` kept boxes, cut to the window.
+        class_ids: `(N,)`.
+        kept: `(N,)` their indices in the input.
+        painted: `(M, 4, 2)` objects to paint over.
+    """
+
+    corners: Corners
+    class_ids: NDArray[np.int64]
+    kept: NDArray[np.int64]
+    painted: Corners
+
+
+def cut_chips(
+    images: Iterable[LabelledImage], settings: ChipSettings, cache: Path
+) -> tuple[list[Chip], list[str]]:
+    """Cut all images, or read what an earlier call with the same input left.
+
+    Args:
+        images: what to cut.
+        settings: how.
+        cache: folder for all caches; this one's is named by the hash of its input.
+
+    Returns:
+        The chips, and one sentence for every image that could not be read.
+
+    Raises:
+        DataError: there is no image at all, or none could be read.
+    """
+    images = list(images)
+    if not images:
+        raise DataError("no images to cut chips from; the data's filters leave nothing")
+    folder = cache / _input_hash(images, settings)[:16]
+    chips = _read_cache(folder)
+    if chips is not None:
+        return chips
+    folder.mkdir(parents=True, exist_ok=True)
+    records: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for image in images:
+        try:
+            records.extend(_cut_image(image, settings, folder))
+        except QuaywatchError as error:
+            problems.append(str(error))
+    if not records:
+        raise DataError(f"none of {len(images)} images could be read; first: {problems[0]}")
+    content = json.dumps({"chips": records, "problems": problems})
+    with atomic_path(folder / "chips.json") as temporary:
+        temporary.write_text(content, encoding="utf-8")
+    return [_chip(folder, record) for record in records], problems
+
+
+def settle(
+    corners: Corners, class_ids: NDArray[np.int64], bounds: tuple[float, float, float, float]
+) -> Settled:
+    """Decide what becomes of every object at the borders of a window.
+
+    Ships stay with at least 70 % inside, stacks with at least 15 %, both cut to the window; what is
+    less inside is painted over, what is outside is left out. Boxes under 3 px wide are painted.
+
+    Args:
+        corners: `(N, 4, 2)` rectangles in the frame of the window.
+        class_ids: `(N,)`.
+        bounds: of the window, `(x_min, y_min, x_max, y_max)`.
+    """
+    cut, share = clip_to_window(corners, bounds)
+    needed = np.where(class_ids == ObjectClass.SHIP, MIN_SHIP_INSIDE, MIN_STACK_INSIDE)
+    sides = np.linalg.norm(cut[:, 1:3] - cut[:, 0:2], axis=2).min(axis=1, initial=np.inf)
+    keep = (share >= needed) & (sides >= MIN_SIDE_PX)
+    paint = (share > 0) & ~keep
+    return Settled(order_corners(cut[keep]), class_ids[keep], np.flatnonzero(keep), corners[paint])
+
+
+def paint_over(pixels: NDArray[np.uint8], hidden: Corners, kept: Corners) -> None:
+    """Fill regions with the colour around them, in place; kept objects are spared.
+
+    Args:
+        pixels: `(height, width, 3)`.
+        hidden: `(M, 4, 2)` regions to fill.
+        kept: `(N, 4, 2)` objects that stay visible.
+    """
+    if not len(hidden):
+        return
+    spared = np.zeros(pixels.shape[:2], np.uint8)
+    cv2.fillPoly(spared, [_whole(box) for box in kept], 1)
+    for box in hidden:
+        left, top = np.floor(box.min(axis=0)).astype(int) - 4
+        right, bottom = np.ceil(box.max(axis=0)).astype(int) + 5
+        left, top = max(left, 0), max(top, 0)
+        window = (slice(top, max(bottom, top)), slice(left, max(right, left)))
+        part = pixels[window]
+        if part.size == 0:
+            continue
+        inside = np.zeros(part.shape[:2], np.uint8)
+        cv2.fillPoly(inside, [_whole(box - (left, top))], 1)
+        ring = (cv2.dilate(inside, np.ones((7, 7), np.uint8)) > 0) & (inside == 0)
+        colour = np.median(part[ring], axis=0) if ring.any() else np.array([110, 110, 110])
+        part[(inside > 0) & (spared[window] == 0)] = colour
+
+
+def _whole(box: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.rint(box).astype(np.int32)
+
+
+def _cut_image(
+    image: LabelledImage, settings: ChipSettings, folder: Path
+) -> Iterator[dict[str, Any]]:
+    with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m)) as scene:
+        for scale in settings.scales:
+            if scale < 1 and max(image.width, image.height) * scale < settings.min_side_px:
+                continue
+            for window in _windows((image.width, image.height), scale, settings):
+                yield _cut_window(image, scene, window, scale, folder)
+
+
+def _cut_window(
+    image: LabelledImage, scene: Scene, window: PixelWindow, scale: float, folder: Path
+) -> dict[str, Any]:
+    size = (max(round(window.width * scale), 1), max(round(window.height * scale), 1))
+    pixels = scene.read(window, size).rgb.copy()
+    factor = np.array(size) / (window.width, window.height)
+    origin = (window.col, window.row)
+    settled = settle((image.corners - origin) * factor, image.class_ids, (0, 0, *size))
+    ignored = (image.ignored - origin) * factor
+    visible = shapely.intersects(polygons(ignored), shapely.box(0, 0, *size))
+    paint_over(pixels, np.concatenate([settled.painted, ignored[visible]]), settled.corners)
+    name = f"{image.image.stem}__{window.col}_{window.row}_{size[0]}x{size[1]}_{scale:g}.png"
+    done, data = cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise DataError(f"{image.image}: the chip {name} could not be encoded")
+    with atomic_path(folder / name) as temporary:
+        temporary.write_bytes(data.tobytes())
+    return {
+        "pixels": name,
+        "sha256": hashlib.sha256(data.tobytes()).hexdigest(),
+        "source": image.source,
+        "place": image.place,
+        "image": image.image.name,
+        "scale": scale,
+        "corners": np.round(settled.corners, 3).tolist(),
+        "class_ids": settled.class_ids.tolist(),
+        "taught": list(image.taught),
+    }
+
+
+def _windows(size: tuple[int, int], scale: float, settings: ChipSettings) -> Iterator[PixelWindow]:
+    side = min(round(settings.side_px / scale), max(size))
+    step = max(round((settings.side_px - settings.overlap_px) / scale), 1)
+    for row in _starts(size[1], side, step):
+        for col in _starts(size[0], side, step):
+            yield PixelWindow(col, row, min(side, size[0]), min(side, size[1]))
+
+
+def _starts(length: int, side: int, step: int) -> Sequence[int]:
+    """Even positions that cover `length`, steps of at most `step`."""
+    if length <= side:
+        return [0]
+    count = -(-(length - side) // step) + 1
+    return [round(i * (length - side) / (count - 1)) for i in range(count)]
+
+
+def _input_hash(images: Sequence[LabelledImage], settings: ChipSettings) -> str:
+    digest = hashlib.sha256(json.dumps([CACHE_VERSION, asdict(settings)]).encode())
+    for image in images:
+        stat = image.image.stat()
+        digest.update(f"{image.image.name}|{stat.st_size}|{image.place}|{image.taught}".encode())
+        for array in (image.corners, image.class_ids, image.ignored):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _read_cache(folder: Path) -> tuple[list[Chip], list[str]] | None:
+    """The chips of a finished cache; None where there is none or a file has changed."""
+    try:
+        content = json.loads((folder / "chips.json").read_text(encoding="utf-8"))
+        for record in content["chips"]:
+            with (folder / record["pixels"]).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != record["sha256"]:
+                    return None
+    except (OSError, ValueError, KeyError):
+        return None
+    return [_chip(folder, record) for record in content["chips"]], content["problems"]
+
+
+def _chip(folder: Path, record: dict[str, Any]) -> Chip:
+    return Chip(
+        pixels=folder / record["pixels"],
+        source=record["source"],
+        place=record["place"],
+        image=record["image"],
+        scale=record["scale"],
+        corners=as_corners(record["corners"]),
+        class_ids=np.array(record["class_ids"], np.int64),
+        taught=tuple(record["taught"]),
+    )

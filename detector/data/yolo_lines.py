@@ -1,0 +1,79 @@
+"""Lines of YOLO label files: class and normalised coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.data.labelled import Fault
+from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
+from detector.geometry.rectangles import min_rectangles
+
+Lines = tuple[Corners, NDArray[np.int64], tuple[Fault, ...]]
+
+
+def oriented_lines(
+    path: Path, size: tuple[int, int], classes: Mapping[int, int] | None = None
+) -> Lines:
+    """Oriented boxes of a file: `class x1 y1 … x4 y4`, normalised.
+
+    Args:
+        path: label file; one that is missing holds no boxes.
+        size: `(width, height)` of the image, pixels.
+        classes: the file's class numbers to ours; classes that are not in it are left out. None
+            keeps the numbers.
+
+    Returns:
+        Corners `(N, 4, 2)` in pixels (the smallest rectangle around each polygon), classes
+        `(N,)`, and the lines that could not be used.
+    """
+    polygons, class_ids, faults = _records(path, 8, classes)
+    points = [np.reshape(values, (4, 2)) * size for values in polygons]
+    return min_rectangles(points), np.array(class_ids, np.int64), faults
+
+
+def envelope_lines(
+    path: Path, size: tuple[int, int], classes: Mapping[int, int] | None = None
+) -> Lines:
+    """Axis-aligned boxes of a file: `class cx cy w h`, normalised. See `oriented_lines`."""
+    boxes, class_ids, faults = _records(path, 4, classes)
+    if not boxes:
+        return as_corners([]), np.zeros(0, np.int64), faults
+    scaled = np.array(boxes) * [*size, *size]
+    xywhr = np.concatenate([scaled, np.zeros((len(scaled), 1))], axis=1)
+    return corners_from_xywhr(xywhr), np.array(class_ids, np.int64), faults
+
+
+def _records(
+    path: Path, count: int, classes: Mapping[int, int] | None
+) -> tuple[list[list[float]], list[int], tuple[Fault, ...]]:
+    values: list[list[float]] = []
+    class_ids: list[int] = []
+    faults: list[Fault] = []
+    for number, fields in _lines(path):
+        try:
+            class_id = int(fields[0])
+            numbers = [float(text) for text in fields[1:]]
+        except ValueError:
+            faults.append(Fault(path, number, f"'{' '.join(fields)}' is not made of numbers"))
+            continue
+        if len(numbers) != count:
+            faults.append(Fault(path, number, f"{len(numbers)} coordinates instead of {count}"))
+        elif not all(math.isfinite(v) and -0.5 <= v <= 1.5 for v in numbers):
+            faults.append(Fault(path, number, "a coordinate is not normalised"))
+        elif classes is None or class_id in classes:
+            values.append(numbers)
+            class_ids.append(class_id if classes is None else classes[class_id])
+    return values, class_ids, tuple(faults)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            yield number, line.split()

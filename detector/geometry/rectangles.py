@@ -1,0 +1,71 @@
+"""Rectangles around polygons and parts of rectangles inside a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.geometry.boxes import Corners, as_corners, order_corners, polygons
+
+
+def min_rectangles(outlines: Sequence[NDArray[np.floating]]) -> Corners:
+    """Smallest rectangle around each polygon.
+
+    Args:
+        outlines: `N` arrays `(P, 2)` of pixels, `P` at least 3.
+
+    Returns:
+        `(N, 4, 2)`, ordered as `order_corners` orders them.
+    """
+    if not len(outlines):
+        return as_corners([])
+    # float32 inside OpenCV: moved to the origin first, so that large scenes keep their digits.
+    rectangles = []
+    for outline in outlines:
+        points = np.asarray(outline, np.float64)
+        origin = points.mean(axis=0)
+        rectangle = cv2.minAreaRect((points - origin).astype(np.float32))
+        rectangles.append(np.asarray(cv2.boxPoints(rectangle), np.float64) + origin)
+    return order_corners(as_corners(rectangles))
+
+
+def clip_to_window(
+    corners: Corners, bounds: tuple[float, float, float, float]
+) -> tuple[Corners, NDArray[np.float64]]:
+    """Each box cut down to the part inside a window, its axes kept.
+
+    The cut box is the extent, along and across the box's own axes, of the part inside, so that a
+    ship cut by a border keeps its width and direction and loses length.
+
+    Args:
+        corners: `(N, 4, 2)` rectangles.
+        bounds: `(x_min, y_min, x_max, y_max)`.
+
+    Returns:
+        `(N, 4, 2)` cut boxes, the first edge still along the first edge of the input (boxes
+        without a part inside are unchanged), and `(N,)` the share of each area inside.
+    """
+    if not len(corners):
+        return as_corners([]), np.zeros(0)
+    whole = polygons(corners)
+    parts = shapely.intersection(whole, shapely.box(*bounds))
+    areas = shapely.area(whole)
+    share = np.divide(shapely.area(parts), areas, out=np.zeros(len(corners)), where=areas > 0)
+    cut = corners.copy()
+    for index in np.flatnonzero((share > 0) & (share < 1 - 1e-9)):
+        cut[index] = _extent_along(corners[index], shapely.get_coordinates(parts[index]))
+    return cut, share
+
+
+def _extent_along(box: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rectangle with the axes of `box` around `points`."""
+    along = box[1] - box[0]
+    along = along / max(float(np.linalg.norm(along)), 1e-9)
+    across = np.array([-along[1], along[0]])
+    u, v = points @ along, points @ across
+    corner = [(u.min(), v.min()), (u.max(), v.min()), (u.max(), v.max()), (u.min(), v.max())]
+    return np.array([a * along + b * across for a, b in corner])

@@ -1,0 +1,1 @@
+"""Training: tiles out of chips, augmentation, partial labels, the trainer, weights out."""

@@ -1,0 +1,168 @@
+"""Batches of views for Ultralytics' trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+from ultralytics.utils.ops import xyxyxyxy2xywhr
+
+from detector.classes import ObjectClass
+from detector.data.chips import Chip
+from detector.data.labelled import DataError
+from detector.training.augment import AugmentSettings, PixelAugment
+from detector.training.loss import TAUGHT
+from detector.training.views import View, ViewSettings, draw_view
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """How often what is shown.
+
+    Attributes:
+        epoch_views: views an epoch.
+        stacks: share of views of chips with container stacks.
+        empty: share of views of chips without any object.
+        sources: weight of the chips of a source within their group; 1 where not named.
+    """
+
+    epoch_views: int = 960
+    stacks: float = 0.35
+    empty: float = 0.12
+    sources: Mapping[str, float] = field(default_factory=dict)
+
+
+class ChipViews(Dataset[dict[str, Any]]):
+    """Item `i` is a view of chip `i`, another one at every call.
+
+    Args:
+        chips: to draw from.
+        views: how views are drawn.
+        augment: how pixels are changed; None leaves them.
+        seed: of the chance, together with the loader's worker.
+    """
+
+    def __init__(
+        self, chips: Sequence[Chip], views: ViewSettings, augment: AugmentSettings | None, seed: int
+    ) -> None:
+        self.chips = chips
+        self._views = views
+        self._augment_settings = augment
+        self._seed = seed
+        self._rng: np.random.Generator | None = None
+        self._augment: PixelAugment | None = None
+
+    def __len__(self) -> int:
+        return len(self.chips)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = self._prepare()
+        chip = self.chips[index]
+        view = draw_view(chip.read(), chip.corners, chip.class_ids, self._views, rng)
+        pixels = self._augment(view.pixels) if self._augment is not None else view.pixels
+        return as_item(view, pixels, chip)
+
+    def _prepare(self) -> np.random.Generator:
+        """The worker's own source of chance, made at its first item."""
+        if self._rng is None:
+            # One thread a worker: the cores belong to the network.
+            cv2.setNumThreads(0)
+            worker = torch.utils.data.get_worker_info()
+            seed = self._seed if worker is None else worker.seed
+            self._rng = np.random.default_rng(seed)
+            if self._augment_settings is not None:
+                self._augment = PixelAugment(self._augment_settings, seed % 2**32)
+        return self._rng
+
+
+def as_item(view: View, pixels: NDArray[np.uint8], chip: Chip) -> dict[str, Any]:
+    """A view in the keys of Ultralytics' datasets.
+
+    Args:
+        view: its truth.
+        pixels: `(tile, tile, 3)` to show.
+        chip: where it comes from.
+
+    Returns:
+        `img` `(3, tile, tile)` uint8, `cls` `(N, 1)`, `bboxes` `(N, 5)` centre, length and width
+        over the tile's side and the angle in radians, `taught` `(classes,)`, `im_file`.
+    """
+    boxes = np.zeros((0, 5)) if not len(view.corners) else xyxyxyxy2xywhr(view.corners)
+    boxes[:, :4] /= pixels.shape[0]
+    return {
+        "img": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
+        "cls": torch.from_numpy(view.class_ids.astype(np.float32))[:, None],
+        "bboxes": torch.from_numpy(boxes.astype(np.float32)),
+        TAUGHT: torch.tensor(chip.taught, dtype=torch.float32),
+        "im_file": str(chip.pixels),
+    }
+
+
+def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Items as one batch; `batch_idx` says which item a box belongs to."""
+    counts = torch.tensor([len(item["cls"]) for item in items])
+    return {
+        "img": torch.stack([item["img"] for item in items]),
+        "cls": torch.cat([item["cls"] for item in items]),
+        "bboxes": torch.cat([item["bboxes"] for item in items]),
+        "batch_idx": torch.repeat_interleave(torch.arange(len(items)), counts).float(),
+        TAUGHT: torch.stack([item[TAUGHT] for item in items]),
+        "im_file": [item["im_file"] for item in items],
+    }
+
+
+class MixSampler(Sampler[int]):
+    """Chips drawn with the shares of a `MixSettings`, another order every epoch.
+
+    Args:
+        chips: to draw from.
+        mix: shares; those of groups without a chip go to the others.
+        seed: with the epoch it fixes the order.
+    """
+
+    def __init__(self, chips: Sequence[Chip], mix: MixSettings, seed: int) -> None:
+        if not chips:
+            raise DataError("no chips to train on")
+        self._weights = mix_weights(chips, mix)
+        self._count = mix.epoch_views
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Any:
+        rng = np.random.default_rng([self._seed, self._epoch])
+        drawn = rng.choice(len(self._weights), self._count, p=self._weights)
+        return iter(drawn.tolist())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Fix the order of the next epoch."""
+        self._epoch = epoch
+
+
+def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
+    """Chance `(N,)` of every chip, summing to 1."""
+    groups = np.array([_group(chip) for chip in chips])
+    shares = {"stacks": mix.stacks, "empty": mix.empty, "ships": 1.0 - mix.stacks - mix.empty}
+    weights = np.array([mix.sources.get(chip.source, 1.0) for chip in chips], np.float64)
+    for name, share in shares.items():
+        member = groups == name
+        total = weights[member].sum()
+        if total > 0:
+            weights[member] *= share / total
+    if weights.sum() <= 0:
+        raise DataError("every chip has the weight 0; check the mix of sources")
+    return weights / weights.sum()
+
+
+def _group(chip: Chip) -> str:
+    if (chip.class_ids == ObjectClass.CONTAINER_STACK).any():
+        return "stacks"
+    return "ships" if len(chip.class_ids) else "empty"

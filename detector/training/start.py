@@ -1,0 +1,105 @@
+"""Weights that a run starts from, and weights that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from detector.errors import WeightsError
+from detector.export.atomic import atomic_path
+from detector.models.network import OPTIONAL_TENSOR
+from detector.training.checkpoint import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """What became of starting weights.
+
+    Attributes:
+        loaded: names of tensors that fit.
+        fresh: names of the model's tensors that keep their random start.
+        unused: names of the file's tensors that fit nowhere.
+    """
+
+    loaded: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        layers = sorted({".".join(name.split(".")[:3]) for name in self.fresh})
+        kept = f"; fresh: {', '.join(layers)}" if layers else ""
+        return f"{len(self.loaded)} tensors loaded, {len(self.unused)} not used{kept}"
+
+
+def load_start(model: nn.Module, start: str) -> StartReport:
+    """Fill a model with the tensors that fit by name and shape; the rest is reported.
+
+    Args:
+        model: to fill, in place.
+        start: a safetensors file, an Ultralytics name ending in `.pt`, or empty.
+
+    Raises:
+        WeightsError: the file is missing or damaged, or nothing in it fits.
+    """
+    wanted = {n: t for n, t in model.state_dict().items() if not n.endswith(OPTIONAL_TENSOR)}
+    if not start:
+        return StartReport((), tuple(wanted), ())
+    tensors = _read(start)
+    fits = {n: t for n, t in tensors.items() if n in wanted and wanted[n].shape == t.shape}
+    if not fits:
+        raise WeightsError(
+            f"{start}: none of its {len(tensors)} tensors fits the model; the weights belong to "
+            "another architecture"
+        )
+    model.load_state_dict({n: t.to(wanted[n].dtype) for n, t in fits.items()}, strict=False)
+    return StartReport(
+        tuple(fits),
+        tuple(n for n in wanted if n not in fits),
+        tuple(n for n in tensors if n not in fits),
+    )
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -> None:
+    """Write averaged weights as fp16 safetensors.
+
+    Args:
+        path: the file.
+        tensors: of the model, by name.
+        architecture: Ultralytics yaml, kept in the file's metadata.
+
+    Raises:
+        TrainingError: a tensor is not finite, or leaves the range of fp16.
+    """
+    halves = {}
+    for name, tensor in tensors.items():
+        if name.endswith(OPTIONAL_TENSOR):
+            continue
+        half = tensor.detach().to(torch.float16).contiguous()
+        if not torch.isfinite(half).all():
+            raise TrainingError(f"tensor '{name}' has no finite fp16 values; nothing was exported")
+        halves[name] = half
+    with atomic_path(path) as temporary:
+        save_file(
+            halves,
+            temporary,
+            metadata={"architecture": architecture, "classes": "ship,container_stack"},
+        )
+
+
+def _read(start: str) -> dict[str, Tensor]:
+    if start.endswith(".pt"):
+        # An Ultralytics checkpoint is a pickle; it is read only where the user names one.
+        from ultralytics.nn.tasks import load_checkpoint
+
+        model, _ = load_checkpoint(start)
+        return {name: tensor.float() for name, tensor in model.state_dict().items()}
+    try:
+        return load_file(start)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{start}: cannot read starting weights ({error})") from error

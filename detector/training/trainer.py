@@ -1,0 +1,268 @@
+"""Ultralytics' OBB trainer, taught to use a CPU well, to resume, and to keep a time budget."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.models.yolo.obb import OBBTrainer
+from ultralytics.utils.torch_utils import ModelEMA, unwrap_model
+
+from detector.classes import CLASS_NAMES
+from detector.data.chips import Chip
+from detector.training.checkpoint import RunState, TrainingError, load_state, save_state
+from detector.training.dataset import ChipViews, MixSampler, collate
+from detector.training.loss import TaughtOBBModel
+from detector.training.settings import RunSettings
+from detector.training.start import load_start, save_weights
+
+LOG = logging.getLogger(__name__)
+STATE_FILE = "last.pt"
+WEIGHTS_FILE = "ema.safetensors"
+METRICS_FILE = "metrics.jsonl"
+EMA_TAU = 100  # updates over which the average's memory grows; runs here are short
+
+
+@dataclass
+class Clock:
+    """Seconds trained, all continuations of a run together."""
+
+    before_s: float = 0.0
+    started: float = 0.0
+
+    def elapsed_s(self) -> float:
+        """Seconds so far."""
+        return self.before_s + (time.monotonic() - self.started if self.started else 0.0)
+
+
+class PortTrainer(OBBTrainer):  # type: ignore[misc]
+    """Trains on views of chips.
+
+    Args:
+        settings: of the run.
+        chips: to draw from.
+
+    Raises:
+        TrainingError: an existing checkpoint is of another architecture, or the loss becomes NaN.
+    """
+
+    def __init__(self, settings: RunSettings, chips: Sequence[Chip]) -> None:
+        self.settings = settings
+        self.chips = chips
+        self.clock = Clock()
+        self.out = Path(settings.out)
+        self._last_files: list[str] = []
+        super().__init__(overrides=ultralytics_arguments(settings))
+        self.add_callback("on_train_start", lambda _: self._start_clock())
+        self.add_callback("on_train_epoch_start", lambda _: self._set_epoch())
+        self.add_callback("on_train_batch_end", lambda _: self._after_batch())
+
+    # Ultralytics' hooks, in the order in which it calls them.
+
+    def get_dataset(self) -> dict[str, Any]:
+        """Names and sizes; the chips are the data."""
+        names = dict(enumerate(CLASS_NAMES))
+        return {"train": "train", "val": "val", "nc": len(names), "names": names, "channels": 3}
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
+        """The model with its starting weights; layers that don't fit are reported."""
+        del weights
+        model = TaughtOBBModel(cfg, nc=self.data["nc"], verbose=False)
+        LOG.info("start: %s", load_start(model, self.settings.model.start))
+        return model
+
+    def get_dataloader(
+        self, dataset_path: str, batch_size: int = 8, rank: int = -1, mode: str = "train"
+    ) -> DataLoader[dict[str, Any]]:
+        """Batches of views; the loader of `val` is never read."""
+        del dataset_path
+        settings = self.settings
+        dataset = ChipViews(
+            self.chips, settings.views, settings.augment, settings.trainer.seed + max(rank, 0)
+        )
+        views = settings.mix.epoch_views // max(self.world_size, 1)
+        sampler = MixSampler(
+            self.chips, replace(settings.mix, epoch_views=views), settings.trainer.seed + rank + 1
+        )
+        workers = settings.trainer.workers if mode == "train" else 0
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=collate,
+            persistent_workers=workers > 0,
+            drop_last=True,
+            generator=torch.Generator().manual_seed(settings.trainer.seed),
+        )
+
+    def _build_train_pipeline(self) -> None:
+        # Past DetectionTrainer's, which looks into the labels of a YOLO dataset.
+        BaseTrainer._build_train_pipeline(self)
+
+    def get_validator(self) -> Any:
+        """Nothing: whole scenes are evaluated, by `detector evaluate`."""
+        return _NoValidator()
+
+    def _setup_train(self) -> None:
+        super()._setup_train()
+        decay = self.settings.trainer.ema_decay
+        self.ema = ModelEMA(self.model, decay=decay, tau=EMA_TAU)
+        if self.device.type == "cpu":
+            # Ultralytics leaves one core and contiguous tensors on a CPU.
+            torch.set_num_threads(os.cpu_count() or 1)
+            self.model.to(memory_format=torch.channels_last)
+            self.model.cpu_bfloat16 = self.settings.trainer.precision == "bf16"
+        self._resume()
+
+    def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Float pixels on the device, channels last on a CPU."""
+        self._last_files = batch["im_file"]
+        batch = super().preprocess_batch(batch)
+        if self.device.type == "cpu":
+            batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
+        return batch
+
+    def _setup_scheduler(self) -> None:
+        end = self.settings.trainer.lr_end
+        self.lf = lambda epoch: cosine(self._progress(epoch), end)
+        self.scheduler = optim.lr_scheduler.LambdaLR(self.optimizer, lr_lambda=self.lf)
+
+    def validate(self) -> tuple[dict[str, float], None]:
+        """No validation inside the loop."""
+        return {}, None
+
+    def save_metrics(self, metrics: dict[str, Any]) -> None:
+        """One line an epoch: losses, rates, seconds."""
+        line = {"epoch": self.epoch + 1, "elapsed_s": round(self.clock.elapsed_s(), 1), **metrics}
+        with (self.out / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def save_model(self) -> bool:
+        """Write the state and the averaged weights."""
+        save_state(
+            self.out / STATE_FILE,
+            RunState(
+                architecture=self.settings.model.architecture,
+                epoch=self.epoch + 1,
+                elapsed_s=self.clock.elapsed_s(),
+                model=_contiguous(unwrap_model(self.model)),
+                ema=_contiguous(self.ema.ema),
+                ema_updates=self.ema.updates,
+                optimizer=self.optimizer.state_dict(),
+            ),
+        )
+        save_weights(
+            self.out / WEIGHTS_FILE, _contiguous(self.ema.ema), self.settings.model.architecture
+        )
+        return True
+
+    def final_eval(self) -> None:
+        """Nothing: whole scenes are evaluated, by `detector evaluate`."""
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        # Our own check stops at the batch, before the averaged weights are saved.
+        del epoch
+        return False
+
+    # Our own.
+
+    def _resume(self) -> None:
+        state = load_state(self.out / STATE_FILE, self.settings.model.architecture)
+        if state is None:
+            return
+        unwrap_model(self.model).load_state_dict(state.model)
+        self.ema.ema.load_state_dict(state.ema)
+        self.ema.updates = state.ema_updates
+        self.optimizer.load_state_dict(state.optimizer)
+        self.start_epoch = state.epoch
+        self.scheduler.last_epoch = state.epoch - 1
+        self.clock.before_s = state.elapsed_s
+        LOG.info("resumed after epoch %d, %.0f s", state.epoch, state.elapsed_s)
+
+    def _start_clock(self) -> None:
+        self.clock.started = time.monotonic()
+
+    def _set_epoch(self) -> None:
+        self.train_loader.sampler.set_epoch(self.epoch)
+
+    def _progress(self, epoch: float) -> float:
+        budget_s = self.settings.trainer.hours * 3600.0
+        return self.clock.elapsed_s() / budget_s if budget_s else epoch / max(self.epochs, 1)
+
+    def _after_batch(self) -> None:
+        if not math.isfinite(float(self.loss.detach())):
+            names = ", ".join(Path(name).name for name in self._last_files)
+            raise TrainingError(
+                f"the loss is not finite in epoch {self.epoch + 1}, on the chips {names}; the "
+                f"checkpoint '{self.out / STATE_FILE}' of the epoch before is intact"
+            )
+        if self.settings.trainer.hours and self._progress(self.epoch) >= 1.0:
+            self.stop = True
+
+
+class _NoValidator:
+    class _Metrics:
+        keys: ClassVar[list[str]] = []
+
+    metrics = _Metrics()
+    dataloader: Any = None
+
+
+def ultralytics_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Our settings in Ultralytics' names."""
+    trainer = settings.trainer
+    steps = max(settings.mix.epoch_views // trainer.batch, 1)
+    out = Path(settings.out)
+    return {
+        "model": settings.model.architecture,
+        "data": "chips",
+        "project": str(out.parent.absolute()),
+        "name": out.name,
+        "exist_ok": True,
+        "epochs": trainer.epochs if not trainer.hours else 100_000,
+        "batch": trainer.batch,
+        "nbs": trainer.batch,
+        "imgsz": settings.views.tile_px,
+        "optimizer": trainer.optimizer,
+        "lr0": trainer.lr,
+        "momentum": trainer.momentum,
+        "weight_decay": trainer.weight_decay,
+        "warmup_epochs": trainer.warmup_steps / steps,
+        "warmup_momentum": trainer.momentum,
+        "warmup_bias_lr": 0.0,
+        "box": trainer.box,
+        "cls": trainer.cls,
+        "dfl": trainer.dfl,
+        "angle": trainer.angle,
+        "freeze": settings.model.freeze or None,
+        "amp": "bf16" if trainer.precision == "bf16" and trainer.device != "cpu" else False,
+        "seed": trainer.seed,
+        "device": trainer.device,
+        "workers": trainer.workers,
+        "close_mosaic": 0,
+        "patience": 0,
+        "plots": False,
+        "val": False,
+        "deterministic": True,
+    }
+
+
+def cosine(progress: float, end: float) -> float:
+    """Half a cosine from 1 at progress 0 to `end` at 1."""
+    return end + (1.0 - end) * 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+def _contiguous(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}

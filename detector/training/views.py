@@ -1,0 +1,162 @@
+"""Views: the tiles that the network sees, taken out of chips at any scale, angle and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.classes import ObjectClass
+from detector.data.chips import paint_over, settle
+from detector.geometry.boxes import Corners
+
+SOFT_SHRINK = 0.75  # below this factor bilinear sampling aliases, so pixels are averaged first
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSettings:
+    """How views are drawn from chips.
+
+    Attributes:
+        tile_px: side of a view.
+        scale_min: smallest read scale of a chip, relative to its own.
+        scale_max: largest one.
+        stack_scale_min: smallest one for chips with stacks, which are always read finely.
+        whole: share of views that show the whole chip.
+        any_angle: share of views turned by any angle; the others are turned by quarters.
+        on_object: share of views that hold a chosen object, where the chip is larger than a view.
+    """
+
+    tile_px: int = 640
+    scale_min: float = 0.5
+    scale_max: float = 1.6
+    stack_scale_min: float = 0.7
+    whole: float = 0.4
+    any_angle: float = 0.5
+    on_object: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A tile with its truth.
+
+    Attributes:
+        pixels: `(tile, tile, 3)` uint8, RGB; 0 outside the chip, as `Scene` pads.
+        corners: `(N, 4, 2)` tile pixels.
+        class_ids: `(N,)`.
+    """
+
+    pixels: NDArray[np.uint8]
+    corners: Corners
+    class_ids: NDArray[np.int64]
+
+
+def draw_view(
+    pixels: NDArray[np.uint8],
+    corners: Corners,
+    class_ids: NDArray[np.int64],
+    settings: ViewSettings,
+    rng: np.random.Generator,
+) -> View:
+    """A random view of a chip.
+
+    Args:
+        pixels: `(height, width, 3)` of the chip.
+        corners: `(N, 4, 2)` chip pixels.
+        class_ids: `(N,)`.
+        settings: what to draw.
+        rng: source of chance.
+    """
+    scale = _draw_scale(pixels.shape[:2], class_ids, settings, rng)
+    matrix = _draw_matrix(pixels.shape[:2], corners, scale, settings, rng)
+    return take_view(pixels, corners, class_ids, matrix, settings.tile_px)
+
+
+def take_view(
+    pixels: NDArray[np.uint8],
+    corners: Corners,
+    class_ids: NDArray[np.int64],
+    matrix: NDArray[np.float64],
+    tile_px: int,
+) -> View:
+    """The view that an affine map shows; objects at its border are settled and painted.
+
+    Args:
+        pixels: `(height, width, 3)` of the chip.
+        corners: `(N, 4, 2)` chip pixels.
+        class_ids: `(N,)`.
+        matrix: `(2, 3)`, chip pixels to tile pixels, corners of pixels at whole numbers.
+        tile_px: side of the view.
+    """
+    tile = _warp(pixels, matrix, tile_px)
+    moved = corners @ matrix[:, :2].T + matrix[:, 2]
+    settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
+    paint_over(tile, settled.painted, settled.corners)
+    return View(tile, settled.corners, settled.class_ids)
+
+
+def _draw_scale(
+    shape: tuple[int, ...],
+    class_ids: NDArray[np.int64],
+    settings: ViewSettings,
+    rng: np.random.Generator,
+) -> float:
+    has_stacks = bool((class_ids == ObjectClass.CONTAINER_STACK).any())
+    low = settings.stack_scale_min if has_stacks else settings.scale_min
+    if not has_stacks and rng.random() < settings.whole:
+        fit = settings.tile_px / max(shape)
+        return float(np.clip(fit * rng.uniform(0.8, 1.25), min(low, fit), settings.scale_max))
+    return float(np.exp(rng.uniform(np.log(low), np.log(settings.scale_max))))
+
+
+def _draw_matrix(
+    shape: tuple[int, ...],
+    corners: Corners,
+    scale: float,
+    settings: ViewSettings,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    if rng.random() < settings.any_angle:
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+    else:
+        angle = rng.integers(4) * np.pi / 2.0
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = scale * np.array([[cos, -sin], [sin, cos]])
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1.0  # mirror the chip's columns
+    size = np.array([shape[1], shape[0]], np.float64)
+    half = np.full(2, settings.tile_px / 2.0)
+    centre = rng.uniform(0.0, size)
+    if len(corners) and rng.random() < settings.on_object:
+        aim = corners[rng.integers(len(corners))].mean(axis=0)
+        offset = rng.uniform(-0.35, 0.35, 2) * settings.tile_px
+        centre = aim + np.linalg.solve(linear, offset)
+    # The chip fills the view, or lies in it whole: padding teaches nothing.
+    reach = half / scale
+    centre = np.clip(centre, np.minimum(reach, size - reach), np.maximum(reach, size - reach))
+    return np.concatenate([linear, (half - linear @ centre)[:, None]], axis=1)
+
+
+def _warp(
+    pixels: NDArray[np.uint8], matrix: NDArray[np.float64], tile_px: int
+) -> NDArray[np.uint8]:
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    if scale < SOFT_SHRINK:
+        height, width = pixels.shape[:2]
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        linear = linear @ np.diag([width / size[0], height / size[1]])
+    # OpenCV puts pixel centres at whole numbers, our frame puts corners there.
+    shift = shift + linear @ np.array([0.5, 0.5]) - 0.5
+    warped = cv2.warpAffine(
+        pixels,
+        np.concatenate([linear, shift[:, None]], axis=1),
+        (tile_px, tile_px),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(0, 0, 0),
+    )
+    return np.asarray(warped, np.uint8)
