@@ -6,7 +6,13 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# no test asserts a time; with CI=true hypothesis loads a fixed-seed profile of its own
+if "CI" not in os.environ:
+    hypothesis.settings.register_profile("quaywatch", deadline=None)
+    hypothesis.settings.load_profile("quaywatch")
 
 SHARED = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
 

@@ -74,7 +74,7 @@ def load_config(
     if file is not None:
         words = [*_file_overrides(file, schema), *words]
     if paths:
-        words.append(f"paths={_literal(list(paths))}")
+        words.append(f"paths={_literal([_as_path(path) for path in paths])}")
     composed = _compose(name, words)
     return _structure(composed, schema, name)
 
@@ -144,14 +144,15 @@ def _typed(opt: Option, value: str) -> str:
         raise ConfigError(f"{opt.key}=: this option needs {article(opt.kind)}{hint}")
     if opt.is_list:
         return value if value.startswith("[") else f"[{value}]"
-    return quote(_at_home(value) if opt.path else value) if opt.type is str else value
+    return quote(_as_path(value) if opt.path else value) if opt.type is str else value
 
 
-def _at_home(value: str) -> str:
+def _as_path(value: str) -> str:
     # shells leave the ~ of `key=~/file` alone
     if value.startswith("~/") and not os.path.exists(value):  # noqa: PTH110 - never raises
         return str(Path(value).expanduser())
-    return value
+    # OmegaConf's word for a missing value, quoted or not
+    return "./???" if value == "???" else value
 
 
 def _group_choice(group: str, value: str) -> str:
@@ -246,7 +247,9 @@ def _value_message(
     key = str(error.full_key or "").partition("[")[0]
     options = list_options(schema)
     if key in options:
-        value = OmegaConf.select(composed, key)
+        value: Any = OmegaConf.to_container(composed)
+        for part in key.split("."):
+            value = value[part]
         return f"{key}={show(value)}: this option needs {article(options[key].kind)}"
     if key:
         return f"conf/{name}.yaml: {unknown_key(key, options)}"
