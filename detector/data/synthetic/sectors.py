@@ -1,0 +1,406 @@
+"""Stretches of a coast: container terminal, piers, tank farm, marina, open shore, railhead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from detector.data.synthetic.cargo import BAY_PITCH_M, ROW_PITCH_M
+from detector.data.synthetic.site import Lot, Moorings, SiteDraft
+from detector.data.synthetic.solids import Colour, shade
+from detector.data.synthetic.structures import (
+    CRANE_COLOURS,
+    cars,
+    gantry_crane,
+    hall,
+    heap,
+    pick,
+    tank,
+    trees,
+    yard_crane,
+)
+
+CONCRETE: tuple[Colour, ...] = ((158, 155, 147), (146, 145, 140), (168, 162, 150), (138, 136, 132))
+ASPHALT: tuple[Colour, ...] = ((104, 104, 104), (92, 92, 94), (118, 116, 113))
+SOIL: tuple[Colour, ...] = ((150, 128, 100), (138, 116, 90), (160, 144, 118))
+GREEN: tuple[Colour, ...] = ((84, 94, 62), (74, 88, 56), (98, 102, 70))
+GRAVEL: Colour = (132, 126, 116)
+MARKING: Colour = (188, 184, 168)
+APRON_M = 42.0
+PORT_DEPTH_M = 330.0
+LANE_M = 14.0
+
+
+def lay_sector(draft: SiteDraft, kind: str, u: tuple[float, float]) -> None:
+    """Lay out one stretch of coast between two values of u."""
+    _SECTORS[kind](draft, u[0], u[1])
+
+
+def _container(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
+    draft.berth((u0 + 4, 0.0), (u1 - 4, 0.0), ("container", "container", "container", "general"))
+    _apron(draft, u0, u1)
+    colour = pick(generator, CRANE_COLOURS)
+    spacing = float(generator.uniform(70, 120))
+    for u in np.arange(u0 + spacing / 2, u1 - 20, spacing):
+        crane = gantry_crane(
+            generator, colour, float(generator.uniform(38, 56)), bool(generator.random() < 0.35)
+        )
+        draft.place(crane, float(u + generator.uniform(-14, 14)), 4.0)
+    rows_v = APRON_M + 14.0
+    depth = min(PORT_DEPTH_M - 40, draft.extent[3] - 10)
+    zone = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (rows_v - 6, max(depth, rows_v + 60)))
+    rows = int(generator.integers(5, 8))
+    pitch = rows * ROW_PITCH_M + LANE_M
+    bays = int(generator.integers(9, 15))
+    run = bays * BAY_PITCH_M + 22.0
+    count_u = max(1, int((u1 - u0 - 16) / run))
+    margin = (u1 - u0 - count_u * run) / 2
+    rtg = pick(generator, ((190, 150, 60), (180, 180, 176), (60, 100, 150)))
+    for i in range(count_u):
+        u = u0 + margin + (i + 0.5) * run
+        for j, v in enumerate(np.arange(rows_v + pitch / 2, depth - pitch / 2, pitch)):
+            width = rows * ROW_PITCH_M
+            draft.block((u, float(v)), (bays, rows), zone)
+            for side in (-1, 1):
+                rail = v + side * (width / 2 + 2.6)
+                draft.lines(np.array([[u, rail]]), np.array([[run - 18, 1.2]]), (176, 172, 160))
+            if (i + j) % 2 == 0 and generator.random() < 0.8:
+                offset = float(generator.uniform(-0.4, 0.4) * bays * BAY_PITCH_M)
+                draft.place(yard_crane(rtg, width + 6.5), u + offset, float(v))
+    _lot(draft, (u0 + 20, u1 - 20), PORT_DEPTH_M - 28)
+
+
+def _general(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.06))
+    draft.berth(
+        (u0 + 4, 0.0), (u1 - 4, 0.0), ("general", "general", "bulk", "ferry", "fishing"), raft=2
+    )
+    _apron(draft, u0, u1)
+    zone = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (APRON_M + 60, 210.0))
+    v = APRON_M + 32
+    u = u0 + 20.0
+    while u < u1 - 50:
+        length = float(min(generator.uniform(50, 130), u1 - 20 - u))
+        if generator.random() < 0.75:
+            draft.place(
+                hall(
+                    generator,
+                    length,
+                    float(generator.uniform(26, 40)),
+                    float(generator.uniform(8, 14)),
+                ),
+                u + length / 2,
+                v,
+            )
+        u += length + float(generator.uniform(12, 30))
+    u = u0 + 30.0
+    while u < u1 - 90:
+        bays, rows = int(generator.integers(3, 8)), int(generator.integers(2, 6))
+        draft.block((u + bays * BAY_PITCH_M / 2, v + 52 + rows), (bays, rows), zone)
+        draft.block(
+            (u + bays * BAY_PITCH_M / 2, v + 96 + rows), (bays, int(generator.integers(2, 5))), zone
+        )
+        u += bays * BAY_PITCH_M + float(generator.uniform(18, 50))
+    for _ in range(int((u1 - u0) / 60)):
+        at = (
+            float(generator.uniform(u0 + 20, u1 - 20)),
+            float(generator.uniform(190, PORT_DEPTH_M - 30)),
+        )
+        draft.place(
+            hall(
+                generator, float(generator.uniform(24, 60)), float(generator.uniform(14, 26)), 8.0
+            ),
+            *at,
+        )
+    _lot(draft, (u0 + 20, u1 - 20), 176.0)
+
+
+def _bulk(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, SOIL, 0.08), "soil")
+    draft.strip((u0, u1), (0, APRON_M - 8), pick(generator, CONCRETE), "paved")
+    draft.berth((u0 + 4, 0.0), (u1 - 4, 0.0), ("bulk", "bulk", "general", "barge"))
+    colour = pick(generator, CRANE_COLOURS)
+    for u in np.arange(u0 + 60, u1 - 40, 150):
+        draft.place(
+            gantry_crane(generator, colour, 34.0, bool(generator.random() < 0.3)), float(u), 3.0
+        )
+    material = pick(generator, ((54, 52, 50), (122, 76, 56), (176, 156, 118), (66, 60, 58)))
+    for v in np.arange(APRON_M + 30, min(PORT_DEPTH_M - 40, draft.extent[3]), 58):
+        u = u0 + 16
+        while u < u1 - 60:
+            length = float(min(generator.uniform(60, 180), u1 - 12 - u))
+            if generator.random() < 0.8 and length > 40:
+                draft.place(
+                    heap(generator, length, float(generator.uniform(26, 38)), material),
+                    u + length / 2,
+                    float(v),
+                )
+            u += length + 16
+        belt = np.array([[(u0 + u1) / 2, v + 29]])
+        draft.lines(belt, np.array([[u1 - u0 - 20, 3.0]]), (120, 118, 112))
+
+
+def _tanks(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, GREEN, 0.08), "green")
+    middle = (u0 + u1) / 2
+    head = min((u1 - u0) * 0.3, 90.0)
+    out = -float(generator.uniform(90, 140))
+    jetty = pick(generator, CONCRETE)
+    draft.ground([(middle - 3, 4), (middle - 3, out), (middle + 3, out), (middle + 3, 4)], jetty)
+    draft.ground(
+        [
+            (middle - head, out),
+            (middle - head, out - 9),
+            (middle + head, out - 9),
+            (middle + head, out),
+        ],
+        jetty,
+    )
+    draft.berth((middle - 150, out - 9), (middle + 150, out - 9), ("tanker",))
+    draft.lines(np.array([[middle, (out + 4) / 2]]), np.array([[2.0, 4 - out]]), (176, 172, 160))
+    pitch = float(generator.uniform(48, 66))
+    for v in np.arange(40 + pitch / 2, PORT_DEPTH_M - pitch / 2, pitch):
+        row = float(generator.uniform(0.28, 0.42)) * pitch
+        draft.strip(
+            (u0 + 10, u1 - 10),
+            (v - pitch / 2 + 2, v + pitch / 2 - 2),
+            pick(generator, SOIL, 0.06),
+            "soil",
+        )
+        for u in np.arange(u0 + 10 + pitch / 2, u1 - pitch / 2, pitch):
+            if generator.random() < 0.85:
+                draft.place(tank(generator, row), float(u), float(v))
+    draft.strip((u0, u1), (4, 14), pick(generator, ASPHALT))
+
+
+def _piers(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
+    reach = float(min(generator.uniform(170, 300), max(120.0, -draft.extent[2] - 60)))
+    spacing = float(generator.uniform(105, 150))
+    naval = generator.random() < 0.6
+    kinds = (
+        ("naval", "naval", "naval", "tug")
+        if naval
+        else ("fishing", "general", "fishing", "ferry", "tug")
+    )
+    for u in np.arange(u0 + spacing / 2, u1 - spacing / 3, spacing):
+        half = float(generator.uniform(7, 13))
+        draft.ground(
+            [(u - half, 3), (u - half, -reach), (u + half, -reach), (u + half, 3)],
+            pick(generator, CONCRETE, 0.06),
+        )
+        draft.lines(np.array([[u, -reach / 2]]), np.array([[1.0, reach - 8]]), (110, 108, 104))
+        draft.berth((u - half, -8.0), (u - half, -reach), kinds, raft=3, depth_m=46)
+        draft.berth((u + half, -reach), (u + half, -8.0), kinds, raft=3, depth_m=46)
+        for _ in range(int(reach / 14)):
+            at = (
+                float(u + generator.uniform(-0.7, 0.7) * half),
+                float(-generator.uniform(4, reach - 3)),
+            )
+            draft.place(cars(generator, np.zeros((1, 2)), 0.0), *at, float(np.pi / 2))
+    for v in (34.0, 92.0, 150.0):
+        u = u0 + 14.0
+        while u < u1 - 40:
+            length = float(min(generator.uniform(30, 90), u1 - 14 - u))
+            draft.place(
+                hall(
+                    generator,
+                    length,
+                    float(generator.uniform(18, 34)),
+                    float(generator.uniform(7, 15)),
+                ),
+                u + length / 2,
+                v,
+            )
+            u += length + float(generator.uniform(14, 30))
+    _parking(draft, (u0 + 10, u1 - 10), 190.0)
+
+
+def _marina(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    _port_ground(draft, u0, u1, pick(generator, ASPHALT, 0.06))
+    draft.strip((u0, u1), (30, 60), pick(generator, GREEN), "green")
+    wood: Colour = (158, 146, 126)
+    reach = float(min(130.0, max(60.0, -draft.extent[2] - 30)))
+    for number, u in enumerate(np.arange(u0 + 34, u1 - 24, 58.0)):
+        draft.ground([(u - 1.3, 2), (u - 1.3, -reach), (u + 1.3, -reach), (u + 1.3, 2)], wood)
+        longest = float(generator.choice([9.0, 12.0, 15.0]))
+        pitch = longest * 0.36 + 0.9
+        slips = np.arange(-14.0, -reach + 4, -pitch)
+        for side in (-1, 1):
+            centres = np.stack([np.full(len(slips), u + side * (2.2 + longest / 2)), slips], axis=1)
+            draft.moorings.append(
+                Moorings(
+                    f"pontoon-{len(draft.moorings) + number}",
+                    draft.frame.local(centres),
+                    draft.frame.angle + (0.0 if side > 0 else np.pi),
+                    longest,
+                    ("yacht", "yacht", "boat"),
+                )
+            )
+    _parking(draft, (u0 + 10, u1 - 10), 14.0)
+    crowns = generator.uniform([u0, 32], [u1, 60], (int((u1 - u0) / 7), 2))
+    draft.place(trees(generator, crowns), 0, 0)
+    draft.place(hall(generator, 60, 24, 8), (u0 + u1) / 2, 90)
+
+
+def _natural(draft: SiteDraft, u0: float, u1: float) -> None:
+    generator = draft.generator
+    shore = _shoreline(generator, u0, u1)
+    back = draft.extent[3] + 60
+    sand = pick(generator, ((178, 164, 134), (150, 144, 134), (134, 128, 120)))
+    inner = (
+        shore
+        + [0, float(generator.uniform(7, 18))]
+        + generator.normal(0, 1.5, shore.shape) * [0, 1]
+    )
+    far = np.array([[u1, back], [u0, back]])
+    draft.ground(np.concatenate([shore, far]), sand, "soil")
+    draft.paint(np.concatenate([inner, far]), pick(generator, GREEN), "green")
+    count = int(min((u1 - u0) * min(back, 400) / 260, 2500))
+    crowns = generator.uniform([u0, 26], [u1, min(back, 400)], (count, 2))
+    keep = np.sin(crowns[:, 0] / 47) + np.sin(crowns[:, 1] / 39 + crowns[:, 0] / 71) > -0.2
+    draft.place(trees(generator, crowns[keep]), 0, 0)
+    draft.shallow.append(draft.land[-1])
+
+
+def _railhead(draft: SiteDraft, u0: float, u1: float) -> None:
+    """Tracks, trains and blocks, all on land; v runs over the whole scene."""
+    generator = draft.generator
+    low, high = draft.extent[2] - 40, draft.extent[3] + 40
+    draft.ground(
+        [(u0, low), (u1, low), (u1, high), (u0, high)], pick(generator, SOIL, 0.06), "soil"
+    )
+    middle = (low + high) / 2
+    draft.strip((u0, u1), (middle - 120, middle + 130), pick(generator, CONCRETE, 0.05), "paved")
+    zone = draft.zone("railhead", "railhead", (u0 + 4, u1 - 4), (middle - 42, middle + 34))
+    yard = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (middle + 36, middle + 128))
+    draft.strip((u0, u1), (middle - 40, middle + 32), GRAVEL, "soil")
+    tracks = np.arange(middle - 34, middle + 28, 6.4)
+    for v in tracks:
+        _track(draft, (u0, u1), float(v))
+    for v in tracks[1::2]:
+        wagons = int(generator.integers(8, 22))
+        run = wagons * 14.2
+        if u1 - u0 > run + 40:
+            u = float(generator.uniform(u0 + 20 + run / 2, u1 - 20 - run / 2))
+            draft.block((u, float(v)), (wagons, 1), zone, wagons=True)
+    rows = 5
+    for v in np.arange(middle + 48, middle + 122, rows * ROW_PITCH_M + LANE_M):
+        u = u0 + 24.0
+        while u < u1 - 100:
+            bays = int(generator.integers(5, 11))
+            draft.block((u + bays * BAY_PITCH_M / 2, float(v)), (bays, rows), yard)
+            u += bays * BAY_PITCH_M + 20
+    _lot(draft, (u0 + 20, u1 - 20), middle - 62)
+    for u in np.arange(u0 + 60, u1 - 60, 120):
+        draft.place(
+            hall(generator, float(generator.uniform(60, 100)), 28, 9), float(u), middle - 98
+        )
+
+
+def _empty(draft: SiteDraft, u0: float, u1: float) -> None:
+    """Open water."""
+
+
+def _port_ground(
+    draft: SiteDraft, u0: float, u1: float, colour: Colour, material: str = "paved"
+) -> None:
+    """Flat ground behind a quay wall, down to where the hinterland begins."""
+    back = draft.extent[3] + 60
+    draft.ground([(u0, 0), (u1, 0), (u1, back), (u0, back)], shade(colour, 0.93), material)
+    depth = min(PORT_DEPTH_M, back)
+    generator = draft.generator
+    slabs = int((u1 - u0) * depth / 900)
+    for _ in range(slabs):
+        at = generator.uniform([u0 + 12, 8], [u1 - 12, depth - 6])
+        size = generator.uniform(8, 46, 2)
+        half = np.minimum(size / 2, [at[0] - u0, at[1]])
+        half = np.minimum(half, [u1 - at[0], depth - at[1]])
+        draft.strip(
+            (at[0] - half[0], at[0] + half[0]),
+            (at[1] - half[1], at[1] + half[1]),
+            shade(colour, float(generator.uniform(0.86, 1.05))),
+        )
+    draft.strip((u0, u1), (0, 1.6), shade(colour, 1.16))
+
+
+def _apron(draft: SiteDraft, u0: float, u1: float) -> None:
+    """Crane rails, lanes and marks behind the quay's edge."""
+    colour = pick(draft.generator, ASPHALT, 0.05)
+    draft.strip((u0, u1), (7, 31), shade(colour, 1.12))
+    middle, run = (u0 + u1) / 2, u1 - u0
+    for v in (4.0, 34.0):
+        draft.lines(np.array([[middle, v]]), np.array([[run, 0.7]]), (98, 94, 90))
+    for v in (11.0, 15.0, 19.0, 23.0, 27.0):
+        u = np.arange(u0 + 4, u1 - 4, 9.0)
+        draft.lines(
+            np.stack([u, np.full(len(u), v)], 1), np.tile([4.0, 0.25], (len(u), 1)), MARKING
+        )
+    draft.strip((u0, u1), (APRON_M - 4, APRON_M + 8), shade(colour, 0.98))
+    draft.zone("quay", "quay", (u0 + 4, u1 - 4), (0.0, APRON_M))
+
+
+def _track(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
+    middle, run = (u[0] + u[1]) / 2, u[1] - u[0]
+    draft.lines(np.array([[middle, v]]), np.array([[run, 2.7]]), (112, 104, 94))
+    for side in (-0.72, 0.72):
+        draft.lines(np.array([[middle, v + side]]), np.array([[run, 0.3]]), (150, 142, 132))
+
+
+def _lot(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
+    """A row of parking places for lorries."""
+    if v > draft.extent[3] + 20 or u[1] - u[0] < 20:
+        return
+    places = np.arange(u[0], u[1], 4.2)
+    draft.strip((u[0] - 4, u[1] + 4), (v - 9, v + 12), pick(draft.generator, ASPHALT, 0.05))
+    draft.lines(
+        np.stack([places + 2.1, np.full(len(places), v)], 1),
+        np.tile([0.25, 15.0], (len(places), 1)),
+        MARKING,
+    )
+    centres = np.stack([places, np.full(len(places), v)], axis=1)
+    draft.lots.append(
+        Lot(f"lot-{len(draft.lots) + 1}", draft.frame.local(centres), draft.frame.angle + np.pi / 2)
+    )
+
+
+def _parking(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
+    """Two rows of parked cars."""
+    places = np.arange(u[0], u[1], 2.8)
+    draft.strip((u[0] - 2, u[1] + 2), (v - 10, v + 10), pick(draft.generator, ASPHALT, 0.05))
+    for side in (-5.5, 5.5):
+        taken = places[draft.generator.random(len(places)) < 0.6]
+        centres = np.stack([taken, np.full(len(taken), v + side)], axis=1)
+        if len(centres):
+            draft.place(cars(draft.generator, centres, np.pi / 2), 0, 0)
+
+
+def _shoreline(generator: np.random.Generator, u0: float, u1: float) -> np.ndarray:
+    """A wandering line from u0 to u1 that ends on the quay line, `(N, 2)` coast metres."""
+    u = np.linspace(u0, u1, max(12, int((u1 - u0) / 6)))
+    share = (u - u0) / (u1 - u0)
+    v = np.zeros(len(u))
+    for i in range(1, 9):
+        v += generator.normal(0, 26 / i) * np.sin(np.pi * i * share)
+    return np.stack([u, v + generator.normal(0, 0.8, len(u)) * (share * (1 - share) * 4)], axis=1)
+
+
+_SECTORS: dict[str, Callable[[SiteDraft, float, float], None]] = {
+    "container": _container,
+    "general": _general,
+    "bulk": _bulk,
+    "tanks": _tanks,
+    "piers": _piers,
+    "marina": _marina,
+    "natural": _natural,
+    "railhead": _railhead,
+    "empty": _empty,
+}
