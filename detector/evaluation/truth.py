@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from detector.classes import CLASS_NAMES
@@ -50,6 +51,7 @@ class EvalImage:
         ignored_class_ids: `(M,)` the class that each region is for; `ANY_CLASS` for all.
         complete_above_px: of each class, the length below which unmatched predictions are
             ignored, since the source leaves small objects unlabelled.
+        zones: polygons in pixels, in which objects are counted too.
 
     Raises:
         EvaluationError: the arrays don't fit each other, or boxes of a class that isn't scored.
@@ -67,6 +69,7 @@ class EvalImage:
     ignored: Corners = field(default_factory=lambda: as_corners([]))
     ignored_class_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     complete_above_px: tuple[float, ...] = (0.0,) * len(CLASS_NAMES)
+    zones: tuple[shapely.Polygon, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.corners) != len(self.class_ids):
