@@ -67,6 +67,7 @@ class LabelledImage:
         class_ids: `(N,)` int64, values of `ObjectClass`.
         envelopes: `(E, 4, 2)` axis-aligned ships whose orientation is unknown, pixels.
         ignored: `(M, 4, 2)` regions that are neither right nor wrong, pixels.
+        ignored_class_ids: `(M,)` the class that each region is for; None: for all classes.
         labelling: of each class, in the order of `CLASS_NAMES`.
         faults: annotations that were left out.
 
@@ -85,6 +86,7 @@ class LabelledImage:
     class_ids: NDArray[np.int64]
     envelopes: Corners = field(default_factory=lambda: as_corners([]))
     ignored: Corners = field(default_factory=lambda: as_corners([]))
+    ignored_class_ids: NDArray[np.int64] | None = None
     labelling: tuple[Labelling, ...] = (Labelling.ORIENTED,) * len(CLASS_NAMES)
     faults: tuple[Fault, ...] = ()
 

@@ -60,7 +60,7 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
     envelopes, more = as_corners([]), ()
     if ships is Labelling.ENVELOPE:
         envelopes, more = _ship_envelopes(root / "labels_hbb" / label, size)
-    ignored, _, ignored_faults = oriented_lines(root / "labels_ignore" / label, size)
+    ignored, ignored_ids, ignored_faults = oriented_lines(root / "labels_ignore" / label, size)
     return LabelledImage(
         image=path,
         width=size[0],
@@ -73,6 +73,7 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
         class_ids=class_ids,
         envelopes=envelopes,
         ignored=ignored,
+        ignored_class_ids=ignored_ids,
         labelling=(ships, _state(STACK_LABELS, row["stack_labels"], where)),
         faults=(*faults, *more, *ignored_faults),
     )
