@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         The exit code, see `detector.cli.command`.
     """
     try:
-        return _dispatch(words)
+        return _run_flushed(words)
     except QuaywatchError as error:
         print(f"detector: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -78,6 +78,12 @@ def load_command(name: str) -> Command:
     if not isinstance(command, Command):
         raise TypeError(f"{COMMANDS[name][0]}.COMMAND is not a Command")
     return command
+
+
+def _run_flushed(words: Sequence[str]) -> int:
+    code = _dispatch(words)
+    sys.stdout.flush()  # so that a broken pipe shows here and not at exit
+    return code
 
 
 def _dispatch(words: Sequence[str]) -> int:
