@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 
 from detector import resources
 from detector.boxes import Boxes
-from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
 from detector.models.backends import (
     Backend,
@@ -41,6 +41,7 @@ class DetectorSettings:
         batch: tiles a batch; None for the device's default.
         threads: CPU threads; None for all that the process may use.
         conf: one threshold for all classes, over the card's.
+        conf_by_class: thresholds of single classes, over `conf`.
         iou: duplicate IoU inside a tile, over the card's.
     """
 
@@ -50,6 +51,7 @@ class DetectorSettings:
     batch: int | None = None
     threads: int | None = None
     conf: float | None = None
+    conf_by_class: Mapping[str, float] = field(default_factory=dict)
     iou: float | None = None
 
 
@@ -125,9 +127,8 @@ def load_detector(settings: DetectorSettings) -> Detector:
         backend = OpenVinoBackend(network, shape, card.sha256, threads)
     else:
         backend = TorchBackend(network, device, threads)
-    conf = [card.conf[n] if settings.conf is None else settings.conf for n in CLASS_NAMES]
     iou = card.iou if settings.iou is None else settings.iou
-    return Detector(card, backend, batch, np.array(conf, np.float32), iou)
+    return Detector(card, backend, batch, _thresholds(card, settings), iou)
 
 
 def find_weights(name: str) -> Path:
@@ -153,6 +154,14 @@ def find_weights(name: str) -> Path:
         known = ", ".join(sorted(p.stem for p in shipped.glob("*.safetensors"))) or "none"
         raise WeightsError(f"weights '{name}' are not shipped; there are: {known}; or give a path")
     return candidate
+
+
+def _thresholds(card: ModelCard, settings: DetectorSettings) -> NDArray[np.float32]:
+    general = (
+        dict(card.conf) if settings.conf is None else dict.fromkeys(card.classes, settings.conf)
+    )
+    chosen = {**general, **settings.conf_by_class}
+    return np.array([chosen[name] for name in card.classes], np.float32)
 
 
 def _padded(tiles: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:

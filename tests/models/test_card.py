@@ -1,0 +1,63 @@
+"""Cards: round trip and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from detector import resources
+from detector.errors import WeightsError
+from detector.models.card import ModelCard, sha256_of
+from tests.models.conftest import Files
+
+
+def test_a_card_reads_back_equal(tiny: Files) -> None:
+    assert ModelCard.read(tiny.weights.with_suffix(".yaml")) == tiny.card
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("{", "not a YAML card"),
+        ("[1]", "mapping"),
+        ("name: x\n", "incomplete"),
+        ("colour: red\n", "unknown keys colour"),
+    ],
+)
+def test_a_damaged_card_is_named(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(WeightsError, match=word):
+        ModelCard.read(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", ["boat", "container_stack"]),
+        ("classes", ["container_stack", "ship"]),
+        ("conf", {"ship": 0.5}),
+        ("gsd_max_m", 0.1),
+        ("tile_px", 100),
+    ],
+)
+def test_a_wrong_value_is_refused(tiny: Files, key: str, value: object) -> None:
+    path = tiny.weights.with_suffix(".yaml")
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), key: value}))
+    with pytest.raises(WeightsError, match="tiny"):
+        ModelCard.read(path)
+
+
+def test_the_gsd_range(tiny: Files) -> None:
+    covered = [tiny.card.covers(gsd) for gsd in (None, 0.29, 0.3, 2.0, 2.1)]
+    assert covered == [None, False, True, True, False]
+
+
+def test_every_shipped_card_fits_its_weights() -> None:
+    folder = resources.weights_dir()
+    shipped = sorted(folder.glob("*.safetensors"))
+    assert shipped
+    for weights in shipped:
+        assert ModelCard.read(weights.with_suffix(".yaml")).sha256 == sha256_of(weights)
