@@ -18,7 +18,7 @@ from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import TAUGHT
-from detector.training.views import View, ViewSettings, draw_view
+from detector.training.views import View, ViewSettings, draw_view, join_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class ChipViews(Dataset[dict[str, Any]]):
         self, chips: Sequence[Chip], views: ViewSettings, augment: AugmentSettings | None, seed: int
     ) -> None:
         self.chips = chips
+        self._stackless = [i for i, chip in enumerate(chips) if group_of(chip) != "stacks"]
         self._views = views
         self._augment_settings = augment
         self._seed = seed
@@ -63,10 +64,15 @@ class ChipViews(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = self._prepare()
-        chip = self.chips[index]
-        view = draw_view(chip.read(), chip.corners, chip.class_ids, self._views, rng)
+        chips = [self.chips[index]]
+        if group_of(chips[0]) != "stacks" and rng.random() < self._views.collage:
+            chips += [self.chips[i] for i in rng.choice(self._stackless, 3)]
+        settings = self._views if len(chips) == 1 else self._views.cell()
+        views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng) for c in chips]
+        view = views[0] if len(views) == 1 else join_views(views)
         pixels = self._augment(view.pixels) if self._augment is not None else view.pixels
-        return as_item(view, pixels, chip)
+        taught = np.all([chip.taught for chip in chips], axis=0)
+        return as_item(view, pixels, taught, str(chips[0].pixels))
 
     def _prepare(self) -> np.random.Generator:
         """The worker's own source of chance, made at its first item."""
@@ -81,13 +87,16 @@ class ChipViews(Dataset[dict[str, Any]]):
         return self._rng
 
 
-def as_item(view: View, pixels: NDArray[np.uint8], chip: Chip) -> dict[str, Any]:
+def as_item(
+    view: View, pixels: NDArray[np.uint8], taught: NDArray[np.bool_], name: str
+) -> dict[str, Any]:
     """A view in the keys of Ultralytics' datasets.
 
     Args:
         view: its truth.
         pixels: `(tile, tile, 3)` to show.
-        chip: where it comes from.
+        taught: `(classes,)` whether everything without a box is background.
+        name: of the chip, for messages.
 
     Returns:
         `img` `(3, tile, tile)` uint8, `cls` `(N, 1)`, `bboxes` `(N, 5)` centre, length and width
@@ -99,8 +108,8 @@ def as_item(view: View, pixels: NDArray[np.uint8], chip: Chip) -> dict[str, Any]
         "img": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
         "cls": torch.from_numpy(view.class_ids.astype(np.float32))[:, None],
         "bboxes": torch.from_numpy(boxes.astype(np.float32)),
-        TAUGHT: torch.tensor(chip.taught, dtype=torch.float32),
-        "im_file": str(chip.pixels),
+        TAUGHT: torch.from_numpy(taught.astype(np.float32)),
+        "im_file": name,
     }
 
 
@@ -149,7 +158,7 @@ class MixSampler(Sampler[int]):
 
 def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
     """Chance `(N,)` of every chip, summing to 1."""
-    groups = np.array([_group(chip) for chip in chips])
+    groups = np.array([group_of(chip) for chip in chips])
     shares = {"stacks": mix.stacks, "empty": mix.empty, "ships": 1.0 - mix.stacks - mix.empty}
     weights = np.array([mix.sources.get(chip.source, 1.0) for chip in chips], np.float64)
     for name, share in shares.items():
@@ -162,7 +171,8 @@ def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def _group(chip: Chip) -> str:
+def group_of(chip: Chip) -> str:
+    """`stacks`, `ships` or `empty`, by what a chip holds."""
     if (chip.class_ids == ObjectClass.CONTAINER_STACK).any():
         return "stacks"
     return "ships" if len(chip.class_ids) else "empty"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -27,6 +28,10 @@ class ViewSettings:
         whole: share of views that show the whole chip.
         any_angle: share of views turned by any angle; the others are turned by quarters.
         on_object: share of views that hold a chosen object, where the chip is larger than a view.
+        collage: share of views of chips without stacks that are four small ones of several chips:
+            ships as the coarse scale sees them, without a view that is mostly padding.
+        collage_scale_min: smallest read scale in a collage.
+        collage_scale_max: largest one.
     """
 
     tile_px: int = 640
@@ -36,6 +41,18 @@ class ViewSettings:
     whole: float = 0.4
     any_angle: float = 0.5
     on_object: float = 0.7
+    collage: float = 0.4
+    collage_scale_min: float = 0.2
+    collage_scale_max: float = 0.5
+
+    def cell(self) -> ViewSettings:
+        """Settings of one of the four views of a collage."""
+        return replace(
+            self,
+            tile_px=self.tile_px // 2,
+            scale_min=self.collage_scale_min,
+            scale_max=self.collage_scale_max,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,20 @@ def take_view(
     settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
     paint_over(tile, settled.painted, settled.corners)
     return View(tile, settled.corners, settled.class_ids)
+
+
+def join_views(cells: Sequence[View]) -> View:
+    """Four views of one size as one of twice the side, row by row."""
+    side = cells[0].pixels.shape[0]
+    pixels = np.concatenate(
+        [np.concatenate([cell.pixels for cell in cells[i : i + 2]], axis=1) for i in (0, 2)]
+    )
+    shifts = [(side * (i % 2), side * (i // 2)) for i in range(4)]
+    return View(
+        pixels,
+        np.concatenate([c.corners + shift for c, shift in zip(cells, shifts, strict=True)]),
+        np.concatenate([cell.class_ids for cell in cells]),
+    )
 
 
 def _draw_scale(
