@@ -1,0 +1,221 @@
+"""One scene through the pipeline: place, metres, order, errors, bounds."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+
+from detector.boxes import Boxes
+from detector.classes import ObjectClass
+from detector.detections import Detections
+from detector.errors import SceneError
+from detector.geometry.boxes import Corners, centres, corners_from_xywhr, iou_matrix
+from detector.inference.assemble import find_deck_cargo
+from detector.inference.coverage import Coverage
+from detector.inference.frame import PlanFrame
+from detector.inference.pipeline import Advance, PipelineSettings, plan_scene, predict_scene
+from detector.scenes.scene import open_scene
+from tests.inference.blobs import BlobDetector, blob_scene
+from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
+
+
+def _fleet(width: int, height: int, spacing: int = 150) -> Corners:
+    """Ships of 80 by 16 px at every angle, on a grid."""
+    rows = range(spacing // 2, height - spacing // 2, spacing)
+    places = [(x, y) for y in rows for x in range(spacing // 2, width - spacing // 2, spacing)]
+    angles = np.linspace(0, math.pi, len(places), endpoint=False)
+    boxes = [(x, y, 80, 16, angle) for (x, y), angle in zip(places, angles, strict=True)]
+    return corners_from_xywhr(np.array(boxes, np.float64))
+
+
+def _predict(path: Path, **settings: int) -> Detections:
+    with open_scene(path) as scene:
+        return predict_scene(scene, BlobDetector(), PipelineSettings(**settings))  # type: ignore[arg-type]
+
+
+def test_every_ship_is_found_once_where_it_is(tmp_path: Path) -> None:
+    truth = _fleet(1000, 800)
+    path = blob_scene(tmp_path / "a.tif", (1000, 800), truth, transform=utm_transform(), crs=UTM52)
+    found = _predict(path)
+    assert len(found) == len(truth)
+    iou = iou_matrix(found.corners, truth)
+    assert (iou.max(axis=0) > 0.85).all()
+    assert np.allclose(found.length_m, 80 * 0.5 / 0.9996, atol=1.0)
+    assert np.allclose(found.width_m, 16 * 0.5 / 0.9996, atol=1.0)
+    with open_scene(path) as scene:
+        assert np.allclose(scene.to_map(found.corners), found.map_corners)
+
+
+def test_the_axis_is_an_azimuth_on_the_ground(tmp_path: Path) -> None:
+    angles_deg = np.array([0.0, 30.0, 90.0, 150.0])  # from x to y on the screen
+    boxes = [(150 + 200 * i, 200, 120, 16, math.radians(a)) for i, a in enumerate(angles_deg)]
+    truth = corners_from_xywhr(np.array(boxes))
+    path = blob_scene(tmp_path / "a.tif", (900, 400), truth, transform=utm_transform(), crs=UTM52)
+    found = _predict(path)
+    order = np.argsort(centres(found.corners)[:, 0])
+    expected = (90.0 + angles_deg) % 180  # north up: x is east; the convergence is 0 here
+    gap = np.abs((found.axis_deg[order] - expected + 90) % 180 - 90)
+    assert gap.max() < 1.5
+
+
+def test_pixels_that_are_not_square_on_the_ground(tmp_path: Path) -> None:
+    # At 60 degrees north a degree of longitude is half as long as one of latitude.
+    step = 4.5e-6  # 0.25 m by 0.50 m
+    transform = Affine(step, 0, 10.0, 0, -step, 60.0)
+    ground = corners_from_xywhr(
+        np.array([(200 + 260 * i, 300, 160, 24, a) for i, a in enumerate(np.linspace(0, 2.8, 6))])
+    )
+    truth = ground * np.array([1.0, 0.5])  # quarter-metre squares on the ground to file pixels
+    path = blob_scene(tmp_path / "a.tif", (1800, 300), truth, transform=transform, crs="EPSG:4326")
+    with open_scene(path) as scene:
+        frame = PlanFrame.of(scene.info)
+        found = predict_scene(scene, BlobDetector())
+    assert (frame.width, frame.height) == (1800, pytest.approx(600, abs=3))
+    assert len(found) == 6
+    assert np.allclose(found.length_m, 40.0, atol=1.5)
+    assert np.allclose(found.width_m, 6.0, atol=1.2)
+    assert (iou_matrix(found.corners, truth).max(axis=0) > 0.75).all()
+
+
+def test_without_a_crs_lengths_need_the_users_gsd(tmp_path: Path) -> None:
+    truth = _fleet(400, 400)
+    path = blob_scene(tmp_path / "a.tif", (400, 400), truth, transform=Affine.identity(), crs=None)
+    found = _predict(path)
+    assert len(found) == len(truth)
+    assert np.isnan(found.length_m).all()
+    assert np.isnan(found.axis_deg).all()
+    assert np.array_equal(found.corners, found.map_corners)
+    assert set(found.length_class) == {"unknown"}
+
+
+def test_the_result_does_not_depend_on_threads_and_batches(tmp_path: Path) -> None:
+    truth = _fleet(1400, 1100, spacing=110)
+    path = blob_scene(tmp_path / "a.tif", (1400, 1100), truth, transform=utm_transform(), crs=UTM52)
+    one = _predict(path, readers=1, queue=1)
+    for settings in ({"readers": 4, "queue": 2}, {"readers": 2, "queue": 9}):
+        other = _predict(path, **settings)
+        assert np.array_equal(one.corners, other.corners)
+        assert np.array_equal(one.scores, other.scores)
+
+
+def test_tiles_without_valid_pixels_never_reach_the_network(tmp_path: Path) -> None:
+    truth = _fleet(2000, 400)
+    path = blob_scene(tmp_path / "a.tif", (2000, 400), truth, transform=utm_transform(), crs=UTM52)
+    blank = np.ones((3, 400, 2000), np.uint16)
+    blank[:, :, :1500] = 0
+    half = write_raster(tmp_path / "b.tif", blank * 200)
+    counts = []
+    for scene_path in (path, half):
+        detector = BlobDetector()
+        told: list[Advance] = []
+        with open_scene(scene_path) as scene:
+            predict_scene(scene, detector, on_advance=told.append)
+        counts.append((sum(detector.batches), sum(a.pixels for a in told)))
+    assert counts[0][1] == 2000 * 400
+    assert counts[1][0] < 0.5 * counts[0][0]
+
+
+def test_an_area_limits_what_is_read(tmp_path: Path) -> None:
+    truth = _fleet(2000, 400)
+    path = blob_scene(tmp_path / "a.tif", (2000, 400), truth, transform=utm_transform(), crs=UTM52)
+    area = shapely.box(0, 0, 300, 400)
+    detector, whole = BlobDetector(), BlobDetector()
+    with open_scene(path) as scene:
+        found = predict_scene(scene, detector, area=area)
+        everything = predict_scene(scene, whole)
+    assert sum(detector.batches) < 0.5 * sum(whole.batches)
+    inside = centres(everything.corners)[:, 0] < 300
+    assert (iou_matrix(found.corners, everything.corners[inside]).max(axis=0) > 0.99).all()
+
+
+def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
+    tmp_path: Path,
+) -> None:
+    for gsd_m, expected in ((0.25, 0.5), (0.5, 1.0), (0.7, 1.4), (3.0, 1.5)):
+        path = write_raster(
+            tmp_path / f"{gsd_m}.tif", gradient(900, 900), transform=utm_transform(gsd_m)
+        )
+        with open_scene(path) as scene:
+            frame, coverage = PlanFrame.of(scene.info), Coverage.of(scene)
+        plan = plan_scene(frame, coverage, BlobDetector())  # type: ignore[arg-type]
+        seen = [tile.scale for tile in plan.tiles if tile.level == 0]
+        assert max(seen) == pytest.approx(expected, rel=0.01)
+
+
+def test_an_error_in_a_reader_ends_the_run_and_every_thread(tmp_path: Path) -> None:
+    whole = blob_scene(
+        tmp_path / "a.tif",
+        (1500, 1500),
+        _fleet(1500, 1500, 40)[:0],
+        transform=utm_transform(),
+        crs=UTM52,
+    )
+    noise = np.random.default_rng(0).integers(0, 255, (3, 1500, 1500)).astype("uint8")
+    write_raster(whole, noise, tiled=True, compress="deflate")
+    before = threading.active_count()
+    with open_scene(whole) as scene:
+        data = whole.read_bytes()
+        whole.write_bytes(data[: len(data) // 2])
+        with pytest.raises(SceneError, match=r"a\.tif: damaged or incomplete"):
+            predict_scene(scene, BlobDetector(), PipelineSettings(readers=3, queue=2))  # type: ignore[arg-type]
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("part", ["forward", "decode", "on_advance"])
+def test_an_error_in_any_part_surfaces(tmp_path: Path, part: str) -> None:
+    path = blob_scene(
+        tmp_path / "a.tif", (900, 900), _fleet(900, 900), transform=utm_transform(), crs=UTM52
+    )
+    before = threading.active_count()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"broken {part}")
+
+    detector = BlobDetector()
+    on_advance = fail if part == "on_advance" else None
+    if part != "on_advance":
+        setattr(detector, part, fail)
+    with open_scene(path) as scene, pytest.raises(RuntimeError, match=f"broken {part}"):
+        predict_scene(scene, detector, on_advance=on_advance)  # type: ignore[arg-type]
+    assert threading.active_count() == before
+
+
+def test_ships_cut_by_the_scene_or_by_nodata_are_flagged(tmp_path: Path) -> None:
+    valid = np.ones((400, 400), bool)
+    valid[:, 300:] = False
+    coverage = Coverage(400, 400, valid)
+    boxes = [(20, 200, 60, 10, 0.0), (100, 200, 60, 10, 0.0), (280, 200, 60, 10, 0.0)]
+    corners = corners_from_xywhr(np.array(boxes, np.float64))
+    assert coverage.touches_edge(corners).tolist() == [True, False, True]
+
+
+def test_a_stack_on_a_ship_is_deck_cargo() -> None:
+    boxes = [(100, 100, 120, 30, 0.2), (100, 100, 60, 20, 0.2), (160, 100, 60, 20, 0.2)]
+    corners = corners_from_xywhr(np.array(boxes, np.float64))
+    classes = np.array([ObjectClass.SHIP, *[ObjectClass.CONTAINER_STACK] * 2], np.int64)
+    boxes_ = Boxes(corners, np.ones(3, np.float32), classes)
+    # The second block lies wholly on the hull, a quarter of the third does.
+    assert find_deck_cargo(boxes_).tolist() == [False, True, False]
+
+
+def test_a_table_goes_to_a_geodataframe_and_back(tmp_path: Path) -> None:
+    path = blob_scene(
+        tmp_path / "a_2023-10-13.tif",
+        (600, 600),
+        _fleet(600, 600),
+        transform=utm_transform(),
+        crs=UTM52,
+    )
+    found = _predict(path)
+    back = Detections.from_geodataframe(found.to_geodataframe())
+    for name in ("corners", "map_corners", "scores", "class_ids", "length_m", "on_ship"):
+        assert np.array_equal(getattr(found, name), getattr(back, name)), name
+    assert (back.scene_id, back.acquired) == (found.scene_id, found.acquired)
+    none = found.select(np.zeros(len(found), bool))
+    assert len(Detections.from_geodataframe(none.to_geodataframe(), scene_id=found.scene_id)) == 0
