@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from detector.evaluation.curves import GRID_TOLERANCE, RECALL_GRIDS, Interpolation
 from detector.evaluation.select import Part
 
 RESAMPLES: Final = 1000
@@ -71,9 +72,11 @@ def estimate(value: float, resampled: NDArray[np.float64], n_places: int) -> Est
     return Estimate(value, float(low), float(high))
 
 
-def resampled_ap(part: Part, weights: Weights, step: int = 0) -> NDArray[np.float64]:
-    """All-points average precision `(B,)` at one IoU threshold, of every resample."""
-    return _weighted_ap(part.hits[step], part.counted[step], part, weights)
+def resampled_ap(
+    part: Part, weights: Weights, step: int = 0, interpolation: Interpolation = "all_points"
+) -> NDArray[np.float64]:
+    """Average precision `(B,)` at one IoU threshold, of every resample."""
+    return _weighted_ap(part.hits[step], part.counted[step], part, weights, interpolation)
 
 
 def resampled_ap_prob_iou(part: Part, weights: Weights) -> NDArray[np.float64]:
@@ -118,7 +121,11 @@ def two_sided_p(differences: NDArray[np.float64]) -> float:
 
 
 def _weighted_ap(
-    hits: NDArray[np.bool_], counted: NDArray[np.bool_], part: Part, weights: Weights
+    hits: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    part: Part,
+    weights: Weights,
+    interpolation: Interpolation = "all_points",
 ) -> NDArray[np.float64]:
     total = place_sums(np.ones(part.n_truth), part.true_place, len(part.places)) @ weights
     at_hits = np.flatnonzero(hits)
@@ -130,21 +137,41 @@ def _weighted_ap(
     shape = (len(at_hits), len(part.places))
     cells = (np.ones(int(inside.sum())), (rows[inside], part.place[false[inside]]))
     alarms = sp.csr_array(cells, shape=shape)
-    area = np.zeros(weights.shape[1])
+    result = np.full(weights.shape[1], np.nan)
     step = max(1, MAX_CELLS // max(len(at_hits), 1))
     for start in range(0, weights.shape[1], step):
-        block = weights[:, start : start + step]
-        area[start : start + step] = _area(part.place[at_hits], alarms, block)
-    unknown = np.full(len(total), np.nan)
-    return np.asarray(np.divide(area, total, out=unknown, where=total > 0))
+        chosen = slice(start, start + step)
+        steps = _steps(part.place[at_hits], alarms, weights[:, chosen])
+        result[chosen] = _average(*steps, total[chosen], interpolation)
+    return result
 
 
-def _area(place: NDArray[np.int64], alarms: sp.csr_array, weights: Weights) -> NDArray[np.float64]:
-    """Sum over the hits of weight times precision envelope, for each resample."""
+def _steps(
+    place: NDArray[np.int64], alarms: sp.csr_array, weights: Weights
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Weight, sum of weights so far and precision envelope `(hits, B)` at each hit."""
     gain = weights[place]
     true = np.cumsum(gain, axis=0)
     false = np.cumsum(alarms @ weights, axis=0)
     seen = true + false
     precision = np.divide(true, seen, out=np.zeros_like(true), where=seen > 0)
-    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    return np.asarray((gain * envelope).sum(axis=0))
+    return gain, true, np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+
+
+def _average(
+    gain: NDArray[np.float64],
+    true: NDArray[np.float64],
+    envelope: NDArray[np.float64],
+    total: NDArray[np.float64],
+    interpolation: Interpolation,
+) -> NDArray[np.float64]:
+    """Mean precision `(B,)` over the recalls; NaN without true objects."""
+    unknown = np.full(len(total), np.nan)
+    if interpolation == "all_points":
+        area = (gain * envelope).sum(axis=0)
+        return np.asarray(np.divide(area, total, out=unknown, where=total > 0))
+    beyond = np.vstack([envelope, np.zeros(len(total))])
+    draws = np.arange(len(total))
+    levels = RECALL_GRIDS[interpolation] - GRID_TOLERANCE[interpolation]
+    values = [beyond[(true < level * total).sum(axis=0), draws] for level in levels]
+    return np.where(total > 0, np.mean(values, axis=0), unknown)

@@ -32,6 +32,7 @@ def test_weights_equal_copies_of_the_images(seed: int) -> None:
     by_weight = {step: resampled_ap(part, weights, step) for step in (0, 5)}
     mean = resampled_mean_ap(part, weights)
     prob = resampled_ap_prob_iou(part, weights)
+    voc = resampled_ap(part, weights, 0, "voc07")
     places = part.places.tolist()
     for draw in range(weights.shape[1]):
         copies = [
@@ -44,6 +45,7 @@ def test_weights_equal_copies_of_the_images(seed: int) -> None:
         for step, values in by_weight.items():
             assert values[draw] == pytest.approx(copied.ap(step), abs=1e-12)
         assert mean[draw] == pytest.approx(copied.mean_ap(), abs=1e-12)
+        assert voc[draw] == pytest.approx(copied.ap(0, "voc07"), abs=1e-12)
         assert prob[draw] == pytest.approx(copied.ap_prob_iou(), abs=1e-12)
     assert np.ptp(by_weight[0]) > 0.01
 
