@@ -1,0 +1,86 @@
+"""The built wheel, installed into an empty environment and used from another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from detector import __version__
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    words = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", *words, str(ROOT)], check=True)
+    (built,) = folder.glob("quaywatch-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty environment with the wheel in it.
+
+    The libraries (gigabytes) are lent by this environment through a .pth file: its folder is added
+    behind the new one's own, and .pth files in it, which would find the checkout, are not read.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
+    paths = {"base": str(folder), "platbase": str(folder)}
+    own = Path(sysconfig.get_path("purelib", "venv", paths))
+    (own / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
+
+
+def run(environment: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A program of the environment, run in a folder outside the checkout."""
+    lent = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [environment / "bin" / words[0], *words[1:]],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=lent,
+    )
+
+
+def test_the_wheel_carries_conf_weights_and_licences(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder in ("conf", "weights"):
+        files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()]
+        assert files
+        assert {f"detector/_resources/{file.as_posix()}" for file in files} <= names
+    licences = f"quaywatch-{__version__}.dist-info/licenses"
+    assert {f"{licences}/{n}" for n in ("LICENSE", "NOTICE", "weights/LICENSE")} <= names
+    assert "detector/py.typed" in names
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "tools/"))]
+
+
+def test_the_package_comes_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+    code = "import detector, detector.resources as r; print(detector.__file__, r.weights_dir())"
+    done = run(environment, tmp_path, "python", "-c", code)
+    assert done.stderr == ""
+    for path in done.stdout.split():
+        assert Path(path).is_relative_to(environment)
+
+
+def test_help_and_version_work_from_another_folder(environment: Path, tmp_path: Path) -> None:
+    assert run(environment, tmp_path, "detector", "--version").stdout.endswith(f"{__version__}\n")
+    done = run(environment, tmp_path, "detector", "predict", "--help")
+    assert done.returncode == 0
+    assert "model.weights" in done.stdout
