@@ -9,7 +9,7 @@ from typing import Any
 
 from detector.cli.command import COMMON_EXIT_CODES, Command
 from detector.config.compose import load_config
-from detector.config.options import Option, list_options, show
+from detector.config.options import Option, list_groups, list_options, show
 
 MAX_WIDTH = 100
 INDENT = 2
@@ -63,15 +63,20 @@ def _examples(command: Command) -> list[str]:
 
 def _options(command: Command) -> list[str]:
     defaults = load_config(command.config, command.schema, [])
+    groups = list_groups(command.schema)
     lines, group = ["Options (key=value, in any order; null unsets):"], ""
     for opt in list_options(command.schema).values():
         if opt.key == "paths":
             continue
-        if opt.key.rpartition(".")[0] != group:
-            group = opt.key.rpartition(".")[0]
-            lines.append("")
+        if opt.key.partition(".")[0] in groups and opt.key.partition(".")[0] != group:
+            group = opt.key.partition(".")[0]
+            lines += ["", *_fill(_first_line(groups[group]), INDENT)]
         lines += _option(opt, _value(defaults, opt.key))
     return lines
+
+
+def _first_line(schema: type) -> str:
+    return (schema.__doc__ or "").partition("\n")[0].rstrip(".") + ":"
 
 
 def _option(opt: Option, default: Any) -> list[str]:

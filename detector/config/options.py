@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from detector.errors import ConfigError
 
-KIND_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+KIND_NAMES = {str: "text", int: "whole number", float: "number", bool: "true|false"}
 
 
 def option(
@@ -164,7 +164,7 @@ def article(kind: str) -> str:
     """`kind` with the article it needs in a sentence."""
     if "|" in kind:
         return f"one of {kind}"
-    return kind if kind.startswith(("true", "text")) else f"a {kind}"
+    return kind if kind.startswith("text") else f"a {kind}"
 
 
 def _walk(schema: type, prefix: str) -> Iterator[Option]:

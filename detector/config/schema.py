@@ -18,9 +18,10 @@ class ModelConfig:
     """Which network, and from which score on it is believed."""
 
     weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")
-    conf: float | None = option("score from which objects count; null: the card's", low=0, high=1)
-    conf_ship: float | None = option("the same for ships alone", low=0, high=1)
-    conf_container_stack: float | None = option("the same for stacks alone", low=0, high=1)
+    conf: float | None = option("least score of an object; null: the card's", low=0, high=1)
+    iou: float | None = option(
+        "IoU from which two boxes of one tile are one object; null: the card's", above=0, high=1
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ class SceneConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TilingConfig:
-    """How a scene is cut into tiles."""
+    """How a scene is cut into tiles, and when what two tiles see is one object."""
 
-    overlap_m: float | None = option("overlap in metres; null: the longest object kept", above=0)
-    overlap_px: int | None = option("overlap in pixels, where the gsd is unknown", low=0)
+    longest_ship_m: float = option(
+        "longest ship to expect; shorter means less overlap, so faster", low=10, high=1000
+    )
+    match_iou: float = option("IoU from which boxes of two tiles are one object", above=0, high=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,10 @@ class PredictConfig:
     zones_only: bool = option("read only tiles that touch a zone")
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
-    device: str = option("auto, cpu, mps, cuda or cuda:0")
+    device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
+    threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)
     readers: int = option("threads that read tiles", low=1, high=256)
     log: str = option("text for people, json for machines", choices=("text", "json"))
@@ -73,6 +77,10 @@ class PredictConfig:
     model: ModelConfig
     scene: SceneConfig
     tiling: TilingConfig
+
+    def __post_init__(self) -> None:
+        if self.zones_only and self.zones is None:
+            raise ConfigError("zones_only=true needs zones to look in: add zones=FILE")
 
 
 def _check_time(key: str, value: str) -> None:
