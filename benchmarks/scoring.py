@@ -24,7 +24,7 @@ class Score:
     """Errors of a merge.
 
     Attributes:
-        objects: that at least one tile saw.
+        objects: that at least one tile saw, at a scale that answers for them.
         merges: of them without a box of their own: swallowed by another.
         splits: boxes too many.
         missing: `(N,)` true objects without a box.
@@ -42,7 +42,7 @@ class Score:
 
 def score(found: Boxes, truth: Truth, views: Views) -> Score:
     """Pair boxes with objects one to one, as many as possible, then with the largest IoU."""
-    seen = np.unique(views.source)
+    seen = np.unique(views.source[views.answerable])
     shapes, objects = polygons(found.corners), polygons(truth.corners[seen])
     rows, cols = shapely.STRtree(objects).query(shapes, predicate="intersects")
     iou = iou_pairs(shapes[rows], objects[cols])

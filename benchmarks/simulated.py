@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.boxes import Boxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, polygons
-from detector.tiling.plan import TilePlan
+from detector.tiling.plan import BAND_LOW, TilePlan
 
 GSD_M = 0.3
 SHIP, STACK = int(ObjectClass.SHIP), int(ObjectClass.CONTAINER_STACK)
@@ -80,10 +80,12 @@ class Views:
     Attributes:
         tile_boxes: boxes of all tiles.
         source: `(N,)` index of the true object behind each box.
+        answerable: `(N,)` the scale of the tile answers for boxes of this length.
     """
 
     tile_boxes: TileBoxes
     source: NDArray[np.int64]
+    answerable: NDArray[np.bool_]
 
 
 def detect(truth: Truth, plan: TilePlan, noise: Noise, rng: np.random.Generator) -> Views:
@@ -112,12 +114,16 @@ def detect(truth: Truth, plan: TilePlan, noise: Noise, rng: np.random.Generator)
         tiles.append(np.full(len(boxes[-1]), tile.index))
         boxes[-1] = np.column_stack([boxes[-1], np.concatenate([scores, 0.9 * scores[twice]])])
     if not boxes:
-        return Views(TileBoxes(Boxes.empty(), np.zeros(0, np.int64)), np.zeros(0, np.int64))
+        none = np.zeros(0, np.int64)
+        return Views(TileBoxes(Boxes.empty(), none), none, np.zeros(0, bool))
     table, source = np.concatenate(boxes), np.concatenate(sources)
     found_boxes = Boxes(
         corners_from_xywhr(table[:, :5]), table[:, 5].astype(np.float32), truth.class_ids[source]
     )
-    return Views(TileBoxes(found_boxes, np.concatenate(tiles)), source)
+    tile = np.concatenate(tiles)
+    fine = np.array([plan.tiles[i].level == 0 for i in tile])
+    long = table[:, 2] >= BAND_LOW * plan.settings.limit * plan.settings.unit_px
+    return Views(TileBoxes(found_boxes, tile), source, fine | long)
 
 
 def _visible(
@@ -280,9 +286,7 @@ def in_line(lengths: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     """Objects one behind the other, width a sixth of their length, `(N, 5)`."""
     ends = np.cumsum(lengths + gap)
     y = ends - lengths / 2 - gap - (ends[-1] - gap) / 2
-    return np.column_stack(
-        [np.zeros(len(y)), y, lengths, lengths / 6, np.full(len(y), np.pi / 2)]
-    )
+    return np.column_stack([np.zeros(len(y)), y, lengths, lengths / 6, np.full(len(y), np.pi / 2)])
 
 
 def turned(xywhr: NDArray[np.float64], angle: float, x: float, y: float) -> NDArray[np.float64]:

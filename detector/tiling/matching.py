@@ -13,8 +13,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.geometry.boxes import edge_lengths
-from detector.tiling.sightings import Sightings
+from detector.geometry.boxes import edge_lengths, polygons
+from detector.tiling.bounds import shared_area_bound
+from detector.tiling.sightings import Sightings, grow
+
+GROW_READ_PX = 2.0
+"""How far a network errs: a whole box covers a fragment up to here beyond its sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,46 +134,22 @@ def _quality(
 ) -> NDArray[np.float64]:
     """IoU inside the shared windows `(P,)`; 0 where the pair is not one object."""
     quality = np.zeros(len(first))
-    worth = overlap_bound(seen, first, second) >= min(settings.iou, settings.fragment_cover / 2)
-    chosen = np.flatnonzero(worth)
+    corners = shapely.get_coordinates(seen.shapes).reshape(-1, 5, 2)[:, :4]
+    bound = shared_area_bound(corners[first], corners[second])
+    area = shapely.area(seen.shapes)
+    enough = bound >= settings.iou * (area[first] + area[second] - bound)
+    parts = seen.fragment[first] | seen.fragment[second] | _beyond(seen, first, second)
+    chosen = np.flatnonzero(np.where(parts, bound > 0, enough))
     first, second = first[chosen], second[chosen]
     counts.exact += len(chosen)
     both, one, other = _shared_areas(seen, first, second)
     union = one + other - both
     iou = np.divide(both, union, out=np.zeros(len(both)), where=union > 0)
-    cover = _fragment_cover(seen, first, second, both, one, other)
+    cover = _fragment_cover(seen, first, second)
     good = (iou >= settings.iou) | (cover >= settings.fragment_cover)
     good &= _fragments_may_join(seen, first, second, settings)
     quality[chosen[good]] = np.maximum(iou, cover / 2)[good]
     return quality
-
-
-def overlap_bound(
-    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Upper bound `(P,)` of the intersection over the smaller box, without any clipping.
-
-    In the frame of one box the other lies inside a rectangle; what both rectangles share bounds
-    the intersection. For boxes with parallel sides, the common case, the bound is exact.
-    """
-    corners = shapely.get_coordinates(seen.shapes).reshape(-1, 5, 2)[:, :4]
-    area = shapely.area(seen.shapes)
-    shared = np.minimum(
-        _shared_in_frame(corners[first], corners[second]),
-        _shared_in_frame(corners[second], corners[first]),
-    )
-    return np.asarray(shared / np.minimum(area[first], area[second]))
-
-
-def _shared_in_frame(frame: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    along = frame[:, 1] - frame[:, 0]
-    along = along / np.linalg.norm(along, axis=1, keepdims=True)
-    axes = np.stack([along, np.stack([-along[:, 1], along[:, 0]], axis=1)], axis=1)
-    own = np.einsum("nkd,nad->nka", frame, axes)
-    its = np.einsum("nkd,nad->nka", other, axes)
-    low = np.maximum(own.min(axis=1), its.min(axis=1))
-    high = np.minimum(own.max(axis=1), its.max(axis=1))
-    return np.asarray(np.maximum(high - low, 0.0).prod(axis=1))
 
 
 def _shared_areas(
@@ -189,19 +169,38 @@ def _shared_areas(
     return both, one, other
 
 
+def _beyond(
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether a box of the pair reaches out of the window of the other."""
+    bounds = shapely.bounds(seen.shapes).reshape(-1, 4)
+    out = [
+        (bounds[box, :2] < seen.windows[tile, :2]) | (bounds[box, 2:] > seen.windows[tile, 2:])
+        for box, tile in ((first, second), (second, first))
+    ]
+    return np.asarray((out[0] | out[1]).any(axis=1))
+
+
 def _fragment_cover(
-    seen: Sightings,
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    both: NDArray[np.float64],
-    one: NDArray[np.float64],
-    other: NDArray[np.float64],
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Share `(P,)` of a fragment that a whole box covers; 0 where not one of each."""
-    cut_first, cut_second = seen.fragment[first], seen.fragment[second]
-    part = np.where(cut_first, one, other)
-    mixed = (cut_first != cut_second) & (part > 0)
-    return np.divide(both, part, out=np.zeros(len(both)), where=mixed)
+    """Share `(P,)` of a fragment that a whole box covers; 0 where not one of each.
+
+    The whole box is grown by the error of a network, since a fragment may be a narrow strip.
+    """
+    cover = np.zeros(len(first))
+    mixed = np.flatnonzero(seen.fragment[first] != seen.fragment[second])
+    first, second = first[mixed], second[mixed]
+    part = np.where(seen.fragment[first], first, second)
+    whole = np.where(seen.fragment[first], second, first)
+    grown = polygons(grow(seen.boxes.corners[whole], GROW_READ_PX / seen.scales[whole]))
+    parts = shapely.intersection(
+        polygons(seen.boxes.corners[part]), shapely.box(*seen.windows[part].T)
+    )
+    area = shapely.area(parts)
+    shared = shapely.area(shapely.intersection(parts, grown))
+    cover[mixed] = np.divide(shared, area, out=np.zeros(len(area)), where=area > 0)
+    return cover
 
 
 def _fragments_may_join(

@@ -19,7 +19,7 @@ from detector.classes import ObjectClass
 from detector.errors import ConfigError
 from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
 from detector.tiling.clusters import cluster, components
-from detector.tiling.duplicates import DUPLICATE_IOU, suppress_duplicates
+from detector.tiling.duplicates import DUPLICATE_IOU, is_crowded, suppress_duplicates
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import Objects, represent
 from detector.tiling.plan import BAND_LOW, TilePlan
@@ -79,6 +79,7 @@ class MergeStats:
         out_of_band: coarse boxes of stacks, or of ships that the fine scale answers for alone.
         objects: that came out.
         joined: of them made from fragments.
+        crowded: tiles with more boxes than a tile can hold; only the best of them were used.
         most_held: most boxes held at once.
         pairs: that were compared.
     """
@@ -89,6 +90,7 @@ class MergeStats:
     out_of_band: int = 0
     objects: int = 0
     joined: int = 0
+    crowded: list[int] = field(default_factory=list)
     most_held: int = 0
     pairs: PairCounts = field(default_factory=PairCounts)
 
@@ -194,6 +196,8 @@ class Merger:
         good = boxes.select(usable)
         good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
         band = good.select(self._in_band(tile_index, good))
+        if is_crowded(band):
+            self.stats.crowded.append(tile_index)
         kept = band.select(suppress_duplicates(band, self._settings.duplicate_iou))
         self.stats.boxes += len(boxes)
         self.stats.unusable += len(boxes) - len(good)

@@ -136,20 +136,30 @@ def sightings(boxes: Boxes, tiles: NDArray[np.int64], table: TileTable) -> Sight
 def padded(corners: Corners, least_side: NDArray[np.float64]) -> Corners:
     """The same boxes with no side below `least_side` `(N,)`, grown about their centres."""
     length, width = edge_lengths(corners)
-    short = (width < least_side) | (length < least_side)
+    short = np.minimum(length, width) < least_side
     if not short.any():
         return corners
-    grown = corners.copy()
-    some, side = corners[short], least_side[short]
-    along = some[:, 1] - some[:, 0]
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
+    result = corners.copy()
+    size = np.maximum(np.stack([length, width], axis=1), least_side[:, None])
+    result[short] = _resized(corners[short], size[short])
+    return result
+
+
+def grow(corners: Corners, margin: NDArray[np.float64]) -> Corners:
+    """The same boxes with every side moved outward by `margin` `(N,)`."""
+    size = np.stack(edge_lengths(corners), axis=1) + 2 * margin[:, None]
+    return _resized(corners, size)
+
+
+def _resized(corners: Corners, size: NDArray[np.float64]) -> Corners:
+    """Rectangles of `size` `(N, 2)`, length and width, with the centres and axes of the boxes."""
+    along = corners[:, 1] - corners[:, 0]
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    half_length = along * (np.maximum(length[short], side) / 2)[:, None]
-    half_width = across * (np.maximum(width[short], side) / 2)[:, None]
+    half_length, half_width = along * size[:, :1] / 2, across * size[:, 1:] / 2
     offsets = [-half_length - half_width, half_length - half_width]
     offsets += [half_length + half_width, half_width - half_length]
-    grown[short] = centres(some)[:, None, :] + np.stack(offsets, axis=1)
-    return grown
+    return np.asarray(centres(corners)[:, None, :] + np.stack(offsets, axis=1))
 
 
 def _touches(
