@@ -26,7 +26,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneConfig:
-    """What the user knows of the scenes better than their files."""
+    """What you know of the scenes better than their files."""
 
     bands: list[int] | None = option("red, green, blue, or one band; null: as the file says", low=1)
     gsd: float | None = option("metres a pixel, for scenes without a CRS", above=0, high=1000)
