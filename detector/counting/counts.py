@@ -1,0 +1,232 @@
+"""Counts per scene, zone, class and length class, and what was seen of each zone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from detector.classes import CLASS_NAMES, LENGTH_UNKNOWN, SHIP_LENGTH_CLASSES, ObjectClass
+from detector.counting.zones import Zone, assign_to_zones
+from detector.detections import Detections
+from detector.geometry.windows import PixelWindow
+from detector.scenes.scene import Scene
+
+Status = Literal["observed", "partial", "unobserved", "cloud_unknown", "outside_model_range"]
+
+OBSERVED_SHARE = 0.98  # from this fraction on a zone counts as seen
+UNOBSERVED_SHARE = 1e-3  # below it nothing can be said
+MASK_SIDE_PX = 1024  # grid on which the seen part of a zone is measured
+SUBPIXEL_SHIFT = 6  # OpenCV's fixed-point bits: a 64th of a pixel
+WHOLE_SCENE = ""  # name and kind of the rows of the whole scene
+ALL_LENGTHS = "all"
+
+COUNT_COLUMNS = (
+    "scene_id",
+    "acquired",
+    "zone",
+    "kind",
+    "class",
+    "length_class",
+    "count",
+    "area_m2",
+    "observed_fraction",
+    "status",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of an area.
+
+    Attributes:
+        fraction: of its pixels that are valid and not under a known cloud, in [0, 1]; parts beyond
+            the scene are unseen.
+        cloud_known: whether anything says where clouds are.
+    """
+
+    fraction: float
+    cloud_known: bool
+
+
+def measure_seen(scene: Scene, zones: Sequence[Zone]) -> list[Seen]:
+    """What was seen of each zone.
+
+    Args:
+        scene: open.
+        zones: in file pixels.
+
+    Raises:
+        SceneError: the scene or its cloud mask is damaged.
+    """
+    return [_seen_of(scene, zone.shape) for zone in zones]
+
+
+def measure_seen_scene(scene: Scene) -> Seen:
+    """What was seen of the scene's own valid part: only clouds take from it."""
+    window = PixelWindow(0, 0, scene.info.width, scene.info.height)
+    size = _mask_size(window)
+    observation = scene.observation(window, size)
+    valid = scene.valid_mask(window, size)
+    share = float((observation.seen & valid).sum() / max(1, valid.sum()))
+    return Seen(share, observation.cloud_known)
+
+
+def find_status(seen: Seen, in_model_range: bool | None) -> Status:
+    """The status of a count.
+
+    The first that holds: `unobserved` (nothing seen), `outside_model_range` (the number means
+    little whatever was seen), `partial` (less than 98 % seen), `cloud_unknown` (nothing tells
+    whether clouds hid a part), `observed`.
+
+    Args:
+        seen: of the zone.
+        in_model_range: whether the card covers the scene's gsd; None where the gsd is unknown.
+    """
+    if seen.fraction < UNOBSERVED_SHARE:
+        return "unobserved"
+    if in_model_range is False:
+        return "outside_model_range"
+    if seen.fraction < OBSERVED_SHARE:
+        return "partial"
+    return "observed" if seen.cloud_known else "cloud_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedArea:
+    """An area that is counted: the whole scene or a zone.
+
+    Attributes:
+        name: of the zone, `WHOLE_SCENE` for the scene.
+        kind: of the zone, `WHOLE_SCENE` for the scene.
+        seen: what was seen of it.
+        status: see `find_status`.
+        members: indices of its detections.
+    """
+
+    name: str
+    kind: str
+    seen: Seen
+    status: Status
+    members: NDArray[np.int64]
+
+
+def count_scene(
+    scene: Scene, detections: Detections, zones: Sequence[Zone], in_model_range: bool | None
+) -> tuple[pd.DataFrame, list[CountedArea]]:
+    """Count the detections of a scene, as a whole and in each zone.
+
+    Args:
+        scene: open.
+        detections: of the scene.
+        zones: in file pixels.
+        in_model_range: whether the card covers the scene's gsd; None where the gsd is unknown.
+
+    Returns:
+        The table (`COUNT_COLUMNS`; see `count_rows`) and the areas that were counted.
+
+    Raises:
+        SceneError: the scene or its cloud mask is damaged.
+    """
+    seen = [measure_seen_scene(scene), *measure_seen(scene, zones)]
+    members = [np.arange(len(detections)), *assign_to_zones(detections.corners, tuple(zones))]
+    names = [(WHOLE_SCENE, WHOLE_SCENE), *((zone.name, zone.kind) for zone in zones)]
+    areas = [
+        CountedArea(name, kind, part, find_status(part, in_model_range), index)
+        for (name, kind), part, index in zip(names, seen, members, strict=True)
+    ]
+    rows = [row for area in areas for row in count_rows(detections, area)]
+    return counts_table(rows), areas
+
+
+def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]]:
+    """The rows of one area: ships of all lengths, ships of each length class, container stacks.
+
+    Deck cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
+    not zero. Partial counts are what was seen, never extrapolated.
+    """
+    found = detections.select(area.members)
+    lengths = np.array(found.length_class, dtype=object)
+    ships = found.class_ids == ObjectClass.SHIP
+    stacks = (found.class_ids == ObjectClass.CONTAINER_STACK) & ~found.on_ship
+    groups = [(ObjectClass.SHIP, ALL_LENGTHS, ships)]
+    groups += [
+        (ObjectClass.SHIP, name, ships & (lengths == name))
+        for name in (*SHIP_LENGTH_CLASSES, LENGTH_UNKNOWN)
+    ]
+    groups.append((ObjectClass.CONTAINER_STACK, ALL_LENGTHS, stacks))
+    hidden = area.status == "unobserved"
+    return [
+        {
+            "scene_id": detections.scene_id,
+            "acquired": detections.acquired,
+            "zone": area.name,
+            "kind": area.kind,
+            "class": CLASS_NAMES[class_id],
+            "length_class": length_class,
+            "count": None if hidden else int(chosen.sum()),
+            "area_m2": None if hidden else _area_m2(found.area_m2[chosen]),
+            "observed_fraction": area.seen.fraction,
+            "status": area.status,
+        }
+        for class_id, length_class, chosen in groups
+    ]
+
+
+def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of `count_rows` as a table with fixed columns and types, counts nullable."""
+    table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
+    types = {"count": "Int64", "area_m2": "float64", "observed_fraction": "float64"}
+    text = dict.fromkeys(("scene_id", "zone", "kind", "class", "length_class", "status"), "str")
+    table = table.astype({**types, **text})
+    table["acquired"] = pd.to_datetime(table["acquired"], utc=True).astype("datetime64[us, UTC]")
+    return table
+
+
+def _area_m2(areas: NDArray[np.float64]) -> float | None:
+    total = float(areas.sum())
+    return None if math.isnan(total) else total
+
+
+def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
+    x_min, y_min, x_max, y_max = shape.bounds
+    column, row = math.floor(x_min), math.floor(y_min)
+    window = PixelWindow(
+        column, row, max(1, math.ceil(x_max) - column), max(1, math.ceil(y_max) - row)
+    )
+    size = _mask_size(window)
+    inside = _rasterize(shape, window, size)
+    observation = scene.observation(window, size)
+    fraction = float((observation.seen & inside).sum() / max(1, inside.sum()))
+    return Seen(fraction, observation.cloud_known)
+
+
+def _mask_size(window: PixelWindow) -> tuple[int, int]:
+    """Cells of the grid: enough for a thin zone too, never more than `MASK_SIDE_PX` a side."""
+    return min(MASK_SIDE_PX, window.width), min(MASK_SIDE_PX, window.height)
+
+
+def _rasterize(
+    shape: BaseGeometry, window: PixelWindow, size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Cells `(height, width)` of a polygon, file pixels."""
+    scale = np.array([size[0] / window.width, size[1] / window.height])
+    origin = np.array([window.col, window.row], np.float64)
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    for polygon in shapely.get_parts(shape):
+        rings = [polygon.exterior, *polygon.interiors]
+        # OpenCV counts from the centre of the first cell, the frame from its corner.
+        points = [((np.asarray(ring.coords)[:, :2] - origin) * scale - 0.5) for ring in rings]
+        fixed = [np.rint(ring * 2**SUBPIXEL_SHIFT).astype(np.int32) for ring in points]
+        part = np.zeros_like(mask)
+        cv2.fillPoly(part, fixed, 1, shift=SUBPIXEL_SHIFT)  # even-odd: inner rings are holes
+        mask |= part
+    return mask.astype(np.bool_)
