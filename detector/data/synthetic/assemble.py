@@ -19,11 +19,12 @@ from detector.data.synthetic.cargo import (
 )
 from detector.data.synthetic.content import Content, PlacedShip
 from detector.data.synthetic.georef import SceneFrame
-from detector.data.synthetic.ships import build_ship, hull_box
+from detector.data.synthetic.ship_kinds import build_ship
+from detector.data.synthetic.ships import hull_box
 from detector.data.synthetic.site import Lot, Site, YardBlock
 from detector.data.synthetic.solids import Points, Solids, SolidsBuilder, rectangles
 from detector.data.synthetic.streams import stream
-from detector.data.synthetic.structures import trucks
+from detector.data.synthetic.structures import CHASSIS_M, lorries
 
 WAGON_PITCH_M = 14.2
 WAGON_DECK_M = 1.2
@@ -162,24 +163,25 @@ def _lot(lot: Lot, taken: tuple[int, ...]) -> tuple[Solids, list[PlacedTruth]]:
         return SolidsBuilder().build(), []
     places = lot.places[list(taken)]
     generator = stream(0, "lorries", lot.name, *taken[:4])
+    loaded = generator.random(len(places)) < LORRY_LOADED
     boxes = rectangles(places, np.tile([LENGTH_40_M, WIDTH_M], (len(places), 1)), lot.angle)
     truth = [
         PlacedTruth(
-            object_id=f"{lot.name}-{i}",
+            object_id=f"{lot.name}-{taken[i]}",
             class_id=int(ObjectClass.CONTAINER_STACK),
             kind="chassis",
             role="ignore",
-            box=box,
-            tops=box[None],
-            top_m=np.array([GROUND_M + WAGON_DECK_M + HEIGHT_M]),
+            box=boxes[i],
+            tops=boxes[i][None],
+            top_m=np.array([GROUND_M + CHASSIS_M + HEIGHT_M]),
             cargo=None,
             on_ship=False,
             state="",
             zone="",
         )
-        for i, box in zip(taken, boxes, strict=True)
+        for i in np.flatnonzero(loaded).tolist()
     ]
-    return trucks(generator, places, lot.angle, LORRY_LOADED), truth
+    return lorries(generator, places, lot.angle, loaded), truth
 
 
 def _cargo_truth(object_id: str, kind: str, group: CargoGroup, zone: str) -> PlacedTruth:

@@ -253,7 +253,7 @@ def deck_cargo(
         0,
         most,
     )
-    tiers[generator.random(len(x)) < 0.12] = 0
+    tiers[generator.random(len(x)) < 0.07] = 0
     run = np.clip((x + LENGTH_40_M / 2 - fore_taper) / max(stretch[1] - fore_taper + 8, 1.0), 0, 1)
     half_width = (beam / 2 - 0.6) * (1 - 0.45 * run**1.6)
     tiers[np.abs(y)[None, :] + WIDTH_M / 2 > half_width[:, None]] = 0

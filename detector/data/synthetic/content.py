@@ -93,7 +93,7 @@ def populate(site: Site, spec: PortSpec, seed: int) -> Content:
     }
     lorries = {}
     for lot in site.lots if traffic.trucks else ():
-        taken = stream(seed, "lot", lot.name).random(len(lot.places)) < 0.5
+        taken = stream(seed, "lot", lot.name).random(len(lot.places)) < lot.taken
         lorries[lot.name] = tuple(np.flatnonzero(taken).tolist())
     return Content(tuple(ships), bays, lorries)
 

@@ -89,10 +89,10 @@ def scene_transform(place: PlaceSpec, size: tuple[int, int], gsd_m: float) -> Af
 def _north(transform: Affine, crs: str, column: float, row: float) -> Vector:
     """Unit vector to true north in the pixel frame at a pixel."""
     lonlat = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_epsg(4326), always_xy=True)
-    lon, lat = lonlat.transform(*(transform * (column, row)))
+    lon, lat = lonlat.transform(*apply_transform(transform, np.array([column, row])))
     north_lon, north_lat, _ = GEOD.fwd(lon, lat, 0.0, 500.0)
     x, y = lonlat.transform(north_lon, north_lat, direction="INVERSE")
-    there = np.array(~transform * (x, y)) - np.array([column, row])
+    there = np.array(apply_transform(~transform, np.array([x, y]))) - np.array([column, row])
     return np.asarray(there / np.linalg.norm(there))
 
 

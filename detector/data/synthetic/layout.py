@@ -7,14 +7,8 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from detector.data.synthetic.sectors import (
-    ASPHALT,
-    CONCRETE,
-    GREEN,
-    PORT_DEPTH_M,
-    SOIL,
-    lay_sector,
-)
+from detector.data.synthetic.ground import ASPHALT, CONCRETE, GREEN, PORT_DEPTH_M, SOIL, road
+from detector.data.synthetic.sectors import lay_sector
 from detector.data.synthetic.site import CoastFrame, Site, SiteDraft, SiteZone
 from detector.data.synthetic.spec import PortSpec
 from detector.data.synthetic.streams import stream
@@ -86,9 +80,10 @@ def _hinterland(
         return
     generator = draft.generator
     draft.strip(u, (v_from, end), pick(generator, ASPHALT, 0.04), "paved")
+    road(draft, u, v_from + 10)
     columns = max(1, round((u[1] - u[0]) / CELL_M))
     width = (u[1] - u[0]) / columns
-    for v in np.arange(v_from + STREET_M, end, CELL_M):
+    for v in np.arange(v_from + 20, end, CELL_M):
         for column in range(columns):
             low = u[0] + column * width
             cell = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from detector.classes import ObjectClass
 from detector.data.synthetic.assemble import Assembly, PlacedTruth, assemble
 from detector.data.synthetic.canvas import draw, fill_mask
 from detector.data.synthetic.content import Content, populate
@@ -174,10 +177,12 @@ def render_content(spec: PortSpec, site: Site, content: Content, seed: int) -> R
     shape = (spec.height, spec.width)
     values = np.zeros((*shape, bands), np.uint8 if spec.sensor.bits == 8 else np.uint16)
     valid, cloud, water, shadow = (np.zeros(shape, bool) for _ in range(4))
-    for window in prepared.windows():
-        part = slice(window.row, window.row_end), slice(window.col, window.col_end)
-        measured, water[part], shadow[part] = prepared.window(window)
-        values[part], valid[part], cloud[part] = measured.values, measured.valid, measured.cloud
+    windows = list(prepared.windows())
+    with ThreadPoolExecutor(min(len(windows), os.cpu_count() or 1)) as pool:
+        for window, done in zip(windows, pool.map(prepared.window, windows), strict=True):
+            part = slice(window.row, window.row_end), slice(window.col, window.col_end)
+            measured, water[part], shadow[part] = done
+            values[part], valid[part], cloud[part] = measured.values, measured.valid, measured.cloud
     acquired = parse_time(spec.sky.acquired)
     if acquired is None:
         raise ValueError(
@@ -241,7 +246,7 @@ def image_corners(placed: PlacedTruth, frame: SceneFrame) -> NDArray[np.float64]
     axis = along / np.hypot(*along)
     across = np.array([-axis[1], axis[0]])
     shown = (placed.tops + placed.top_m[:, None, None] * frame.lean).reshape(-1, 2)
-    if placed.cargo is None:
+    if placed.class_id == ObjectClass.SHIP:
         shown = placed.box + placed.top_m.max() * frame.lean
     low = np.array([(shown @ axis).min(), (shown @ across).min()])
     high = np.array([(shown @ axis).max(), (shown @ across).max()])

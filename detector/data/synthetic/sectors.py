@@ -7,8 +7,27 @@ from collections.abc import Callable
 import numpy as np
 
 from detector.data.synthetic.cargo import BAY_PITCH_M, ROW_PITCH_M
-from detector.data.synthetic.site import Lot, Moorings, SiteDraft
-from detector.data.synthetic.solids import Colour, shade
+from detector.data.synthetic.ground import (
+    APRON_M,
+    ASPHALT,
+    CONCRETE,
+    GRAVEL,
+    GREEN,
+    LANE_M,
+    PORT_DEPTH_M,
+    SOIL,
+    apron,
+    bollards,
+    car_park,
+    lane_lorries,
+    lorry_lot,
+    port_ground,
+    shoreline,
+    track,
+    yard_clutter,
+)
+from detector.data.synthetic.site import Moorings, SiteDraft
+from detector.data.synthetic.solids import Colour
 from detector.data.synthetic.structures import (
     CRANE_COLOURS,
     cars,
@@ -21,16 +40,6 @@ from detector.data.synthetic.structures import (
     yard_crane,
 )
 
-CONCRETE: tuple[Colour, ...] = ((158, 155, 147), (146, 145, 140), (168, 162, 150), (138, 136, 132))
-ASPHALT: tuple[Colour, ...] = ((104, 104, 104), (92, 92, 94), (118, 116, 113))
-SOIL: tuple[Colour, ...] = ((150, 128, 100), (138, 116, 90), (160, 144, 118))
-GREEN: tuple[Colour, ...] = ((84, 94, 62), (74, 88, 56), (98, 102, 70))
-GRAVEL: Colour = (132, 126, 116)
-MARKING: Colour = (188, 184, 168)
-APRON_M = 42.0
-PORT_DEPTH_M = 330.0
-LANE_M = 14.0
-
 
 def lay_sector(draft: SiteDraft, kind: str, u: tuple[float, float]) -> None:
     """Lay out one stretch of coast between two values of u."""
@@ -39,9 +48,9 @@ def lay_sector(draft: SiteDraft, kind: str, u: tuple[float, float]) -> None:
 
 def _container(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
+    port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
     draft.berth((u0 + 4, 0.0), (u1 - 4, 0.0), ("container", "container", "container", "general"))
-    _apron(draft, u0, u1)
+    apron(draft, u0, u1)
     colour = pick(generator, CRANE_COLOURS)
     spacing = float(generator.uniform(70, 120))
     for u in np.arange(u0 + spacing / 2, u1 - 20, spacing):
@@ -49,37 +58,51 @@ def _container(draft: SiteDraft, u0: float, u1: float) -> None:
             generator, colour, float(generator.uniform(38, 56)), bool(generator.random() < 0.35)
         )
         draft.place(crane, float(u + generator.uniform(-14, 14)), 4.0)
-    rows_v = APRON_M + 14.0
-    depth = min(PORT_DEPTH_M - 40, draft.extent[3] - 10)
-    zone = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (rows_v - 6, max(depth, rows_v + 60)))
-    rows = int(generator.integers(5, 8))
-    pitch = rows * ROW_PITCH_M + LANE_M
-    bays = int(generator.integers(9, 15))
-    run = bays * BAY_PITCH_M + 22.0
-    count_u = max(1, int((u1 - u0 - 16) / run))
-    margin = (u1 - u0 - count_u * run) / 2
-    rtg = pick(generator, ((190, 150, 60), (180, 180, 176), (60, 100, 150)))
-    for i in range(count_u):
-        u = u0 + margin + (i + 0.5) * run
-        for j, v in enumerate(np.arange(rows_v + pitch / 2, depth - pitch / 2, pitch)):
-            width = rows * ROW_PITCH_M
-            draft.block((u, float(v)), (bays, rows), zone)
+    bollards(draft, (u0, u1))
+    low = APRON_M + 14.0
+    high = max(low + 60, min(PORT_DEPTH_M - 40, draft.extent[3] - 10))
+    yard_clutter(draft, (u0, u1), (6.0, min(PORT_DEPTH_M, draft.extent[3] + 20)))
+    zone = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (low - 6, high))
+    _yard(draft, (u0, u1), (low, high), zone)
+    lane_lorries(draft, (u0, u1), APRON_M + 1.0)
+    lane_lorries(draft, (u0, u1), 21.0)
+    lorry_lot(draft, (u0 + 20, u1 - 20), PORT_DEPTH_M - 28)
+
+
+def _yard(draft: SiteDraft, u: tuple[float, float], v: tuple[float, float], zone: str) -> None:
+    """Rows of blocks with lanes between them, a gantry over some, lorries in the lanes."""
+    generator = draft.generator
+    rows, bays = int(generator.integers(5, 9)), int(generator.integers(9, 16))
+    lane = float(generator.uniform(9.0, LANE_M))
+    width, run = rows * ROW_PITCH_M, bays * BAY_PITCH_M + float(generator.uniform(16, 26))
+    columns = max(1, int((u[1] - u[0] - 12) / run))
+    margin = (u[1] - u[0] - columns * run) / 2
+    gantry = pick(generator, ((190, 150, 60), (180, 180, 176), (60, 100, 150)))
+    across = np.arange(v[0] + (width + lane) / 2, v[1] - width / 2, width + lane)
+    for j, middle_v in enumerate(across):
+        for i in range(columns):
+            middle_u = u[0] + margin + (i + 0.5) * run
+            draft.block((middle_u, float(middle_v)), (bays, rows), zone)
             for side in (-1, 1):
-                rail = v + side * (width / 2 + 2.6)
-                draft.lines(np.array([[u, rail]]), np.array([[run - 18, 1.2]]), (176, 172, 160))
-            if (i + j) % 2 == 0 and generator.random() < 0.8:
+                rail = np.array([[middle_u, middle_v + side * (width / 2 + 2.2)]])
+                draft.lines(rail, np.array([[run - 14, 1.1]]), (176, 172, 160))
+            if (i + j) % 2 == 0 and generator.random() < 0.6:
                 offset = float(generator.uniform(-0.4, 0.4) * bays * BAY_PITCH_M)
-                draft.place(yard_crane(rtg, width + 6.5), u + offset, float(v))
-    _lot(draft, (u0 + 20, u1 - 20), PORT_DEPTH_M - 28)
+                draft.place(yard_crane(gantry, width + 5.6), middle_u + offset, float(middle_v))
+        if j % 2 == 1:
+            lane_lorries(draft, u, float(middle_v + (width + lane) / 2))
 
 
 def _general(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.06))
+    port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.06))
     draft.berth(
         (u0 + 4, 0.0), (u1 - 4, 0.0), ("general", "general", "bulk", "ferry", "fishing"), raft=2
     )
-    _apron(draft, u0, u1)
+    apron(draft, u0, u1)
+    bollards(draft, (u0, u1))
+    yard_clutter(draft, (u0, u1), (6.0, 230.0))
+    lane_lorries(draft, (u0, u1), APRON_M + 2.0)
     zone = draft.zone("yard", "yard", (u0 + 4, u1 - 4), (APRON_M + 60, 210.0))
     v = APRON_M + 32
     u = u0 + 20.0
@@ -105,23 +128,17 @@ def _general(draft: SiteDraft, u0: float, u1: float) -> None:
             (u + bays * BAY_PITCH_M / 2, v + 96 + rows), (bays, int(generator.integers(2, 5))), zone
         )
         u += bays * BAY_PITCH_M + float(generator.uniform(18, 50))
-    for _ in range(int((u1 - u0) / 60)):
-        at = (
-            float(generator.uniform(u0 + 20, u1 - 20)),
-            float(generator.uniform(190, PORT_DEPTH_M - 30)),
-        )
-        draft.place(
-            hall(
-                generator, float(generator.uniform(24, 60)), float(generator.uniform(14, 26)), 8.0
-            ),
-            *at,
-        )
-    _lot(draft, (u0 + 20, u1 - 20), 176.0)
+    for at in np.arange(u0 + 50, u1 - 45, 90.0):
+        if generator.random() < 0.7:
+            length, width = float(generator.uniform(24, 66)), float(generator.uniform(14, 30))
+            shift = float(generator.uniform(-8, 8))
+            draft.place(hall(generator, length, width, 8.0), float(at) + shift, 262.0)
+    lorry_lot(draft, (u0 + 20, u1 - 20), 212.0)
 
 
 def _bulk(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, SOIL, 0.08), "soil")
+    port_ground(draft, u0, u1, pick(generator, SOIL, 0.08), "soil")
     draft.strip((u0, u1), (0, APRON_M - 8), pick(generator, CONCRETE), "paved")
     draft.berth((u0 + 4, 0.0), (u1 - 4, 0.0), ("bulk", "bulk", "general", "barge"))
     colour = pick(generator, CRANE_COLOURS)
@@ -147,7 +164,7 @@ def _bulk(draft: SiteDraft, u0: float, u1: float) -> None:
 
 def _tanks(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, GREEN, 0.08), "green")
+    port_ground(draft, u0, u1, pick(generator, GREEN, 0.08), "green")
     middle = (u0 + u1) / 2
     head = min((u1 - u0) * 0.3, 90.0)
     out = -float(generator.uniform(90, 140))
@@ -181,7 +198,7 @@ def _tanks(draft: SiteDraft, u0: float, u1: float) -> None:
 
 def _piers(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
+    port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
     reach = float(min(generator.uniform(170, 300), max(120.0, -draft.extent[2] - 60)))
     spacing = float(generator.uniform(105, 150))
     naval = generator.random() < 0.6
@@ -220,12 +237,12 @@ def _piers(draft: SiteDraft, u0: float, u1: float) -> None:
                 v,
             )
             u += length + float(generator.uniform(14, 30))
-    _parking(draft, (u0 + 10, u1 - 10), 190.0)
+    car_park(draft, (u0 + 10, u1 - 10), 190.0)
 
 
 def _marina(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    _port_ground(draft, u0, u1, pick(generator, ASPHALT, 0.06))
+    port_ground(draft, u0, u1, pick(generator, ASPHALT, 0.06))
     draft.strip((u0, u1), (30, 60), pick(generator, GREEN), "green")
     wood: Colour = (158, 146, 126)
     reach = float(min(130.0, max(60.0, -draft.extent[2] - 30)))
@@ -245,7 +262,7 @@ def _marina(draft: SiteDraft, u0: float, u1: float) -> None:
                     ("yacht", "yacht", "boat"),
                 )
             )
-    _parking(draft, (u0 + 10, u1 - 10), 14.0)
+    car_park(draft, (u0 + 10, u1 - 10), 14.0)
     crowns = generator.uniform([u0, 32], [u1, 60], (int((u1 - u0) / 7), 2))
     draft.place(trees(generator, crowns), 0, 0)
     draft.place(hall(generator, 60, 24, 8), (u0 + u1) / 2, 90)
@@ -253,7 +270,7 @@ def _marina(draft: SiteDraft, u0: float, u1: float) -> None:
 
 def _natural(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
-    shore = _shoreline(generator, u0, u1)
+    shore = shoreline(generator, u0, u1)
     back = draft.extent[3] + 60
     sand = pick(generator, ((178, 164, 134), (150, 144, 134), (134, 128, 120)))
     inner = (
@@ -285,7 +302,7 @@ def _railhead(draft: SiteDraft, u0: float, u1: float) -> None:
     draft.strip((u0, u1), (middle - 40, middle + 32), GRAVEL, "soil")
     tracks = np.arange(middle - 34, middle + 28, 6.4)
     for v in tracks:
-        _track(draft, (u0, u1), float(v))
+        track(draft, (u0, u1), float(v))
     for v in tracks[1::2]:
         wagons = int(generator.integers(8, 22))
         run = wagons * 14.2
@@ -299,7 +316,7 @@ def _railhead(draft: SiteDraft, u0: float, u1: float) -> None:
             bays = int(generator.integers(5, 11))
             draft.block((u + bays * BAY_PITCH_M / 2, float(v)), (bays, rows), yard)
             u += bays * BAY_PITCH_M + 20
-    _lot(draft, (u0 + 20, u1 - 20), middle - 62)
+    lorry_lot(draft, (u0 + 20, u1 - 20), middle - 62)
     for u in np.arange(u0 + 60, u1 - 60, 120):
         draft.place(
             hall(generator, float(generator.uniform(60, 100)), 28, 9), float(u), middle - 98
@@ -308,89 +325,6 @@ def _railhead(draft: SiteDraft, u0: float, u1: float) -> None:
 
 def _empty(draft: SiteDraft, u0: float, u1: float) -> None:
     """Open water."""
-
-
-def _port_ground(
-    draft: SiteDraft, u0: float, u1: float, colour: Colour, material: str = "paved"
-) -> None:
-    """Flat ground behind a quay wall, down to where the hinterland begins."""
-    back = draft.extent[3] + 60
-    draft.ground([(u0, 0), (u1, 0), (u1, back), (u0, back)], shade(colour, 0.93), material)
-    depth = min(PORT_DEPTH_M, back)
-    generator = draft.generator
-    slabs = int((u1 - u0) * depth / 900)
-    for _ in range(slabs):
-        at = generator.uniform([u0 + 12, 8], [u1 - 12, depth - 6])
-        size = generator.uniform(8, 46, 2)
-        half = np.minimum(size / 2, [at[0] - u0, at[1]])
-        half = np.minimum(half, [u1 - at[0], depth - at[1]])
-        draft.strip(
-            (at[0] - half[0], at[0] + half[0]),
-            (at[1] - half[1], at[1] + half[1]),
-            shade(colour, float(generator.uniform(0.86, 1.05))),
-        )
-    draft.strip((u0, u1), (0, 1.6), shade(colour, 1.16))
-
-
-def _apron(draft: SiteDraft, u0: float, u1: float) -> None:
-    """Crane rails, lanes and marks behind the quay's edge."""
-    colour = pick(draft.generator, ASPHALT, 0.05)
-    draft.strip((u0, u1), (7, 31), shade(colour, 1.12))
-    middle, run = (u0 + u1) / 2, u1 - u0
-    for v in (4.0, 34.0):
-        draft.lines(np.array([[middle, v]]), np.array([[run, 0.7]]), (98, 94, 90))
-    for v in (11.0, 15.0, 19.0, 23.0, 27.0):
-        u = np.arange(u0 + 4, u1 - 4, 9.0)
-        draft.lines(
-            np.stack([u, np.full(len(u), v)], 1), np.tile([4.0, 0.25], (len(u), 1)), MARKING
-        )
-    draft.strip((u0, u1), (APRON_M - 4, APRON_M + 8), shade(colour, 0.98))
-    draft.zone("quay", "quay", (u0 + 4, u1 - 4), (0.0, APRON_M))
-
-
-def _track(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
-    middle, run = (u[0] + u[1]) / 2, u[1] - u[0]
-    draft.lines(np.array([[middle, v]]), np.array([[run, 2.7]]), (112, 104, 94))
-    for side in (-0.72, 0.72):
-        draft.lines(np.array([[middle, v + side]]), np.array([[run, 0.3]]), (150, 142, 132))
-
-
-def _lot(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
-    """A row of parking places for lorries."""
-    if v > draft.extent[3] + 20 or u[1] - u[0] < 20:
-        return
-    places = np.arange(u[0], u[1], 4.2)
-    draft.strip((u[0] - 4, u[1] + 4), (v - 9, v + 12), pick(draft.generator, ASPHALT, 0.05))
-    draft.lines(
-        np.stack([places + 2.1, np.full(len(places), v)], 1),
-        np.tile([0.25, 15.0], (len(places), 1)),
-        MARKING,
-    )
-    centres = np.stack([places, np.full(len(places), v)], axis=1)
-    draft.lots.append(
-        Lot(f"lot-{len(draft.lots) + 1}", draft.frame.local(centres), draft.frame.angle + np.pi / 2)
-    )
-
-
-def _parking(draft: SiteDraft, u: tuple[float, float], v: float) -> None:
-    """Two rows of parked cars."""
-    places = np.arange(u[0], u[1], 2.8)
-    draft.strip((u[0] - 2, u[1] + 2), (v - 10, v + 10), pick(draft.generator, ASPHALT, 0.05))
-    for side in (-5.5, 5.5):
-        taken = places[draft.generator.random(len(places)) < 0.6]
-        centres = np.stack([taken, np.full(len(taken), v + side)], axis=1)
-        if len(centres):
-            draft.place(cars(draft.generator, centres, np.pi / 2), 0, 0)
-
-
-def _shoreline(generator: np.random.Generator, u0: float, u1: float) -> np.ndarray:
-    """A wandering line from u0 to u1 that ends on the quay line, `(N, 2)` coast metres."""
-    u = np.linspace(u0, u1, max(12, int((u1 - u0) / 6)))
-    share = (u - u0) / (u1 - u0)
-    v = np.zeros(len(u))
-    for i in range(1, 9):
-        v += generator.normal(0, 26 / i) * np.sin(np.pi * i * share)
-    return np.stack([u, v + generator.normal(0, 0.8, len(u)) * (share * (1 - share) * 4)], axis=1)
 
 
 _SECTORS: dict[str, Callable[[SiteDraft, float, float], None]] = {

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from detector.data.synthetic.georef import SceneFrame
 from detector.data.synthetic.spec import PortSpec
 from detector.data.synthetic.streams import stream
-from detector.data.synthetic.textures import CoarseField, coarse_grid, rough, tiled
+from detector.data.synthetic.textures import CoarseField, coarse_grid, offset, rough, tiled
 from detector.geometry.windows import PixelWindow
 
 HAZE_COLOUR = np.array([150, 162, 176], np.float32)
 CLOUD_COLOUR = np.array([236, 238, 242], np.float32)
 CLOUD_HEIGHT_M = 420.0  # low cumulus: its shadow falls near it
-CLOUD_CELL_M = 5.5
+CLOUD_CELL_M = 3.0
 THICK_CLOUD = 0.35  # opacity above which nothing is seen
 PAN_WEIGHTS = np.array([0.32, 0.42, 0.26], np.float32)
 DISPLAY_GAMMA = 1.6  # display values are not linear in light
 LINEAR_TOP = {11: 1600.0, 16: 6500.0}  # number that display white stands for
 LINEAR_DARK = {11: 60.0, 16: 350.0}
 SEAM_GAIN = 1.07
-PAN_DARK = 1  # 0 is kept for nodata
+DARKEST = 1.0  # 0 is kept for nodata
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,16 @@ class Atmosphere:
         shade: opacity of their shadows on the ground.
         wedge: `(3,)` a, b, c: pixels with `a x + b y < c` are nodata; None where all is valid.
         seam: `(3,)` the same for the second strip; None where there is one strip.
+        gain: `(3,)` of the bands: sensors and processing differ in colour and contrast.
+        offset: display units.
     """
 
     cloud: CoarseField | None
     shade: CoarseField | None
     wedge: NDArray[np.float64] | None
     seam: NDArray[np.float64] | None
+    gain: NDArray[np.float32]
+    offset: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,10 @@ def atmosphere(spec: PortSpec, seed: int, frame: SceneFrame) -> Atmosphere:
     generator = stream(seed, "strip")
     wedge = _half_plane(spec, generator, spec.sensor.nodata_fraction)
     seam = _half_plane(spec, generator, 0.5) if spec.sensor.strip_seam else None
-    return Atmosphere(cloud, shade, wedge, seam)
+    contrast = float(generator.uniform(0.9, 1.16))
+    gain = contrast * generator.uniform(0.95, 1.05, 3)
+    offset_dn = float(generator.uniform(-6, 6)) + 40.0 * (1.0 - contrast)
+    return Atmosphere(cloud, shade, wedge, seam, gain.astype(np.float32), offset_dn)
 
 
 def measure(
@@ -82,13 +89,17 @@ def measure(
         air: of the scene.
         seed: of the noise.
     """
+    rgb *= air.gain
+    rgb += air.offset
     cloud = np.zeros(rgb.shape[:2], bool)
     if air.cloud is not None and air.shade is not None:
         opacity = air.cloud.window(window)
         rgb *= (1.0 - 0.55 * air.shade.window(window))[..., None]
-        rgb += opacity[..., None] * (CLOUD_COLOUR * (0.86 + 0.14 * opacity[..., None]) - rgb)
+        billows = 0.9 + 0.1 * opacity - 0.12 * air.shade.window(window)
+        rgb += opacity[..., None] * (CLOUD_COLOUR * billows[..., None] - rgb)
         cloud = opacity > THICK_CLOUD
-    rgb += spec.sky.haze * (HAZE_COLOUR - rgb)
+    rgb *= 1.0 - spec.sky.haze
+    rgb += spec.sky.haze * HAZE_COLOUR
     if air.seam is not None:
         rgb[_inside(air.seam, window)] *= SEAM_GAIN
     if spec.sensor.blur_px > 0:
@@ -106,16 +117,20 @@ def measure(
 def _noise(
     bands: NDArray[np.float32], window: PixelWindow, sigma: float, seed: int
 ) -> NDArray[np.float32]:
-    """Noise that grows with the root of the light; half of it is common to all bands."""
-    generator = stream(seed, "noise", window.col, window.row)
-    white = generator.standard_normal(bands.shape, np.float32)
-    scale = sigma * np.sqrt(np.clip(bands, 8, None) / 128.0)
-    return np.asarray(white * scale, np.float32)
+    """Noise that grows with the root of the light, the same wherever the window starts.
+
+    One white texture, looked at from another place for every band.
+    """
+    white = rough("noise", 0.0)
+    noise = np.sqrt(np.maximum(bands, 8.0) * (sigma * sigma / 128.0))
+    for band in range(bands.shape[2]):
+        noise[..., band] *= tiled(white, window, 1.0, offset(seed, f"noise {band}"))
+    return noise
 
 
 def _numbers(bands: NDArray[np.float32], bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if bits == 8:
-        return np.asarray(np.clip(np.rint(bands), PAN_DARK, 255), np.uint8)
+        return np.asarray(cv2.convertScaleAbs(np.maximum(bands, DARKEST)), np.uint8)
     light = (np.clip(bands, 0, 255) / 255.0) ** DISPLAY_GAMMA
     top = 2**bits - 1
     numbers = LINEAR_DARK[bits] + light * (LINEAR_TOP[bits] - LINEAR_DARK[bits])
@@ -146,13 +161,14 @@ def _clouds(spec: PortSpec, seed: int, frame: SceneFrame) -> tuple[CoarseField, 
     """Opacity of cumulus and of their shadows, on a coarse grid with a margin for the shift."""
     rows, cols, cell_px = coarse_grid(spec)
     shift_px = frame.shadow * CLOUD_HEIGHT_M / spec.gsd_m
-    texture = rough(seed, "clouds", 1.75, 3.0)
-    stretch = max(1.0, CLOUD_CELL_M / (spec.gsd_m * cell_px))
+    texture = rough("clouds", 1.6, 2.0)
+    stretch = max(1.001, CLOUD_CELL_M / (spec.gsd_m * cell_px))
     here = PixelWindow(0, 0, cols, rows)
-    density = tiled(texture, here, stretch)
+    start = np.array(offset(seed, "clouds")) * stretch
+    density = tiled(texture, here, stretch, (start[0], start[1]))
     threshold = float(np.quantile(density, 1 - spec.sky.cloud_fraction))
-    moved = (float(shift_px[0] / cell_px), float(shift_px[1] / cell_px))
-    thrown = tiled(texture, here, max(stretch, 1.001), moved)
+    moved = start + shift_px / cell_px
+    thrown = tiled(texture, here, stretch, (moved[0], moved[1]))
     return (
         CoarseField(_opacity(density, threshold), cell_px),
         CoarseField(_opacity(thrown, threshold), cell_px),
@@ -160,4 +176,4 @@ def _clouds(spec: PortSpec, seed: int, frame: SceneFrame) -> tuple[CoarseField, 
 
 
 def _opacity(density: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    return np.asarray(np.clip((density - threshold) * 2.6 + THICK_CLOUD, 0, 1), np.float32)
+    return np.asarray(np.clip((density - threshold) * 4.5 + THICK_CLOUD, 0, 1), np.float32)

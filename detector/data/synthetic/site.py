@@ -121,11 +121,13 @@ class Lot:
         name: unique in the site.
         places: `(N, 2)` local metres.
         angle: radians.
+        taken: share of places that are taken.
     """
 
     name: str
     places: Points
     angle: float
+    taken: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ ROOF_COLOURS: tuple[Colour, ...] = (
     (88, 90, 92),
 )
 TREE_COLOURS: tuple[Colour, ...] = ((46, 62, 38), (58, 74, 44), (40, 54, 36), (68, 80, 50))
+CAB_COLOURS: tuple[Colour, ...] = (
+    (200, 204, 204),
+    (60, 90, 150),
+    (170, 60, 50),
+    (220, 220, 214),
+)
+CHASSIS_M = 1.3
 RAIL_GAUGE_M = 30.0
 BOOM_TOP_M = 44.0
 
@@ -95,6 +102,15 @@ def yard_crane(colour: Colour, span_m: float) -> Solids:
     return builder.build()
 
 
+def light_mast() -> Solids:
+    """A mast of floodlights: thin, but its shadow shows."""
+    builder = SolidsBuilder()
+    builder.rectangle((0, 0), (1.6, 1.6), (GROUND_M, GROUND_M + 0.6), (150, 148, 142))
+    builder.rectangle((0, 0), (0.7, 0.7), (GROUND_M, GROUND_M + 30), (196, 194, 188))
+    builder.beam((-1.4, 0), (1.4, 0), 0.7, 33.0, (206, 204, 198))
+    return builder.build()
+
+
 def hall(generator: np.random.Generator, length: float, width: float, height: float) -> Solids:
     """A hall with a ridge along x; one slope is a shade lighter, skylights and vents on top."""
     builder = SolidsBuilder()
@@ -128,60 +144,40 @@ def tank(generator: np.random.Generator, radius: float) -> Solids:
     white = shade((206, 206, 200), float(generator.uniform(0.8, 1.08)))
     builder.polygon(circle((0, 0), radius, 28), GROUND_M, GROUND_M + height, white)
     if generator.random() < 0.5:
-        builder.polygon(
-            circle((0, 0), radius * 0.93, 28),
-            GROUND_M,
-            GROUND_M + height * float(generator.uniform(0.4, 0.9)),
-            shade(white, 0.82),
-        )
-    builder.rectangle(
-        (radius * 0.5, 0), (radius, 0.7), (GROUND_M, GROUND_M + height + 0.3), shade(white, 0.7)
-    )
-    builder.polygon(
-        circle((0, 0), radius * 0.08, 8), GROUND_M, GROUND_M + height + 0.8, shade(white, 0.9)
-    )
+        roof = GROUND_M + height * float(generator.uniform(0.5, 0.9))
+        builder.polygon(circle((0, 0), radius * 0.93, 28), GROUND_M, roof, shade(white, 0.82))
+        return builder.build()
+    stairs = (GROUND_M, GROUND_M + height + 0.3)
+    builder.rectangle((radius * 0.5, 0), (radius, 0.7), stairs, shade(white, 0.7))
+    vent = circle((0, 0), radius * 0.08, 8)
+    builder.polygon(vent, GROUND_M, GROUND_M + height + 0.8, shade(white, 0.9))
     return builder.build()
 
 
-def trucks(generator: np.random.Generator, centres: Points, angle: float, loaded: float) -> Solids:
+def lorries(
+    generator: np.random.Generator, centres: Points, angle: float, loaded: NDArray[np.bool_]
+) -> Solids:
     """Lorries: cab and chassis, some with a container on top (not a stack).
 
     Args:
         generator: of the lot.
-        centres: `(N, 2)` metres.
+        centres: `(N, 2)` middles of the chassis, metres.
         angle: direction they face, radians.
-        loaded: share that carries a container.
+        loaded: `(N,)` which carry a container.
     """
     builder = SolidsBuilder()
-    axis = np.array([np.cos(angle), np.sin(angle)])
-    for centre in centres:
-        cab = centre + axis * 8.0
-        tone = pick(generator, ((200, 204, 204), (60, 90, 150), (170, 60, 50), (220, 220, 214)))
-        builder.rectangle(
-            (float(cab[0]), float(cab[1])),
-            (2.4, 2.4),
-            (GROUND_M, GROUND_M + 3.2),
-            tone,
-            angle=angle,
-        )
-        builder.rectangle(
-            (float(centre[0]), float(centre[1])),
-            (12.3, 2.3),
-            (GROUND_M, GROUND_M + 1.3),
-            (74, 72, 70),
-            angle=angle,
-        )
-        if generator.random() < loaded:
-            colour = LINER_COLOURS[generator.integers(len(LINER_COLOURS))]
+    deck = GROUND_M + CHASSIS_M
+    for centre, full in zip(centres, loaded, strict=True):
+        x, y = float(centre[0]), float(centre[1])
+        cab = (x + 8.0 * float(np.cos(angle)), y + 8.0 * float(np.sin(angle)))
+        tone = pick(generator, CAB_COLOURS)
+        builder.rectangle(cab, (2.4, 2.4), (GROUND_M, GROUND_M + 3.2), tone, angle=angle)
+        builder.rectangle((x, y), (12.3, 2.3), (GROUND_M, deck), (74, 72, 70), angle=angle)
+        if full:
+            red, green, blue = LINER_COLOURS[generator.integers(len(LINER_COLOURS))].tolist()
             length = LENGTH_40_M if generator.random() < 0.7 else LENGTH_20_M
-            red, green, blue = colour.tolist()
-            builder.rectangle(
-                (float(centre[0]), float(centre[1])),
-                (length, WIDTH_M),
-                (GROUND_M + 1.3, GROUND_M + 1.3 + HEIGHT_M),
-                (red, green, blue),
-                angle=angle,
-            )
+            heights = (deck, deck + HEIGHT_M)
+            builder.rectangle((x, y), (length, WIDTH_M), heights, (red, green, blue), angle=angle)
     return builder.build()
 
 
@@ -249,8 +245,8 @@ def houses(generator: np.random.Generator, centres: Points, angle: float) -> Sol
 def heap(generator: np.random.Generator, length: float, width: float, colour: Colour) -> Solids:
     """A stockpile of coal, ore or sand, in terraces."""
     builder = SolidsBuilder()
-    height = float(np.clip(width * 0.34, 3, 14))
-    steps = 6
+    # kept low: terraces stand for slopes that the sun still reaches
+    height, steps = 4.5, 12
     for i in range(steps):
         share = i / steps
         outline = _stadium(length - 2 * share * width / 2, width * (1 - share))
@@ -259,7 +255,7 @@ def heap(generator: np.random.Generator, length: float, width: float, colour: Co
             outline,
             GROUND_M,
             GROUND_M + height * (i + 1) / steps,
-            shade(colour, 0.86 + 0.06 * i + float(generator.uniform(-0.03, 0.03))),
+            shade(colour, 0.9 + 0.02 * i + float(generator.uniform(-0.03, 0.03))),
         )
     return builder.build()
 

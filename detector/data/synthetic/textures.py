@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from detector.data.synthetic.georef import SceneFrame
@@ -23,12 +24,14 @@ PEAK_WAVE_M_PER_MS = 2.2
 SHORTEST_WAVE_PX = 2.0
 
 
-@lru_cache(maxsize=32)
-def rough(seed: int, name: str, slope: float, shortest_px: float = 1.0) -> Field:
+@lru_cache(maxsize=16)
+def rough(name: str, slope: float, shortest_px: float = 1.0) -> Field:
     """A periodic random field of `TEXTURE_PX` squared, mean 0, standard deviation 1.
 
+    It is the same for all scenes, so that it is made once; scenes look at it from places of their
+    own (`tiled`).
+
     Args:
-        seed: of the scene.
         name: of the texture.
         slope: amplitude falls as wavelength to this power; 0 white, 1 soft, 1.8 cloudy.
         shortest_px: waves shorter than this are left out.
@@ -36,17 +39,22 @@ def rough(seed: int, name: str, slope: float, shortest_px: float = 1.0) -> Field
     radius = _radius()
     amplitude = np.where(radius > 0, np.maximum(radius, 1.0) ** -slope, 0.0)
     amplitude[radius > TEXTURE_PX / (2 * shortest_px)] = 0.0
-    return _synthesise(stream(seed, "texture", name), amplitude)
+    return _synthesise(stream(0, "texture", name), amplitude)
+
+
+def offset(seed: int, name: str) -> tuple[float, float]:
+    """Where a scene starts in a texture, whole texels."""
+    x, y = stream(seed, "offset", name).integers(TEXTURE_PX, size=2).tolist()
+    return float(x), float(y)
 
 
 @lru_cache(maxsize=8)
-def waves(seed: int, gsd_m: float, wind_ms: float, towards: tuple[float, float]) -> Field:
+def waves(gsd_m: float, wind_ms: float, towards: tuple[float, float]) -> Field:
     """Slopes of wind waves seen from above, periodic, mean 0, standard deviation 1.
 
     A spectrum with its peak at a few metres, waves running within about 40 degrees of the wind.
 
     Args:
-        seed: of the scene.
         gsd_m: metres a pixel.
         wind_ms: wind speed.
         towards: unit vector that the wind blows to, pixel frame.
@@ -59,7 +67,7 @@ def waves(seed: int, gsd_m: float, wind_ms: float, towards: tuple[float, float])
     aligned = np.abs(kx * towards[0] + ky * towards[1]) / k
     spectrum = np.exp(-1.1 * (peak / k) ** 2) * (k / peak) ** -1.25 * (0.12 + aligned**4)
     spectrum[k > 1.0 / (SHORTEST_WAVE_PX * gsd_m)] = 0.0
-    return _synthesise(stream(seed, "waves"), spectrum)
+    return _synthesise(stream(0, "waves"), spectrum)
 
 
 def tiled(
@@ -141,6 +149,7 @@ def _radius() -> NDArray[np.float64]:
 
 
 def _synthesise(generator: np.random.Generator, amplitude: NDArray[np.float64]) -> Field:
-    white = generator.standard_normal((TEXTURE_PX, TEXTURE_PX))
-    field = np.fft.irfft2(np.fft.rfft2(white) * amplitude, s=(TEXTURE_PX, TEXTURE_PX))
+    white = generator.standard_normal((TEXTURE_PX, TEXTURE_PX), np.float32)
+    spectrum = scipy.fft.rfft2(white) * amplitude.astype(np.float32)
+    field = scipy.fft.irfft2(spectrum, s=(TEXTURE_PX, TEXTURE_PX))
     return np.asarray((field - field.mean()) / max(float(field.std()), 1e-12), np.float32)
