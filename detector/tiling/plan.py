@@ -26,10 +26,11 @@ Wanted: TypeAlias = BaseGeometry | Iterable[BaseGeometry] | Callable[[PixelWindo
 BAND_LOW, BAND_HIGH = 0.7, 1.3
 """The length bands of both scales overlap between these shares of the limit (DESIGN, rule 2)."""
 
-DIAGONAL = 1.02
-"""Longest side of the envelope of a ship by its length: sqrt(1 + (1/5)^2), length 5 widths."""
+ENVELOPE = 1.06
+"""What an object of length 1 needs to be seen whole: the longest side of its envelope, sqrt(1 +
+(1/5)^2) for a ship of 5 widths, and 2 % at both ends, by which networks miss them."""
 
-BORDER_PX = 6.0
+BORDER_PX = 4.0
 """Read pixels by which an object must stay clear of both borders to be seen whole."""
 
 MAX_OVERLAP_SHARE = 0.95
@@ -40,6 +41,9 @@ LONGEST_SHIP_M = 400.0
 
 SINGLE_SCALE_SHARE, FINE_OVERLAP_SHARE = 0.35, 0.25
 """Overlap by window: up to the first, one scale does; else the fine scale gets the second."""
+
+COARSE_OVERLAP_SHARE = 0.4
+"""Largest overlap by window of the coarse scale."""
 
 MAX_UPSAMPLING = 1.5
 
@@ -110,17 +114,18 @@ class PlanSettings:
             tile_px: side of what the network reads, pixels.
             read_gsd_m: metres by pixel that the model likes best.
             longest_m: longest ship, metres.
-            coarse_ratio: fine scale by coarse scale.
+            coarse_ratio: fine scale by coarse scale; more where the longest ship demands it.
         """
         if gsd_m is None:
-            limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / DIAGONAL
+            limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / ENVELOPE
             return cls(tile_px, 1.0, 1.0 / coarse_ratio, None, limit_px, coarse_ratio * limit_px)
         scale = min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
         window_m = tile_px / scale * gsd_m
-        if longest_m * DIAGONAL <= SINGLE_SCALE_SHARE * window_m:
+        if longest_m * ENVELOPE <= SINGLE_SCALE_SHARE * window_m:
             return cls(tile_px, scale, None, gsd_m, longest_m, longest_m)
-        limit_m = FINE_OVERLAP_SHARE * window_m / BAND_HIGH / DIAGONAL
-        return cls(tile_px, scale, scale / coarse_ratio, gsd_m, limit_m, longest_m)
+        limit_m = FINE_OVERLAP_SHARE * window_m / BAND_HIGH / ENVELOPE
+        ratio = max(coarse_ratio, longest_m * ENVELOPE / (COARSE_OVERLAP_SHARE * window_m))
+        return cls(tile_px, scale, scale / ratio, gsd_m, limit_m, longest_m)
 
     @property
     def levels(self) -> int:
@@ -148,7 +153,7 @@ class PlanSettings:
         else:
             length = self.limit * (BAND_HIGH if self.levels == 2 else 1.0)
         border = 2 * BORDER_PX * self.window_px(level) / self.tile_px
-        return math.ceil(length * self.unit_px * DIAGONAL + border)
+        return math.ceil(length * self.unit_px * ENVELOPE + border)
 
 
 @dataclass(frozen=True, slots=True)

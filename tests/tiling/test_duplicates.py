@@ -1,0 +1,130 @@
+"""Duplicates of one tile, against brute force; densities that must not hang."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.geometry.boxes import corners_from_xywhr, iou_matrix, polygons
+from detector.tiling.bounds import shared_area_bound
+from detector.tiling.duplicates import MOST_BOXES, suppress_duplicates
+
+
+def random_boxes(count: int, span: float, seed: int) -> Boxes:
+    rng = np.random.default_rng(seed)
+    sizes = rng.uniform([20, 8], [100, 30], (count, 2))
+    xywhr = np.column_stack([rng.uniform(0, span, (count, 2)), sizes, rng.uniform(0, 3.2, count)])
+    scores = rng.integers(1, 20, count).astype(np.float32) / 20  # with ties
+    return Boxes(corners_from_xywhr(xywhr), scores, rng.integers(0, 2, count))
+
+
+def brute_force(boxes: Boxes, iou: float) -> set[int]:
+    overlap = iou_matrix(boxes.corners, boxes.corners)
+    order = sorted(
+        range(len(boxes)),
+        key=lambda i: (-boxes.scores[i], boxes.class_ids[i], boxes.corners[i].ravel().tolist()),
+    )
+    kept: list[int] = []
+    for i in order:
+        rivals = [j for j in kept if boxes.class_ids[j] == boxes.class_ids[i]]
+        if all(overlap[i, j] < iou for j in rivals):
+            kept.append(i)
+    return set(kept)
+
+
+@pytest.mark.parametrize(("count", "span"), [(60, 60), (300, 150), (900, 500)])
+@pytest.mark.parametrize("iou", [0.3, 0.5])
+def test_equals_brute_force(count: int, span: float, iou: float) -> None:
+    boxes = random_boxes(count, span, seed=count)
+    kept = suppress_duplicates(boxes, iou)
+    assert set(kept.tolist()) == brute_force(boxes, iou)
+    assert (np.diff(boxes.scores[kept]) <= 0).all()
+
+
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_does_not_depend_on_the_order(seed: int, shuffler: object) -> None:
+    boxes = random_boxes(40, 60, seed)
+    order = np.random.default_rng(seed + 1).permutation(40)
+    shuffled = boxes.select(order)
+    one = boxes.corners[suppress_duplicates(boxes)]
+    other = shuffled.corners[suppress_duplicates(shuffled)]
+    np.testing.assert_array_equal(one, other)
+
+
+def test_rows_at_any_angle_are_no_duplicates() -> None:
+    for angle in np.deg2rad(range(0, 91, 5)):
+        offset = np.arange(20) * 8.0
+        xywhr = np.column_stack(
+            [
+                500 - np.sin(angle) * offset,
+                500 + np.cos(angle) * offset,
+                *(np.full(20, value) for value in (60.0, 12.0, angle)),
+            ]
+        )
+        boxes = Boxes(
+            corners_from_xywhr(xywhr),
+            np.linspace(0.3, 0.9, 20, dtype=np.float32),
+            np.zeros(20, np.int64),
+        )
+        assert len(suppress_duplicates(boxes)) == 20
+
+
+def test_no_boxes() -> None:
+    assert suppress_duplicates(Boxes.empty()).tolist() == []
+
+
+def test_a_hundred_thousand_boxes_on_one_spot_are_a_few() -> None:
+    rng = np.random.default_rng(0)
+    xywhr = np.tile([500.0, 500.0, 60.0, 12.0, 0.3], (MOST_BOXES, 1))
+    xywhr[:, :2] += rng.normal(0, 1, (MOST_BOXES, 2))
+    scores = rng.random(MOST_BOXES).astype(np.float32)
+    boxes = Boxes(corners_from_xywhr(xywhr), scores, np.zeros(MOST_BOXES, np.int64))
+    kept = suppress_duplicates(boxes)
+    assert 1 < len(kept) < 40
+    assert kept[0] == scores.argmax()
+
+
+def test_more_boxes_than_a_tile_can_hold_are_flagged(caplog: pytest.LogCaptureFixture) -> None:
+    count = 1_000_000
+    corners = np.tile([[0.0, 0], [9, 0], [9, 3], [0, 3]], (count, 1, 1))
+    scores = np.linspace(0, 1, count, dtype=np.float32)
+    with caplog.at_level(logging.WARNING):
+        kept = suppress_duplicates(Boxes(corners, scores, np.zeros(count, np.int64)))
+    assert "1000000 boxes in one tile" in caplog.text
+    assert kept.tolist() == [count - 1]
+
+
+def _box(values: list[float]) -> NDArray[np.float64]:
+    return corners_from_xywhr(np.array([values]))
+
+
+boxes_xywhr = st.tuples(
+    st.floats(-50, 50), st.floats(-50, 50), st.floats(1, 90), st.floats(1, 40), st.floats(0, 3.2)
+).map(list)
+
+
+@given(boxes_xywhr, boxes_xywhr)
+def test_the_bound_is_never_below_the_exact_intersection(
+    one: list[float], other: list[float]
+) -> None:
+    a, b = _box(one), _box(other)
+    exact = shapely.area(shapely.intersection(polygons(a), polygons(b)))[0]
+    assert shared_area_bound(a, b)[0] >= exact - 1e-6
+
+
+@given(boxes_xywhr, st.floats(-40, 40), st.floats(-20, 20))
+def test_the_bound_is_exact_for_parallel_boxes(
+    one: list[float], along: float, across: float
+) -> None:
+    cos, sin = np.cos(one[4]), np.sin(one[4])
+    other = [one[0] + cos * along - sin * across, one[1] + sin * along + cos * across, *one[2:]]
+    a, b = _box(one), _box(other)
+    exact = shapely.area(shapely.intersection(polygons(a), polygons(b)))[0]
+    assert shared_area_bound(a, b)[0] == pytest.approx(exact, abs=1e-6)

@@ -1,0 +1,182 @@
+"""The plan: cores partition the scene, and every object that a level keeps is whole somewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.errors import ConfigError
+from detector.geometry.windows import PixelWindow
+from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> TilePlan:
+    tile = draw(st.integers(32, 200))
+    scale = draw(st.sampled_from([0.3, 0.5, 0.77, 1.0, 1.5]))
+    coarse = draw(st.sampled_from([None, scale / 2, scale / 4]))
+    gsd = draw(st.sampled_from([None, 0.3, 2.0]))
+    unit = 1.0 if gsd is None else gsd
+    share = draw(st.floats(0.05, 0.5))
+    limit = share * tile / scale * unit / 1.6
+    longest = limit if coarse is None else limit * draw(st.floats(1.0, scale / coarse))
+    wide, high = draw(st.integers(1, 700)), draw(st.integers(1, 700))
+    return plan_tiles(wide, high, PlanSettings(tile, scale, coarse, gsd, limit, longest))
+
+
+@given(plans())
+def test_every_pixel_lies_in_exactly_one_core_of_each_level(plan: TilePlan) -> None:
+    for level in range(plan.levels):
+        owners = np.zeros((plan.height, plan.width), int)
+        for tile in plan.tiles:
+            if tile.level == level:
+                core = tile.core
+                owners[core.row : core.row_end, core.col : core.col_end] += 1
+        assert (owners == 1).all()
+
+
+@given(plans())
+def test_tiles_of_a_level_have_one_size_and_hold_their_cores(plan: TilePlan) -> None:
+    for tile in plan.tiles:
+        side = plan.settings.window_px(tile.level)
+        assert (tile.window.width, tile.window.height) == (side, side)
+        assert tile.scale * side == pytest.approx(plan.settings.tile_px, abs=1e-9)
+        assert tile.window.intersection(tile.core) == tile.core
+        assert tile.window.col_end <= max(plan.width, side)
+        assert tile.window.row_end <= max(plan.height, side)
+
+
+@given(plans())
+def test_tiles_come_in_reading_order(plan: TilePlan) -> None:
+    keys = [(tile.window.row, tile.level, tile.window.col) for tile in plan.tiles]
+    assert keys == sorted(keys)
+    assert [tile.index for tile in plan.tiles] == list(range(len(plan)))
+    for level in range(plan.levels):
+        own = [tile for tile in plan.tiles if tile.level == level]
+        rows = sorted({tile.window.row for tile in own})
+        assert [tile.strip for tile in own] == [rows.index(tile.window.row) for tile in own]
+
+
+@given(plans(), st.data())
+def test_an_object_not_longer_than_the_overlap_is_whole_in_the_tile_that_owns_its_centre(
+    plan: TilePlan, data: st.DataObject
+) -> None:
+    level = data.draw(st.integers(0, plan.levels - 1))
+    overlap = plan.settings.overlap_px(level)
+    size = np.array([data.draw(st.floats(0.5, overlap)), data.draw(st.floats(0.5, overlap))])
+    scene = np.array([plan.width, plan.height], float)
+    size = np.minimum(size, scene)
+    spot = np.array([data.draw(st.floats(0, 1)), data.draw(st.floats(0, 1))])
+    low = spot * (scene - size)
+    centre = low + size / 2
+    [owner] = [
+        tile
+        for tile in plan.tiles
+        if tile.level == level
+        and tile.core.col <= centre[0] < tile.core.col_end
+        and tile.core.row <= centre[1] < tile.core.row_end
+    ]
+    x_min, y_min, x_max, y_max = owner.window.bounds
+    # Cores are cut at whole pixels, so half a pixel may be missing.
+    assert low[0] >= x_min - 0.5
+    assert low[1] >= y_min - 0.5
+    assert (low + size <= np.array([x_max, y_max]) + 0.5).all()
+
+
+def test_the_overlap_holds_the_longest_object_of_the_level() -> None:
+    one = PlanSettings(1024, 1.0, None, 0.5, 100.0, 400.0)
+    assert one.overlap_px(0) == 220  # 100 m / 0.5 * 1.06 + 2 * 4
+    two = PlanSettings(1024, 1.0, 0.25, 0.5, 100.0, 400.0)
+    assert two.overlap_px(0) == 284  # 130 m / 0.5 * 1.06 + 2 * 4
+    assert two.overlap_px(1) == 880  # 400 m / 0.5 * 1.06 + 2 * 4 * 4
+    pixels = PlanSettings(1024, 1.0, None, None, 200.0, 400.0)
+    assert pixels.overlap_px(0) == 220
+
+
+def test_zones_keep_the_tiles_whose_core_they_meet() -> None:
+    whole = plan_tiles(3000, 2000, PlanSettings(512, gsd_m=0.5, limit=50))
+    zones = [
+        shapely.box(100, 100, 200, 200),
+        shapely.Polygon([(2500, 900), (2600, 1500), (2400, 1500)]),
+    ]
+    kept = plan_tiles(3000, 2000, whole.settings, wanted=zones)
+    expected = [
+        tile.core
+        for tile in whole.tiles
+        if any(shapely.intersects(shapely.box(*tile.core.bounds), zone) for zone in zones)
+    ]
+    assert [tile.core for tile in kept.tiles] == expected
+    assert 0 < len(kept) < len(whole)
+    assert [tile.index for tile in kept.tiles] == list(range(len(kept)))
+
+
+def test_a_predicate_is_asked_for_cores() -> None:
+    asked: list[PixelWindow] = []
+
+    def left_half(core: PixelWindow) -> bool:
+        asked.append(core)
+        return core.col_end <= 1000
+
+    kept = plan_tiles(2000, 600, PlanSettings(512, gsd_m=0.5, limit=50), wanted=left_half)
+    whole = plan_tiles(2000, 600, PlanSettings(512, gsd_m=0.5, limit=50))
+    assert sorted(c.bounds for c in asked) == sorted(tile.core.bounds for tile in whole.tiles)
+    assert [t.core for t in kept.tiles] == [t.core for t in whole.tiles if t.core.col_end <= 1000]
+
+
+def test_a_plan_without_wanted_tiles_is_empty() -> None:
+    plan = plan_tiles(3000, 2000, PlanSettings(), wanted=shapely.box(9000, 9000, 9001, 9001))
+    assert plan.tiles == ()
+
+
+def test_a_scene_smaller_than_a_tile_is_one_tile() -> None:
+    plan = plan_tiles(300, 40, PlanSettings(512))
+    [tile] = plan.tiles
+    assert tile.window == PixelWindow(0, 0, 512, 512)
+    assert tile.core == PixelWindow(0, 0, 300, 40)
+
+
+@pytest.mark.parametrize(
+    ("gsd_m", "levels", "scale"),
+    [(0.25, 2, 0.5), (0.5, 2, 1.0), (1.0, 2, 1.5), (3.0, 1, 1.5), (10.0, 1, 1.5), (None, 2, 1.0)],
+)
+def test_scales_follow_from_the_gsd(gsd_m: float | None, levels: int, scale: float) -> None:
+    settings = PlanSettings.for_scene(gsd_m, tile_px=1024, read_gsd_m=0.5)
+    assert settings.levels == levels
+    assert settings.scale == pytest.approx(scale)
+    for level in range(levels):
+        assert settings.overlap_px(level) < 0.5 * settings.window_px(level)
+
+
+@settings(max_examples=200)
+@given(st.floats(0.05, 60), st.integers(320, 2048), st.floats(0.1, 3))
+def test_for_scene_never_asks_for_too_much(gsd_m: float, tile_px: int, read_gsd_m: float) -> None:
+    plan = PlanSettings.for_scene(gsd_m, tile_px=tile_px, read_gsd_m=read_gsd_m)
+    assert plan.scale <= 1.5
+    for level in range(plan.levels):
+        assert plan.overlap_px(level) <= 0.45 * plan.window_px(level)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"tile_px": 8}, "at least 32"),
+        ({"scale": 1.6}, "up to 1.5"),
+        ({"scale": 0.0}, "above 0"),
+        ({"coarse_scale": 1.0}, "below 1.0"),
+        ({"gsd_m": -1.0}, "null if unknown"),
+        ({"gsd_m": float("nan")}, "null if unknown"),
+        ({"limit": float("nan")}, "both are above 0"),
+        ({"gsd_m": 0.1}, "leaves no stride"),
+    ],
+)
+def test_settings_out_of_range_say_so(wrong: dict[str, float], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        PlanSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_scene_without_pixels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="0 x 5"):
+        plan_tiles(0, 5, PlanSettings(gsd_m=0.5))
