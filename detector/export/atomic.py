@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from detector.errors import OutputError
+
+TEMPORARY_PREFIX = ".unfinished-"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextmanager
@@ -16,12 +22,46 @@ def atomic_path(final: Path) -> Iterator[Path]:
         final: the file to write; an existing one stays as it is until the new one is complete.
 
     Yields:
-        Where to write. It is renamed on success and removed on error.
+        Where to write: a hidden name with the ending of `final`, since writers go by endings. It is
+        renamed on success and removed on error.
+
+    Raises:
+        OutputError: the disk or the rights do not allow it.
     """
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    temporary = final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{final.name}")
     try:
         yield temporary
         temporary.replace(final)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in DISK_ERRORS or error.filename in (str(temporary), str(final)):
+            raise OutputError(_sentence(final, error)) from error
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make a folder that files can be written to, and clear what a killed run left half-done.
+
+    Raises:
+        OutputError: a file stands where the folder should be, or it cannot be written to.
+    """
+    probe = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(_sentence(folder, error)) from error
+    return folder
+
+
+def _sentence(path: Path, error: OSError) -> str:
+    obstacle = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), None)
+    if obstacle is not None and isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{path}: {obstacle} is a file where a folder should be; name another with out="
+    reason = error.strerror or type(error).__name__
+    return f"{path}: cannot be written ({reason}); name another folder with out= or make room"

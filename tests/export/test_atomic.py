@@ -1,0 +1,78 @@
+"""Files are there whole or not at all, and a folder that cannot be written is one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from detector.errors import OutputError
+from detector.export.atomic import atomic_path, prepare_folder
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    final = tmp_path / "나진 [1]=a,b~.geojson"
+    with atomic_path(final) as temporary:
+        temporary.write_text("new")
+        assert not final.exists()
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".geojson"
+    assert final.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [final]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError("x")])
+def test_the_old_file_stays_when_the_block_fails(tmp_path: Path, error: BaseException) -> None:
+    final = tmp_path / "a.csv"
+    final.write_text("old")
+    with pytest.raises(type(error)), atomic_path(final) as temporary:
+        temporary.write_text("half of the n")
+        raise error
+    assert final.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a\.csv: cannot be written \(No space left"):
+        with atomic_path(tmp_path / "a.csv"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_file_keeps_its_type(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a.csv"):
+        (tmp_path / "missing.tif").read_bytes()
+
+
+def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"):
+        with atomic_path(tmp_path / "gone" / "a.csv") as temporary:
+            temporary.write_text("x")
+
+
+def test_prepare_makes_the_folder_and_clears_leftovers(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    prepare_folder(folder)
+    (folder / ".unfinished-1-counts.csv").write_text("of a killed run")
+    (folder / "counts.csv").write_text("keep")
+    assert prepare_folder(folder) == folder
+    assert [path.name for path in folder.iterdir()] == ["counts.csv"]
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    for folder in (tmp_path / "runs", tmp_path / "runs" / "najin"):
+        with pytest.raises(OutputError) as caught:
+            prepare_folder(folder)
+        assert str(caught.value) == (
+            f"{folder}: {tmp_path / 'runs'} is a file where a folder should be; name another with "
+            "out="
+        )
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a folder nobody can write to")
+def test_a_folder_without_the_right_to_write() -> None:
+    with pytest.raises(OutputError, match=r"^/proc/runs: cannot be written \("):
+        prepare_folder(Path("/proc/runs"))
