@@ -27,17 +27,22 @@ def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
 def test_the_old_file_stays_when_the_block_fails(tmp_path: Path, error: BaseException) -> None:
     final = tmp_path / "a.csv"
     final.write_text("old")
-    with pytest.raises(type(error)), atomic_path(final) as temporary:
-        temporary.write_text("half of the n")
-        raise error
+
+    def write() -> None:
+        with atomic_path(final) as temporary:
+            temporary.write_text("half of the n")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
     assert final.read_text() == "old"
     assert list(tmp_path.iterdir()) == [final]
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"a\.csv: cannot be written \(No space left"):
-        with atomic_path(tmp_path / "a.csv"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    expected = pytest.raises(OutputError, match=r"a\.csv: cannot be written \(No space left")
+    with expected, atomic_path(tmp_path / "a.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,9 +52,9 @@ def test_an_error_of_another_file_keeps_its_type(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"):
-        with atomic_path(tmp_path / "gone" / "a.csv") as temporary:
-            temporary.write_text("x")
+    expected = pytest.raises(OutputError, match="cannot be written")
+    with expected, atomic_path(tmp_path / "gone" / "a.csv") as temporary:
+        temporary.write_text("x")
 
 
 def test_prepare_makes_the_folder_and_clears_leftovers(tmp_path: Path) -> None:
