@@ -1,5 +1,7 @@
 """The classes and the length classes of ships, in the order of the network's outputs."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -44,3 +46,52 @@ def length_classes(class_ids: NDArray[np.integer], length_m: NDArray[np.floating
         else (LENGTH_UNKNOWN if np.isnan(length) else SHIP_LENGTH_CLASSES[bin_])
         for class_id, length, bin_ in zip(class_ids, length_m, bins, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClasses:
+    """What a public dataset's classes are here, and what it labels at all.
+
+    Attributes:
+        classes: the source's class names to ours; every other class is not an object here.
+        unsure: names of classes whose objects are neither right nor wrong.
+        complete_above_px: of each of our classes, the length in pixels from which the source boxes
+            every object; None where it does not label the class at all.
+        oriented: whether its boxes are oriented.
+    """
+
+    classes: Mapping[str, ObjectClass]
+    complete_above_px: tuple[float | None, ...]
+    unsure: frozenset[str] = frozenset()
+    oriented: bool = True
+
+
+SOURCES: Final[Mapping[str, SourceClasses]] = {
+    # Our own boxes, see the pool's read-me; each row says what is labelled.
+    "port-pool": SourceClasses(
+        {"ship": ObjectClass.SHIP, "container_stack": ObjectClass.CONTAINER_STACK}, (0.0, 0.0)
+    ),
+    # Xia et al., CVPR 2018; 2.0: Ding et al., TPAMI 2021. Vehicles and ships under about 10 px are
+    # left out or "difficult"; containers are no class ("container-crane" is the crane).
+    "DOTA": SourceClasses({"ship": ObjectClass.SHIP}, (10.0, None)),
+    # Liu et al., ICPRAM 2017: every class is a kind of ship; boats and small ships are left out,
+    # the shortest 2 % of its boxes are under 53 px.
+    "HRSC2016": SourceClasses({"*": ObjectClass.SHIP}, (60.0, None)),
+    # Lam et al., arXiv:1802.07856: axis-aligned; a container or a lot of them is no block of ours.
+    "xView": SourceClasses(
+        {
+            "40": ObjectClass.SHIP,  # maritime vessel
+            "41": ObjectClass.SHIP,  # motorboat
+            "42": ObjectClass.SHIP,  # sailboat
+            "44": ObjectClass.SHIP,  # tugboat
+            "45": ObjectClass.SHIP,  # barge
+            "47": ObjectClass.SHIP,  # fishing vessel
+            "49": ObjectClass.SHIP,  # ferry
+            "50": ObjectClass.SHIP,  # yacht
+            "51": ObjectClass.SHIP,  # container ship
+            "52": ObjectClass.SHIP,  # oil tanker
+        },
+        (10.0, None),
+        oriented=False,
+    ),
+}

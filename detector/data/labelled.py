@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.classes import CLASS_NAMES
+from detector.classes import CLASS_NAMES, ObjectClass, SourceClasses
 from detector.errors import QuaywatchError
 from detector.geometry.boxes import Corners, as_corners
 
@@ -33,13 +33,31 @@ class Labelling(StrEnum):
     UNLABELLED = "unlabelled"
 
 
+def labelling_of(source: SourceClasses, *, labelled: bool = True) -> tuple[Labelling, ...]:
+    """What a source says of each class in one image.
+
+    Args:
+        source: its row of the table of sources.
+        labelled: whether the image has a label file that could be read.
+    """
+    states = []
+    for class_id, limit in enumerate(source.complete_above_px):
+        if limit is None or not labelled:
+            states.append(Labelling.UNLABELLED)
+        elif source.oriented or class_id != ObjectClass.SHIP:
+            states.append(Labelling.ORIENTED if source.oriented else Labelling.UNLABELLED)
+        else:
+            states.append(Labelling.ENVELOPE)
+    return tuple(states)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An annotation that could not be used.
 
     Attributes:
         path: the label file.
-        line: line of it (or number of the record), counted from 1.
+        line: line of it (or number of the record), counted from 1; 0 for the whole file.
         reason: what is wrong, half a sentence.
     """
 

@@ -57,9 +57,7 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
     label = f"{path.stem}.txt"
     boxes, class_ids, faults = oriented_lines(root / "labels" / label, size)
     ships = _state(SHIP_LABELS, row["ship_labels"], where)
-    envelopes, more = as_corners([]), ()
-    if ships is Labelling.ENVELOPE:
-        envelopes, more = _ship_envelopes(root / "labels_hbb" / label, size)
+    envelopes, more = _ship_envelopes(root / "labels_hbb" / label, size, ships)
     ignored, ignored_ids, ignored_faults = oriented_lines(root / "labels_ignore" / label, size)
     return LabelledImage(
         image=path,
@@ -79,7 +77,11 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
     )
 
 
-def _ship_envelopes(path: Path, size: tuple[int, int]) -> tuple[Corners, tuple[Fault, ...]]:
+def _ship_envelopes(
+    path: Path, size: tuple[int, int], ships: Labelling
+) -> tuple[Corners, tuple[Fault, ...]]:
+    if ships is not Labelling.ENVELOPE:
+        return as_corners([]), ()
     envelopes, class_ids, faults = envelope_lines(path, size)
     return envelopes[np.asarray(class_ids == ObjectClass.SHIP)], faults
 

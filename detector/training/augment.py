@@ -86,7 +86,7 @@ def _transforms(chance: AugmentSettings) -> list[Any]:
     ]
 
 
-class BandGain(A.ImageOnlyTransform):
+class BandGain(A.ImageOnlyTransform):  # type: ignore[misc]
     """Gain and offset of every band on its own, as sensors and atmospheres differ."""
 
     def get_params(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class BandGain(A.ImageOnlyTransform):
         return np.asarray(cv2.LUT(img, table.reshape(1, 256, 3)), np.uint8)
 
 
-class Dark(A.ImageOnlyTransform):
+class Dark(A.ImageOnlyTransform):  # type: ignore[misc]
     """The values squeezed into a few low levels, then amplified again, at most three times."""
 
     def get_params(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Dark(A.ImageOnlyTransform):
         return np.asarray(cv2.LUT(img, np.clip(levels, 0, 255).astype(np.uint8)), np.uint8)
 
 
-class Haze(A.ImageOnlyTransform):
+class Haze(A.ImageOnlyTransform):  # type: ignore[misc]
     """A white veil of soft, uneven thickness."""
 
     def get_params_dependent_on_data(
@@ -133,7 +133,7 @@ class Haze(A.ImageOnlyTransform):
         return np.asarray(np.rint(img * (1 - veil) + 235.0 * veil), np.uint8)
 
 
-class HalfShadow(A.ImageOnlyTransform):
+class HalfShadow(A.ImageOnlyTransform):  # type: ignore[misc]
     """A shadow over one side of a line, as a cloud or a high building throws it."""
 
     def get_params_dependent_on_data(

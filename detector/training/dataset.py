@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
-from ultralytics.utils.ops import xyxyxyxy2xywhr
 
 from detector.classes import ObjectClass
 from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import TAUGHT
+from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 
 
@@ -168,7 +168,7 @@ def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
             weights[member] *= share / total
     if weights.sum() <= 0:
         raise DataError("every chip has the weight 0; check the mix of sources")
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def group_of(chip: Chip) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from ultralytics.nn.tasks import OBBModel
-from ultralytics.utils.loss import E2ELoss, v8OBBLoss
+
+from detector.training.upstream import E2ELoss, OBBModel, v8OBBLoss
 
 TAUGHT = "taught"
 

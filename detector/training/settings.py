@@ -47,6 +47,7 @@ class TrainerSettings:
         dfl: gain of the loss of the edges' distribution.
         angle: gain of the angle loss.
         workers: processes that make views.
+        threads: of the network on a CPU; 0 takes all cores.
         seed: of everything random.
         device: `cpu`, `0`, `0,1`, …
         tensorboard: write a TensorBoard log where the package is installed.
@@ -68,6 +69,7 @@ class TrainerSettings:
     dfl: float = 1.5
     angle: float = 1.0
     workers: int = 1
+    threads: int = 0
     seed: int = 0
     device: str = "cpu"
     tensorboard: bool = False

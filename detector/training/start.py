@@ -15,6 +15,7 @@ from detector.errors import WeightsError
 from detector.export.atomic import atomic_path
 from detector.models.network import OPTIONAL_TENSOR
 from detector.training.checkpoint import TrainingError
+from detector.training.upstream import load_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,6 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
 def _read(start: str) -> dict[str, Tensor]:
     if start.endswith(".pt"):
         # An Ultralytics checkpoint is a pickle; it is read only where the user names one.
-        from ultralytics.nn.tasks import load_checkpoint
-
         model, _ = load_checkpoint(start)
         return {name: tensor.float() for name, tensor in model.state_dict().items()}
     try:

@@ -15,9 +15,6 @@ from typing import Any, ClassVar
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader
-from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.models.yolo.obb import OBBTrainer
-from ultralytics.utils.torch_utils import ModelEMA, unwrap_model
 
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip
@@ -26,6 +23,7 @@ from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import TaughtOBBModel
 from detector.training.settings import RunSettings
 from detector.training.start import load_start, save_weights
+from detector.training.upstream import BaseTrainer, ModelEMA, OBBTrainer, unwrap_model
 
 LOG = logging.getLogger(__name__)
 STATE_FILE = "last.pt"
@@ -121,7 +119,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         self.ema = ModelEMA(self.model, decay=decay, tau=EMA_TAU)
         if self.device.type == "cpu":
             # Ultralytics leaves one core and contiguous tensors on a CPU.
-            torch.set_num_threads(os.cpu_count() or 1)
+            torch.set_num_threads(self.settings.trainer.threads or os.cpu_count() or 1)
             self.model.to(memory_format=torch.channels_last)
             self.model.cpu_bfloat16 = self.settings.trainer.precision == "bf16"
         self._resume()

@@ -1,0 +1,164 @@
+"""COCO: one JSON with `images`, `annotations` and `categories`; boxes, polygons or RLE masks.
+
+An object with a polygon or a mask becomes the smallest rectangle around it; one with a box alone
+has no orientation (https://cocodataset.org/#format-data).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.classes import ObjectClass, SourceClasses
+from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.data.yolo import OURS
+from detector.geometry.boxes import as_corners
+from detector.geometry.rectangles import min_rectangles
+
+
+def read(
+    root: Path, faults: list[Fault] | None = None, classes: Mapping[str, ObjectClass] = OURS
+) -> Iterator[LabelledImage]:
+    """The images of a COCO folder.
+
+    Args:
+        root: holds `annotations.json` and `images/`.
+        faults: gets images and annotations that are not there or belong to none.
+        classes: the file's category names to ours; others are no objects here.
+
+    Raises:
+        DataError: the JSON is missing, damaged, or names none of the classes.
+    """
+    path = root / "annotations.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        categories = {c["id"]: c["name"] for c in content["categories"]}
+        records = {record["id"]: record for record in content["images"]}
+        annotations = content["annotations"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read as COCO ({type(error).__name__})") from error
+    numbers = {i: classes[name] for i, name in categories.items() if name in classes}
+    if not numbers:
+        raise DataError(f"{path}: none of its categories is {', '.join(classes)}")
+    by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for annotation in annotations:
+        by_image[annotation.get("image_id")].append(annotation)
+    for key in by_image.keys() - records.keys():
+        _note(faults, Fault(path, 0, f"{len(by_image[key])} annotations of no image ({key})"))
+    for key, record in records.items():
+        image = root / "images" / record["file_name"]
+        if image.is_file():
+            yield _image(image, path, record, by_image[key], numbers)
+        else:
+            _note(faults, Fault(path, 0, f"the image '{record['file_name']}' is missing"))
+
+
+def _note(faults: list[Fault] | None, fault: Fault) -> None:
+    if faults is not None:
+        faults.append(fault)
+
+
+def _image(
+    image: Path,
+    path: Path,
+    record: Mapping[str, Any],
+    annotations: list[dict[str, Any]],
+    numbers: Mapping[Any, ObjectClass],
+) -> LabelledImage:
+    outlines: list[NDArray[np.float64]] = []
+    class_ids: list[int] = []
+    ships: list[NDArray[np.float64]] = []
+    unsure: list[NDArray[np.float64]] = []
+    faults: list[Fault] = []
+    for annotation in annotations:
+        if annotation.get("category_id") not in numbers:
+            continue
+        class_id = numbers[annotation["category_id"]]
+        outline = _outline(annotation)
+        box = _box(annotation)
+        shape = outline if outline is not None else box
+        if shape is None:
+            number = annotation.get("id", 0)
+            faults.append(Fault(path, 0, f"annotation {number} has neither a shape nor a box"))
+        elif annotation.get("iscrowd") or (outline is None and class_id != ObjectClass.SHIP):
+            unsure.append(shape)
+        elif outline is None:
+            ships.append(shape)
+        else:
+            outlines.append(shape)
+            class_ids.append(class_id)
+    labelled = [0.0 if c in numbers.values() else None for c in ObjectClass]
+    table = SourceClasses({}, tuple(labelled), oriented=not ships)
+    return LabelledImage(
+        image=image,
+        width=int(record["width"]),
+        height=int(record["height"]),
+        source=path.parent.name,
+        split="",
+        place=image.stem,
+        gsd_m=None,
+        corners=min_rectangles(outlines),
+        class_ids=np.array(class_ids, np.int64),
+        envelopes=as_corners(ships),
+        ignored=min_rectangles(unsure),
+        labelling=labelling_of(table),
+        faults=tuple(faults),
+    )
+
+
+def _box(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    values = annotation.get("bbox") or []
+    if len(values) != 4 or not np.isfinite(values).all() or min(values[2:]) <= 0:
+        return None
+    x, y, width, height = values
+    return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], float)
+
+
+def _outline(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Points of the object's shape; None without one."""
+    shape = annotation.get("segmentation")
+    if isinstance(shape, dict):
+        return _mask_outline(decode_rle(shape))
+    parts = [part for part in shape or [] if len(part) >= 6 and len(part) % 2 == 0]
+    return np.concatenate([np.reshape(part, (-1, 2)) for part in parts]) if parts else None
+
+
+def _mask_outline(mask: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    pixels = np.concatenate([contour[:, 0] for contour in contours]).astype(np.float64)
+    # Contours run through pixel centres counted from 0; our corners lie around the pixels.
+    return np.concatenate([pixels + shift for shift in ((0, 0), (1, 0), (1, 1), (0, 1))])
+
+
+def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """The mask `(height, width)` of run lengths, column by column, background first.
+
+    Raises:
+        DataError: the counts are compressed and pycocotools is not installed, or don't fill the
+            mask.
+    """
+    height, width = rle["size"]
+    counts = rle["counts"]
+    if isinstance(counts, str):
+        try:
+            coco_mask: Any = import_module("pycocotools.mask")  # optional
+        except ImportError as error:
+            raise DataError(
+                "compressed RLE masks need pycocotools: pip install 'quaywatch[bench]'"
+            ) from error
+        decoded = coco_mask.decode({"size": [height, width], "counts": counts.encode()})
+        return np.ascontiguousarray(decoded, np.uint8)
+    values = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
+    if len(values) != height * width:
+        raise DataError(f"RLE counts fill {len(values)} pixels of a {width} x {height} mask")
+    return np.ascontiguousarray(values.reshape(width, height).T)

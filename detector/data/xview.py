@@ -1,0 +1,92 @@
+"""xView: `train_images/*.tif` and `xView_train.geojson`, axis-aligned boxes in image pixels.
+
+Of each feature `bounds_imcoords` ("x1,y1,x2,y2"), `image_id` and `type_id` are read (Lam et al.,
+arXiv:1802.07856).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detector.classes import SOURCES
+from detector.data.files import find_images, image_size
+from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.geometry.boxes import as_corners
+
+GSD_M = 0.3  # WorldView-3, pan-sharpened
+SOURCE = SOURCES["xView"]
+
+
+def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImage]:
+    """The images of an xView folder.
+
+    Args:
+        root: holds `train_images/` and `xView_train.geojson`.
+        faults: gets features of images that are not there.
+
+    Raises:
+        DataError: the images or the GeoJSON are missing or damaged.
+        SceneError: an image cannot be read.
+    """
+    images = find_images(root / "train_images")
+    path = root / "xView_train.geojson"
+    try:
+        features = json.loads(path.read_text(encoding="utf-8"))["features"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read as GeoJSON ({type(error).__name__})") from error
+    by_image: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for number, feature in enumerate(features, start=1):
+        properties = feature.get("properties") or {}
+        by_image[str(properties.get("image_id"))].append((number, properties))
+    names = {image.name for image in images}
+    if faults is not None:
+        missing = sorted(set(by_image) - names)
+        faults.extend(Fault(path, by_image[n][0][0], f"no image '{n}'") for n in missing)
+    for image in images:
+        yield _image(image, path, by_image[image.name])
+
+
+def _image(image: Path, path: Path, records: list[tuple[int, dict[str, Any]]]) -> LabelledImage:
+    width, height = image_size(image)
+    faults: list[Fault] = []
+    envelopes = []
+    for number, properties in records:
+        if str(properties.get("type_id")) not in SOURCE.classes:
+            continue
+        bounds = _bounds(str(properties.get("bounds_imcoords")))
+        if bounds is None:
+            faults.append(Fault(path, number, f"no box in feature {number}"))
+            continue
+        left, top, right, bottom = np.clip(bounds, 0, [width, height, width, height])
+        if right <= left or bottom <= top:
+            faults.append(Fault(path, number, f"feature {number} has no area in its image"))
+            continue
+        envelopes.append([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return LabelledImage(
+        image=image,
+        width=width,
+        height=height,
+        source="xView",
+        split="",
+        place=image.stem,
+        gsd_m=GSD_M,
+        corners=as_corners([]),
+        class_ids=np.zeros(0, np.int64),
+        envelopes=as_corners(envelopes),
+        labelling=labelling_of(SOURCE),
+        faults=tuple(faults),
+    )
+
+
+def _bounds(text: str) -> list[float] | None:
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        return None
+    return values if len(values) == 4 and np.isfinite(values).all() else None

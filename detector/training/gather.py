@@ -1,0 +1,127 @@
+"""The labelled images of a run, with the orientation of ships that have none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from detector.data import port_pool
+from detector.data.labelled import DataError, LabelledImage, Labelling
+from detector.export.atomic import atomic_path
+from detector.geometry.boxes import as_corners
+from detector.models.card import sha256_of
+from detector.models.detector import DetectorSettings, find_weights, load_detector
+from detector.training.teacher import TEACHER_CONF, orient_ships
+
+LOG = logging.getLogger(__name__)
+HELD_OUT = "dev"
+TEACHER_VERSION = 1  # raise when the same teacher would orient ships otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """Which images a run learns from.
+
+    Attributes:
+        root: folder of the port pool.
+        cache: folder for chips and for what the teacher said.
+        split: of the pool; never `dev`, which is what the numbers are measured on.
+        sources: names of datasets; empty takes all.
+        leave_out: names of images whose labels are wrong.
+        teacher: weights that orient axis-aligned ships; empty leaves these images out.
+    """
+
+    root: str
+    cache: str
+    split: str = "train"
+    sources: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    teacher: str = ""
+
+
+def gather(settings: DataSettings) -> list[LabelledImage]:
+    """The images, every ship oriented or ignored.
+
+    Raises:
+        DataError: nothing is left, the dev split is asked for, or a place of it is among them.
+        WeightsError: the teacher cannot be loaded.
+    """
+    if settings.split == HELD_OUT:
+        raise DataError("the dev split is for measuring and is never trained on; choose another")
+    everything = list(port_pool.read(Path(settings.root)))
+    held_out = {image.place for image in everything if image.split == HELD_OUT}
+    images = [image for image in everything if _wanted(image, settings)]
+    shared = sorted(image.image.name for image in images if image.place in held_out)
+    if shared:
+        raise DataError(f"{shared[0]} shows a place of the dev split; places are never shared")
+    if settings.teacher:
+        images = _oriented(images, settings)
+    else:
+        images = [image for image in images if Labelling.ENVELOPE not in image.labelling]
+    if not images:
+        raise DataError(f"{settings.root}: no image of the split '{settings.split}' is left")
+    return images
+
+
+def manifest_hash(images: Sequence[LabelledImage]) -> str:
+    """Hash of the names, labels and places of images, hexadecimal."""
+    digest = hashlib.sha256()
+    for image in sorted(images, key=lambda item: item.image.name):
+        states = ",".join(image.labelling)
+        digest.update(f"{image.source}|{image.image.name}|{image.place}|{states}".encode())
+        for array in (image.corners, image.class_ids, image.ignored):
+            digest.update(np.ascontiguousarray(np.round(array, 3)).tobytes())
+    return digest.hexdigest()
+
+
+def _wanted(image: LabelledImage, settings: DataSettings) -> bool:
+    return (
+        image.split == settings.split
+        and (not settings.sources or image.source in settings.sources)
+        and image.image.name not in settings.leave_out
+    )
+
+
+def _oriented(images: Sequence[LabelledImage], settings: DataSettings) -> list[LabelledImage]:
+    """The images with oriented ships; what the teacher said before is read from the cache."""
+    weights = find_weights(settings.teacher)
+    key = hashlib.sha256(f"{TEACHER_VERSION}|{sha256_of(weights)}".encode()).hexdigest()
+    path = Path(settings.cache) / f"oriented-{key[:16]}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    todo = [i for i in images if Labelling.ENVELOPE in i.labelling and _key(i) not in known]
+    if todo:
+        LOG.info("the teacher orients the ships of %d images", len(todo))
+        detector = load_detector(DetectorSettings(weights=str(weights), conf=TEACHER_CONF))
+        for before, after in zip(todo, orient_ships(todo, detector), strict=True):
+            known[_key(before)] = {
+                "ships": after.corners[len(before.corners) :].tolist(),
+                "ignored": after.ignored[len(before.ignored) :].tolist(),
+            }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(known), encoding="utf-8")
+    return [_apply(i, known) if Labelling.ENVELOPE in i.labelling else i for i in images]
+
+
+def _apply(image: LabelledImage, known: dict[str, dict[str, list[float]]]) -> LabelledImage:
+    said = known[_key(image)]
+    ships, ignored = as_corners(said["ships"]), as_corners(said["ignored"])
+    return replace(
+        image,
+        corners=np.concatenate([image.corners, ships]),
+        class_ids=np.concatenate([image.class_ids, np.zeros(len(ships), np.int64)]),
+        ignored=np.concatenate([image.ignored, ignored]),
+        envelopes=as_corners([]),
+        labelling=(Labelling.ORIENTED, *image.labelling[1:]),
+    )
+
+
+def _key(image: LabelledImage) -> str:
+    envelopes = np.ascontiguousarray(image.envelopes).tobytes()
+    return f"{image.image.name}|{hashlib.sha256(envelopes).hexdigest()[:16]}"
