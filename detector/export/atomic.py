@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,37 @@ def atomic_path(final: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """A temporary sibling folder that becomes `final` when the block ends well.
+
+    Args:
+        final: the folder to make; an existing one is replaced when the new one is complete.
+
+    Yields:
+        An empty folder to fill. It is renamed on success and removed on error.
+
+    Raises:
+        OutputError: the disk or the rights do not allow it.
+    """
+    temporary = final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{final.name}")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.replace(final)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno in DISK_ERRORS or error.filename in (str(temporary), str(final)):
+            raise OutputError(_sentence(final, error)) from error
+        raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
 def prepare_folder(folder: Path) -> Path:
     """Make a folder that files can be written to, and clear what a killed run left half-done.
 
@@ -53,7 +85,10 @@ def prepare_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(_sentence(folder, error)) from error
     return folder

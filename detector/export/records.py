@@ -1,0 +1,190 @@
+"""What a run says of each scene, beside the detections and the counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from detector.counting.counts import WHOLE_SCENE, CountedArea
+from detector.detections import Detections
+from detector.scenes.types import SceneInfo
+
+RecordStatus = Literal["done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AreaRecord:
+    """What was seen of one zone, or of the whole scene (name empty)."""
+
+    name: str
+    kind: str
+    observed_fraction: float
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRecord:
+    """One row of `scenes.csv`, and the content of `scene.json`.
+
+    Attributes:
+        path: as given.
+        status: `done` or `failed`.
+        reason: why it failed, one sentence; empty when done.
+        scene_id: stem and hash; empty where the scene could not be opened.
+        name: stem of the file's name.
+        acquired: UTC, ISO 8601, or None.
+        acquired_source: where the time comes from.
+        crs: of the scene, or None.
+        width: columns.
+        height: rows.
+        transform: pixel to map, six numbers as GDAL's affine `a b c d e f`.
+        gsd_m: ground sample distance at the centre, metres.
+        gsd_source: `geodesic`, `given`, `unknown`.
+        in_model_range: whether the card covers the gsd; None where it is unknown.
+        bands: numbers of the bands that were read.
+        stretch_source: `as_is` or `percentiles`.
+        stretch_low: value that became 0.
+        stretch_high: value that became 255.
+        valid_source: what tells valid pixels.
+        cloud_source: what tells clouds, or None.
+        sun_elevation_deg: over the horizon.
+        sun_azimuth_deg: from north.
+        off_nadir_deg: of the line of sight.
+        view_azimuth_deg: from north.
+        tiles: that the plan held.
+        ships: found in the whole scene.
+        container_stacks: found on land in the whole scene.
+        deck_cargo: stacks on ships, not counted.
+        observed_fraction: of the valid part of the scene.
+        content_hash: of size, geotransform and sampled blocks.
+        weights: name of the card.
+        weights_sha256: of the weights.
+        fingerprint: of everything that decides the result; equal fingerprints, equal results.
+        warnings: one sentence each.
+        areas: what was seen of the scene and of each zone.
+    """
+
+    path: str
+    status: RecordStatus
+    reason: str = ""
+    scene_id: str = ""
+    name: str = ""
+    acquired: str | None = None
+    acquired_source: str = "unknown"
+    crs: str | None = None
+    width: int | None = None
+    height: int | None = None
+    transform: tuple[float, ...] = ()
+    gsd_m: float | None = None
+    gsd_source: str = "unknown"
+    in_model_range: bool | None = None
+    bands: tuple[int, ...] = ()
+    stretch_source: str = ""
+    stretch_low: float | None = None
+    stretch_high: float | None = None
+    valid_source: str = ""
+    cloud_source: str | None = None
+    sun_elevation_deg: float | None = None
+    sun_azimuth_deg: float | None = None
+    off_nadir_deg: float | None = None
+    view_azimuth_deg: float | None = None
+    tiles: int | None = None
+    ships: int | None = None
+    container_stacks: int | None = None
+    deck_cargo: int | None = None
+    observed_fraction: float | None = None
+    content_hash: str = ""
+    weights: str = ""
+    weights_sha256: str = ""
+    fingerprint: str = ""
+    warnings: tuple[str, ...] = ()
+    areas: tuple[AreaRecord, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `scene.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read back what `to_dict` made.
+
+        Raises:
+            TypeError: the values are those of another version.
+        """
+        tuples = ("transform", "bands", "warnings")
+        fixed: dict[str, Any] = {k: tuple(v) if k in tuples else v for k, v in values.items()}
+        fixed["areas"] = tuple(AreaRecord(**area) for area in values.get("areas", ()))
+        return cls(**fixed)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """Which weights made a result.
+
+    Attributes:
+        name: of the card.
+        sha256: of the weights.
+        in_range: whether the card covers the scene's gsd; None where it is unknown.
+        fingerprint: see `SceneRecord`.
+    """
+
+    name: str
+    sha256: str
+    in_range: bool | None
+    fingerprint: str
+
+
+def scene_record(
+    info: SceneInfo,
+    detections: Detections,
+    areas: list[CountedArea],
+    model: ModelUse,
+    tiles: int,
+    warnings: tuple[str, ...] = (),
+) -> SceneRecord:
+    """The record of a scene that is done."""
+    whole = next(area for area in areas if area.name == WHOLE_SCENE and area.kind == WHOLE_SCENE)
+    ships = int((detections.class_ids == 0).sum())
+    on_ship = int(detections.on_ship.sum())
+    return SceneRecord(
+        path=info.path,
+        status="done",
+        scene_id=info.scene_id,
+        name=info.name,
+        acquired=format_time(info.acquired),
+        acquired_source=info.acquired_source,
+        crs=info.crs,
+        width=info.width,
+        height=info.height,
+        transform=tuple(info.transform[:6]),
+        gsd_m=info.gsd_m,
+        gsd_source=info.gsd_source,
+        in_model_range=model.in_range,
+        bands=info.bands,
+        stretch_source=info.stretch.source,
+        stretch_low=info.stretch.low,
+        stretch_high=info.stretch.high,
+        valid_source=info.valid_source,
+        cloud_source=info.cloud_source,
+        sun_elevation_deg=info.sun_elevation_deg,
+        sun_azimuth_deg=info.sun_azimuth_deg,
+        off_nadir_deg=info.off_nadir_deg,
+        view_azimuth_deg=info.view_azimuth_deg,
+        tiles=tiles,
+        ships=ships,
+        container_stacks=len(detections) - ships - on_ship,
+        deck_cargo=on_ship,
+        observed_fraction=whole.seen.fraction,
+        content_hash=info.content_hash,
+        weights=model.name,
+        weights_sha256=model.sha256,
+        fingerprint=model.fingerprint,
+        warnings=warnings,
+        areas=tuple(AreaRecord(a.name, a.kind, a.seen.fraction, a.status) for a in areas),
+    )
+
+
+def format_time(moment: datetime | None) -> str | None:
+    """A UTC time as ISO 8601 with seconds, or None."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment is not None else None

@@ -1,0 +1,82 @@
+"""The files of a run: `out/`, put together from the folders of its scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from detector.counting.counts import counts_table
+from detector.detections import Detections
+from detector.export.records import SceneRecord
+from detector.export.scene_files import PARQUET_FILE
+from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
+from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
+from detector.geometry.boxes import as_corners
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything that is written of a run.
+
+    Attributes:
+        records: one a scene, in the order that the user gave, failed ones too.
+        counts: of the scenes that are done, in that order.
+        provenance: what `run.json` says besides the scenes: version, weights, settings.
+    """
+
+    records: Sequence[SceneRecord]
+    counts: Sequence[pd.DataFrame]
+    provenance: dict[str, Any]
+
+
+def write_run_files(out: Path, result: RunResult) -> None:
+    """Write `detections.parquet`, `counts.csv`, `counts.parquet`, `scenes.csv` and `run.json`.
+
+    Detections are read scene by scene, so memory does not grow with their number.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    done = [record for record in result.records if record.status == "done"]
+    frames = _wgs84_frames(out, done)
+    write_geoparquet(out / "detections.parquet", frames, WGS84)
+    counts = pd.concat([counts_table([]), *result.counts], ignore_index=True)
+    counts = counts.astype(counts_table([]).dtypes.to_dict())
+    write_csv(out / "counts.csv", counts)
+    write_parquet(out / "counts.parquet", counts)
+    write_csv(out / "scenes.csv", scenes_table(result.records))
+    scenes = [
+        {"path": r.path, "scene_id": r.scene_id, "status": r.status, "reason": r.reason}
+        for r in result.records
+    ]
+    write_json(out / "run.json", {**result.provenance, "scenes": scenes})
+
+
+def _wgs84_frames(out: Path, records: Sequence[SceneRecord]) -> Iterator[gpd.GeoDataFrame]:
+    yield to_wgs84(_no_detections().to_geodataframe())  # the columns, where no scene is done
+    for record in records:
+        yield to_wgs84(read_detections(out / record.scene_id / PARQUET_FILE))
+
+
+def _no_detections() -> Detections:
+    none = np.zeros(0)
+    return Detections(
+        scene_id="",
+        acquired=None,
+        crs=WGS84,
+        class_ids=none.astype(np.int64),
+        scores=none.astype(np.float32),
+        corners=as_corners([]),
+        map_corners=as_corners([]),
+        length_m=none,
+        width_m=none,
+        axis_deg=none,
+        at_scene_edge=none.astype(np.bool_),
+        on_ship=none.astype(np.bool_),
+    )

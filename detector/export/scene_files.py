@@ -1,0 +1,104 @@
+"""The files of one scene: `out/<scene_id>/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import shapely
+
+from detector.counting.counts import counts_table
+from detector.counting.zones import Zone
+from detector.detections import Detections
+from detector.export.atomic import atomic_folder
+from detector.export.overlay import ZoneOutline, write_overlay
+from detector.export.records import SceneRecord
+from detector.export.tables import write_csv, write_json
+from detector.export.vector import write_geojson, write_geopackage, write_geoparquet
+from detector.scenes.scene import Scene
+
+RECORD_FILE = "scene.json"
+PARQUET_FILE = "detections.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneResult:
+    """Everything that is written of a scene.
+
+    Attributes:
+        detections: of the scene.
+        counts: as `count_scene` makes them.
+        zones: in file pixels.
+        record: of the scene.
+    """
+
+    detections: Detections
+    counts: pd.DataFrame
+    zones: Sequence[Zone]
+    record: SceneRecord
+
+
+def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
+    """Write a scene's folder, whole or not at all.
+
+    `detections.gpkg`, `.geojson` (only with a CRS), `.parquet`, `counts.csv`, `overlay.png`,
+    `scene.json`.
+
+    Raises:
+        SceneError: the scene is damaged.
+        OSError: the folder cannot be written.
+    """
+    record, detections = result.record, result.detections
+    with atomic_folder(folder) as temporary:
+        write_geopackage(temporary / "detections.gpkg", detections, result.zones, record)
+        if detections.crs is not None:
+            write_geojson(temporary / "detections.geojson", detections)
+        frame = detections.to_geodataframe()
+        write_geoparquet(temporary / PARQUET_FILE, [frame], detections.crs)
+        write_csv(temporary / "counts.csv", result.counts)
+        write_overlay(
+            temporary / "overlay.png", scene, detections, _outlines(result), _notes(record)
+        )
+        write_json(temporary / RECORD_FILE, _record_content(result))
+
+
+def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
+    """Record and counts of a scene's folder; None where there are none of this version."""
+    try:
+        content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        counts = counts_table(content.pop("counts"))
+        return SceneRecord.from_dict(content), counts
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _record_content(result: SceneResult) -> dict[str, Any]:
+    counts = result.counts.assign(acquired=result.record.acquired)
+    rows = json.loads(counts.to_json(orient="records", double_precision=10))
+    return {**result.record.to_dict(), "counts": rows}
+
+
+def _outlines(result: SceneResult) -> list[ZoneOutline]:
+    areas = result.record.areas[1:]  # the first is the whole scene
+    return [
+        ZoneOutline(zone.name, zone.kind, area.status, tuple(shapely.get_parts(zone.shape)))
+        for zone, area in zip(result.zones, areas, strict=True)
+    ]
+
+
+def _notes(record: SceneRecord) -> list[str]:
+    """What a reader of the picture must know."""
+    notes = []
+    if record.in_model_range is False:
+        notes.append(f"gsd {record.gsd_m:.2f} m is outside the model's range")
+    if record.gsd_m is None:
+        notes.append("gsd unknown: no lengths")
+    if record.cloud_source is None:
+        notes.append("clouds unknown")
+    elif (record.observed_fraction or 0.0) < 1.0:
+        notes.append(f"{100 * (1 - (record.observed_fraction or 0.0)):.0f} % under cloud")
+    return notes

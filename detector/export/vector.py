@@ -1,0 +1,177 @@
+"""Vector files: GeoPackage, GeoJSON, GeoParquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import shapely
+from pyproj import CRS
+
+from detector.counting.zones import Zone
+from detector.detections import Detections
+from detector.export.atomic import atomic_path
+from detector.export.records import SceneRecord
+from detector.export.styles import add_layer_styles
+
+GEOMETRY = "geom"
+WGS84 = "EPSG:4326"
+NO_TIME = "1970-01-01T00:00:00.000Z"
+GEOPARQUET_VERSION = "1.1.0"
+
+
+def write_geopackage(
+    path: Path, detections: Detections, zones: Sequence[Zone], record: SceneRecord
+) -> None:
+    """Write the layers `detections`, `zones` and `scenes` with QGIS styles, in the scene's CRS.
+
+    A scene without CRS gets pixel coordinates, y down as in the file, without a CRS.
+
+    Args:
+        path: of the file; an existing one is replaced when the new one is complete.
+        detections: of the scene.
+        zones: in file pixels, in the order of `record.areas` behind the whole scene.
+        record: of the scene.
+    """
+    timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
+    layers = {
+        "detections": detections.to_geodataframe(),
+        "zones": _zone_layer(zones, record),
+        "scenes": _scene_layer(record),
+    }
+    # GDAL stamps the time of writing into the file unless it is told one.
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
+    try:
+        with atomic_path(path) as temporary:
+            for name, layer in layers.items():
+                kind = "MultiPolygon" if name == "zones" else "Polygon"
+                pyogrio.write_dataframe(
+                    layer,
+                    temporary,
+                    layer=name,
+                    driver="GPKG",
+                    append=temporary.exists(),
+                    geometry_type=kind,
+                    promote_to_multi=name == "zones",
+                    layer_options={"GEOMETRY_NAME": GEOMETRY},
+                )
+            add_layer_styles(temporary, GEOMETRY, timestamp)
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def write_geojson(path: Path, detections: Detections) -> None:
+    """Write RFC 7946 GeoJSON: WGS84, right-hand rule, seven decimals. Needs a CRS."""
+    frame = detections.to_geodataframe().to_crs(WGS84)
+    with atomic_path(path) as temporary:
+        pyogrio.write_dataframe(
+            frame,
+            temporary,
+            driver="GeoJSON",
+            geometry_type="Polygon",
+            RFC7946="YES",
+            WRITE_NAME="NO",
+        )
+
+
+def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | None) -> None:
+    """Write GeoParquet 1.1 with a bounding box a row, one row group a frame.
+
+    Args:
+        path: of the file.
+        frames: tables of equal columns in `crs`, at least one; geometry may be null.
+        crs: of all of them, or None.
+    """
+    with atomic_path(path) as temporary:
+        writer: pq.ParquetWriter | None = None
+        try:
+            for frame in frames:
+                table = _arrow(frame, crs)
+                if writer is None:
+                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def read_detections(path: Path) -> gpd.GeoDataFrame:
+    """A scene's `detections.parquet` as a table, in the scene's own CRS."""
+    return gpd.read_parquet(path).drop(columns="bbox", errors="ignore")
+
+
+def to_wgs84(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The same rows in WGS84; without a CRS their geometry becomes null."""
+    if frame.crs is not None:
+        return frame.to_crs(WGS84)
+    nothing = gpd.GeoSeries([None] * len(frame), index=frame.index, crs=WGS84)
+    return frame.set_geometry(nothing, crs=WGS84)
+
+
+def _zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
+    areas = {(area.name, area.kind): area for area in record.areas}
+    rows = [areas[zone.name, zone.kind] for zone in zones]
+    table = {
+        "name": pd.Series([zone.name for zone in zones], dtype="str"),
+        "kind": pd.Series([zone.kind for zone in zones], dtype="str"),
+        "observed_fraction": np.array([row.observed_fraction for row in rows], np.float64),
+        "status": pd.Series([row.status for row in rows], dtype="str"),
+    }
+    shapes = [_to_map(zone.shape, record) for zone in zones]
+    return gpd.GeoDataFrame(table, geometry=shapes, crs=record.crs)
+
+
+def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
+    footprint = shapely.box(0, 0, record.width or 0, record.height or 0)
+    table = {
+        "scene_id": [record.scene_id],
+        "acquired": pd.Series([record.acquired or pd.NaT], dtype="datetime64[ms, UTC]"),
+        "gsd_m": [record.gsd_m if record.gsd_m is not None else np.nan],
+        "ships": [record.ships],
+        "container_stacks": [record.container_stacks],
+        "observed_fraction": [record.observed_fraction],
+        "status": [record.areas[0].status],
+        "weights": [record.weights],
+    }
+    return gpd.GeoDataFrame(table, geometry=[_to_map(footprint, record)], crs=record.crs)
+
+
+def _to_map(shape: Any, record: SceneRecord) -> Any:
+    a, b, c, d, e, f = record.transform
+    return shapely.transform(
+        shape, lambda x, y: (a * x + b * y + c, d * x + e * y + f), interleaved=False
+    )
+
+
+def _arrow(frame: gpd.GeoDataFrame, crs: str | None) -> pa.Table:
+    shapes = np.asarray(frame.geometry.array)
+    plain = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    table = pa.Table.from_pandas(plain, preserve_index=False)
+    bounds = frame.geometry.bounds.to_numpy(np.float64)
+    names = ("xmin", "ymin", "xmax", "ymax")
+    boxes = pa.StructArray.from_arrays(
+        [pa.array(bounds[:, i], from_pandas=True) for i in range(4)], names=list(names)
+    )
+    wkb = pa.array(shapely.to_wkb(shapes), type=pa.binary())
+    table = table.append_column("bbox", boxes).append_column("geometry", wkb)
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon"],
+        "crs": json.loads(CRS.from_user_input(crs).to_json()) if crs is not None else None,
+        "covering": {"bbox": {name: ["bbox", name] for name in names}},
+    }
+    geo = {
+        "version": GEOPARQUET_VERSION,
+        "primary_column": "geometry",
+        "columns": {"geometry": column},
+    }
+    metadata = {**(table.schema.metadata or {}), b"geo": json.dumps(geo).encode()}
+    return table.replace_schema_metadata(metadata)
