@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import pandas as pd
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from detector.classes import CLASS_NAMES, LENGTH_UNKNOWN, SHIP_LENGTH_CLASSES, ObjectClass
@@ -25,7 +26,7 @@ Status = Literal["observed", "partial", "unobserved", "cloud_unknown", "outside_
 OBSERVED_SHARE = 0.98  # from this fraction on a zone counts as seen
 UNOBSERVED_SHARE = 1e-3  # below it nothing can be said
 MASK_SIDE_PX = 1024  # grid on which the seen part of a zone is measured
-SUBPIXEL_SHIFT = 6  # OpenCV's fixed-point bits: a 64th of a pixel
+MASK_FINE_SIDE_PX = 256  # small zones are sampled finer than pixels, for those that they cut
 WHOLE_SCENE = ""  # name and kind of the rows of the whole scene
 ALL_LENGTHS = "all"
 
@@ -151,19 +152,22 @@ def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]
     """The rows of one area: ships of all lengths, ships of each length class, container stacks.
 
     Deck cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
-    not zero. Partial counts are what was seen, never extrapolated.
+    not zero. So is the count of a length class where ships of unknown length may belong to it.
+    Partial counts are what was seen, never extrapolated.
     """
     found = detections.select(area.members)
     lengths = np.array(found.length_class, dtype=object)
     ships = found.class_ids == ObjectClass.SHIP
     stacks = (found.class_ids == ObjectClass.CONTAINER_STACK) & ~found.on_ship
-    groups = [(ObjectClass.SHIP, ALL_LENGTHS, ships)]
-    groups += [
-        (ObjectClass.SHIP, name, ships & (lengths == name))
-        for name in (*SHIP_LENGTH_CLASSES, LENGTH_UNKNOWN)
-    ]
-    groups.append((ObjectClass.CONTAINER_STACK, ALL_LENGTHS, stacks))
+    nameless = ships & (lengths == LENGTH_UNKNOWN)
     hidden = area.status == "unobserved"
+    blurred = hidden or bool(nameless.any())
+    groups = [(ObjectClass.SHIP, ALL_LENGTHS, ships, hidden)]
+    groups += [
+        (ObjectClass.SHIP, name, ships & (lengths == name), blurred) for name in SHIP_LENGTH_CLASSES
+    ]
+    groups.append((ObjectClass.SHIP, LENGTH_UNKNOWN, nameless, hidden))
+    groups.append((ObjectClass.CONTAINER_STACK, ALL_LENGTHS, stacks, hidden))
     return [
         {
             "scene_id": detections.scene_id,
@@ -172,12 +176,12 @@ def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]
             "kind": area.kind,
             "class": CLASS_NAMES[class_id],
             "length_class": length_class,
-            "count": None if hidden else int(chosen.sum()),
-            "area_m2": None if hidden else _area_m2(found.area_m2[chosen]),
+            "count": None if unknown else int(chosen.sum()),
+            "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.seen.fraction,
             "status": area.status,
         }
-        for class_id, length_class, chosen in groups
+        for class_id, length_class, chosen, unknown in groups
     ]
 
 
@@ -197,36 +201,40 @@ def _area_m2(areas: NDArray[np.float64]) -> float | None:
 
 
 def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
-    x_min, y_min, x_max, y_max = shape.bounds
+    """Exact where the zone leaves the scene, sampled inside."""
+    cloud_known = scene.info.cloud_source is not None
+    inside = shape.intersection(shapely.box(0, 0, scene.info.width, scene.info.height))
+    if inside.area <= 0:
+        return Seen(0.0, cloud_known)
+    x_min, y_min, x_max, y_max = inside.bounds
     column, row = math.floor(x_min), math.floor(y_min)
-    window = PixelWindow(
-        column, row, max(1, math.ceil(x_max) - column), max(1, math.ceil(y_max) - row)
+    window = PixelWindow(column, row, math.ceil(x_max) - column, math.ceil(y_max) - row)
+    size = _mask_size(window, finest=MASK_FINE_SIDE_PX / max(window.width, window.height))
+    mask = _rasterize(inside, window, size)
+    seen = scene.observation(window, size).seen
+    return Seen(float(seen[mask].mean() * inside.area / shape.area), cloud_known)
+
+
+def _mask_size(window: PixelWindow, finest: float = 1.0) -> tuple[int, int]:
+    """Cells of the grid, at most `MASK_SIDE_PX` a side; a small one has `finest` cells a pixel."""
+    scale = max(1.0, finest)
+    return (
+        min(MASK_SIDE_PX, math.ceil(window.width * scale)),
+        min(MASK_SIDE_PX, math.ceil(window.height * scale)),
     )
-    size = _mask_size(window)
-    inside = _rasterize(shape, window, size)
-    observation = scene.observation(window, size)
-    fraction = float((observation.seen & inside).sum() / max(1, inside.sum()))
-    return Seen(fraction, observation.cloud_known)
-
-
-def _mask_size(window: PixelWindow) -> tuple[int, int]:
-    """Cells of the grid: enough for a thin zone too, never more than `MASK_SIDE_PX` a side."""
-    return min(MASK_SIDE_PX, window.width), min(MASK_SIDE_PX, window.height)
 
 
 def _rasterize(
     shape: BaseGeometry, window: PixelWindow, size: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Cells `(height, width)` of a polygon, file pixels."""
-    scale = np.array([size[0] / window.width, size[1] / window.height])
-    origin = np.array([window.col, window.row], np.float64)
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    for polygon in shapely.get_parts(shape):
-        rings = [polygon.exterior, *polygon.interiors]
-        # OpenCV counts from the centre of the first cell, the frame from its corner.
-        points = [((np.asarray(ring.coords)[:, :2] - origin) * scale - 0.5) for ring in rings]
-        fixed = [np.rint(ring * 2**SUBPIXEL_SHIFT).astype(np.int32) for ring in points]
-        part = np.zeros_like(mask)
-        cv2.fillPoly(part, fixed, 1, shift=SUBPIXEL_SHIFT)  # even-odd: inner rings are holes
-        mask |= part
-    return mask.astype(np.bool_)
+    """Cells `(height, width)` whose centres lie in a polygon (file pixels), at least one."""
+    cell = Affine.translation(window.col, window.row) * Affine.scale(
+        window.width / size[0], window.height / size[1]
+    )
+    for all_touched in (False, True):  # a polygon thinner than a cell may hold no centre
+        mask = rasterize(
+            [(shape, 1)], (size[1], size[0]), transform=cell, all_touched=all_touched, dtype="uint8"
+        )
+        if mask.any():
+            break
+    return np.asarray(mask, np.bool_)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import unicodedata
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
@@ -26,6 +27,8 @@ from detector.scenes.scene import Scene
 ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
 OTHER_KIND = "zone"
 MAX_EDGE_SHARE = 0.02  # of a zone's extent: longer edges are split before they are reprojected
+LONLAT_LIMITS_DEG = (360.0, 90.0)  # 360: files that cross the antimeridian count on
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ def read_zones(path: str | Path) -> Zones:
     """Read zones from any vector file that GDAL reads.
 
     All layers are read. Column names don't depend on case. A zone without `name` is called
-    `zone <row>`, one without `kind` is a `zone`. Invalid polygons are repaired and named in
-    `warnings`.
+    `zone <row>`, counted over all layers, one without `kind` is a `zone`. Names are one line of
+    text without control characters. Invalid polygons are repaired and named in `warnings`.
+    GeoJSON without a CRS is in degrees, or, where its numbers cannot be degrees, in pixels.
 
     Raises:
         ZonesError: the file is missing or unreadable, holds no polygon, has a polygon that cannot
-            be repaired, an unknown kind, or two zones of one name.
+            be repaired, an unknown kind, two zones of one name, or degrees that are none.
     """
     source = str(path)
     if not source.startswith("/vsi") and not Path(source).exists():
@@ -86,16 +90,14 @@ def read_zones(path: str | Path) -> Zones:
     for layer, frame in _read_layers(source):
         if frame.empty:
             continue
-        layer_crs = frame.crs.to_string() if frame.crs is not None else None
+        layer_crs = _layer_crs(source, layer, frame)
         if zones and layer_crs != crs:
             raise ZonesError(f"{source}: layer '{layer}' has another CRS than the first one")
         crs = layer_crs
         _add_rows(zones, notes, frame, source)
     if not zones:
         raise ZonesError(f"{source}: holds no zones; draw polygons with the columns name and kind")
-    repeated = [name for name, n in Counter(zone.name for zone in zones).items() if n > 1]
-    if repeated:
-        raise ZonesError(f"{source}: two zones are named '{repeated[0]}'; give each its own name")
+    _check_names(source, zones)
     return Zones(tuple(zones), crs, source, tuple(notes))
 
 
@@ -103,10 +105,11 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
     """The zones in the file pixels of a scene.
 
     Long edges are split before they are reprojected, since a straight line of one CRS is curved in
-    another.
+    another. A zone that lies where the CRS of the scene is not defined (another site, far away)
+    gets an empty shape: the scene has not seen it.
 
     Raises:
-        ZonesError: only one of zones and scene has a CRS, or one cannot be reprojected.
+        ZonesError: only one of zones and scene has a CRS.
     """
     if not len(zones):
         return ()
@@ -124,21 +127,35 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         )
     transformer = Transformer.from_crs(zones.crs, info.crs, always_xy=True)
 
-    def to_pixel(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
         x, y = transformer.transform(points[:, 0], points[:, 1])
-        return scene.to_pixel(np.stack([np.asarray(x), np.asarray(y)], axis=-1))
+        return np.stack([np.asarray(x), np.asarray(y)], axis=-1)
 
+    middle = scene.to_map(np.array([info.width / 2.0, info.height / 2.0]))
+    turning = CRS.from_user_input(info.crs).is_geographic
     placed = []
     for zone in zones.zones:
         min_x, min_y, max_x, max_y = zone.shape.bounds
         step = MAX_EDGE_SHARE * max(max_x - min_x, max_y - min_y)
-        shape = shapely.transform(shapely.segmentize(zone.shape, step), to_pixel)
+        shape = shapely.transform(shapely.segmentize(zone.shape, step), to_map)
         if not np.isfinite(shapely.get_coordinates(shape)).all():
-            raise ZonesError(
-                f"{zones.source}: zone '{zone.name}' lies where the CRS of {info.path} is undefined"
-            )
-        placed.append(Zone(zone.name, zone.kind, _polygonal(shapely.make_valid(shape))))
+            placed.append(Zone(zone.name, zone.kind, shapely.MultiPolygon()))
+            continue
+        if turning:
+            shape = _near_longitude(shape, float(middle[0]))
+        shape = shapely.transform(shape, scene.to_pixel)
+        placed.append(Zone(zone.name, zone.kind, _polygonal(_valid(shape))))
     return tuple(placed)
+
+
+def misfit_warning(zones: Zones, placed: tuple[Zone, ...], scene: Scene) -> str | None:
+    """One sentence where none of the zones (file pixels) meets the scene, else None."""
+    raster = shapely.box(0, 0, scene.info.width, scene.info.height)
+    if not placed or any(zone.shape.intersection(raster).area > 0 for zone in placed):
+        return None
+    return (
+        f"{scene.info.path}: no zone of {zones.source} meets the scene; all of them are unobserved"
+    )
 
 
 def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[np.int64]]:
@@ -159,54 +176,118 @@ def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[n
 
 
 def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
+    name = _gdal_name(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            names = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-            return [(name, pyogrio.read_dataframe(source, layer=name)) for name in names]
+            # A layer without a geometry type is a plain table, such as QGIS' layer_styles.
+            layers = [str(layer) for layer, kind in pyogrio.list_layers(name) if kind is not None]
+            return [
+                (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix"))
+                for layer in layers
+            ]
     except (DataSourceError, DataLayerError, CRSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ZonesError(f"{source}: not a vector file that GDAL can read ({reason})") from error
 
 
+def _gdal_name(source: str) -> str:
+    """The name under which pyogrio opens a local file as it stands; it reads `!` as an archive."""
+    return f"/vsisubfile/0,{source}" if "!" in source and Path(source).is_file() else source
+
+
+def _layer_crs(source: str, layer: str, frame: gpd.GeoDataFrame) -> str | None:
+    """The CRS of a layer; None for pixels, and for GeoJSON that holds other than degrees.
+
+    GDAL takes every GeoJSON without a CRS for WGS84, as its standard says; people write pixels
+    into it all the same.
+    """
+    if frame.crs is None or not frame.crs.is_geographic:
+        return frame.crs.to_string() if frame.crs is not None else None
+    largest = np.abs(shapely.get_coordinates(frame.geometry.array)).max(axis=0, initial=0.0)
+    if not (largest > LONLAT_LIMITS_DEG).any():
+        return str(frame.crs.to_string())
+    if pyogrio.read_info(_gdal_name(source), layer=layer)["driver"] == "GeoJSON":
+        return None
+    raise ZonesError(
+        f"{source}: {largest[0]:g}, {largest[1]:g} are no longitude and latitude, but the file "
+        f"says {frame.crs.to_string()}; give it the CRS that its coordinates are in"
+    )
+
+
 def _add_rows(zones: list[Zone], notes: list[str], frame: gpd.GeoDataFrame, source: str) -> None:
+    """Add the zones of a layer; rows are numbered over all layers."""
     columns = {str(name).lower(): name for name in frame.columns}
-    for row, shape in enumerate(frame.geometry, start=1):
-        name = _text(frame, columns.get("name"), row) or f"zone {row}"
-        kind = (_text(frame, columns.get("kind"), row) or OTHER_KIND).lower()
+    before = len(zones)
+    for index, shape in enumerate(frame.geometry):
+        row = before + index + 1
+        name = _text(frame, columns.get("name"), index) or f"zone {row}"
+        label = f"{source}: zone '{name}' (row {row})"
+        kind = (_text(frame, columns.get("kind"), index) or OTHER_KIND).lower()
         if kind not in (*ZONE_KINDS, OTHER_KIND):
-            raise ZonesError(
-                f"{source}: zone '{name}' is of the kind '{kind}'; use {', '.join(ZONE_KINDS)}"
-            )
+            raise ZonesError(f"{label} is of the kind '{kind}'; {_kind_hint(kind)}")
         if shape is None or shape.is_empty:
-            raise ZonesError(f"{source}: zone '{name}' (row {row}) has no geometry; draw it")
-        polygon = _polygonal(shape if shape.is_valid else shapely.make_valid(shape))
+            raise ZonesError(f"{label} has no geometry; draw it or delete the row")
+        if not np.isfinite(shapely.get_coordinates(shape)).all():
+            raise ZonesError(f"{label} has a coordinate that is not finite; draw it again")
+        polygon = _polygonal(_valid(shape))
         if polygon.is_empty:
-            raise ZonesError(
-                f"{source}: zone '{name}' (row {row}) is a {shape.geom_type} without area; draw it "
-                "as a polygon"
-            )
+            raise ZonesError(f"{label} is a {shape.geom_type} without area; draw it as a polygon")
         if not shape.is_valid:
-            notes.append(
-                f"{source}: zone '{name}' (row {row}) was repaired: "
-                f"{shapely.is_valid_reason(shape)}"
-            )
+            notes.append(f"{label} was repaired: {shapely.is_valid_reason(shape)}")
         zones.append(Zone(name, kind, polygon))
 
 
-def _text(frame: gpd.GeoDataFrame, column: Any, row: int) -> str:
-    if column is None:
-        return ""
-    value = frame[column].iloc[row - 1]
+def _kind_hint(kind: str) -> str:
+    near = difflib.get_close_matches(kind, ZONE_KINDS, 1)
+    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    return f"use {', '.join(ZONE_KINDS)}, or leave it empty{meant}"
+
+
+def _check_names(source: str, zones: list[Zone]) -> None:
+    rows: dict[str, int] = {}
+    for row, zone in enumerate(zones, start=1):
+        if zone.name in rows:
+            raise ZonesError(
+                f"{source}: the zones of rows {rows[zone.name]} and {row} are both named "
+                f"'{zone.name}'; counts are given by name, so give each its own"
+            )
+        rows[zone.name] = row
+
+
+def _text(frame: gpd.GeoDataFrame, column: Any, index: int) -> str:
+    """A cell as one line of text without control characters, in composed form (NFC)."""
+    value = frame[column].iloc[index] if column is not None else None
     if value is None or value != value:  # noqa: PLR0124 - NaN is the value that is not itself
         return ""
-    return unicodedata.normalize("NFC", str(value)).strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # whole numbers with an empty cell among them come as floats
+    text = CONTROL_CHARACTERS.sub(" ", unicodedata.normalize("NFC", str(value)))
+    return " ".join(text.split())
+
+
+def _valid(shape: BaseGeometry) -> BaseGeometry:
+    """`shape` without self-crossings; both lobes of a figure eight are kept."""
+    if shape.is_valid:
+        return shape
+    return shapely.make_valid(shape, method="structure", keep_collapsed=False)
+
+
+def _near_longitude(shape: BaseGeometry, longitude_deg: float) -> BaseGeometry:
+    """The same place, every part in the turn of the globe that is nearest to a longitude."""
+    moved = []
+    for part in shapely.get_parts(shape):
+        turns = round((longitude_deg - part.centroid.x) / 360.0)
+        shift = np.array([360.0 * turns, 0.0])
+        moved.append(shapely.transform(part, lambda points, by=shift: points + by))
+    return shapely.MultiPolygon(moved)
 
 
 def _polygonal(shape: BaseGeometry) -> BaseGeometry:
     """The polygons of a geometry as one polygon or multipolygon, lines and points left out."""
-    flat = shapely.force_2d(shape)
-    parts = [p for p in shapely.get_parts(flat, return_index=False) if p.geom_type == "Polygon"]
-    nested = [p for p in shapely.get_parts(flat) if p.geom_type == "MultiPolygon"]
-    parts += [p for group in nested for p in shapely.get_parts(group)]
+    parts = [
+        part
+        for part in shapely.get_parts(shapely.get_parts(shapely.force_2d(shape)))
+        if part.geom_type == "Polygon" and part.area > 0
+    ]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
