@@ -7,18 +7,40 @@ Examples:
     (256, 256, 3)
 """
 
-from detector.data.synthetic.scene import RenderedScene, render, render_content
-from detector.data.synthetic.spec import (
-    LayoutSpec,
-    PlaceSpec,
-    PortSpec,
-    SensorSpec,
-    SkySpec,
-    TrafficSpec,
-)
-from detector.data.synthetic.story import Story, StoryLook, StorySite, Visit, demo_story
-from detector.data.synthetic.truth import TruthObject, count_truth, truth_classes, truth_corners
-from detector.data.synthetic.write import write_scene, write_vector
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from detector.data.synthetic.demo import demo_story, tell_chain
+    from detector.data.synthetic.scene import RenderedScene, render, render_content
+    from detector.data.synthetic.spec import (
+        LayoutSpec,
+        PlaceSpec,
+        PortSpec,
+        SensorSpec,
+        SkySpec,
+        TrafficSpec,
+    )
+    from detector.data.synthetic.story import Story, StoryLook, StorySite, Visit
+    from detector.data.synthetic.truth import (
+        TruthObject,
+        count_truth,
+        truth_classes,
+        truth_corners,
+    )
+    from detector.data.synthetic.write import write_scene, write_vector
+    from detector.data.synthetic.zone_truth import zone_truth
+
+# Looked up on first use: the command line reads the specs without loading any raster library.
+_HOMES = {
+    "demo": ("demo_story", "tell_chain"),
+    "scene": ("RenderedScene", "render", "render_content"),
+    "spec": ("LayoutSpec", "PlaceSpec", "PortSpec", "SensorSpec", "SkySpec", "TrafficSpec"),
+    "story": ("Story", "StoryLook", "StorySite", "Visit"),
+    "truth": ("TruthObject", "count_truth", "truth_classes", "truth_corners"),
+    "write": ("write_scene", "write_vector"),
+    "zone_truth": ("zone_truth",),
+}
 
 __all__ = [
     "LayoutSpec",
@@ -37,8 +59,17 @@ __all__ = [
     "demo_story",
     "render",
     "render_content",
+    "tell_chain",
     "truth_classes",
     "truth_corners",
     "write_scene",
     "write_vector",
+    "zone_truth",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

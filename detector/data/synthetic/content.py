@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,14 +74,21 @@ class Content:
         return replace(self, ships=ships)
 
 
-def populate(site: Site, spec: PortSpec, seed: int) -> Content:
-    """Draw what is there at one moment."""
+def populate(site: Site, spec: PortSpec, seed: int, there: Sequence[PlacedShip] = ()) -> Content:
+    """Draw what is there at one moment.
+
+    Args:
+        site: fixed ground.
+        spec: how much there is.
+        seed: of all draws.
+        there: ships that others on open water keep clear of; they are not in the result.
+    """
     traffic = spec.traffic
     ships: list[PlacedShip] = []
     for berth in site.berths:
         ships += fill_berth(berth, traffic, seed)
     ships += _moored_boats(site, traffic, seed)
-    ships += _on_open_water(site, spec, ships, seed)
+    ships += _on_open_water(site, spec, [*ships, *there], seed)
     bays = {
         block.block_id: draw_bays(
             stream(seed, "fill", block.block_id),

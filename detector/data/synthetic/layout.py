@@ -30,7 +30,7 @@ def lay_out(spec: PortSpec, seed: int) -> Site:
     draft = SiteDraft(frame, _extent(spec, frame), generator, spec.gsd_m, seed)
     kinds = spec.layout.sectors
     u_min, u_max, v_min, v_max = draft.extent
-    if v_max > 0 or kinds == ("railhead",):
+    if v_max > 0 or "railhead" in kinds:
         count = max(1, len(kinds) if kinds else round((u_max - u_min) / spec.layout.sector_m))
         cycle = max(count, int(np.ceil((u_max - u_min) / spec.layout.sector_m / count)) * count)
         edges = np.linspace(u_min - SLACK_M, u_max + SLACK_M, cycle + 1)

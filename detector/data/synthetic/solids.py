@@ -46,6 +46,29 @@ class Solids:
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
+    def each_bounds(self) -> Points:
+        """`(N, 4)` x_min, y_min, x_max, y_max of every outline, metres."""
+        if not len(self):
+            return np.zeros((0, 4))
+        low = np.minimum.reduceat(self.points, self.starts[:-1], axis=0)
+        high = np.maximum.reduceat(self.points, self.starts[:-1], axis=0)
+        return np.concatenate([low, high], axis=1)
+
+    def select(self, index: NDArray[np.int64]) -> Solids:
+        """The solids at `index`, in its order."""
+        counts = self.counts[index]
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        inside = np.arange(int(starts[-1])) - np.repeat(starts[:-1], counts)
+        points = self.points[np.repeat(self.starts[index], counts) + inside]
+        return Solids(
+            points,
+            starts,
+            self.base_m[index],
+            self.top_m[index],
+            self.colours[index],
+            self.floating[index],
+        )
+
     def placed(self, centre: Points, angle: float) -> Solids:
         """The solids turned by `angle` (radians, x to y), their origin moved to `centre`."""
         cos, sin = np.cos(angle), np.sin(angle)

@@ -86,9 +86,9 @@ def surroundings(
     generator = stream(site.seed, "water")
     drawn = WATER_COLOURS[int(generator.integers(len(WATER_COLOURS)))]
     moving = tuple(ship for ship in ships if ship.speed_ms > 0)
-    return Surroundings(
-        spec, seed, frame, site, spec.sky.water_rgb or drawn, _shallow(spec, site), moving
-    )
+    red, green, blue = spec.sky.water_rgb or drawn
+    water = (float(red), float(green), float(blue))
+    return Surroundings(spec, seed, frame, site, water, _shallow(spec, site), moving)
 
 
 def dress(drawn: Drawn, window: PixelWindow, around: Surroundings) -> NDArray[np.float32]:
@@ -120,7 +120,7 @@ def _relief(drawn: Drawn, window: PixelWindow, around: Surroundings) -> NDArray[
     """Relative brightness of ground and things, `(h, w)`."""
     gsd, seed = around.frame.gsd_m, around.site.seed
     # the ground's textures belong to the ground: they move with a geolocation error
-    shift = np.array(around.spec.sensor.shift_m) / gsd
+    shift = around.spec.sensor.shift_m / gsd
     materials = _materials(window, around)
     relief = np.zeros(materials.shape, np.float32)
     for i, (name, slope, shortest, metres) in enumerate(GROUND_TEXTURES):

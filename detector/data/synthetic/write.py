@@ -45,7 +45,7 @@ def write_scene(scene: RenderedScene, path: Path) -> Path:
         Path of the raster.
     """
     if path.suffix.lower() not in (".tif", ".tiff"):
-        path = path / f"{scene_stem(scene.spec, scene.acquired)}.tif"
+        path = path / f"{scene_stem(scene.spec)}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
     stem = path.with_suffix("")
     clouded = scene.spec.sky.cloud_fraction > 0
@@ -69,9 +69,9 @@ def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
     return path
 
 
-def scene_stem(spec: PortSpec, acquired: datetime) -> str:
+def scene_stem(spec: PortSpec) -> str:
     """Name of a scene's files, without an ending."""
-    return f"{spec.name}_{acquired:%Y-%m-%d}"
+    return f"{spec.name}_{spec.sky.time:%Y-%m-%d}"
 
 
 def stac_item(spec: PortSpec, seed: int, acquired: datetime, name: str) -> dict[str, Any]:

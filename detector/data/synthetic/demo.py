@@ -1,0 +1,148 @@
+"""The story of the demo, and how a story is told on one site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from detector.data.synthetic.cargo import Bays
+from detector.data.synthetic.content import Content, populate
+from detector.data.synthetic.layout import lay_out
+from detector.data.synthetic.prepared import prepare, zones_table
+from detector.data.synthetic.schedule import consignment, drifting_yards, schedule, ships_on
+from detector.data.synthetic.site import Site, YardBlock
+from detector.data.synthetic.spec import LayoutSpec, PlaceSpec, PortSpec, TrafficSpec
+from detector.data.synthetic.story import Story, StoryLook, StorySite, Visit
+from detector.data.synthetic.streams import stream
+
+START = datetime(2026, 9, 2, 2, 12, tzinfo=UTC)
+DEMO_DAYS = (0, 4, 9, 13, 18, 22, 27, 31)
+DEMO_CLOUDS = (0.0, 0.0, 0.14, 0.0, 0.0, 0.38, 0.0, 0.05)
+SHIFT_M = 5.0  # standard deviation of a look's geolocation error
+LARGEST_SHIFT_M = 15.0
+LEAVES_PORT = 3  # the consignment is in the port on the dates before this one
+REACHES_RAILHEAD = 4  # and at the railhead from this one
+
+DEMO_PORT = PortSpec(
+    name="port",
+    width=1800,
+    height=1400,
+    gsd_m=0.5,
+    place=PlaceSpec("EPSG:32652", 130.302, 42.231),
+    layout=LayoutSpec(["container", "general"], 470.0, -14.0, 0.52),
+    traffic=TrafficSpec(anchored_per_km2=4.0, under_way_per_km2=2.0, boats_per_km2=6.0),
+)
+DEMO_RAILHEAD = PortSpec(
+    name="railhead",
+    width=1400,
+    height=1000,
+    gsd_m=0.5,
+    place=PlaceSpec("EPSG:32652", 130.412, 42.402),
+    layout=LayoutSpec(["railhead"], 700.0, 11.0, 0.5),
+)
+
+
+def demo_story(seed: int = 7) -> Story:
+    """The story of the demo: a port and a railhead, eight dates in a month, clouds on three.
+
+    One consignment of containers stands in the port until the third date and at the railhead from
+    the fifth.
+    """
+    return tell_chain([DEMO_PORT, DEMO_RAILHEAD], seed, DEMO_DAYS, DEMO_CLOUDS)
+
+
+def tell_chain(
+    specs: Sequence[PortSpec], seed: int, days: Sequence[float], clouds: Sequence[float]
+) -> Story:
+    """A story on several sites; containers travel from the first to the last.
+
+    Args:
+        specs: of the sites' scenes; time, light, clouds and shift are set for every date.
+        seed: of layout and schedule.
+        days: days after `START`, ascending.
+        clouds: cloud fraction of every date.
+    """
+    grounds = [lay_out(spec, seed) for spec in specs]
+    goods: list[dict[int, tuple[YardBlock, Bays]]] = [{} for _ in specs]
+    travel = consignment(grounds[0], grounds[-1], seed) if len(specs) > 1 else None
+    if travel is not None:
+        (first, second), bays = travel
+        goods[0] = dict.fromkeys(range(min(LEAVES_PORT, len(days))), (first, bays))
+        goods[-1] = dict.fromkeys(range(REACHES_RAILHEAD, len(days)), (second, bays))
+        empty = replace(bays, tiers=np.zeros_like(bays.tiers))
+        goods[0] |= dict.fromkeys(range(LEAVES_PORT, len(days)), (first, empty))
+        goods[-1] |= dict.fromkeys(range(min(REACHES_RAILHEAD, len(days))), (second, empty))
+    told = [
+        _tell(spec, ground, seed, list(zip(days, clouds, strict=True)), here)
+        for spec, ground, here in zip(specs, grounds, goods, strict=True)
+    ]
+    return Story(
+        tuple(site for site, _ in told), tuple(visit for _, visits in told for visit in visits)
+    )
+
+
+def _tell(
+    spec: PortSpec,
+    site: Site,
+    seed: int,
+    dates: Sequence[tuple[float, float]],
+    goods: dict[int, tuple[YardBlock, Bays]],
+) -> tuple[StorySite, list[Visit]]:
+    """One site: its looks, with the goods that stand in one block on given dates, and visits."""
+    stays = schedule(site, seed, dates[-1][0])
+    yards = drifting_yards(site, seed, len(dates), spec.traffic.tiers_max)
+    looks = []
+    for i, (day, cloud) in enumerate(dates):
+        here = _look_spec(spec, seed, i, day, cloud)
+        scene_seed = seed * 1000 + i
+        lying = ships_on(stays, day)
+        passing = populate(replace(site, berths=(), blocks=()), here, scene_seed, lying)
+        ground, bays = site, yards[i]
+        if i in goods:
+            block, containers = goods[i]
+            ground = _with_block(site, block)
+            bays = {**bays, block.block_id: containers}
+        content = Content((*lying, *passing.ships), bays, passing.lorries)
+        looks.append(StoryLook(day, here, content, scene_seed, ground))
+    visits = [
+        Visit(
+            spec.name,
+            stay.berth.zone,
+            stay.ship.ship_id,
+            stay.ship.design.kind,
+            stay.ship.design.length_m,
+            stay.first_day,
+            stay.last_day,
+        )
+        for stay in stays
+        if stay.last_day > 0
+    ]
+    zones = zones_table(prepare(spec, site, Content(), seed))
+    return StorySite(spec.name, zones, tuple(looks)), visits
+
+
+def _with_block(site: Site, block: YardBlock) -> Site:
+    """The site with a block replaced by one of the same id."""
+    blocks = tuple(block if old.block_id == block.block_id else old for old in site.blocks)
+    return replace(site, blocks=blocks)
+
+
+def _look_spec(spec: PortSpec, seed: int, index: int, day: float, cloud: float) -> PortSpec:
+    """The spec of one date: time, light, weather, and where the scene thinks it lies."""
+    generator = stream(seed, "look", spec.name, index)
+    shift = np.clip(generator.normal(0, SHIFT_M, 2), -LARGEST_SHIFT_M / 1.5, LARGEST_SHIFT_M / 1.5)
+    when = START + timedelta(days=day, minutes=float(generator.uniform(-25, 25)))
+    sky = replace(
+        spec.sky,
+        acquired=when.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        sun_elevation_deg=float(generator.uniform(38, 52)),
+        sun_azimuth_deg=float(generator.uniform(140, 165)),
+        haze=float(generator.uniform(0.02, 0.12)),
+        wind_ms=float(generator.uniform(2.5, 8)),
+        cloud_fraction=cloud,
+    )
+    sensor = replace(spec.sensor, shift_x_m=float(shift[0]), shift_y_m=float(shift[1]))
+    return replace(spec, sky=sky, sensor=sensor)

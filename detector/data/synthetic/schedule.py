@@ -1,0 +1,153 @@
+"""Who comes and goes: stays at berths, shifts of berth, blocks that grow, shrink and travel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detector.data.synthetic.cargo import Bays, draw_bays
+from detector.data.synthetic.content import PlacedShip, lie_along
+from detector.data.synthetic.ships import ShipDesign, draw_design
+from detector.data.synthetic.site import Berth, Site, YardBlock
+from detector.data.synthetic.streams import stream
+
+STAY_DAYS = (3.0, 9.0)
+BETWEEN_ARRIVALS_DAYS = 2.6
+MEETING_M = 14.0  # free water between two ships at one berth
+SHIFTING = 0.2  # share of ships that go on to another berth
+PLACE_STEP_M = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A ship at a berth.
+
+    Attributes:
+        berth: where.
+        first_day: when it came.
+        last_day: when it went.
+        ship: how it lies.
+    """
+
+    berth: Berth
+    first_day: float
+    last_day: float
+    ship: PlacedShip
+
+
+def schedule(site: Site, seed: int, last_day: float) -> list[Stay]:
+    """All stays at the berths of a site from before day 0 to after the last day."""
+    stays: list[Stay] = []
+    for berth in site.berths:
+        generator = stream(seed, "stays", berth.berth_id)
+        day, number = -STAY_DAYS[1], 0
+        while day < last_day:
+            design = _fit(draw_design(generator, str(generator.choice(berth.kinds))), berth)
+            gone = day + float(generator.uniform(*STAY_DAYS))
+            at = _free_place(berth, design, (day, gone), stays)
+            if at is not None:
+                ship = lie_along(berth, design, at, 1, generator, number)[0]
+                stays.append(Stay(berth, day, gone, ship))
+                number += 1
+            day += float(generator.exponential(BETWEEN_ARRIVALS_DAYS))
+    return stays + _shifts(site, seed, stays)
+
+
+def ships_on(stays: Sequence[Stay], day: float) -> list[PlacedShip]:
+    """Ships that lie at a berth on a day."""
+    return [stay.ship for stay in stays if stay.first_day <= day < stay.last_day]
+
+
+def drifting_yards(site: Site, seed: int, dates: int, tiers_max: int) -> list[dict[str, Bays]]:
+    """Containers on every date: each block has a level that moves with time; trains change."""
+    yards: list[dict[str, Bays]] = [{} for _ in range(dates)]
+    for block in site.blocks:
+        generator = stream(seed, "yards", block.block_id)
+        full = draw_bays(generator, block.shape, 0.97, 1 if block.wagons else tiers_max)
+        order = _filling_order(generator, block.shape[0])
+        level = float(generator.uniform(0.4, 0.85))
+        trend = float(generator.normal(0.0, 0.06))
+        for i in range(dates):
+            if block.wagons and generator.random() < 0.4:
+                level = float(generator.uniform(0, 1))  # another train
+            share = float(np.clip(level + trend * i + generator.normal(0, 0.03), 0, 1))
+            tiers = full.tiers * (order < share)[:, None]
+            yards[i][block.block_id] = replace(full, tiers=tiers)
+    return yards
+
+
+def consignment(
+    port: Site, railhead: Site, seed: int
+) -> tuple[tuple[YardBlock, YardBlock], Bays] | None:
+    """A block of the port and one of the railhead that hold the same containers, one after another.
+
+    Returns:
+        The two blocks, the second cut to the shape of the first, and what stands there; None where
+        no two blocks fit.
+    """
+    pairs = [
+        (small, large)
+        for small in port.blocks
+        for large in railhead.blocks
+        if not small.wagons and not large.wagons and min(small.shape) >= 2
+        if small.shape[0] <= large.shape[0] and small.shape[1] <= large.shape[1]
+    ]
+    if not pairs:
+        return None
+    first, second = max(pairs, key=lambda pair: pair[0].shape[0] * pair[0].shape[1])
+    bays = draw_bays(stream(seed, "consignment"), first.shape, 1.0, 3)
+    full = np.maximum(bays.tiers, 1)
+    return (first, replace(second, shape=first.shape)), replace(bays, tiers=full)
+
+
+def _filling_order(generator: np.random.Generator, bays: int) -> np.ndarray:
+    """`(bays,)` in [0, 1): blocks fill from one end, not bay by bay at random."""
+    order = np.arange(bays) / bays
+    if generator.random() < 0.5:
+        order = order[::-1]
+    return np.clip(order + generator.normal(0, 0.12, bays), 0, 0.999)
+
+
+def _shifts(site: Site, seed: int, stays: list[Stay]) -> list[Stay]:
+    """Ships that go on to another berth of the site and stay there for some days."""
+    moved: list[Stay] = []
+    generator = stream(seed, "shifts")
+    for stay in stays:
+        others = [berth for berth in site.berths if berth is not stay.berth]
+        if generator.random() >= SHIFTING or not others:
+            continue
+        berth = others[int(generator.integers(len(others)))]
+        gone = stay.last_day + float(generator.uniform(*STAY_DAYS))
+        design = stay.ship.design
+        at = _free_place(berth, design, (stay.last_day, gone), stays + moved)
+        if at is not None:
+            ship = lie_along(berth, design, at, 1, generator, 0)[0]
+            moved.append(Stay(berth, stay.last_day, gone, replace(ship, ship_id=stay.ship.ship_id)))
+    return moved
+
+
+def _fit(design: ShipDesign, berth: Berth) -> ShipDesign:
+    """The ship, made smaller where the berth is shorter."""
+    room = berth.length_m - 10
+    if design.length_m <= room:
+        return design
+    return replace(design, length_m=room, beam_m=design.beam_m * room / design.length_m)
+
+
+def _free_place(
+    berth: Berth, design: ShipDesign, days: tuple[float, float], stays: Sequence[Stay]
+) -> float | None:
+    """Middle of the first stretch of a berth that is free all the time, or None."""
+    along = (berth.end - berth.start) / berth.length_m
+    half = design.length_m / 2
+    taken = [
+        (float((stay.ship.centre - berth.start) @ along), stay.ship.design.length_m / 2)
+        for stay in stays
+        if stay.berth is berth and stay.first_day < days[1] and days[0] < stay.last_day
+    ]
+    for at in np.arange(half + 4, berth.length_m - half - 3, PLACE_STEP_M):
+        if all(abs(middle - at) > half + other + MEETING_M for middle, other in taken):
+            return float(at)
+    return None
