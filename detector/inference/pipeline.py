@@ -29,7 +29,7 @@ from detector.inference.frame import PlanFrame
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings
-from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
+from detector.tiling.plan import LONGEST_SHIP_M, PlanSettings, TilePlan, plan_tiles
 from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
@@ -42,7 +42,7 @@ class PipelineSettings:
     Attributes:
         readers: threads that read tiles.
         queue: batches read ahead of the network; with the tile size it bounds the memory.
-        merge: thresholds of the merge.
+        merge: thresholds of the merge; the tiles overlap by what its longest ship needs.
     """
 
     readers: int = 2
@@ -65,13 +65,50 @@ class Advance:
     boxes: int
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedScene:
+    """What is settled of a scene before its tiles are read.
+
+    Attributes:
+        frame: pixels that are square on the ground.
+        coverage: valid part of the scene.
+        plan: tiles, in the frame.
+    """
+
+    frame: PlanFrame
+    coverage: Coverage
+    plan: TilePlan
+
+
+def prepare_scene(
+    scene: Scene,
+    detector: Detector,
+    settings: PipelineSettings | None = None,
+    area: BaseGeometry | None = None,
+) -> PreparedScene:
+    """Plan the tiles of a scene.
+
+    Args:
+        scene: open.
+        detector: its card tells tile size and gsd.
+        settings: tell the longest ship.
+        area: look only where this geometry is, file pixels; None looks everywhere.
+
+    Raises:
+        SceneError: the scene is damaged.
+    """
+    frame, coverage = PlanFrame.of(scene.info), Coverage.of(scene)
+    longest_m = (settings or PipelineSettings()).merge.longest_ship_m
+    plan = plan_scene(frame, coverage, detector, longest_ship_m=longest_m, area=area)
+    return PreparedScene(frame, coverage, plan)
+
+
 def predict_scene(
     scene: Scene,
     detector: Detector,
     settings: PipelineSettings | None = None,
     *,
-    area: BaseGeometry | None = None,
-    plan: TilePlan | None = None,
+    prepared: PreparedScene | None = None,
     on_advance: Callable[[Advance], None] | None = None,
 ) -> Detections:
     """Find every object of a scene once.
@@ -80,8 +117,7 @@ def predict_scene(
         scene: open; the reader threads open it again for themselves.
         detector: of any backend.
         settings: threads and queue.
-        area: look only where this geometry is, file pixels; None looks everywhere.
-        plan: tiles to use, plan frame; by default what `plan_scene` gives.
+        prepared: frame, coverage and tiles; by default `prepare_scene` makes them.
         on_advance: called from the calling thread.
 
     Returns:
@@ -91,10 +127,8 @@ def predict_scene(
         SceneError: the scene is damaged.
     """
     settings = settings or PipelineSettings()
-    frame = PlanFrame.of(scene.info)
-    coverage = Coverage.of(scene)
-    if plan is None:
-        plan = plan_scene(frame, coverage, detector, area)
+    prepared = prepared or prepare_scene(scene, detector, settings)
+    frame, plan = prepared.frame, prepared.plan
     merger = Merger(plan, settings.merge)
     tell = on_advance or (lambda advance: None)
     with ExitStack() as stack:
@@ -109,15 +143,25 @@ def predict_scene(
                 tell(pending.popleft().result())
         for future in pending:
             tell(future.result())
-    return assemble(merger.finish(), scene.info, frame, coverage)
+    return assemble(merger.finish(), scene.info, frame, prepared.coverage)
 
 
 def plan_scene(
-    frame: PlanFrame, coverage: Coverage, detector: Detector, area: BaseGeometry | None = None
+    frame: PlanFrame,
+    coverage: Coverage,
+    detector: Detector,
+    *,
+    longest_ship_m: float = LONGEST_SHIP_M,
+    area: BaseGeometry | None = None,
 ) -> TilePlan:
     """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given."""
     card = detector.card
-    settings = PlanSettings.for_scene(frame.gsd_m, tile_px=card.tile_px, read_gsd_m=card.gsd_read_m)
+    settings = PlanSettings.for_scene(
+        frame.gsd_m,
+        tile_px=card.tile_px,
+        read_gsd_m=card.gsd_read_m,
+        longest_m=longest_ship_m,
+    )
     if area is not None:
         shapely.prepare(area)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,6 @@ class DetectorSettings:
         batch: tiles a batch; None for the device's default.
         threads: CPU threads; None for all that the process may use.
         conf: one threshold for all classes, over the card's.
-        conf_by_class: thresholds of single classes, over `conf`.
         iou: duplicate IoU inside a tile, over the card's.
     """
 
@@ -51,7 +49,6 @@ class DetectorSettings:
     batch: int | None = None
     threads: int | None = None
     conf: float | None = None
-    conf_by_class: Mapping[str, float] = field(default_factory=dict)
     iou: float | None = None
 
 
@@ -63,16 +60,25 @@ class Detector:
         batch: tiles a batch; shorter batches are padded, so that equal tiles give equal boxes.
         backend: `name` and `device` tell where it runs.
         conf: `(classes,)` score thresholds in use.
+        iou: exact polygon IoU over which two boxes of one tile are duplicates.
+        threads: CPU threads that the backend may use.
     """
 
     def __init__(
-        self, card: ModelCard, backend: Backend, batch: int, conf: NDArray[np.float32], iou: float
+        self,
+        card: ModelCard,
+        backend: Backend,
+        batch: int,
+        conf: NDArray[np.float32],
+        iou: float,
+        threads: int,
     ) -> None:
         self.card = card
         self.batch = batch
         self.backend = backend
         self.conf = conf
-        self._iou = iou
+        self.iou = iou
+        self.threads = threads
 
     def detect(self, tiles: NDArray[np.uint8]) -> list[Boxes]:
         """Boxes of every tile.
@@ -104,7 +110,7 @@ class Detector:
 
     def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
         """Boxes of every tile from raw predictions; the light half of `detect`."""
-        return [decode_tile(tile, self.conf, self._iou) for tile in raw]
+        return [decode_tile(tile, self.conf, self.iou) for tile in raw]
 
 
 def load_detector(settings: DetectorSettings) -> Detector:
@@ -128,7 +134,8 @@ def load_detector(settings: DetectorSettings) -> Detector:
     else:
         backend = TorchBackend(network, device, threads)
     iou = card.iou if settings.iou is None else settings.iou
-    return Detector(card, backend, batch, _thresholds(card, settings), iou)
+    conf = [card.conf[n] if settings.conf is None else settings.conf for n in card.classes]
+    return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads)
 
 
 def find_weights(name: str) -> Path:
@@ -154,14 +161,6 @@ def find_weights(name: str) -> Path:
         known = ", ".join(sorted(p.stem for p in shipped.glob("*.safetensors"))) or "none"
         raise WeightsError(f"weights '{name}' are not shipped; there are: {known}; or give a path")
     return candidate
-
-
-def _thresholds(card: ModelCard, settings: DetectorSettings) -> NDArray[np.float32]:
-    general = (
-        dict(card.conf) if settings.conf is None else dict.fromkeys(card.classes, settings.conf)
-    )
-    chosen = {**general, **settings.conf_by_class}
-    return np.array([chosen[name] for name in card.classes], np.float32)
 
 
 def _padded(tiles: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:

@@ -19,7 +19,13 @@ from detector.geometry.boxes import Corners, centres, corners_from_xywhr, iou_ma
 from detector.inference.assemble import find_deck_cargo
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
-from detector.inference.pipeline import Advance, PipelineSettings, plan_scene, predict_scene
+from detector.inference.pipeline import (
+    Advance,
+    PipelineSettings,
+    plan_scene,
+    predict_scene,
+    prepare_scene,
+)
 from detector.scenes.scene import open_scene
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
@@ -127,7 +133,8 @@ def test_an_area_limits_what_is_read(tmp_path: Path) -> None:
     area = shapely.box(0, 0, 300, 400)
     detector, whole = BlobDetector(), BlobDetector()
     with open_scene(path) as scene:
-        found = predict_scene(scene, detector, area=area)
+        prepared = prepare_scene(scene, detector, area=area)  # type: ignore[arg-type]
+        found = predict_scene(scene, detector, prepared=prepared)
         everything = predict_scene(scene, whole)
     assert sum(detector.batches) < 0.5 * sum(whole.batches)
     inside = centres(everything.corners)[:, 0] < 300

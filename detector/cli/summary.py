@@ -1,0 +1,102 @@
+"""What a run prints when it is done."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from detector.inference.run import RunSummary
+
+MAX_ROWS = 60  # more are in counts.csv
+
+
+def print_summary(summary: RunSummary, *, as_json: bool) -> None:
+    """Print the counts of a run to stdout, and what could not be done.
+
+    Args:
+        summary: of the run.
+        as_json: one object for machines instead of a table.
+    """
+    if as_json:
+        print(json.dumps(_content(summary), ensure_ascii=False))
+        return
+    counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
+    if counts is not None:
+        _print_table(headline(counts))
+    for record in summary.failed:
+        print(f"failed: {record.reason}")
+    done = len(summary.records) - len(summary.failed)
+    resumed = f", {summary.resumed} of them from an earlier run" if summary.resumed else ""
+    print(f"{done} of {len(summary.records)} scenes done{resumed}; results in {summary.out}")
+    for record in summary.records[:1]:
+        if record.status == "done":
+            print(f"look at {summary.out / record.scene_id / 'overlay.png'}")
+
+
+def headline(counts: pd.DataFrame) -> pd.DataFrame:
+    """One row a scene and zone: ships, stacks, what was seen.
+
+    Args:
+        counts: as `detector.counting.counts.counts_table` makes them.
+
+    Returns:
+        Columns `scene`, `date`, `zone`, `ships`, `stacks`, `observed`, `status`; counts are text,
+        a dash where unseen.
+    """
+    total = counts[counts["length_class"] == "all"]
+    rows = []
+    for (scene_id, zone), group in total.groupby(["scene_id", "zone"], sort=False):
+        first = group.iloc[0]
+        found = dict(zip(group["class"], group["count"], strict=True))
+        rows.append(
+            {
+                "scene": scene_id,
+                "date": f"{first['acquired']:%Y-%m-%d}"
+                if pd.notna(first["acquired"])
+                else "unknown",
+                "zone": zone or "whole scene",
+                "ships": _number(found["ship"]),
+                "stacks": _number(found["container_stack"]),
+                "observed": f"{100 * first['observed_fraction']:.0f} %",
+                "status": first["status"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _number(count: Any) -> str:
+    return "-" if pd.isna(count) else str(count)
+
+
+def _print_table(table: pd.DataFrame) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for name in table.columns:
+        shown.add_column(
+            name, justify="right" if name in ("ships", "stacks", "observed") else "left"
+        )
+    for row in table.head(MAX_ROWS).itertuples(index=False):
+        shown.add_row(*(escape(str(value)) for value in row))
+    Console().print(shown)
+    if len(table) > MAX_ROWS:
+        print(f"… and {len(table) - MAX_ROWS} rows more in counts.csv")
+
+
+def _content(summary: RunSummary) -> dict[str, object]:
+    return {
+        "out": str(summary.out),
+        "done": len(summary.records) - len(summary.failed),
+        "resumed": summary.resumed,
+        "failed": [{"path": r.path, "reason": r.reason} for r in summary.failed],
+        "scenes": [
+            {"path": r.path, "scene_id": r.scene_id, "ships": r.ships, "stacks": r.container_stacks}
+            for r in summary.records
+            if r.status == "done"
+        ],
+    }
