@@ -209,28 +209,22 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     x_min, y_min, x_max, y_max = inside.bounds
     column, row = math.floor(x_min), math.floor(y_min)
     window = PixelWindow(column, row, math.ceil(x_max) - column, math.ceil(y_max) - row)
-    size = _mask_size(window, finest=MASK_FINE_SIDE_PX / max(window.width, window.height))
+    size = _mask_size(window, cells=math.ceil(MASK_FINE_SIDE_PX / max(window.width, window.height)))
     mask = _rasterize(inside, window, size)
     seen = scene.observation(window, size).seen
     return Seen(float(seen[mask].mean() * inside.area / shape.area), cloud_known)
 
 
-def _mask_size(window: PixelWindow, finest: float = 1.0) -> tuple[int, int]:
-    """Cells of the grid, at most `MASK_SIDE_PX` a side; a small one has `finest` cells a pixel."""
-    scale = max(1.0, finest)
-    return (
-        min(MASK_SIDE_PX, math.ceil(window.width * scale)),
-        min(MASK_SIDE_PX, math.ceil(window.height * scale)),
-    )
+def _mask_size(window: PixelWindow, cells: int = 1) -> tuple[int, int]:
+    """Size of the grid: `cells` a pixel and side, but at most `MASK_SIDE_PX` a side."""
+    return min(MASK_SIDE_PX, window.width * cells), min(MASK_SIDE_PX, window.height * cells)
 
 
 def _rasterize(
     shape: BaseGeometry, window: PixelWindow, size: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Cells `(height, width)` whose centres lie in a polygon (file pixels), at least one."""
-    cell = Affine.translation(window.col, window.row) * Affine.scale(
-        window.width / size[0], window.height / size[1]
-    )
+    cell = Affine(window.width / size[0], 0.0, window.col, 0.0, window.height / size[1], window.row)
     for all_touched in (False, True):  # a polygon thinner than a cell may hold no centre
         mask = rasterize(
             [(shape, 1)], (size[1], size[0]), transform=cell, all_touched=all_touched, dtype="uint8"

@@ -148,16 +148,6 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
     return tuple(placed)
 
 
-def misfit_warning(zones: Zones, placed: tuple[Zone, ...], scene: Scene) -> str | None:
-    """One sentence where none of the zones (file pixels) meets the scene, else None."""
-    raster = shapely.box(0, 0, scene.info.width, scene.info.height)
-    if not placed or any(zone.shape.intersection(raster).area > 0 for zone in placed):
-        return None
-    return (
-        f"{scene.info.path}: no zone of {zones.source} meets the scene; all of them are unobserved"
-    )
-
-
 def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[np.int64]]:
     """Which boxes lie in each zone: those whose centre it holds; overlapping zones share them.
 
