@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 import traceback
@@ -26,8 +25,6 @@ from detector.errors import ConfigError, QuaywatchError
 COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
 }
-
-logger = logging.getLogger(__name__)
 
 
 def entry_point() -> None:
@@ -57,8 +54,7 @@ def main(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except Exception:
-        # the last resort of the whole program: whatever it is, it reaches run.log and the user
-        logger.debug("unexpected error", exc_info=True)
+        # the last resort of the whole program; run.log has it already
         traceback.print_exc()
         print("detector: this is an error of the program; please report it", file=sys.stderr)
         return EXIT_INTERNAL_ERROR

@@ -2,19 +2,115 @@
 
 from __future__ import annotations
 
-from detector.cli.command import EXIT_DONE, Command
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
+from detector.cli.console import make_progress
+from detector.config.logging import configure_logging, log_to_file
 from detector.config.schema import PredictConfig
+from detector.errors import ConfigError, QuaywatchError
+
+if TYPE_CHECKING:
+    from detector.inference.run import RunSettings, RunSummary
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
 zones are given, for each zone. PATHS are scenes in any format that GDAL reads (GeoTIFF, COG, JP2,
-PNG, JPEG, VRT, /vsicurl/…), folders (all scenes below them), or .txt files with one path a line.
+PNG, JPEG, VRT, /vsicurl/…), folders (all scenes in and below them), or .txt files with one path a
+line. Scenes that are done already are not done again, so a run that was stopped goes on.
 """
+LOG_FILE = "run.log"
+
+logger = logging.getLogger(__name__)
 
 
 def run(config: PredictConfig) -> int:
-    """Run the pipeline on the scenes of `config`."""
-    return EXIT_DONE
+    """Run the pipeline on the scenes of `config` and print the counts.
+
+    Raises:
+        QuaywatchError: nothing could be done; one sentence says why.
+    """
+    if not config.paths:
+        raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
+    configure_logging(config.log, quiet=config.quiet)
+    out = Path(config.out)
+    with _run_log(out):
+        from detector.cli.summary import print_summary
+        from detector.inference.run import predict_paths
+
+        progress = make_progress(config.log, quiet=config.quiet)
+        summary = predict_paths(to_settings(config), progress)
+        print_summary(summary, as_json=config.log == "json")
+        return _exit_code(summary)
+
+
+def to_settings(config: PredictConfig) -> RunSettings:
+    """The options as the pipeline's own settings."""
+    from detector.inference.pipeline import PipelineSettings
+    from detector.inference.run import RunSettings
+    from detector.models.backends import BackendName
+    from detector.models.detector import DetectorSettings
+    from detector.scenes.metadata import parse_time
+    from detector.scenes.types import CloudOption, SceneOptions
+    from detector.tiling.merge import MergeSettings
+
+    scene, model, merge = config.scene, config.model, config.merge
+    return RunSettings(
+        paths=tuple(config.paths),
+        out=Path(config.out),
+        detector=DetectorSettings(
+            weights=model.weights,
+            device=config.device,
+            backend=cast(BackendName, config.backend),  # one of its choices
+            batch=config.batch,
+            threads=config.threads,
+            conf=model.conf,
+            iou=model.iou,
+        ),
+        zones=config.zones,
+        zones_only=config.zones_only,
+        overwrite=config.overwrite,
+        scene=SceneOptions(
+            bands=tuple(scene.bands) if scene.bands else None,
+            gsd_m=scene.gsd,
+            acquired=parse_time(scene.acquired),
+            clouds=cast(CloudOption, scene.clouds),  # one of its choices
+            nodata=scene.nodata,
+        ),
+        pipeline=PipelineSettings(
+            readers=config.readers,
+            queue=config.queue,
+            merge=MergeSettings(
+                match_iou=merge.match_iou,
+                longest_ship_m=merge.longest_ship_m,
+                longest_stack_m=merge.longest_stack_m,
+            ),
+        ),
+    )
+
+
+@contextmanager
+def _run_log(out: Path) -> Iterator[None]:
+    """Keep `run.log`, but leave no folder behind that holds nothing else."""
+    is_new = not out.exists()
+    try:
+        with log_to_file(out / LOG_FILE):
+            yield
+    except QuaywatchError:
+        if is_new and out.is_dir() and {file.name for file in out.iterdir()} <= {LOG_FILE}:
+            (out / LOG_FILE).unlink(missing_ok=True)
+            out.rmdir()
+        raise
+
+
+def _exit_code(summary: RunSummary) -> int:
+    if not summary.failed:
+        return EXIT_DONE
+    return EXIT_SOME_FAILED if len(summary.failed) < len(summary.records) else EXIT_BAD_INPUT
 
 
 COMMAND = Command(

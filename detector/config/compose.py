@@ -119,7 +119,7 @@ def _to_hydra(word: str, schema: type) -> str:
             f"'{word}': write {HYDRA_PREFIX.sub('', key)}=value; options are fixed, none can be "
             "added or removed"
         )
-    if key in groups:
+    if key in groups or (key in options and (conf_dir() / key).is_dir()):
         return f"{key}={_group_choice(key, value)}"
     if key not in options:
         raise unknown_key(key, options)
@@ -139,7 +139,7 @@ def _checked_grammar(hydra_word: str, word: str, opt: Option) -> str:
 def _typed(opt: Option, value: str) -> str:
     if value == "null" and opt.optional:
         return "null"
-    if value == "":
+    if value == "" and (opt.type is not str or opt.is_list or opt.path or opt.optional):
         hint = " (null unsets it)" if opt.optional else ""
         raise ConfigError(f"{opt.key}=: this option needs {article(opt.kind)}{hint}")
     if opt.is_list:

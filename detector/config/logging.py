@@ -39,21 +39,20 @@ def log_to_file(path: Path) -> Iterator[None]:
     An exception that leaves the block is written with its traceback and goes on.
 
     Args:
-        path: appended to, since a run may be resumed.
+        path: appended to, since a run may be resumed. While its folder does not exist, messages
+            wait in memory: a run that comes to nothing makes no folder.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    handler = _LateFileHandler(path)
     handler.setFormatter(_FileFormatter())
     loggers = [logging.getLogger(name) for name in (PACKAGE_LOGGER, WARNINGS_LOGGER)]
     logging.captureWarnings(True)
     for logger in loggers:
         logger.addHandler(handler)
     try:
+        handler.write_waiting()
         yield
     except BaseException:
         loggers[0].debug("the run stopped with an error", exc_info=True)
@@ -63,6 +62,31 @@ def log_to_file(path: Path) -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
         handler.close()
+
+
+class _LateFileHandler(logging.Handler):
+    """Appends to a file as soon as its folder is there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._waiting.append(self.format(record) + "\n")
+        self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Write what waits, if the folder is there."""
+        if not self._path.parent.is_dir():
+            return
+        try:
+            # opened each time: messages are few, and a crash loses none
+            with self._path.open("a", encoding="utf-8") as file:
+                file.writelines(self._waiting)
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        self._waiting.clear()
 
 
 class _StderrHandler(logging.Handler):

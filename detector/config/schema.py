@@ -48,13 +48,14 @@ class SceneConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TilingConfig:
-    """How a scene is cut into tiles, and when what two tiles see is one object."""
+class MergeConfig:
+    """When boxes of overlapping tiles are one object."""
 
-    longest_ship_m: float = option(
-        "longest ship to expect; shorter means less overlap, so faster", low=10, high=1000
+    match_iou: float = option(
+        "IoU, inside what both tiles see, from which two boxes are one object", above=0, high=1
     )
-    match_iou: float = option("IoU from which boxes of two tiles are one object", above=0, high=1)
+    longest_ship_m: float = option("cut ships are not joined beyond this length", above=0)
+    longest_stack_m: float = option("cut stacks are not joined beyond this length", above=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class PredictConfig:
     quiet: bool = option("no progress, only warnings and the result")
     model: ModelConfig
     scene: SceneConfig
-    tiling: TilingConfig
+    merge: MergeConfig
 
     def __post_init__(self) -> None:
         if self.zones_only and self.zones is None:

@@ -95,6 +95,21 @@ def test_the_file_is_appended_to_and_keeps_tracebacks(tmp_path: Path) -> None:
     assert text.endswith("ZeroDivisionError: cause\n")
 
 
+def test_messages_wait_for_the_folder(tmp_path: Path) -> None:
+    configure_logging("text", quiet=True)
+    file = tmp_path / "out" / "run.log"
+    with log_to_file(file):
+        logger.info("before")
+        assert not file.parent.exists()
+        file.parent.mkdir()
+        logger.info("after")
+    words = [line.rsplit(" ", 1)[1] for line in file.read_text().splitlines()]
+    assert words == ["before", "after"]
+    with log_to_file(tmp_path / "never" / "run.log"):
+        logger.info("nothing came of it")
+    assert not (tmp_path / "never").exists()
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"), log_to_file(tmp_path):
         pass
