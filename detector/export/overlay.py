@@ -1,0 +1,276 @@
+"""The picture of a result: the scene with its boxes, zones, legend, scale, north and date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry import Polygon
+
+from detector.counting.zones import OTHER_KIND
+from detector.detections import Detections
+from detector.errors import ConfigError
+from detector.export.atomic import atomic_path
+from detector.export.overlay_furniture import Entry, Furniture, Strips
+from detector.export.overlay_labels import Room, label_boxes, label_zone
+from detector.export.overlay_marks import (
+    Pen,
+    box_kinds,
+    draw_boxes,
+    draw_zone,
+    hatch_nodata,
+    hatch_unseen,
+)
+from detector.export.overlay_text import Style, elide
+from detector.export.overlay_view import (
+    View,
+    fit_view,
+    font_size_px,
+    north_direction,
+    scale_bar,
+)
+from detector.export.styles import ZONE_COLOUR
+from detector.geometry.windows import PixelWindow
+from detector.scenes.scene import Scene
+from detector.scenes.types import SceneInfo
+
+MIN_SIDE_PX = 640  # legend and scale need some room, also under a narrow scene
+MATTE: Final = (225, 225, 225)  # beside a picture that is narrower than its legend
+ZONE_NAME_PX = 1.1  # size of zone names, in font sizes
+ZONE_NAME_SHARE = 0.4  # longest zone name, of the picture's width
+LABEL_SIZE = 0.8  # of labels of ships, in font sizes
+LONGEST_CRS = 32  # a longer one is a definition, not a name
+PNG_COMPRESSION = 3  # of 9: a 48 MB picture in half a second
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOutline:
+    """A zone to be drawn.
+
+    Attributes:
+        name: in any script.
+        kind: as `Zone.kind`.
+        status: as in the counts table; `unobserved` is hatched.
+        shapes: in file pixels.
+    """
+
+    name: str
+    kind: str
+    status: str
+    shapes: tuple[Polygon, ...]
+
+
+def draw_overlay(
+    scene: Scene,
+    detections: Detections,
+    zones: Sequence[ZoneOutline],
+    notes: Sequence[str],
+    *,
+    max_side_px: int = 4000,
+) -> NDArray[np.uint8]:
+    """Draw a scene with everything that was found in it.
+
+    Ships and container stacks have a colour each, deck cargo is dashed, boxes that the edge of the
+    scene cuts are filled. Pixels without data are hatched grey. Nothing is drawn over the scene
+    but marks and labels; a label that would hide a box or another label is left out. A scene below
+    about 1,600 px is enlarged by a whole number, at most 3.
+
+    Args:
+        scene: open.
+        detections: of the scene.
+        zones: to be outlined.
+        notes: sentences that a reader must know, in the order of weight.
+        max_side_px: longest side of the result, at least 640.
+
+    Returns:
+        `(height, width, 3)` RGB.
+
+    Raises:
+        ConfigError: `max_side_px` is below 640.
+        SceneError: the scene is damaged.
+    """
+    if max_side_px < MIN_SIDE_PX:
+        raise ConfigError(
+            f"an overlay of {max_side_px} px cannot be read; give at least {MIN_SIDE_PX}"
+        )
+    content = _Content(scene.info, detections, zones, notes)
+    view, strips = _lay_out(content, max_side_px)
+    picture, unseen = _draw_picture(scene, content, view, strips.font_px)
+    return _compose(picture, strips, content.furniture(view, strips, unseen))
+
+
+def write_overlay(
+    path: Path,
+    scene: Scene,
+    detections: Detections,
+    zones: Sequence[ZoneOutline],
+    notes: Sequence[str],
+    *,
+    max_side_px: int = 4000,
+) -> None:
+    """Write `draw_overlay` as a PNG, whole or not at all, the same bytes every time.
+
+    Raises:
+        ConfigError: `max_side_px` is too small.
+        SceneError: the scene is damaged.
+        OutputError: the file cannot be written.
+    """
+    image = draw_overlay(scene, detections, zones, notes, max_side_px=max_side_px)
+    options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION]
+    _, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]), options)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class _Unseen:
+    """Why parts of a picture show no ground."""
+
+    nodata: bool
+    clouds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is drawn and said; the arguments of `draw_overlay`."""
+
+    info: SceneInfo
+    detections: Detections
+    zones: Sequence[ZoneOutline]
+    notes: Sequence[str]
+
+    @property
+    def has_cloud_mask(self) -> bool:
+        """The scene tells where its clouds are, and there may be some."""
+        return self.info.cloud_source not in (None, "user")
+
+    def furniture(self, view: View, strips: Strips, unseen: _Unseen) -> Furniture:
+        """What stands around a picture."""
+        metres = view.metres_a_pixel
+        return Furniture(
+            title=self.info.name,
+            date=_date_text(self.info.acquired or self.detections.acquired),
+            entries=_legend(self.detections, self.zones, unseen),
+            notes=self.notes,
+            facts=_facts(self.info, view),
+            bar=scale_bar(metres, strips.max_bar_px) if metres is not None else None,
+            north=north_direction(self.info, view),
+        )
+
+
+def _lay_out(content: _Content, max_side_px: int) -> tuple[View, Strips]:
+    """The largest picture that leaves room for its strips, were every legend entry needed."""
+    unseen = _Unseen(nodata=content.info.valid_source != "all", clouds=content.has_cloud_mask)
+    taken = 0
+    while True:
+        view = fit_view(content.info, max_side_px, max_side_px - taken)
+        width = max(view.width, MIN_SIDE_PX)
+        strips = Strips(width, font_size_px(max(view.width, view.height)))
+        furniture = content.furniture(view, strips, unseen)
+        needed = strips.top_height + strips.bottom_height(furniture)
+        if view.height + needed <= max_side_px:
+            return view, strips
+        taken = max(needed, taken + 1)
+
+
+def _draw_picture(
+    scene: Scene, content: _Content, view: View, font_px: int
+) -> tuple[NDArray[np.uint8], _Unseen]:
+    """The scene with its marks and labels."""
+    info, detections, pen = content.info, content.detections, Pen.of(font_px)
+    window, size = PixelWindow(0, 0, info.width, info.height), (view.width, view.height)
+    pixels = scene.read(window, size)
+    image = pixels.rgb
+    clouds = np.zeros_like(pixels.valid)
+    if content.has_cloud_mask:
+        clouds = pixels.valid & ~scene.observation(window, size).seen
+        hatch_unseen(image, clouds, pen)
+    hatch_nodata(image, pixels.valid, pen)
+
+    shapes = [
+        draw_zone(image, zone.shapes, view, pen, hatched=zone.status == "unobserved")
+        for zone in content.zones
+    ]
+    draw_boxes(image, detections, view, pen)
+    room = Room(view.width, view.height)
+    room.mark(view.to_view(detections.corners))
+    style = Style(round(font_px * ZONE_NAME_PX), bold=True)
+    for zone, drawn in zip(content.zones, shapes, strict=True):
+        text = elide(_zone_text(zone), style, round(view.width * ZONE_NAME_SHARE))
+        label_zone(image, text, drawn, style, ZONE_COLOUR, room)
+    label_boxes(image, detections, view, Style(max(12, round(font_px * LABEL_SIZE))), room)
+    return image, _Unseen(nodata=not pixels.valid.all(), clouds=bool(clouds.any()))
+
+
+def _compose(picture: NDArray[np.uint8], strips: Strips, furniture: Furniture) -> NDArray[np.uint8]:
+    """Picture and strips in one."""
+    height, width = picture.shape[:2]
+    top, bottom = strips.top_height, strips.bottom_height(furniture)
+    canvas = np.full((top + height + bottom, strips.width, 3), MATTE, np.uint8)
+    left = (strips.width - width) // 2
+    canvas[top : top + height, left : left + width] = picture
+    strips.draw_top(canvas[:top], furniture)
+    strips.draw_bottom(canvas[top + height :], furniture)
+    return canvas
+
+
+def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unseen) -> list[Entry]:
+    """Both classes, counted; everything else only where it is in the picture."""
+    cargo, stacks, ships = box_kinds(detections)
+    unobserved = sum(zone.status == "unobserved" for zone in zones)
+    at_edge = int(detections.at_scene_edge.sum())
+    entries = [
+        Entry("box", _counted(len(ships.index), "ship"), ships.colour),
+        Entry("box", _counted(len(stacks.index), "container stack"), stacks.colour),
+    ]
+    if len(cargo.index):
+        text = f"{len(cargo.index):,} deck cargo (not counted)"
+        entries.append(Entry("dashed", text, cargo.colour))
+    if at_edge:
+        entries.append(Entry("filled", f"{at_edge:,} cut by the scene's edge", ships.colour))
+    if len(zones) > unobserved:
+        entries.append(Entry("zone", _counted(len(zones) - unobserved, "zone")))
+    if unobserved:
+        entries.append(Entry("unseen_zone", f"{_counted(unobserved, 'zone')} not observed"))
+    if unseen.nodata:
+        entries.append(Entry("nodata", "no data"))
+    if unseen.clouds:
+        entries.append(Entry("cloud", "cloud, not observed"))
+    return entries
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+def _facts(info: SceneInfo, view: View) -> str:
+    """Resolution, frame and size; what is unknown is said too."""
+    scale = np.sqrt(view.scale_x * view.scale_y)
+    shown = "full size" if abs(scale - 1.0) < 0.005 else f"drawn at {100.0 * scale:.3g} %"
+    gsd = f"gsd {info.gsd_m:.3g} m" if info.gsd_m is not None else "gsd unknown, so no scale bar"
+    crs = "no CRS, so north is unknown"
+    if info.crs is not None:
+        crs = info.crs if len(info.crs) <= LONGEST_CRS else "CRS without a code"
+    return " · ".join([gsd, crs, f"{info.width:,} x {info.height:,} px, {shown}"])
+
+
+def _date_text(acquired: datetime | None) -> str:
+    """Date and minute, UTC; the date alone where the time of day is not known."""
+    if acquired is None:
+        return "date unknown"
+    midnight = (acquired.hour, acquired.minute, acquired.second) == (0, 0, 0)
+    return f"{acquired:%Y-%m-%d}" if midnight else f"{acquired:%Y-%m-%d %H:%M} UTC"
+
+
+def _zone_text(zone: ZoneOutline) -> str:
+    """Name, kind where the name doesn't tell it, and whether it was seen."""
+    told = zone.kind.casefold() in zone.name.casefold() or zone.kind == OTHER_KIND
+    name = zone.name if told else f"{zone.name} ({zone.kind})"
+    remark = {"unobserved": " · not observed", "partial": " · partly observed"}
+    return name + remark.get(zone.status, "")
