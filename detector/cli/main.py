@@ -23,6 +23,7 @@ from detector.errors import ConfigError, QuaywatchError
 
 # name -> (module with a `COMMAND`, summary); imported only when the command is called for
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
 }
 

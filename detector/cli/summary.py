@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from detector.inference.run import RunSummary
 
+PIPE_WIDTH = 160  # columns where no terminal tells its own
 MAX_ROWS = 60  # more are in counts.csv
 
 
@@ -25,7 +27,7 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         return
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
-        _print_table(headline(counts))
+        print_table(headline(counts))
     for record in summary.failed:
         print(f"failed: {record.reason}")
     done = len(summary.records) - len(summary.failed)
@@ -71,7 +73,8 @@ def _number(count: Any) -> str:
     return "-" if pd.isna(count) else str(count)
 
 
-def _print_table(table: pd.DataFrame) -> None:
+def print_table(table: pd.DataFrame) -> None:
+    """Print a table to stdout, at most `MAX_ROWS` rows of it."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -83,7 +86,8 @@ def _print_table(table: pd.DataFrame) -> None:
         )
     for row in table.head(MAX_ROWS).itertuples(index=False):
         shown.add_row(*(escape(str(value)) for value in row))
-    Console().print(shown)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(width=width).print(shown)
     if len(table) > MAX_ROWS:
         print(f"… and {len(table) - MAX_ROWS} rows more in counts.csv")
 

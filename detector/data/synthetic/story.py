@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +91,17 @@ class Story:
     sites: tuple[StorySite, ...]
     visits: tuple[Visit, ...]
 
-    def write(self, folder: Path) -> tuple[Path, ...]:
+    def write(
+        self, folder: Path, on_scene: Callable[[str, RenderedScene, Path], None] | None = None
+    ) -> tuple[Path, ...]:
         """Write the scenes, the zones and the truth.
 
         `<site>/<site>_<date>.tif` with its companions, `<site>.geojson` (zones), `visits.csv` and
         `looks.csv` (one row a date and zone: observed fraction, ships, stacks, area, TEU).
+
+        Args:
+            folder: is made where it is missing.
+            on_scene: told site, scene and raster as soon as each is written.
 
         Returns:
             Paths of the rasters, site by site, in order of time.
@@ -105,6 +112,8 @@ class Story:
                 scene = look.render()
                 name = f"{scene_stem(look.spec)}.tif"
                 rasters.append(write_scene(scene, folder / site.name / name))
+                if on_scene is not None:
+                    on_scene(site.name, scene, rasters[-1])
                 rows.append(zone_truth(scene, site.zones).assign(site=site.name, day=look.day))
             write_vector(site.zones, folder / f"{site.name}.geojson")
         for table, name in ((self.visits_table(), "visits"), (pd.concat(rows), "looks")):

@@ -1,0 +1,140 @@
+"""`detector demo`: the main job on rendered scenes, with the truth beside the counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.cli.console import make_progress
+from detector.config.logging import configure_logging, log_to_file
+from detector.config.options import option
+from detector.export.atomic import prepare_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from detector.data.synthetic import RenderedScene, Story
+    from detector.inference.run import RunSummary
+    from detector.progress import Progress
+
+DESCRIPTION = """
+Renders two sites on eight dates each, a port and a railhead, and runs `detector predict` on them as
+on any scenes: ships and container stacks are found, counted for each zone, and written with
+pictures. Since the scenes are rendered, the true numbers are known and stand beside the counts.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoConfig:
+    """Everything `detector demo` can be told."""
+
+    out: str = option("folder of the scenes and the results", path=True)
+    seed: int = option("another seed is another story", low=0)
+    quiet: bool = option("no progress, only the result")
+
+
+def run(config: DemoConfig) -> int:
+    """Render the story, count it, print the counts beside the truth."""
+    from detector.cli.summary import print_table
+    from detector.data.synthetic import demo_story
+
+    configure_logging("text", quiet=True)
+    progress = make_progress("text", quiet=config.quiet)
+    out = prepare_folder(Path(config.out))
+    story = demo_story(config.seed)
+    with log_to_file(out / "demo.log"):
+        looks = _write_scenes(story, out / "scenes", progress)
+        summaries = {site: _count(out, site, seen, progress) for site, seen in looks.items()}
+    for site, summary in summaries.items():
+        print(f"\n{site}: found (true number) on each date")
+        print_table(site_table(looks[site], summary))
+    first = next(iter(summaries.values()))
+    print(f"\nTables, maps and pictures: {out / 'results'}/<site>/")
+    print(f"Look at {first.out / first.records[0].scene_id / 'overlay.png'}")
+    print("Rendered scenes: what is counted here says nothing of real ones; see docs/accuracy.md.")
+    return EXIT_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One date of a site: the raster and the true numbers of what can be seen on it."""
+
+    path: Path
+    ships: int
+    stacks: int
+
+
+def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[Look]]:
+    """Render and write the scenes of each site, in order of time."""
+    from detector.classes import ObjectClass
+    from detector.data.synthetic import count_truth
+
+    looks: dict[str, list[Look]] = {}
+    total = sum(len(site.looks) for site in story.sites)
+    with progress.task("rendering scenes", total, "scenes") as task:
+
+        def keep(site: str, scene: RenderedScene, path: Path) -> None:
+            numbers = [count_truth(scene.truth, class_id) for class_id in ObjectClass]
+            looks.setdefault(site, []).append(Look(path, *numbers))
+            task.advance(1)
+
+        story.write(folder, keep)
+    return looks
+
+
+def _count(out: Path, site: str, looks: list[Look], progress: Progress) -> RunSummary:
+    from detector.inference.run import RunSettings, predict_paths
+    from detector.models.detector import DetectorSettings
+
+    settings = RunSettings(
+        paths=tuple(str(look.path) for look in looks),
+        out=out / "results" / site,
+        detector=DetectorSettings(weights=default_weights()),
+        zones=str(out / "scenes" / f"{site}.geojson"),
+        overwrite=True,
+    )
+    return predict_paths(settings, progress)
+
+
+def site_table(looks: list[Look], summary: RunSummary) -> pd.DataFrame:
+    """One row a date: what was found in the whole scene, what is there, how much was seen.
+
+    Args:
+        looks: of one site, in order of time.
+        summary: of the run over them.
+    """
+    import pandas as pd
+
+    rows = []
+    for look, record in zip(looks, summary.records, strict=True):
+        rows.append(
+            {
+                "date": (record.acquired or "unknown")[:10],
+                "ships": f"{record.ships} ({look.ships})",
+                "stacks": f"{record.container_stacks} ({look.stacks})",
+                "observed": f"{100 * (record.observed_fraction or 0.0):.0f} %",
+                "scene": record.scene_id,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def default_weights() -> str:
+    """The weights that `detector predict` uses."""
+    from detector.config.compose import load_config
+    from detector.config.schema import PredictConfig
+
+    return load_config("predict", PredictConfig, []).model.weights
+
+
+COMMAND = Command(
+    name="demo",
+    summary="the main job on rendered port scenes, with the truth beside it",
+    description=DESCRIPTION,
+    config="demo",
+    schema=DemoConfig,
+    run=run,
+    examples=(("detector demo out=demo", "render, find, count"),),
+)
