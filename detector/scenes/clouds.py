@@ -97,19 +97,20 @@ class CloudReader:
     def __init__(self, mask: CloudMask, scene: rasterio.DatasetReader) -> None:
         self._mask = mask
         self._stack = ExitStack()
-        source = self._stack.enter_context(rasterio.open(mask.path))
+        # Entering a dataset's context binds it to a thread; another one may close it.
+        source = rasterio.open(mask.path)
+        self._stack.callback(source.close)
         self._scale = (source.width / scene.width, source.height / scene.height)
         if scene.crs and source.crs and mask.path != scene.name:
-            source = self._stack.enter_context(
-                WarpedVRT(
-                    source,
-                    crs=scene.crs,
-                    transform=scene.transform,
-                    width=scene.width,
-                    height=scene.height,
-                    resampling=Resampling.nearest,
-                )
+            source = WarpedVRT(
+                source,
+                crs=scene.crs,
+                transform=scene.transform,
+                width=scene.width,
+                height=scene.height,
+                resampling=Resampling.nearest,
             )
+            self._stack.callback(source.close)
             self._scale = (1.0, 1.0)
         if mask.kind == "udm2" and source.count < max(UDM2_UNSEEN_BANDS):
             raise RasterioIOError(f"{mask.path} has {source.count} bands, a UDM2 mask has 8")

@@ -155,6 +155,15 @@ def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
         assert max(seen) == pytest.approx(expected, rel=0.01)
 
 
+def test_a_scene_with_a_cloud_mask_closes_in_any_thread(tmp_path: Path) -> None:
+    truth = _fleet(900, 900)
+    path = blob_scene(tmp_path / "a.tif", (900, 900), truth, transform=utm_transform(), crs=UTM52)
+    cloud = np.ones((1, 90, 90), np.uint8)
+    write_raster(tmp_path / "a_cloud.tif", cloud, transform=utm_transform(5.0))
+    # Clouds hide what is below from the counts; what the network finds stays in the table.
+    assert len(_predict(path, readers=3)) == len(truth)
+
+
 def test_an_error_in_a_reader_ends_the_run_and_every_thread(tmp_path: Path) -> None:
     whole = blob_scene(
         tmp_path / "a.tif",
