@@ -208,6 +208,7 @@ def _on_open_water(
     scene = shapely.box(0, 0, width, height)
     water_km2 = scene.difference(site.land).area / 1e6
     traffic = spec.traffic
+    shapely.prepare(site.land)
     taken = [ship.polygon for ship in there]
     ships: list[PlacedShip] = []
     wanted = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import shapely
 
@@ -20,7 +18,11 @@ CELL_M = 84.0
 STREET_M = 9.0
 BREAKWATER_AT_M = -260.0
 ANCHORAGE_FROM_M = -95.0
-SLACK_M = 30.0
+SLACK_M = 35.0  # the scene may be moved by a geolocation error
+RAILHEAD_HALF_M = 135.0
+SECTOR_DEPTH_M = {"piers": 206.0, "marina": 112.0}
+TOWN_DEPTH_M = 900.0  # behind it there are only fields
+FIELD_M = 260.0
 
 
 def lay_out(spec: PortSpec, seed: int) -> Site:
@@ -28,26 +30,34 @@ def lay_out(spec: PortSpec, seed: int) -> Site:
     generator = stream(seed, "layout")
     frame = _coast_frame(spec, generator)
     draft = SiteDraft(frame, _extent(spec, frame), generator, spec.gsd_m, seed)
-    kinds = spec.layout.sectors
-    u_min, u_max, v_min, v_max = draft.extent
-    if v_max > 0 or "railhead" in kinds:
-        count = max(1, len(kinds) if kinds else round((u_max - u_min) / spec.layout.sector_m))
-        cycle = max(count, int(np.ceil((u_max - u_min) / spec.layout.sector_m / count)) * count)
-        edges = np.linspace(u_min - SLACK_M, u_max + SLACK_M, cycle + 1)
-        for i, u in enumerate(pairwise(edges)):
-            kind = kinds[i % len(kinds)] if kinds else _drawn_kind(generator)
+    v_min, v_max = draft.extent[2:]
+    if v_max > 0 or "railhead" in spec.layout.sectors:
+        for kind, u in _stretches(spec, draft):
             lay_sector(draft, kind, u)
-            if kind not in ("natural", "empty"):
-                _hinterland(
-                    draft, u, PORT_DEPTH_M if kind != "railhead" else (v_min + v_max) / 2 + 135
-                )
-                if kind == "railhead":
-                    _hinterland(draft, u, v_min - 40, (v_min + v_max) / 2 - 130)
+            if kind == "railhead":
+                middle = (v_min + v_max) / 2
+                _hinterland(draft, u, middle + RAILHEAD_HALF_M)
+                _hinterland(draft, u, v_min - SLACK_M, middle - RAILHEAD_HALF_M)
+            elif kind not in ("natural", "empty"):
+                _hinterland(draft, u, SECTOR_DEPTH_M.get(kind, PORT_DEPTH_M))
     if spec.layout.breakwater and v_min < BREAKWATER_AT_M - 30:
         _breakwater(draft)
     if v_min < ANCHORAGE_FROM_M - 60:
         _anchorage(draft)
     return draft.finish()
+
+
+def _stretches(spec: PortSpec, draft: SiteDraft) -> list[tuple[str, tuple[float, float]]]:
+    """Kinds of sector and where each begins and ends; given kinds are repeated in their order."""
+    u_min, u_max = draft.extent[0] - SLACK_M, draft.extent[1] + SLACK_M
+    kinds = list(spec.layout.sectors)
+    count = max(1, round((u_max - u_min) / spec.layout.sector_m))
+    if kinds:
+        count = len(kinds) * max(1, round(count / len(kinds)))
+    else:
+        kinds = [_drawn_kind(draft.generator) for _ in range(count)]
+    edges = np.linspace(u_min, u_max, count + 1).tolist()
+    return [(kinds[i % len(kinds)], (edges[i], edges[i + 1])) for i in range(count)]
 
 
 def _coast_frame(spec: PortSpec, generator: np.random.Generator) -> CoastFrame:
@@ -81,16 +91,28 @@ def _hinterland(
     generator = draft.generator
     draft.strip(u, (v_from, end), pick(generator, ASPHALT, 0.04), "paved")
     road(draft, u, v_from + 10)
-    columns = max(1, round((u[1] - u[0]) / CELL_M))
+    town = min(end, v_from + TOWN_DEPTH_M)
+    for cell_u, cell_v in _grid(u, (v_from + 20, town), CELL_M):
+        _cell(draft, cell_u, cell_v)
+    for cell_u, cell_v in _grid(u, (town + 8, end), FIELD_M):
+        material, colours = ("green", GREEN) if generator.random() < 0.7 else ("soil", SOIL)
+        draft.strip(cell_u, cell_v, pick(generator, colours, 0.14), material)
+
+
+def _grid(
+    u: tuple[float, float], v: tuple[float, float], cell_m: float
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Cells with streets between them."""
+    columns = max(1, round((u[1] - u[0]) / cell_m))
     width = (u[1] - u[0]) / columns
-    for v in np.arange(v_from + 20, end, CELL_M):
-        for column in range(columns):
-            low = u[0] + column * width
-            cell = (
-                (low + STREET_M / 2, low + width - STREET_M / 2),
-                (float(v), float(v) + CELL_M - STREET_M),
-            )
-            _cell(draft, *cell)
+    return [
+        (
+            (u[0] + i * width + STREET_M / 2, u[0] + (i + 1) * width - STREET_M / 2),
+            (low, low + cell_m - STREET_M),
+        )
+        for low in np.arange(v[0], v[1], cell_m).tolist()
+        for i in range(columns)
+    ]
 
 
 def _cell(draft: SiteDraft, u: tuple[float, float], v: tuple[float, float]) -> None:

@@ -119,22 +119,25 @@ def prepare(spec: PortSpec, site: Site, content: Content, seed: int) -> Prepared
     )
 
 
-def seen_truth(prepared: PreparedScene, seen: NDArray[np.bool_]) -> tuple[TruthObject, ...]:
+def seen_truth(
+    prepared: PreparedScene, seen: NDArray[np.bool_], step: int = 1
+) -> tuple[TruthObject, ...]:
     """The truth in pixels and map coordinates, with the share of every box that is seen.
 
     Args:
         prepared: the scene.
-        seen: `(h, w)` valid and not under cloud.
+        seen: `(h, w)` valid and not under cloud, every `step`th pixel.
+        step: pixels from one value of `seen` to the next.
     """
     scene = shapely.box(0, 0, prepared.spec.width, prepared.spec.height)
     objects = []
     for placed in prepared.assembly.truth:
         corners = image_corners(placed, prepared.frame)
-        inside = shapely.Polygon(corners).intersection(scene).area
-        if inside / shapely.Polygon(corners).area < LEAST_INSIDE:
-            continue
-        visible = _seen_share(corners, seen) * inside / shapely.Polygon(corners).area
-        objects.append(_truth_object(placed, corners, prepared.frame, visible))
+        box = shapely.Polygon(corners)
+        inside = box.intersection(scene).area / box.area
+        if inside >= LEAST_INSIDE:
+            visible = inside * _seen_share(corners / step, seen)
+            objects.append(_truth_object(placed, corners, prepared.frame, visible))
     return tuple(objects)
 
 

@@ -69,11 +69,11 @@ class RenderedScene:
         """One row an object, see `truth.truth_table`."""
         return truth_table(self.truth, self.crs)
 
-    def write(self, path: Path) -> Path:
+    def write(self, path: Path, *, cog: bool = False) -> Path:
         """Write it all, see `write.write_scene`; returns the raster's path."""
         from detector.data.synthetic.write import write_scene  # noqa: PLC0415 - writes scenes
 
-        return write_scene(self, path)
+        return write_scene(self, path, cog=cog)
 
 
 def render(spec: PortSpec, seed: int) -> RenderedScene:

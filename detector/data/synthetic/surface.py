@@ -68,6 +68,7 @@ class Surroundings:
         water_rgb: colour of deep water.
         shallow: 1 at a natural shore, 0 far out.
         wakes: ships under way.
+        material_bounds: `(M, 4)` of the site's materials, local metres.
     """
 
     spec: PortSpec
@@ -77,6 +78,7 @@ class Surroundings:
     water_rgb: Colour
     shallow: CoarseField
     wakes: tuple[PlacedShip, ...]
+    material_bounds: NDArray[np.float64]
 
 
 def surroundings(
@@ -88,7 +90,18 @@ def surroundings(
     moving = tuple(ship for ship in ships if ship.speed_ms > 0)
     red, green, blue = spec.sky.water_rgb or drawn
     water = (float(red), float(green), float(blue))
-    return Surroundings(spec, seed, frame, site, water, _shallow(spec, site), moving)
+    outlines = [outline for outline, _ in site.materials]
+    bounds = [[*outline.min(axis=0), *outline.max(axis=0)] for outline in outlines]
+    return Surroundings(
+        spec,
+        seed,
+        frame,
+        site,
+        water,
+        _shallow(spec, site),
+        moving,
+        np.array(bounds, np.float64).reshape(-1, 4),
+    )
 
 
 def dress(drawn: Drawn, window: PixelWindow, around: Surroundings) -> NDArray[np.float32]:
@@ -138,14 +151,14 @@ def _relief(drawn: Drawn, window: PixelWindow, around: Surroundings) -> NDArray[
 def _materials(window: PixelWindow, around: Surroundings) -> NDArray[np.uint8]:
     """Index of the ground's material, `(h, w)`."""
     field = np.zeros((window.height, window.width), np.uint8)
-    origin = np.array([window.col, window.row])
-    for outline, name in around.site.materials:
-        points = outline / around.frame.gsd_m - origin
-        if (points.max(axis=0) < 0).any() or (
-            points.min(axis=0) > [window.width, window.height]
-        ).any():
-            continue
-        cv2.fillPoly(field, [np.rint(points).astype(np.int32)], MATERIALS.index(name))
+    gsd = around.frame.gsd_m
+    bounds = around.material_bounds / gsd
+    x0, y0, x1, y1 = window.bounds
+    near = (bounds[:, 2] >= x0) & (bounds[:, 0] <= x1) & (bounds[:, 3] >= y0) & (bounds[:, 1] <= y1)
+    for i in np.flatnonzero(near).tolist():
+        outline, name = around.site.materials[i]
+        points = np.rint(outline / gsd - [window.col, window.row]).astype(np.int32)
+        cv2.fillPoly(field, [points], MATERIALS.index(name))
     return field
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import rasterio
+import rasterio.shutil
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
@@ -27,19 +28,22 @@ TIFF_OPTIONS: dict[str, Any] = {
     "blockysize": 512,
     "compress": "deflate",
     "predictor": 2,
+    "zlevel": 2,  # noise hardly shrinks further, and the time goes into the picture
     "BIGTIFF": "IF_SAFER",
 }
 
 
-def write_scene(scene: RenderedScene, path: Path) -> Path:
+def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
     """Write a scene and what belongs to it.
 
     `<stem>.tif`, `<stem>.json` (a STAC item with time, sun and view), `<stem>_cloud.tif` where
-    there are clouds, `<stem>_truth.geojson` and, where the site has zones, `<stem>_zones.geojson`.
+    there are clouds, `<stem>_truth.geojson` and, where the site has zones,
+    `<stem>_zones.geojson`.
 
     Args:
         scene: as `render` makes it.
-        path: the raster's path, or a folder; then the name is made of site, date and seed.
+        path: the raster's path, or a folder; then the name is made of site and date.
+        cog: write a cloud-optimised GeoTIFF, with overviews.
 
     Returns:
         Path of the raster.
@@ -47,19 +51,41 @@ def write_scene(scene: RenderedScene, path: Path) -> Path:
     if path.suffix.lower() not in (".tif", ".tiff"):
         path = path / f"{scene_stem(scene.spec)}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = path.with_suffix("")
-    clouded = scene.spec.sky.cloud_fraction > 0
-    _write_raster(path, scene.values, scene)
-    if clouded:
+    profile = raster_profile(scene.spec, scene.transform)
+    _write_raster(path, scene.values, profile, cog=cog)
+    if scene.spec.sky.cloud_fraction > 0:
         mask = scene.cloud.astype(np.uint8)[..., None]
-        _write_raster(stem.with_name(stem.name + "_cloud.tif"), mask, scene, nodata=None)
-    item = stac_item(scene.spec, scene.seed, scene.acquired, stem.name)
-    with atomic_path(stem.with_name(stem.name + ".json")) as temporary:
-        temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
-    write_vector(scene.truth_table(), stem.with_name(stem.name + "_truth.geojson"))
-    if len(scene.zones):
-        write_vector(scene.zones, stem.with_name(stem.name + "_zones.geojson"))
+        flat = profile | {"count": 1, "dtype": "uint8", "nodata": None}
+        _write_raster(path.with_name(f"{path.stem}_cloud.tif"), mask, flat)
+    write_companions(path, scene.spec, scene.seed, scene.truth_table(), scene.zones)
     return path
+
+
+def write_companions(
+    path: Path, spec: PortSpec, seed: int, truth: gpd.GeoDataFrame, zones: gpd.GeoDataFrame
+) -> None:
+    """Write the sidecar, the truth and the zones beside a raster."""
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        text = json.dumps(stac_item(spec, seed, path.stem), indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    write_vector(truth, path.with_name(f"{path.stem}_truth.geojson"))
+    if len(zones):
+        write_vector(zones, path.with_name(f"{path.stem}_zones.geojson"))
+
+
+def raster_profile(spec: PortSpec, transform: Affine) -> dict[str, Any]:
+    """How rasterio writes a scene of that spec."""
+    return {
+        "driver": "GTiff",
+        "width": spec.width,
+        "height": spec.height,
+        "count": 1 if spec.sensor.bands == "pan" else 3,
+        "dtype": "uint8" if spec.sensor.bits == 8 else "uint16",
+        "crs": spec.place.crs,
+        "transform": transform,
+        "nodata": 0,
+        **TIFF_OPTIONS,
+    }
 
 
 def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
@@ -74,7 +100,7 @@ def scene_stem(spec: PortSpec) -> str:
     return f"{spec.name}_{spec.sky.time:%Y-%m-%d}"
 
 
-def stac_item(spec: PortSpec, seed: int, acquired: datetime, name: str) -> dict[str, Any]:
+def stac_item(spec: PortSpec, seed: int, name: str) -> dict[str, Any]:
     """A STAC item with the time, the angles and how the scene came to be."""
     frame = scene_frame(spec)
     pixels = np.array([[0, 0], [0, spec.height], [spec.width, spec.height], [spec.width, 0]], float)
@@ -95,7 +121,7 @@ def stac_item(spec: PortSpec, seed: int, acquired: datetime, name: str) -> dict[
         "links": [],
         "assets": assets,
         "properties": {
-            "datetime": acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "datetime": spec.sky.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "gsd": spec.gsd_m,
             "view:sun_elevation": spec.sky.sun_elevation_deg,
             "view:sun_azimuth": spec.sky.sun_azimuth_deg,
@@ -109,22 +135,18 @@ def stac_item(spec: PortSpec, seed: int, acquired: datetime, name: str) -> dict[
 
 
 def _write_raster(
-    path: Path, values: NDArray[Any], scene: RenderedScene, nodata: int | None = 0
+    path: Path, values: NDArray[Any], profile: dict[str, Any], *, cog: bool = False
 ) -> None:
-    height, width, bands = values.shape
-    profile = {
-        "driver": "GTiff",
-        "width": width,
-        "height": height,
-        "count": bands,
-        "dtype": values.dtype.name,
-        "crs": scene.crs,
-        "transform": scene.transform,
-        "nodata": nodata,
-        **TIFF_OPTIONS,
-    }
-    with atomic_path(path) as temporary, rasterio.open(temporary, "w", **profile) as raster:
-        if bands == 3:
-            raster.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-        raster.write(values.transpose(2, 0, 1))
-        raster.update_tags(QUAYWATCH_ORIGIN=VALIDATED_ON)
+    with atomic_path(path) as temporary:
+        raw = temporary.with_suffix(".raw") if cog else temporary
+        try:
+            with rasterio.open(raw, "w", **profile) as raster:
+                if profile["count"] == 3:
+                    raster.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+                raster.write(values.transpose(2, 0, 1))
+                raster.update_tags(QUAYWATCH_ORIGIN=VALIDATED_ON)
+            if cog:
+                rasterio.shutil.copy(raw, temporary, driver="COG", compress="deflate")
+        finally:
+            if cog:
+                raw.unlink(missing_ok=True)
