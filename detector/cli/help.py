@@ -81,7 +81,7 @@ def _first_line(schema: type) -> str:
 
 def _option(opt: Option, default: Any) -> list[str]:
     kind = opt.kind_set if default is None else opt.kind
-    text = f"{opt.help} [{kind}; default: {show(default)}]"
+    text = f"{opt.help} [{kind}; default: {show(default) or 'empty'}]"
     body = _fill(text, KEY_COLUMN)
     if len(opt.key) + INDENT + 1 < KEY_COLUMN:
         return [f"  {opt.key:<{KEY_COLUMN - INDENT}}{body[0].lstrip()}", *body[1:]]
