@@ -1,0 +1,191 @@
+"""Predictions for scoring, through the pipeline of `predict`.
+
+Curves need predictions of low score, counts need exactly those that `predict` would count, and the
+merge sees the difference: at a low threshold more boxes compete. So each image is run at the low
+threshold, and its raw network outputs, kept for the moment, go through decoding and merge a second
+time at the thresholds of the card.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.detections import Detections
+from detector.errors import DeviceError
+from detector.evaluation.summary import Predictions
+from detector.evaluation.truth import EvalImage, EvaluationError
+from detector.inference.pipeline import PipelineSettings, predict_scene
+from detector.models.backends import Backend
+from detector.models.detector import Detector
+from detector.progress import Progress, SilentProgress
+from detector.scenes.scene import open_scene
+from detector.scenes.types import SceneOptions
+
+FLOOR: Final = 0.01  # lowest score of the curves; lower ones change AP by less than 0.001
+WORKERS: Final = 2  # images at once: one reads and merges while the network runs on the other
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Predictions with what they cost.
+
+    Attributes:
+        predictions: of all images.
+        tiles: that the network saw.
+        seconds: from the first image to the last prediction.
+        model_seconds: of them inside the network.
+    """
+
+    predictions: Predictions
+    tiles: int
+    seconds: float
+    model_seconds: float
+
+
+def predict_images(
+    images: Sequence[EvalImage],
+    paths: Sequence[Path],
+    detector: Detector,
+    settings: PipelineSettings | None = None,
+    *,
+    floor: float = FLOOR,
+    progress: Progress | None = None,
+) -> Run:
+    """Predict all images.
+
+    Args:
+        images: the truth; only names, sizes and gsd are read.
+        paths: of the image files, in the order of `images`.
+        detector: at the thresholds at which objects are counted.
+        settings: of the pipeline.
+        floor: score down to which the complete predictions reach.
+        progress: where to show how far it is.
+
+    Raises:
+        EvaluationError: an image has another size than its truth.
+        SceneError: an image cannot be read.
+    """
+    shared = _Shared(detector.backend)
+    job = _Job(detector, shared, settings or PipelineSettings(readers=1), floor)
+    start = time.perf_counter()
+    with (
+        (progress or SilentProgress()).task("evaluate", len(images), "images") as task,
+        ThreadPoolExecutor(WORKERS, "evaluate") as pool,
+    ):
+        waiting = [
+            pool.submit(_predict_image, job, image, path)
+            for image, path in zip(images, paths, strict=True)
+        ]
+        results = []
+        try:
+            for future in waiting:
+                results.append(future.result())
+                task.advance()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return Run(
+        Predictions([r[0] for r in results], [r[1] for r in results]),
+        shared.tiles,
+        time.perf_counter() - start,
+        shared.seconds,
+    )
+
+
+def counted_boxes(detections: Detections) -> Boxes:
+    """What is counted of a scene: all but deck cargo, file pixels."""
+    kept = detections.select(~detections.on_ship)
+    return Boxes(kept.corners, kept.scores, kept.class_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    detector: Detector
+    shared: _Shared
+    settings: PipelineSettings
+    floor: float
+
+
+def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxes]:
+    recorder = _Recorder(job.shared)
+    low = np.minimum(job.detector.conf, np.float32(job.floor))
+    with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
+        size = (scene.info.width, scene.info.height)
+        if size != (image.width, image.height):
+            raise EvaluationError(
+                f"{path}: {size[0]} x {size[1]} pixels, but the truth is of an image of "
+                f"{image.width} x {image.height}; the labels belong to another image"
+            )
+        at_floor = predict_scene(scene, _detector(job, recorder, low), job.settings)
+        replay = _Replay(recorder)
+        at_card = predict_scene(scene, _detector(job, replay, job.detector.conf), job.settings)
+    return counted_boxes(at_floor), counted_boxes(at_card)
+
+
+def _detector(job: _Job, backend: Backend, conf: NDArray[np.float32]) -> Detector:
+    detector = copy.copy(job.detector)
+    detector.backend, detector.conf = backend, conf
+    return detector
+
+
+class _Shared:
+    """A backend that many threads use, one at a time; it measures its time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name = backend.name
+        self.device = backend.device
+        self.seconds = 0.0
+        self.tiles = 0
+        self._backend = backend
+        self._lock = threading.Lock()
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.forward`."""
+        with self._lock:
+            start = time.perf_counter()
+            result = self._backend.forward(tiles)
+            self.seconds += time.perf_counter() - start
+            self.tiles += len(tiles)
+        return result
+
+
+class _Recorder:
+    """A backend that keeps its outputs, for one image."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name = backend.name
+        self.device = backend.device
+        self.outputs: list[NDArray[np.float32]] = []
+        self._backend = backend
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.forward`."""
+        self.outputs.append(self._backend.forward(tiles))
+        return self.outputs[-1]
+
+
+class _Replay:
+    """A backend that gives the outputs of a recorder again, in their order."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self.name = recorder.name
+        self.device = recorder.device
+        self._outputs = iter(recorder.outputs)
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Backend.forward`."""
+        output = next(self._outputs, None)
+        if output is None or len(output) != len(tiles):
+            raise DeviceError("the second pass over an image asked for other tiles than the first")
+        return output
