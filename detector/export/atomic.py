@@ -35,7 +35,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
         temporary.replace(final)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        if error.errno in DISK_ERRORS or error.filename in (str(temporary), str(final)):
+        if _concerns(error, temporary, final):
             raise OutputError(_sentence(final, error)) from error
         raise
     except BaseException:
@@ -66,7 +66,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         temporary.replace(final)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if error.errno in DISK_ERRORS or error.filename in (str(temporary), str(final)):
+        if _concerns(error, temporary, final):
             raise OutputError(_sentence(final, error)) from error
         raise
     except BaseException:
@@ -92,6 +92,14 @@ def prepare_folder(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(_sentence(folder, error)) from error
     return folder
+
+
+def _concerns(error: OSError, *paths: Path) -> bool:
+    """Whether an error is of writing `paths`, not of some other file that the block reads."""
+    if error.errno is None:
+        return False
+    unnamed = error.filename is None  # as pyarrow raises
+    return unnamed or error.errno in DISK_ERRORS or error.filename in map(str, paths)
 
 
 def _sentence(path: Path, error: OSError) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Sequence
+import sqlite3
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +18,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import shapely
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS
 
 from detector.counting.zones import Zone
 from detector.detections import Detections
+from detector.errors import OutputError
 from detector.export.atomic import atomic_path
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_styles
 
 GEOMETRY = "geom"
 WGS84 = "EPSG:4326"
+UNDEFINED_CARTESIAN = "-1"  # srs_id of GeoPackage, OGC 12-128r19, 1.1.2.1.2
 NO_TIME = "1970-01-01T00:00:00.000Z"
 GEOPARQUET_VERSION = "1.1.0"
 
@@ -40,8 +48,13 @@ def write_geopackage(
         detections: of the scene.
         zones: in file pixels, in the order of `record.areas` behind the whole scene.
         record: of the scene.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
+    # GDAL would call pixels an "Undefined SRS" of its own; the standard has one for them.
+    options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
     layers = {
         "detections": detections.to_geodataframe(),
         "zones": _zone_layer(zones, record),
@@ -50,7 +63,7 @@ def write_geopackage(
     # GDAL stamps the time of writing into the file unless it is told one.
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
     try:
-        with atomic_path(path) as temporary:
+        with _writing(path) as temporary:
             for name, layer in layers.items():
                 kind = "MultiPolygon" if name == "zones" else "Polygon"
                 pyogrio.write_dataframe(
@@ -61,7 +74,7 @@ def write_geopackage(
                     append=temporary.exists(),
                     geometry_type=kind,
                     promote_to_multi=name == "zones",
-                    layer_options={"GEOMETRY_NAME": GEOMETRY},
+                    layer_options=options,
                 )
             add_layer_styles(temporary, GEOMETRY, timestamp)
     finally:
@@ -69,17 +82,23 @@ def write_geopackage(
 
 
 def write_geojson(path: Path, detections: Detections) -> None:
-    """Write RFC 7946 GeoJSON: WGS84, right-hand rule, seven decimals. Needs a CRS."""
-    frame = detections.to_geodataframe().to_crs(WGS84)
+    """Write RFC 7946 GeoJSON: WGS84, right-hand rule, seven decimals. Needs a CRS.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    content = io.BytesIO()  # on a full disk GDAL would leave half a file and say nothing
+    pyogrio.write_dataframe(
+        to_wgs84(detections.to_geodataframe()),
+        content,
+        layer="detections",
+        driver="GeoJSON",
+        geometry_type="Unknown",  # polygons, and those that are cut in two
+        RFC7946="YES",
+        WRITE_NAME="NO",
+    )
     with atomic_path(path) as temporary:
-        pyogrio.write_dataframe(
-            frame,
-            temporary,
-            driver="GeoJSON",
-            geometry_type="Polygon",
-            RFC7946="YES",
-            WRITE_NAME="NO",
-        )
+        temporary.write_bytes(content.getvalue())
 
 
 def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | None) -> None:
@@ -109,11 +128,46 @@ def read_detections(path: Path) -> gpd.GeoDataFrame:
 
 
 def to_wgs84(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The same rows in WGS84; without a CRS their geometry becomes null."""
+    """The same rows in WGS84, cut at the antimeridian; without a CRS geometry becomes null."""
     if frame.crs is not None:
-        return frame.to_crs(WGS84)
+        moved = frame.to_crs(WGS84)
+        return moved.set_geometry(cut_at_antimeridian(np.asarray(moved.geometry.array)), crs=WGS84)
     nothing = gpd.GeoSeries([None] * len(frame), index=frame.index, crs=WGS84)
     return frame.set_geometry(nothing, crs=WGS84)
+
+
+def cut_at_antimeridian(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Polygons `(N,)` in degrees within ±180; those across the antimeridian as two parts.
+
+    A polygon that spans more than half of the globe is one whose corners lie on either side.
+    """
+    west, _, east, _ = shapely.bounds(shapes).reshape(-1, 4).T
+    result = shapes.copy()
+    for index in np.flatnonzero((east - west > 180.0) | (east > 180.0) | (west < -180.0)):
+        shape = shapes[index]
+        if east[index] - west[index] > 180.0:
+            shape = shapely.transform(shape, lambda xy: xy + np.where(xy < 0, (360.0, 0.0), 0.0))
+        parts = []
+        for turn in (-360.0, 0.0, 360.0):
+            globe = shapely.box(turn - 180.0, -90.0, turn + 180.0, 90.0)
+            part = shapely.transform(shape.intersection(globe), lambda xy, by=turn: xy - (by, 0.0))
+            parts += [piece for piece in shapely.get_parts(part) if piece.area > 0]
+        result[index] = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+    return result
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """As `atomic_path`; what GDAL and SQLite cannot write is one sentence."""
+    try:
+        with warnings.catch_warnings(), atomic_path(path) as temporary:
+            warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+            yield temporary
+    except (DataSourceError, DataLayerError, FeatureError, sqlite3.Error) as error:
+        raise OutputError(
+            f"{path}: cannot be written ({' '.join(str(error).split())[:200]}); make room or name "
+            "another folder with out="
+        ) from error
 
 
 def _zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
@@ -164,7 +218,7 @@ def _arrow(frame: gpd.GeoDataFrame, crs: str | None) -> pa.Table:
     table = table.append_column("bbox", boxes).append_column("geometry", wkb)
     column: dict[str, Any] = {
         "encoding": "WKB",
-        "geometry_types": ["Polygon"],
+        "geometry_types": ["MultiPolygon", "Polygon"],
         "crs": json.loads(CRS.from_user_input(crs).to_json()) if crs is not None else None,
         "covering": {"bbox": {name: ["bbox", name] for name in names}},
     }
