@@ -12,7 +12,8 @@ from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Co
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
 from detector.config.schema import PredictConfig
-from detector.errors import ConfigError, QuaywatchError
+from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
     from detector.inference.run import RunSettings, RunSummary
@@ -36,6 +37,9 @@ def run(config: PredictConfig) -> int:
     """
     if not config.paths:
         raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
+    sources = discover(config.paths)
+    if len(sources) == 1 and sources[0].problem:
+        raise SceneError(sources[0].problem)  # a typo need not wait for torch
     configure_logging(config.log, quiet=config.quiet)
     out = Path(config.out)
     with _run_log(out):

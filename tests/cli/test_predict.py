@@ -145,9 +145,10 @@ def test_an_earlier_run_keeps_its_folder_and_log_when_the_next_one_fails(capsys:
     write_scene("a.tif", 1)
     assert predict("a.tif", "out=x", "quiet=true") == 0
     before = sorted(path.name for path in Path("x").iterdir())
-    assert predict("missing.tif", "out=x") == 2
+    Path("bad.tif").write_bytes(b"no raster")
+    assert predict("bad.tif", "out=x") == 2
     assert sorted(path.name for path in Path("x").iterdir()) == before
-    assert "missing.tif: no such file" in Path("x/run.log").read_text()
+    assert "SceneError: bad.tif: " in Path("x/run.log").read_text()
 
 
 def test_an_earlier_run_goes_on_and_other_settings_are_refused(capsys: Output) -> None:

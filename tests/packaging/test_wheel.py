@@ -8,10 +8,14 @@ import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+import yaml
 
 from detector import __version__
+from tests.scenes.rasters import gradient, write_raster
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +81,26 @@ def test_the_package_comes_from_the_wheel(environment: Path, tmp_path: Path) -> 
     assert done.stderr == ""
     for path in done.stdout.split():
         assert Path(path).is_relative_to(environment)
+
+
+def test_predict_runs_from_another_folder(environment: Path, tmp_path: Path) -> None:
+    write_raster(tmp_path / "port 1.tif", gradient(300, 200))
+    done = run(environment, tmp_path, "detector", "predict", "port 1.tif", "out=my run")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "my run" / "scenes.csv")
+    assert table["status"].tolist() == ["done"]
+    assert table["weights_sha256"].tolist() == [card_of(environment)["sha256"]]
+    (overlay,) = (tmp_path / "my run").glob("port_1-*/overlay.png")
+    assert overlay.stat().st_size > 1000
+    assert {path.name for path in tmp_path.iterdir()} == {"port 1.tif", "my run"}
+
+
+def card_of(environment: Path) -> dict[str, Any]:
+    """The card of the weights that the wheel's `predict` uses by default."""
+    (resources,) = environment.rglob("_resources")
+    name = yaml.safe_load((resources / "conf/model/default.yaml").read_text())["weights"]
+    card: dict[str, Any] = yaml.safe_load((resources / f"weights/{name}.yaml").read_text())
+    return card
 
 
 def test_help_and_version_work_from_another_folder(environment: Path, tmp_path: Path) -> None:
