@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,23 @@ DECIMALS = {
     "off_nadir_deg": 2,
     "view_azimuth_deg": 2,
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r"})
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+UNENCODABLE = "backslashreplace"  # half surrogates; in JSON the result is an escape that reads back
 LIST_SEPARATOR = " "
 SENTENCE_SEPARATOR = "; "
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write UTF-8 CSV with fixed decimals; empty cells are null.
+    r"""Write UTF-8 CSV with fixed decimals; empty cells are null.
 
-    Text that a spreadsheet would run as a formula (it starts with `= + - @`, a tab or a carriage
-    return) gets an apostrophe in front.
+    Text that a spreadsheet would run as a formula (it starts with `= + - @` or a tab) gets an
+    apostrophe in front. Every row is one line: line breaks in text are written as `\n` and `\r`,
+    bytes of a file name that are not UTF-8 as `\udc80` to `\udcff`.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     shown = table.copy()
     for name in shown.columns:
@@ -50,16 +57,24 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write Parquet."""
+    """Write Parquet.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write UTF-8 JSON, indented, in the order of the keys."""
+    """Write UTF-8 JSON, indented, in the order of the keys.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8", errors=UNENCODABLE)
 
 
 def scenes_table(records: Sequence[SceneRecord]) -> pd.DataFrame:
@@ -67,17 +82,19 @@ def scenes_table(records: Sequence[SceneRecord]) -> pd.DataFrame:
     rows = []
     for record in records:
         row = record.to_dict()
-        row.pop("areas")
         row["transform"] = LIST_SEPARATOR.join(repr(value) for value in record.transform)
         row["bands"] = LIST_SEPARATOR.join(str(value) for value in record.bands)
         row["warnings"] = SENTENCE_SEPARATOR.join(record.warnings)
         rows.append(row)
-    table = pd.DataFrame(rows)
+    names = [item.name for item in fields(SceneRecord) if item.name != "areas"]
+    # As objects: pandas' own text type refuses file names that are not UTF-8.
+    table = pd.DataFrame(rows, columns=names, dtype=object)
     whole = ("width", "height", "tiles", "ships", "container_stacks", "deck_cargo")
     return table.astype(dict.fromkeys(whole, "Int64"))
 
 
 def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    line = value.translate(LINE_BREAKS).encode("utf-8", UNENCODABLE).decode("utf-8")
+    return f"'{line}" if line.startswith(FORMULA_STARTS) else line
