@@ -17,6 +17,7 @@ from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import TAUGHT
+from detector.training.paste import LAND_SOURCES, StackLibrary
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 
@@ -53,6 +54,7 @@ class ChipViews(Dataset[dict[str, Any]]):
     ) -> None:
         self.chips = chips
         self._stackless = [i for i, chip in enumerate(chips) if group_of(chip) != "stacks"]
+        self._library = StackLibrary(chips) if views.paste else None
         self._views = views
         self._augment_settings = augment
         self._seed = seed
@@ -70,9 +72,17 @@ class ChipViews(Dataset[dict[str, Any]]):
         settings = self._views if len(chips) == 1 else self._views.cell()
         views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng) for c in chips]
         view = views[0] if len(views) == 1 else join_views(views)
+        if self._library and self._takes_stacks(chips) and rng.random() < self._views.paste:
+            view = self._library.paste(view, rng)
         pixels = self._augment(view.pixels) if self._augment is not None else view.pixels
         taught = np.all([chip.taught for chip in chips], axis=0)
         return as_item(view, pixels, taught, str(chips[0].pixels))
+
+    def _takes_stacks(self, chips: Sequence[Chip]) -> bool:
+        """Whether a view shows land alone, or a yard."""
+        group = group_of(chips[0])
+        land = group == "empty" and chips[0].source in LAND_SOURCES
+        return len(chips) == 1 and (land or group == "stacks")
 
     def _prepare(self) -> np.random.Generator:
         """The worker's own source of chance, made at its first item."""

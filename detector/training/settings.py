@@ -50,7 +50,8 @@ class TrainerSettings:
         threads: of the network on a CPU; 0 takes all cores.
         seed: of everything random.
         device: `cpu`, `0`, `0,1`, …
-        tensorboard: write a TensorBoard log where the package is installed.
+        tensorboard: write a TensorBoard log.
+        mlflow: write to MLflow's tracking server.
     """
 
     hours: float = 0.0
@@ -73,6 +74,7 @@ class TrainerSettings:
     seed: int = 0
     device: str = "cpu"
     tensorboard: bool = False
+    mlflow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

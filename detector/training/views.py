@@ -32,6 +32,7 @@ class ViewSettings:
             ships as the coarse scale sees them, without a view that is mostly padding.
         collage_scale_min: smallest read scale in a collage.
         collage_scale_max: largest one.
+        paste: share of views of land and of yards on which more stacks are set down.
     """
 
     tile_px: int = 640
@@ -44,6 +45,7 @@ class ViewSettings:
     collage: float = 0.4
     collage_scale_min: float = 0.2
     collage_scale_max: float = 0.5
+    paste: float = 0.0
 
     def cell(self) -> ViewSettings:
         """Settings of one of the four views of a collage."""

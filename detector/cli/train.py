@@ -1,0 +1,45 @@
+"""`detector train`: public datasets in, weights out."""
+
+from __future__ import annotations
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.training.schema import TrainConfig
+
+DESCRIPTION = """
+Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in two
+minutes on rendered ports and needs no imagery, `port-n` is what made the shipped weights. The same
+command with the same out= continues a run that was stopped.
+"""
+
+
+def run(config: TrainConfig) -> int:
+    """Train as `config` says."""
+    from detector.training.run import train
+
+    result = train(config)
+    print(
+        f"{result.epochs} epochs, loss {result.first_loss:.2f} -> {result.last_loss:.2f}, "
+        f"weights in {result.weights}"
+    )
+    return EXIT_DONE
+
+
+COMMAND = Command(
+    name="train",
+    summary="train the network on labelled images",
+    description=DESCRIPTION,
+    config="train",
+    schema=TrainConfig,
+    run=run,
+    examples=(
+        ("detector train experiment=smoke", "two minutes on rendered ports"),
+        (
+            "detector train experiment=port-n trainer.hours=2.5 out=runs/port-n",
+            "what made the shipped weights, for two and a half hours",
+        ),
+        (
+            "detector train network=m trainer=gpu trainer.device=0,1",
+            "a larger network on two GPUs",
+        ),
+    ),
+)

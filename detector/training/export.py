@@ -1,0 +1,82 @@
+"""Weights out: averaged weights as safetensors, with the card that tells what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from detector.classes import CLASS_NAMES
+from detector.export.atomic import atomic_path
+from detector.models.card import ModelCard, sha256_of
+from detector.training.checkpoint import TrainingError, load_state
+from detector.training.settings import RunSettings
+from detector.training.start import save_weights
+
+DEFAULT_CONF = 0.25  # until `detector calibrate` has chosen thresholds on the dev split
+DUPLICATE_IOU = 0.5
+# The pool's gsd where it is known (0.3 to 1.9 m), times the jitter of the views that holds.
+GSD_MIN_M, GSD_MAX_M, GSD_READ_M = 0.25, 2.0, 0.5
+LICENCE = "research use, see weights/LICENSE"
+
+
+def export_weights(
+    settings: RunSettings,
+    folder: Path,
+    manifest: Mapping[str, Any],
+    epochs: Sequence[Mapping[str, Any]],
+    name: str = "",
+) -> Path:
+    """Write the averaged weights of a run's last checkpoint, with their card.
+
+    Args:
+        settings: of the run.
+        folder: gets `<name>.safetensors` and `<name>.yaml`.
+        manifest: of the data, as `detector.training.run.describe` makes it.
+        epochs: lines of the run's metrics.
+        name: of the weights; the run's folder by default.
+
+    Returns:
+        Path of the safetensors file.
+
+    Raises:
+        TrainingError: the run has no checkpoint.
+    """
+    out = Path(settings.out)
+    state = load_state(out / "last.pt", settings.model.architecture)
+    if state is None:
+        raise TrainingError(f"{out}: no checkpoint to export; train first")
+    folder.mkdir(parents=True, exist_ok=True)
+    name = name or out.name
+    path = folder / f"{name}.safetensors"
+    save_weights(path, state.ema, settings.model.architecture)
+    card = ModelCard(
+        name=name,
+        architecture=settings.model.architecture,
+        classes=CLASS_NAMES,
+        sha256=sha256_of(path),
+        tile_px=settings.views.tile_px,
+        gsd_min_m=GSD_MIN_M,
+        gsd_max_m=GSD_MAX_M,
+        gsd_read_m=GSD_READ_M,
+        conf=dict.fromkeys(CLASS_NAMES, DEFAULT_CONF),
+        iou=DUPLICATE_IOU,
+        licence=LICENCE,
+        description=f"Trained for {state.elapsed_s / 3600:.2f} h, {state.epoch} epochs.",
+        training={
+            "starting_weights": Path(settings.model.start).name or "random",
+            "hours": round(state.elapsed_s / 3600, 3),
+            "epochs": state.epoch,
+            "views_an_epoch": settings.mix.epoch_views,
+            "data": {key: value for key, value in manifest.items() if key != "places"},
+            "places": list(manifest.get("places", ())),
+            "losses": {
+                key.removeprefix("train/"): value
+                for key, value in (epochs[-1] if epochs else {}).items()
+                if key.startswith("train/")
+            },
+        },
+    )
+    with atomic_path(path.with_suffix(".yaml")) as temporary:
+        temporary.write_text(card.to_yaml(), encoding="utf-8")
+    return path

@@ -1,0 +1,72 @@
+"""Rendered ports as labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from detector.data.labelled import LabelledImage
+from detector.data.synthetic import PortSpec, SensorSpec, SkySpec, TruthObject, render, write_scene
+from detector.data.synthetic.truth import truth_classes, truth_corners
+
+SOURCE = "rendered"
+GSD_M = (0.3, 1.0)  # the range in which both classes are labelled in the pool
+
+
+def rendered_ports(folder: Path, count: int, side_px: int, seed: int) -> Iterator[LabelledImage]:
+    """Ports with sea, quays, yards and ships, each of another gsd, sun and sensor.
+
+    Args:
+        folder: where the scenes are written; those that are there are not rendered again.
+        count: number of ports.
+        side_px: of each scene.
+        seed: of the first port; the next ones follow.
+    """
+    for number in range(seed, seed + count):
+        yield _port(folder, side_px, number)
+
+
+def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
+    rng = np.random.default_rng([seed, side_px])
+    gsd_m = float(np.round(np.exp(rng.uniform(*np.log(GSD_M))), 3))
+    spec = PortSpec(
+        name="port",
+        width=side_px,
+        height=side_px,
+        gsd_m=gsd_m,
+        sky=SkySpec(
+            sun_elevation_deg=float(rng.uniform(25, 70)),
+            sun_azimuth_deg=float(rng.uniform(0, 360)),
+            haze=float(rng.uniform(0, 0.15)),
+            wind_ms=float(rng.uniform(1, 9)),
+        ),
+        sensor=SensorSpec(blur_px=float(rng.uniform(0.4, 0.9)), noise=float(rng.uniform(1, 4))),
+    )
+    scene = render(spec, seed)
+    path = folder / f"port-{side_px}-{seed}.tif"
+    if not path.is_file():
+        write_scene(scene, path)
+    objects = tuple(item for item in scene.truth if item.counts)
+    unsure = tuple(item for item in scene.truth if not item.counts and _hides(item))
+    return LabelledImage(
+        image=path,
+        width=side_px,
+        height=side_px,
+        source=SOURCE,
+        split="train",
+        place=f"rendered-{seed}",
+        gsd_m=gsd_m,
+        corners=truth_corners(objects),
+        class_ids=truth_classes(objects),
+        ignored=truth_corners(unsure),
+    )
+
+
+def _hides(item: TruthObject) -> bool:
+    """Whether an object that is not counted must not be taught as background either.
+
+    Deck cargo must: it is what the network is to leave out.
+    """
+    return not item.on_ship and item.visible > 0
