@@ -77,9 +77,15 @@ def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
 
 
 def _record_content(result: SceneResult) -> dict[str, Any]:
-    counts = result.counts.assign(acquired=result.record.acquired)
-    rows = json.loads(counts.to_json(orient="records", double_precision=10))
+    """Every number in full, so that a resumed run writes the bytes of one that was not killed."""
+    counts = result.counts.astype(object)
+    counts["acquired"] = [_exact_time(moment) for moment in result.counts["acquired"]]
+    rows = counts.where(counts.notna(), None).to_dict(orient="records")
     return {**result.record.to_dict(), "counts": rows}
+
+
+def _exact_time(moment: Any) -> str | None:
+    return None if pd.isna(moment) else str(moment.isoformat())
 
 
 def _outlines(result: SceneResult) -> list[ZoneOutline]:
