@@ -252,7 +252,7 @@ def _fingerprint(settings: RunSettings, detector: Detector, zones: Zones, scene:
 
 
 def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
     for zone in zones.zones:
         digest.update(repr((zone.name, zone.kind)).encode())
         digest.update(shapely.to_wkb(zone.shape))
