@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -36,6 +37,12 @@ class BlobDetector:
 
     card: ModelCard = CARD
     batch: int = 3
+    iou: float = 0.5
+    threads: int = 1
+    conf: NDArray[np.float32] = field(default_factory=lambda: np.full(2, 0.5, np.float32))
+    backend: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(name="blobs", device="cpu")
+    )
     batches: list[int] = field(default_factory=list)
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
