@@ -23,8 +23,10 @@ from detector.errors import ConfigError, QuaywatchError
 
 # name -> (module with a `COMMAND`, summary); imported only when the command is called for
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
+    "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
+    "train": ("detector.cli.train", "train the network on labelled images"),
+    "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 
 
@@ -68,9 +70,9 @@ def load_command(name: str) -> Command:
         ConfigError: there is none; names the nearest.
     """
     if name not in COMMANDS:
-        raise ConfigError(
-            f"unknown command '{name}'{nearest(name, COMMANDS)} (see detector --help)"
-        )
+        longer = [command for command in COMMANDS if command.startswith(f"{name} ")]
+        hint = f"; there is '{longer[0]}'" if longer else nearest(name, COMMANDS)
+        raise ConfigError(f"unknown command '{name}'{hint} (see detector --help)")
     command = importlib.import_module(COMMANDS[name][0]).COMMAND
     if not isinstance(command, Command):
         raise TypeError(f"{COMMANDS[name][0]}.COMMAND is not a Command")
@@ -90,7 +92,8 @@ def _dispatch(words: Sequence[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"quaywatch {__version__}")
         return EXIT_DONE
-    return _run(load_command(words[0]), words[1:])
+    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    return _run(load_command(" ".join(words[:length])), words[length:])
 
 
 def _run(command: Command, words: Sequence[str]) -> int:

@@ -36,7 +36,7 @@ def test_every_command_is_as_the_table_says(name: str, capsys: Output) -> None:
     assert command.name == name
     assert command.summary == cli.COMMANDS[name][1]
     assert bool(command.paths) == ("paths" in list_options(command.schema))
-    assert cli.main([name, "--help"]) == 0
+    assert cli.main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"Usage: detector {name}")
     for key, opt in list_options(command.schema).items():
@@ -66,6 +66,7 @@ def test_version(capsys: Output) -> None:
     [
         (["predikt"], "detector: unknown command 'predikt'; did you mean 'predict'?"),
         (["--halp"], "detector: unknown command '--halp'"),
+        (["data"], "detector: unknown command 'data'; there is 'data render'"),
         (
             ["predict", "a.tif", "zonse=x"],
             "detector: unknown option 'zonse'; did you mean 'zones'? (see detector predict --help)",
