@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
     "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "train": ("detector.cli.train", "train the network on labelled images"),
+    "evaluate": ("detector.cli.evaluate", "measure weights on labelled images, with intervals"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 

@@ -11,8 +11,8 @@ false alarms so far, and the latter is one sparse product (hits x places) @ (pla
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -47,13 +47,16 @@ class Estimate:
     high: float
 
 
+@lru_cache(maxsize=32)
 def draw_places(n_places: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
     """Weights `(P, B)` of places drawn with replacement; the same for the same arguments."""
     rng = np.random.default_rng([seed, n_places])
     if n_places == 0:
         return np.zeros((0, resamples))
     chances = np.full(n_places, 1.0 / n_places)
-    return rng.multinomial(n_places, chances, size=resamples).T.astype(np.float64)
+    weights = rng.multinomial(n_places, chances, size=resamples).T.astype(np.float64)
+    weights.setflags(write=False)  # shared by all who ask for the same
+    return weights
 
 
 def estimate(value: float, resampled: NDArray[np.float64], n_places: int) -> Estimate:
@@ -102,13 +105,6 @@ def resampled_ratio(
     above, below = parts @ weights, wholes @ weights
     unknown = np.full(len(above), np.nan)
     return np.asarray(np.divide(above, below, out=unknown, where=below > 0))
-
-
-def paired_difference(
-    measure: Callable[[Part, Weights], NDArray[np.float64]], new: Part, old: Part, weights: Weights
-) -> NDArray[np.float64]:
-    """Differences `(B,)` of two evaluations of the same images under the same resamples."""
-    return measure(new, weights) - measure(old, weights)
 
 
 def two_sided_p(differences: NDArray[np.float64]) -> float:

@@ -28,7 +28,7 @@ class ClassMatches:
         true: `(T,)` indices into the image's truth.
         found: `(K, D)` at each IoU threshold the position in `true` of the object that each
             prediction finds, or `UNMATCHED`.
-        found_prob_iou: `(D,)` the same at ProbIoU 0.5; `UNMATCHED` where the measure is envelope.
+        found_prob_iou: `(D,)` the same at ProbIoU 0.5, where it was asked for.
         neutral: `(D,)` neither right nor wrong where unmatched: in an ignored region, or smaller
             than what the source labels.
     """
@@ -45,6 +45,8 @@ def match_class(
     boxes: Boxes,
     class_id: int,
     thresholds: Sequence[float] = IOU_THRESHOLDS,
+    *,
+    with_prob_iou: bool = False,
 ) -> ClassMatches:
     """Match the predictions of one class in one image.
 
@@ -53,6 +55,8 @@ def match_class(
         boxes: predictions of all classes, pixels of the image, any order.
         class_id: value of `ObjectClass`.
         thresholds: K IoU thresholds.
+        with_prob_iou: match by ProbIoU too; without, and for the envelope measure, its matches
+            are those of no overlap.
 
     Raises:
         GeometryError: a box is not finite or not simple.
@@ -63,7 +67,8 @@ def match_class(
     corners, truth = boxes.corners[predicted], image.corners[true]
     measure = image.measures[class_id]
     overlap = overlap_matrix(corners, truth, measure)
-    by_prob = prob_iou(corners, truth) if measure is Measure.POLYGON else np.zeros_like(overlap)
+    wanted = with_prob_iou and measure is Measure.POLYGON
+    by_prob = prob_iou(corners, truth) if wanted else np.zeros_like(overlap)
     return ClassMatches(
         predicted=predicted,
         true=true,

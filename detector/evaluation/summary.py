@@ -209,7 +209,7 @@ def evaluate(images: Sequence[EvalImage], predictions: Predictions) -> Evaluatio
         GeometryError: a box is not finite or not simple.
     """
     complete = match_images(images, predictions.complete)
-    counted = match_images(images, predictions.counted)
+    counted = match_images(images, predictions.counted, with_prob_iou=False)
     scored = [
         (class_id, measure)
         for class_id in range(len(CLASS_NAMES))

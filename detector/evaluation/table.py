@@ -98,12 +98,15 @@ class _Part:
     neutral: NDArray[np.bool_]
 
 
-def match_images(images: Sequence[EvalImage], predictions: Sequence[Boxes]) -> MatchTable:
+def match_images(
+    images: Sequence[EvalImage], predictions: Sequence[Boxes], *, with_prob_iou: bool = True
+) -> MatchTable:
     """Match the predictions of all images.
 
     Args:
         images: the truth.
         predictions: of the images, in their order, pixels of each image.
+        with_prob_iou: match by ProbIoU too, which takes a third of the time.
 
     Raises:
         EvaluationError: no images, two of one name, or another number of predictions.
@@ -114,7 +117,7 @@ def match_images(images: Sequence[EvalImage], predictions: Sequence[Boxes]) -> M
         raise EvaluationError(f"{len(images)} images with predictions of {len(predictions)}")
     starts = np.concatenate([[0], np.cumsum([len(image.corners) for image in images])])
     parts = [
-        _match_part(index, image, boxes, class_id, int(starts[index]))
+        _match_part(index, image, boxes, class_id, int(starts[index]), with_prob_iou)
         for index, (image, boxes) in enumerate(zip(images, predictions, strict=True))
         for class_id, measure in enumerate(image.measures)
         if measure is not Measure.NONE
@@ -149,9 +152,14 @@ def match_images(images: Sequence[EvalImage], predictions: Sequence[Boxes]) -> M
 
 
 def _match_part(
-    index: int, image: EvalImage, boxes: Boxes, class_id: int, first_true: int
+    index: int,
+    image: EvalImage,
+    boxes: Boxes,
+    class_id: int,
+    first_true: int,
+    with_prob_iou: bool,
 ) -> _Part:
-    matches = match_class(image, boxes, class_id)
+    matches = match_class(image, boxes, class_id, with_prob_iou=with_prob_iou)
     to_table = np.append(matches.true + first_true, UNMATCHED)  # UNMATCHED = -1 picks the last
     return _Part(
         image=index,

@@ -1,0 +1,127 @@
+"""The worst images, with truth and prediction drawn over them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from detector.boxes import Boxes
+from detector.classes import CLASS_NAMES
+from detector.evaluation.failures import Kind, explain
+from detector.evaluation.truth import EvalImage, Measure
+from detector.geometry.windows import PixelWindow
+from detector.scenes.scene import open_scene
+from detector.scenes.types import SceneOptions
+
+SIDE_PX: Final = 900  # longer side in the page
+JPEG_QUALITY: Final = 80
+IMAGES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A box to draw.
+
+    Attributes:
+        points: as SVG wants them, pixels of the picture.
+        style: CSS class: `found`, `missed`, `right`, `wrong` or `neutral`.
+        words: what it is.
+    """
+
+    points: str
+    style: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image of the gallery.
+
+    Attributes:
+        name: of the image.
+        source: name of the dataset.
+        errors: number of wrong and missed objects.
+        width: pixels of the picture.
+        height: pixels of the picture.
+        jpeg: base64.
+        shapes: truth first.
+    """
+
+    name: str
+    source: str
+    errors: int
+    width: int
+    height: int
+    jpeg: str
+    shapes: list[Shape]
+
+
+def worst_images(
+    images: Sequence[EvalImage], paths: Sequence[Path], counted: Sequence[Boxes], n: int = IMAGES
+) -> list[Picture]:
+    """The images with the most errors, worst first.
+
+    Args:
+        images: the truth.
+        paths: of the image files.
+        counted: predictions at the thresholds of the card.
+        n: at most so many; images without errors don't enter.
+    """
+    errors = [_errors(image, boxes) for image, boxes in zip(images, counted, strict=True)]
+    order = sorted(range(len(images)), key=lambda i: (-errors[i], images[i].name))
+    return [
+        _picture(images[i], paths[i], counted[i], errors[i]) for i in order[:n] if errors[i] > 0
+    ]
+
+
+def _errors(image: EvalImage, boxes: Boxes) -> int:
+    fine = (Kind.RIGHT, Kind.NEUTRAL)
+    total = 0
+    for class_id, measure in enumerate(image.measures):
+        if measure is not Measure.NONE:
+            kinds = explain(image, boxes, class_id)
+            total += sum(kind not in fine for kind in kinds.predicted_kinds)
+            total += kinds.true_kinds.count(Kind.MISSED)
+    return total
+
+
+def _picture(image: EvalImage, path: Path, boxes: Boxes, errors: int) -> Picture:
+    scale = min(1.0, SIDE_PX / max(image.width, image.height))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
+        rgb = scene.read(PixelWindow(0, 0, image.width, image.height), size).rgb
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)[1].tobytes()
+    truth: list[Shape] = []
+    found: list[Shape] = []
+    for class_id, measure in enumerate(image.measures):
+        if measure is Measure.NONE:
+            continue
+        kinds = explain(image, boxes, class_id)
+        for index, kind in zip(kinds.true, kinds.true_kinds, strict=True):
+            style = "found" if kind is Kind.RIGHT else "missed"
+            words = f"true {CLASS_NAMES[class_id]}: {kind}"
+            truth.append(Shape(_points(image.corners[index] * scale), style, words))
+        for index, kind in zip(kinds.predicted, kinds.predicted_kinds, strict=True):
+            words = f"{CLASS_NAMES[class_id]} {boxes.scores[index]:.2f}: {kind}"
+            style = {Kind.RIGHT: "right", Kind.NEUTRAL: "neutral"}.get(kind, "wrong")
+            found.append(Shape(_points(boxes.corners[index] * scale), style, words))
+    return Picture(
+        name=image.name,
+        source=image.source,
+        errors=errors,
+        width=size[0],
+        height=size[1],
+        jpeg=base64.b64encode(jpeg).decode(),
+        shapes=[*truth, *found],
+    )
+
+
+def _points(corners: np.ndarray) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
