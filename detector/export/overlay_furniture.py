@@ -13,7 +13,7 @@ from detector.export.overlay_marks import (
     CASING,
     EDGE_FILL,
     Pen,
-    draw_outlines,
+    dashes,
     fill_polygon,
     hatch_nodata,
     hatch_unseen,
@@ -211,12 +211,12 @@ def draw_sample(canvas: NDArray[np.uint8], entry: Entry, pen: Pen) -> None:
         hatch_unseen(canvas, whole, pen)
     elif entry.sample == "filled":
         fill_polygon(canvas, box, entry.colour, EDGE_FILL)
-    if entry.sample in ("zone", "unseen_zone"):
-        for line_px, tint in ((pen.casing_px, CASING), (pen.line_px, entry.colour)):
-            polylines(canvas, [box], tint, line_px, closed=True)
-    elif entry.sample in ("box", "dashed", "filled"):
-        wide = Pen(max(2, pen.line_px // 2 * 2), pen.hatch_px)
-        draw_outlines(canvas, box[None], entry.colour, wide, dashed=entry.sample == "dashed")
+    if entry.sample == "dashed":
+        paths = dashes(box, 2.0 * pen.line_px)
+    else:
+        paths = [] if entry.sample in ("nodata", "cloud") else [box]
+    for line_px, tint in ((pen.casing_px, CASING), (pen.line_px, entry.colour)):
+        polylines(canvas, paths, tint, line_px, closed=entry.sample != "dashed")
 
 
 def draw_scale_bar(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from shapely.geometry import Polygon
 
 from detector.classes import ObjectClass
 from detector.detections import Detections
-from detector.export.overlay_marks import polygon_mask
+from detector.export.overlay_marks import SHIFT
 from detector.export.overlay_text import Colour, Style, blend, draw_text, text_mask, text_width
 from detector.export.overlay_view import View
 
@@ -29,40 +30,54 @@ Rect = tuple[int, int, int, int]
 class Room:
     """Which parts of a picture are taken: by marks, and by labels.
 
+    Args:
+        width: of the picture.
+        height: of the picture.
+        marks: `(N, 4, 2)` boxes that labels should leave free, drawn pixels.
+
     Attributes:
         labels: rectangles of the labels that were placed.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        shape = (math.ceil(height / CELL_PX), math.ceil(width / CELL_PX))
+    def __init__(self, width: int, height: int, marks: NDArray[np.float64]) -> None:
+        rows, columns = math.ceil(height / CELL_PX), math.ceil(width / CELL_PX)
+        cells = np.zeros((rows, columns), np.uint8)
+        for box in np.rint((marks / CELL_PX - 0.5) * (1 << SHIFT)).astype(np.int32):
+            cv2.fillConvexPoly(cells, box, 1, cv2.LINE_8, SHIFT)
         self._size = width, height
-        self._marks = np.zeros(shape, np.bool_)
-        self._labels = np.zeros(shape, np.bool_)
+        self._marks = np.asarray(cv2.integral(cells))  # sums over rectangles in four look-ups
+        self._taken = np.zeros((rows, columns), np.bool_)
         self.labels: list[Rect] = []
 
-    def mark(self, corners: NDArray[np.float64]) -> None:
-        """Take the ground of boxes `(N, 4, 2)`."""
-        for box in corners / CELL_PX:
-            mask, (left, top) = polygon_mask([box], self._marks.shape[1], self._marks.shape[0])
-            self._marks[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask > 0
+    def clear(self, rects: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `(..., 4)` rectangles lie inside the picture, off all marks."""
+        left, top, right, bottom = np.moveaxis(rects, -1, 0)
+        inside = (left >= 0) & (top >= 0) & (right <= self._size[0]) & (bottom <= self._size[1])
+        (x0, x1), (y0, y1) = self._cells(left, right, 0), self._cells(top, bottom, 1)
+        s = self._marks
+        return np.asarray(inside & (s[y1, x1] - s[y0, x1] - s[y1, x0] + s[y0, x0] == 0))
 
-    def take(self, rect: Rect, *, over_marks: bool = False) -> bool:
-        """Place a label, if it lies inside the picture on free ground."""
+    def take(self, rect: Rect) -> bool:
+        """Place a label, if no other one stands there."""
         left, top, right, bottom = rect
-        if left < 0 or top < 0 or right > self._size[0] or bottom > self._size[1]:
-            return False
         cells = (
             slice(top // CELL_PX, math.ceil(bottom / CELL_PX)),
             slice(left // CELL_PX, math.ceil(right / CELL_PX)),
         )
-        if self._labels[cells].any() or (not over_marks and self._marks[cells].any()):
+        if self._taken[cells].any():
             return False
-        self._labels[cells] = True
+        self._taken[cells] = True
         self.labels.append(rect)
         return True
 
+    def _cells(
+        self, low: NDArray[np.int64], high: NDArray[np.int64], axis: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        end = self._taken.shape[1 - axis]
+        return np.clip(low // CELL_PX, 0, end), np.clip(-(-high // CELL_PX), 0, end)
 
-def label_boxes(
+
+def label_ships(
     image: NDArray[np.uint8], detections: Detections, view: View, style: Style, room: Room
 ) -> None:
     """Label ships, the longest first: length and score, or what of it there is room for.
@@ -76,47 +91,58 @@ def label_boxes(
     """
     ships = np.flatnonzero(detections.class_ids == ObjectClass.SHIP)
     size = np.nan_to_num(detections.length_m[ships], nan=0.0)
-    order = ships[np.lexsort((-detections.scores[ships], -size))]
-    corners = view.to_view(detections.corners)
+    ships = ships[np.lexsort((-detections.scores[ships], -size))]
+    corners = view.to_view(detections.corners[ships])
     pad = max(2, style.size_px // 6)
-    for i in order:
-        for text in ship_texts(detections, int(i)):
-            width, height = text_width(text, style) + 2 * pad, style.height_px
-            rects = beside_box(corners[i], width, height, pad)
-            rect = next((rect for rect in rects if room.take(rect)), None)
+    texts = [ship_texts(detections, int(i)) for i in ships]
+    variants = []
+    for variant in (0, 1):
+        widths = np.array([text_width(t[variant], style) + 2 * pad for t in texts], np.float64)
+        rects = beside_boxes(corners, widths, style.height_px, pad + CELL_PX)
+        variants.append((rects, room.clear(rects)))
+    for k, names in enumerate(texts):
+        for text, (rects, clear) in zip(names, variants, strict=True):
+            rect = next((r for r in map(_rect, rects[k][clear[k]]) if room.take(r)), None)
             if rect is not None:
                 _draw_plate(image, rect)
                 draw_text(image, text, (rect[0] + pad, rect[1]), style, LABEL_COLOUR)
                 break
 
 
-def ship_texts(detections: Detections, index: int) -> list[str]:
-    """What may be written beside a ship, the fullest first; `≥` where the scene's edge cuts it."""
+def ship_texts(detections: Detections, index: int) -> tuple[str, str]:
+    """What is written beside a ship, in full and short; `≥` where the scene's edge cuts it."""
     score = f"{detections.scores[index]:.2f}"
     length_m = float(detections.length_m[index])
     if math.isnan(length_m):
-        return [score]
-    length = f"{'≥' if detections.at_scene_edge[index] else ''}{length_m:.0f} m"
-    return [f"{length} · {score}", length]
+        return score, score
+    length = f"{'≥' if detections.at_scene_edge[index] else ''}{length_m:,.0f} m"
+    return f"{length} · {score}", length
 
 
-def beside_box(box: NDArray[np.float64], width: int, height: int, gap: float) -> Iterator[Rect]:
-    """Places of a label that touch the middle of each edge of a box, upper ones first.
+def beside_boxes(
+    boxes: NDArray[np.float64], widths: NDArray[np.float64], height: int, gap: float
+) -> NDArray[np.int64]:
+    """Places of labels that touch the middle of each edge of a box.
 
     Args:
-        box: `(4, 2)`, clockwise.
-        width: of the label.
-        height: of the label.
+        boxes: `(N, 4, 2)`, clockwise.
+        widths: `(N,)` of the labels.
+        height: of the labels.
         gap: from the edge.
+
+    Returns:
+        `(N, 4, 4)` rectangles, of every box the one above it first.
     """
-    middles = (box + np.roll(box, -1, axis=0)) / 2.0
-    outwards = middles - box.mean(axis=0)
-    lengths = np.linalg.norm(outwards, axis=1, keepdims=True)
-    normals = outwards / np.maximum(lengths, 1e-9)
-    for k in np.argsort(normals[:, 1], kind="stable"):
-        reach = abs(normals[k, 0]) * width / 2.0 + abs(normals[k, 1]) * height / 2.0 + gap
-        x, y = middles[k] + normals[k] * reach
-        yield _around(x, y, width, height)
+    edges = np.roll(boxes, -1, axis=1) - boxes
+    lengths = np.maximum(np.linalg.norm(edges, axis=2, keepdims=True), 1e-9)
+    normals = np.stack([edges[..., 1], -edges[..., 0]], axis=2) / lengths  # clockwise: outwards
+    reach = (np.abs(normals[..., 0]) * widths[:, None] + np.abs(normals[..., 1]) * height) / 2.0
+    centres = boxes + edges / 2.0 + normals * (reach + gap)[..., None]
+    size = np.stack([widths, np.full(len(boxes), float(height))], axis=1)[:, None, :]
+    corner = np.rint(centres - size / 2.0)
+    rects = np.concatenate([corner, corner + size], axis=2).astype(np.int64)
+    order = np.argsort(normals[..., 1], axis=1, kind="stable")
+    return np.take_along_axis(rects, order[..., None], axis=1)
 
 
 def label_zone(
@@ -140,40 +166,34 @@ def label_zone(
     height, width = text_mask(text, style).shape
     frame = shapely.box(0, 0, image.shape[1], image.shape[0])
     seen = [shape for shape in (p.intersection(frame) for p in shapes) if shape.area > 0]
-    if not text or not seen:
+    if not text or not seen or width > image.shape[1] or height > image.shape[0]:
         return
-    places = list(_inside(max(seen, key=lambda shape: shape.area)))
-    for over_marks in (False, True):
-        for x, y in places:
-            rect = _within(_around(x, y, width, height), image.shape[1], image.shape[0])
-            if room.take(rect, over_marks=over_marks):
-                draw_text(image, text, (rect[0], rect[1]), style, colour, (0, 0, 0))
-                return
+    body = max(seen, key=lambda shape: shape.area)
+    corner = np.rint(_inside(body) - (width / 2.0, height / 2.0))
+    corner = np.clip(corner, 0, (image.shape[1] - width, image.shape[0] - height))
+    rects = np.hstack([corner, np.add(corner, (width, height))]).astype(np.int64)
+    within = shapely.contains(body, shapely.box(*rects.T.astype(np.float64)))
+    clear = room.clear(rects)
+    for k in np.lexsort((~within, ~clear)):  # stable: deep places before shallow ones
+        if room.take(_rect(rects[k])):
+            draw_text(image, text, (int(rects[k, 0]), int(rects[k, 1])), style, colour, (0, 0, 0))
+            return
 
 
-def _inside(shape: Polygon) -> Iterator[tuple[float, float]]:
-    """Points inside a shape, those far from its border first."""
+def _inside(shape: Polygon) -> NDArray[np.float64]:
+    """Points `(K, 2)` inside a shape, those far from its border first."""
     x0, y0, x1, y1 = shape.bounds
     share = (np.arange(GRID_SIDE) + 0.5) / GRID_SIDE
     x, y = (g.ravel() for g in np.meshgrid(x0 + share * (x1 - x0), y0 + share * (y1 - y0)))
-    inner = shape.representative_point()
-    points = np.append(shapely.points(x, y), inner)
+    points = np.append(shapely.points(x, y), shape.representative_point())
     points = points[shapely.contains(shape, points)]
     depth = shapely.distance(shape.boundary, points)
-    for point in points[np.argsort(-depth, kind="stable")]:
-        yield point.x, point.y
+    return np.asarray(shapely.get_coordinates(points[np.argsort(-depth, kind="stable")]))
 
 
-def _around(x: float, y: float, width: int, height: int) -> Rect:
-    left, top = round(x - width / 2.0), round(y - height / 2.0)
-    return left, top, left + width, top + height
-
-
-def _within(rect: Rect, width: int, height: int) -> Rect:
-    """The rectangle moved into the picture."""
-    left = max(0, min(rect[0], width - (rect[2] - rect[0])))
-    top = max(0, min(rect[1], height - (rect[3] - rect[1])))
-    return left, top, left + rect[2] - rect[0], top + rect[3] - rect[1]
+def _rect(values: NDArray[np.int64]) -> Rect:
+    left, top, right, bottom = values.tolist()
+    return left, top, right, bottom
 
 
 def _draw_plate(image: NDArray[np.uint8], rect: Rect) -> None:

@@ -22,8 +22,8 @@ CASING: Final[Colour] = (0, 0, 0)
 NODATA_GROUND: Final[Colour] = (178, 178, 178)
 NODATA_LINES: Final[Colour] = (140, 140, 140)
 HATCH_COLOUR: Final[Colour] = (235, 235, 235)
-EDGE_FILL = 0.35  # opacity of a box that the scene's edge cuts
-SMALL_SIDES = 6  # a box narrower than so many line widths is drawn with a finer line
+EDGE_FILL = 0.2  # opacity of a box that the scene's edge cuts
+SMALL_SIDES = 4  # a box narrower than so many line widths is drawn with a finer line
 SHIFT = 4  # OpenCV's fixed-point coordinates: sixteenths of a pixel
 MARGIN_PX = 64  # how far beyond the picture shapes are kept
 
@@ -33,7 +33,7 @@ class Pen:
     """Widths that suit a picture.
 
     Attributes:
-        line_px: of a box; its dark casing is wider by one to either side, or more.
+        line_px: of a box.
         hatch_px: from line to line of a hatch.
     """
 
@@ -46,9 +46,19 @@ class Pen:
         return cls(max(2, round(font_px / 9)), max(6, round(font_px / 1.6)))
 
     @property
+    def fine_px(self) -> int:
+        """Of small boxes."""
+        return max(1, self.line_px // 2)
+
+    @property
+    def rim_px(self) -> int:
+        """Of the dark casing to either side of a line."""
+        return max(1, self.line_px // 3)
+
+    @property
     def casing_px(self) -> int:
         """Width of the line with its casing."""
-        return self.line_px + 2 * max(1, round(self.line_px / 2))
+        return self.line_px + 2 * self.rim_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +112,14 @@ def draw_outlines(
     *,
     dashed: bool,
 ) -> None:
-    """Draw `(N, 4, 2)` boxes as light lines in a dark casing; small and dashed ones finer."""
+    """Draw `(N, 4, 2)` boxes as light lines in a dark casing, small ones finer."""
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
-    fine = (sides.min(axis=1, initial=np.inf) < SMALL_SIDES * pen.line_px) | dashed
-    for subset, line_px in ((fine, max(1, pen.line_px // 2)), (~fine, pen.line_px)):
-        boxes = list(corners[subset])
-        paths = (
-            [part for box in boxes for part in dashes(box, 4.0 * pen.line_px)] if dashed else boxes
-        )
-        casing_px = line_px + 2 * max(1, line_px // 2)
-        for width, tint in ((casing_px, CASING), (line_px, colour)):
+    fine = sides.min(axis=1, initial=np.inf) < SMALL_SIDES * pen.line_px
+    for subset, line_px in ((fine, pen.fine_px), (~fine, pen.line_px)):
+        paths = list(corners[subset])
+        if dashed:
+            paths = [part for box in paths for part in dashes(box, 3.0 * pen.line_px)]
+        for width, tint in ((line_px + 2 * pen.rim_px, CASING), (line_px, colour)):
             polylines(image, paths, tint, width, closed=not dashed)
 
 

@@ -6,13 +6,14 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 Colour = tuple[int, int, int]
 
@@ -89,16 +90,15 @@ def text_mask(text: str, style: Style) -> NDArray[np.uint8]:
 
     Args:
         text: of `clean_text`.
-        style: the font. Where DejaVu lacks a glyph, OpenCV's own wide font is taken; without
-            that (OpenCV 4) the missing glyphs are boxes.
+        style: the font. What DejaVu lacks is written in OpenCV's own wide font; without that
+            (OpenCV 4) the missing glyphs are boxes.
 
     Returns:
         `(style.height_px, width)`, 0 to 255, read-only; what reaches beyond the line is cut.
     """
-    if _in_font(text, style) or not hasattr(cv2, "FontFace"):
-        mask = _dejavu_mask(text, style)
-    else:
-        mask = _wide_mask(text, style)
+    runs = _runs(text, style) if hasattr(cv2, "FontFace") else [(True, text)]
+    masks = [_dejavu_mask(run, style) if known else _wide_mask(run, style) for known, run in runs]
+    mask = np.concatenate(masks, axis=1) if masks else np.zeros((style.height_px, 0), np.uint8)
     mask.flags.writeable = False
     return mask
 
@@ -165,9 +165,13 @@ def _middle_out(text: str, length: int = MAX_CHARACTERS) -> str:
 
 def _dejavu_mask(text: str, style: Style) -> NDArray[np.uint8]:
     font = _font(style)
-    width = max(1, int(np.ceil(font.getlength(text))))
+    # Left to right as a whole, whatever stands first: "(berth)" stays behind an Arabic name.
+    direction = "ltr" if features.check("raqm") else None
+    width = max(1, int(np.ceil(font.getlength(text, direction=direction))))
     image = Image.new("L", (width, style.height_px))
-    ImageDraw.Draw(image).text((0, font.getmetrics()[0]), text, fill=255, font=font, anchor="ls")
+    ImageDraw.Draw(image).text(
+        (0, font.getmetrics()[0]), text, fill=255, font=font, anchor="ls", direction=direction
+    )
     return np.array(image, np.uint8)
 
 
@@ -184,14 +188,18 @@ def _wide_mask(text: str, style: Style) -> NDArray[np.uint8]:
     return np.ascontiguousarray(canvas[:, first : last + 1, 0])
 
 
-def _in_font(text: str, style: Style) -> bool:
-    return all(_has_glyph(character, style) for character in set(text))
+def _runs(text: str, style: Style) -> list[tuple[bool, str]]:
+    """The text in parts: `(whether DejaVu has all its glyphs, part)`."""
+    parts = groupby(text, key=lambda c: c in JOINERS or _has_glyph(c, style))
+    return [(known, "".join(part)) for known, part in parts]
 
 
 @lru_cache(maxsize=65536)
 def _has_glyph(character: str, style: Style) -> bool:
     font = ImageFont.truetype(_font_path(style), 16, layout_engine=ImageFont.Layout.BASIC)
-    return bytes(font.getmask(character)) != bytes(font.getmask(NO_CHARACTER))
+    return character.isspace() or bytes(font.getmask(character)) != bytes(
+        font.getmask(NO_CHARACTER)
+    )
 
 
 @lru_cache(maxsize=32)
