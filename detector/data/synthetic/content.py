@@ -158,6 +158,8 @@ def lie_along(
                 design.beam_m * length / design.length_m,
                 int(generator.integers(2**31)),
             )
+        if out + design.beam_m > berth.depth_m:
+            break
         out += design.beam_m / 2
         centre = berth.start + along * at_m + berth.outward * out
         out += design.beam_m / 2 + 1.0

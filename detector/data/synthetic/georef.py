@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from detector.data.synthetic.spec import PlaceSpec, PortSpec
+from detector.errors import ConfigError
 from detector.geometry.geodesy import GEOD, apply_transform, pixel_size
 
 Vector = NDArray[np.float64]
+
+METRES_PER_DEGREE = 111_000.0  # a first guess, measured and corrected
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +72,26 @@ def scene_transform(place: PlaceSpec, size: tuple[int, int], gsd_m: float) -> Af
         place: centre, CRS and rotation.
         size: `(width, height)`, pixels.
         gsd_m: metres a pixel, geodesic.
+
+    Raises:
+        ConfigError: the CRS is not defined at the place.
     """
     crs = CRS.from_user_input(place.crs)
     to_crs = Transformer.from_crs(CRS.from_epsg(4326), crs, always_xy=True)
     x, y = to_crs.transform(place.longitude_deg, place.latitude_deg)
-    guess = gsd_m / 111_000.0 if crs.is_geographic else gsd_m
-    centre = Affine.translation(x, y)
-    to_centre = Affine.translation(-size[0] / 2, -size[1] / 2)
-    upright = centre * Affine.scale(guess, -guess)
-    measured = pixel_size(upright, place.crs, 0.0, 0.0)
+    guess = gsd_m / METRES_PER_DEGREE if crs.is_geographic else gsd_m
+    measured = pixel_size(Affine(guess, 0.0, x, 0.0, -guess, y), place.crs, 0.0, 0.0)
     if measured is None:
-        raise ValueError(
-            f"{place.crs} is not defined at {place.longitude_deg}, {place.latitude_deg}"
+        raise ConfigError(
+            f"place.crs={place.crs} is not defined at longitude {place.longitude_deg}, latitude "
+            f"{place.latitude_deg}; choose another CRS or place"
         )
-    scale = Affine.scale(guess * gsd_m / measured.x_m, -guess * gsd_m / measured.y_m)
-    return centre * scale * Affine.rotation(place.rotation_deg) * to_centre
+    scale_x, scale_y = guess * gsd_m / measured.x_m, -guess * gsd_m / measured.y_m
+    turn = np.deg2rad(place.rotation_deg)
+    cos, sin = float(np.cos(turn)), float(np.sin(turn))
+    a, b, d, e = scale_x * cos, -scale_x * sin, scale_y * sin, scale_y * cos
+    half_x, half_y = size[0] / 2, size[1] / 2
+    return Affine(a, b, x - a * half_x - b * half_y, d, e, y - d * half_x - e * half_y)
 
 
 def _north(transform: Affine, crs: str, column: float, row: float) -> Vector:

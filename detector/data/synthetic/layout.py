@@ -31,6 +31,8 @@ def lay_out(spec: PortSpec, seed: int) -> Site:
     frame = _coast_frame(spec, generator)
     draft = SiteDraft(frame, _extent(spec, frame), generator, spec.gsd_m, seed)
     v_min, v_max = draft.extent[2:]
+    if spec.layout.breakwater:
+        draft.reach_m = -BREAKWATER_AT_M - 60.0
     if v_max > 0 or "railhead" in spec.layout.sectors:
         for kind, u in _stretches(spec, draft):
             lay_sector(draft, kind, u)

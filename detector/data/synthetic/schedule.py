@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.data.synthetic.cargo import Bays, draw_bays
-from detector.data.synthetic.content import PlacedShip, lie_along
+from detector.data.synthetic.content import FENDER_M, PlacedShip, lie_along
 from detector.data.synthetic.ships import ShipDesign, draw_design
 from detector.data.synthetic.site import Berth, Site, YardBlock
 from detector.data.synthetic.streams import stream
@@ -140,6 +140,8 @@ def _free_place(
     berth: Berth, design: ShipDesign, days: tuple[float, float], stays: Sequence[Stay]
 ) -> float | None:
     """Middle of the first stretch of a berth that is free all the time, or None."""
+    if design.beam_m + FENDER_M > berth.depth_m:
+        return None
     along = (berth.end - berth.start) / berth.length_m
     half = design.length_m / 2
     taken = [

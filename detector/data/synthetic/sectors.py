@@ -199,7 +199,9 @@ def _tanks(draft: SiteDraft, u0: float, u1: float) -> None:
 def _piers(draft: SiteDraft, u0: float, u1: float) -> None:
     generator = draft.generator
     port_ground(draft, u0, u1, pick(generator, CONCRETE, 0.05))
-    reach = float(min(generator.uniform(170, 300), max(120.0, -draft.extent[2] - 60)))
+    reach = float(
+        min(generator.uniform(170, 300), draft.reach_m, max(120.0, -draft.extent[2] - 60))
+    )
     spacing = float(generator.uniform(105, 150))
     naval = generator.random() < 0.6
     kinds = (
@@ -208,14 +210,15 @@ def _piers(draft: SiteDraft, u0: float, u1: float) -> None:
         else ("fishing", "general", "fishing", "ferry", "tug")
     )
     for u in np.arange(u0 + spacing / 2, u1 - spacing / 3, spacing):
-        half = float(generator.uniform(7, 13))
+        half = float(generator.uniform(7, 12))
         draft.ground(
             [(u - half, 3), (u - half, -reach), (u + half, -reach), (u + half, 3)],
             pick(generator, CONCRETE, 0.06),
         )
         draft.lines(np.array([[u, -reach / 2]]), np.array([[1.0, reach - 8]]), (110, 108, 104))
-        draft.berth((u - half, -8.0), (u - half, -reach), kinds, raft=3, depth_m=46)
-        draft.berth((u + half, -reach), (u + half, -8.0), kinds, raft=3, depth_m=46)
+        room = spacing / 2 - half - 3.0
+        draft.berth((u - half, -8.0), (u - half, -reach), kinds, raft=3, depth_m=room)
+        draft.berth((u + half, -reach), (u + half, -8.0), kinds, raft=3, depth_m=room)
         for _ in range(int(reach / 14)):
             at = (
                 float(u + generator.uniform(-0.7, 0.7) * half),

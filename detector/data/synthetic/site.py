@@ -51,6 +51,7 @@ class Berth:
         kinds: kinds of ship that come here.
         zone: name of its zone.
         raft: most ships abreast.
+        depth_m: water in front of the quay that ships may take.
     """
 
     berth_id: str
@@ -60,6 +61,7 @@ class Berth:
     kinds: tuple[str, ...]
     zone: str
     raft: int = 1
+    depth_m: float = 75.0
 
     @property
     def length_m(self) -> float:
@@ -149,6 +151,7 @@ class SiteDraft:
         generator: of the layout.
         gsd_m: of the scenes, for what is too small to see.
         seed: of the layout.
+        reach_m: how far from the coast piers and jetties may reach.
     """
 
     frame: CoastFrame
@@ -156,6 +159,7 @@ class SiteDraft:
     generator: np.random.Generator
     gsd_m: float
     seed: int
+    reach_m: float = 300.0
     surfaces: SolidsBuilder = field(default_factory=SolidsBuilder)
     materials: list[tuple[Points, str]] = field(default_factory=list)
     fixtures: list[Solids] = field(default_factory=list)
@@ -233,7 +237,7 @@ class SiteDraft:
         corners = np.array(
             [a - outward * 2, b - outward * 2, b + outward * depth_m, a + outward * depth_m]
         )
-        self.berths.append(Berth(f"berth-{number}", a, b, outward, kinds, name, raft))
+        self.berths.append(Berth(f"berth-{number}", a, b, outward, kinds, name, raft, depth_m))
         self.zones.append(SiteZone(name, "berth", shapely.Polygon(corners)))
 
     def block(

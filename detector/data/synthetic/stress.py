@@ -56,7 +56,7 @@ def moored_row(
             PlacedShip(f"row-{i + 1}", design, middle + across * at, angle + turned, "moored")
         )
         at += (design.beam_m + WATER_GAP_M) / 2
-    return render_content(spec, _water(spec, seed), Content(tuple(placed)), seed)
+    return render_content(spec, open_water(spec, seed), Content(tuple(placed)), seed)
 
 
 def stack_rows(
@@ -118,7 +118,7 @@ def ships_on_seams(
         ship = PlacedShip(f"seam-{i + 1}", design, np.array(spot) * gsd_m, angle, "anchored")
         if not any(ship.polygon.buffer(6).intersects(other.polygon) for other in ships):
             ships.append(ship)
-    return render_content(spec, _water(spec, seed), Content(tuple(ships)), seed)
+    return render_content(spec, open_water(spec, seed), Content(tuple(ships)), seed)
 
 
 def merge_harbour(seed: int = 1, gsd_m: float = 0.5) -> RenderedScene:
@@ -186,6 +186,6 @@ def _draft(spec: PortSpec, seed: int, angle_deg: float) -> SiteDraft:
     )
 
 
-def _water(spec: PortSpec, seed: int) -> Site:
+def open_water(spec: PortSpec, seed: int) -> Site:
     """A site without land."""
     return _draft(spec, seed, 0.0).finish()
