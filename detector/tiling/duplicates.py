@@ -9,8 +9,8 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import iou_pairs, polygons
-from detector.tiling.bounds import shared_area_bound
+from detector.geometry.boxes import Corners, envelopes
+from detector.tiling.areas import shared_areas
 
 DUPLICATE_IOU = 0.5
 
@@ -18,8 +18,10 @@ MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
 thousand pixels, 21,504 in a tile of 1024 px."""
 
+MOST_PAIRS = 4_000_000
+"""Pairs that are listed at once; where more are to be expected, boxes come in blocks."""
+
 BLOCK = 256
-"""Boxes that are compared with each other at once: any density costs at most their square."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 def suppress_duplicates(boxes: Boxes, iou: float = DUPLICATE_IOU) -> NDArray[np.int64]:
     """Indices of the boxes that are not a duplicate of a better one of their class.
 
-    Of more than `MOST_BOXES` only the best are looked at, with a warning; `is_crowded` tells.
+    Of more than `MOST_BOXES` only the best are looked at, with a warning; see `crowded_tiles`.
 
     Args:
         boxes: of one tile, any frame.
@@ -36,44 +38,36 @@ def suppress_duplicates(boxes: Boxes, iou: float = DUPLICATE_IOU) -> NDArray[np.
     Returns:
         `(K,)` int64, best score first; ties go by geometry, never by order.
     """
+    return suppress_tile_duplicates(boxes, np.zeros(len(boxes), np.int64), iou)
+
+
+def suppress_tile_duplicates(
+    boxes: Boxes, tiles: NDArray[np.int64], iou: float = DUPLICATE_IOU
+) -> NDArray[np.int64]:
+    """The same for the boxes of many tiles at once, in one frame; tiles do not see each other.
+
+    Args:
+        boxes: `N` boxes.
+        tiles: `(N,)` tile of each.
+        iou: exact polygon IoU from which two boxes of one tile are the same object.
+
+    Returns:
+        `(K,)` int64, best score first.
+    """
     order = rank(boxes)
-    if is_crowded(boxes):
-        _log.warning("%d boxes in one tile: only the best %d are used", len(boxes), MOST_BOXES)
-        order = order[:MOST_BOXES]
-    shapes, corners = polygons(boxes.corners[order]), boxes.corners[order]
-    classes, areas = boxes.class_ids[order], shapely.area(shapes)
-    alive = np.ones(len(order), bool)
-    tree = shapely.STRtree(shapes) if len(order) > BLOCK else None
-
-    def same(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
-        worth = classes[first] == classes[second]
-        first, second = first[worth], second[worth]
-        bound = shared_area_bound(corners[first], corners[second])
-        close = bound >= iou * (areas[first] + areas[second] - bound)
-        close[close] = iou_pairs(shapes[first[close]], shapes[second[close]]) >= iou
-        worth[worth] = close
-        return np.asarray(worth)
-
-    for start in range(0, len(order), BLOCK):
-        block = start + np.flatnonzero(alive[start : start + BLOCK])
-        one, other = shapely.STRtree(shapes[block]).query(shapes[block])
-        one, other = one[one < other], other[one < other]
-        pair = same(block[one], block[other])
-        alive[block] = greedy_keep(len(block), one[pair], other[pair])
-        if tree is None:
-            continue
-        kept = block[alive[block]]
-        left, later = tree.query(shapes[kept])
-        left = kept[left]
-        ahead = (later >= start + BLOCK) & alive[later]
-        left, later = left[ahead], later[ahead]
-        alive[later[same(left, later)]] = False
-    return np.asarray(order[alive])
+    for tile in crowded_tiles(tiles):
+        inside = np.flatnonzero(tiles[order] == tile)
+        order = np.delete(order, inside[MOST_BOXES:])
+        _log.warning("%d boxes in one tile: only the best %d are used", len(inside), MOST_BOXES)
+    groups = tiles[order] * (int(boxes.class_ids.max(initial=0)) + 1) + boxes.class_ids[order]
+    return np.asarray(order[_keep_best(boxes.corners[order], groups, iou)])
 
 
-def is_crowded(boxes: Boxes) -> bool:
-    """Whether there are more boxes than a tile can hold, so that some are left out."""
-    return len(boxes) > MOST_BOXES
+def crowded_tiles(tiles: NDArray[np.int64]) -> list[int]:
+    """The tiles with more boxes than a tile can hold, so that some are left out."""
+    found, counts = np.unique(tiles, return_counts=True)
+    crowded: list[int] = found[counts > MOST_BOXES].tolist()
+    return crowded
 
 
 def rank(boxes: Boxes) -> NDArray[np.int64]:
@@ -98,3 +92,46 @@ def greedy_keep(
         if kept[i]:
             kept[j] = False
     return kept
+
+
+def _keep_best(corners: Corners, groups: NDArray[np.int64], iou: float) -> NDArray[np.bool_]:
+    """Mask of the boxes, best first, without those that a kept one of their group suppresses."""
+    shapes, areas = shapely.box(*envelopes(corners).T), shared_areas(corners)
+
+    def same(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+        one_group = groups[first] == groups[second]
+        first, second = first[one_group], second[one_group]
+        shared = shared_areas(corners[first], corners[second])
+        least = iou * (areas[first] + areas[second] - shared)
+        one_group[one_group] = (shared >= least) & (shared > 0)
+        return np.asarray(one_group)
+
+    alive = np.ones(len(corners), bool)
+    block_size = BLOCK if _expected_pairs(corners) > MOST_PAIRS else len(corners)
+    tree = shapely.STRtree(shapes) if block_size < len(corners) else None
+    for start in range(0, len(corners), max(1, block_size)):
+        block = start + np.flatnonzero(alive[start : start + block_size])
+        one, other = shapely.STRtree(shapes[block]).query(shapes[block])
+        one, other = one[one < other], other[one < other]
+        pair = same(block[one], block[other])
+        alive[block] = greedy_keep(len(block), one[pair], other[pair])
+        if tree is None:
+            continue
+        kept = block[alive[block]]
+        left, later = tree.query(shapes[kept])
+        left = kept[left]
+        ahead = (later >= start + block_size) & alive[later]
+        left, later = left[ahead], later[ahead]
+        alive[later[same(left, later)]] = False
+    return alive
+
+
+def _expected_pairs(corners: Corners) -> float:
+    """About how many pairs of envelopes meet, from a grid of the mean size of the boxes."""
+    if len(corners) * len(corners) <= MOST_PAIRS:
+        return float(len(corners) ** 2)
+    bounds = envelopes(corners)
+    size = max(float((bounds[:, 2:] - bounds[:, :2]).mean()), 1e-9)
+    cells = np.floor(bounds[:, :2] / size).astype(np.int64)
+    _, counts = np.unique(cells, axis=0, return_counts=True)
+    return 9.0 * float((counts.astype(float) ** 2).sum())

@@ -13,8 +13,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.geometry.boxes import edge_lengths, polygons
-from detector.tiling.bounds import shared_area_bound
+from detector.geometry.boxes import edge_lengths, envelopes
+from detector.tiling.areas import rectangles, shared_areas
 from detector.tiling.sightings import Sightings, grow
 
 GROW_READ_PX = 2.0
@@ -62,7 +62,7 @@ class PairCounts:
 
     Attributes:
         candidates: pairs that the tree returned, each counted once.
-        exact: pairs whose polygons were intersected.
+        exact: pairs whose exact intersection was computed.
     """
 
     candidates: int = 0
@@ -97,7 +97,9 @@ def _candidates(
     new = np.flatnonzero(fresh)
     if len(new) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    left, other = shapely.STRtree(seen.shapes).query(seen.shapes[new])
+    boxes = shapely.box(*envelopes(seen.shapes).T)
+    tree = shapely.STRtree(boxes)
+    left, other = tree.query(boxes[new])
     left = new[left]
     once = (left < other) | ((left > other) & ~fresh[other])
     left, other = left[once], other[once]
@@ -115,7 +117,7 @@ def _shared_extent(
     seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Whether the envelopes of both boxes and both windows have a common area."""
-    bounds = shapely.bounds(seen.shapes).reshape(-1, 4)
+    bounds = envelopes(seen.shapes)
     low = np.maximum.reduce(
         [bounds[first, :2], bounds[second, :2], seen.windows[first, :2], seen.windows[second, :2]]
     )
@@ -133,23 +135,14 @@ def _quality(
     counts: PairCounts,
 ) -> NDArray[np.float64]:
     """IoU inside the shared windows `(P,)`; 0 where the pair is not one object."""
-    quality = np.zeros(len(first))
-    corners = shapely.get_coordinates(seen.shapes).reshape(-1, 5, 2)[:, :4]
-    bound = shared_area_bound(corners[first], corners[second])
-    area = shapely.area(seen.shapes)
-    enough = bound >= settings.iou * (area[first] + area[second] - bound)
-    parts = seen.fragment[first] | seen.fragment[second] | _beyond(seen, first, second)
-    chosen = np.flatnonzero(np.where(parts, bound > 0, enough))
-    first, second = first[chosen], second[chosen]
-    counts.exact += len(chosen)
+    counts.exact += len(first)
     both, one, other = _shared_areas(seen, first, second)
     union = one + other - both
     iou = np.divide(both, union, out=np.zeros(len(both)), where=union > 0)
     cover = _fragment_cover(seen, first, second)
     good = (iou >= settings.iou) | (cover >= settings.fragment_cover)
     good &= _fragments_may_join(seen, first, second, settings)
-    quality[chosen[good]] = np.maximum(iou, cover / 2)[good]
-    return quality
+    return np.where(good, np.maximum(iou, cover / 2), 0.0)
 
 
 def _shared_areas(
@@ -159,26 +152,19 @@ def _shared_areas(
     a, b = seen.shapes[first], seen.shapes[second]
     low = np.maximum(seen.windows[first, :2], seen.windows[second, :2])
     high = np.minimum(seen.windows[first, 2:], seen.windows[second, 2:])
-    shared = shapely.intersection(a, b)
-    both, one, other = shapely.area(shared), shapely.area(a), shapely.area(b)
-    for shapes, areas in ((shared, both), (a, one), (b, other)):
-        bounds = shapely.bounds(shapes).reshape(-1, 4)
-        beyond = np.flatnonzero(((bounds[:, :2] < low) | (bounds[:, 2:] > high)).any(axis=1))
-        windows = shapely.box(*np.concatenate([low, high], axis=1)[beyond].T)
-        areas[beyond] = shapely.area(shapely.intersection(shapes[beyond], windows))
-    return both, one, other
-
-
-def _beyond(
-    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Whether a box of the pair reaches out of the window of the other."""
-    bounds = shapely.bounds(seen.shapes).reshape(-1, 4)
-    out = [
-        (bounds[box, :2] < seen.windows[tile, :2]) | (bounds[box, 2:] > seen.windows[tile, 2:])
-        for box, tile in ((first, second), (second, first))
-    ]
-    return np.asarray((out[0] | out[1]).any(axis=1))
+    both_see = rectangles(low, high)
+    inside = [((box >= low[:, None]) & (box <= high[:, None])).all(axis=(1, 2)) for box in (a, b)]
+    areas = []
+    for boxes, uncut in (
+        ((a, b), inside[0] | inside[1]),
+        ((a,), inside[0]),
+        ((b,), inside[1]),
+    ):
+        area = np.empty(len(first))
+        area[uncut] = shared_areas(*(box[uncut] for box in boxes))
+        area[~uncut] = shared_areas(*(box[~uncut] for box in boxes), both_see[~uncut])
+        areas.append(area)
+    return areas[0], areas[1], areas[2]
 
 
 def _fragment_cover(
@@ -193,12 +179,10 @@ def _fragment_cover(
     first, second = first[mixed], second[mixed]
     part = np.where(seen.fragment[first], first, second)
     whole = np.where(seen.fragment[first], second, first)
-    grown = polygons(grow(seen.boxes.corners[whole], GROW_READ_PX / seen.scales[whole]))
-    parts = shapely.intersection(
-        polygons(seen.boxes.corners[part]), shapely.box(*seen.windows[part].T)
-    )
-    area = shapely.area(parts)
-    shared = shapely.area(shapely.intersection(parts, grown))
+    grown = grow(seen.boxes.corners[whole], GROW_READ_PX / seen.scales[whole])
+    corners = seen.boxes.corners[part]
+    window = rectangles(seen.windows[part, :2], seen.windows[part, 2:])
+    area, shared = shared_areas(corners, window), shared_areas(corners, window, grown)
     cover[mixed] = np.divide(shared, area, out=np.zeros(len(area)), where=area > 0)
     return cover
 

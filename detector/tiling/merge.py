@@ -19,7 +19,11 @@ from detector.classes import ObjectClass
 from detector.errors import ConfigError
 from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
 from detector.tiling.clusters import cluster, components
-from detector.tiling.duplicates import DUPLICATE_IOU, is_crowded, suppress_duplicates
+from detector.tiling.duplicates import (
+    DUPLICATE_IOU,
+    crowded_tiles,
+    suppress_tile_duplicates,
+)
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import Objects, represent
 from detector.tiling.plan import BAND_LOW, TilePlan
@@ -110,13 +114,11 @@ def merge(tile_boxes: TileBoxes, plan: TilePlan, settings: MergeSettings | None 
     Raises:
         IndexError: a tile is not in the plan.
     """
-    merger = Merger(plan, settings or MergeSettings())
-    order = np.argsort(tile_boxes.tiles, kind="stable")
-    tiles = tile_boxes.tiles[order]
-    starts = np.flatnonzero(np.diff(tiles, prepend=-1))
-    for part in np.split(order, starts[1:]):
-        if len(part):
-            merger.add(int(tile_boxes.tiles[part[0]]), tile_boxes.boxes.select(part))
+    count = len(plan.tiles)
+    if len(tile_boxes) and not 0 <= tile_boxes.tiles.min() <= tile_boxes.tiles.max() < count:
+        raise IndexError(f"a box is of a tile that is not in a plan of {count} tiles")
+    merger = Merger(plan, settings)
+    merger.pending.append(tile_boxes)
     return merger.finish()
 
 
@@ -128,6 +130,7 @@ class Merger:
 
     Attributes:
         stats: what became of the boxes so far.
+        pending: boxes that were added since the last time that objects were finished.
     """
 
     def __init__(self, plan: TilePlan, settings: MergeSettings | None = None) -> None:
@@ -138,8 +141,8 @@ class Merger:
         self._table = TileTable.of(plan)
         self._done = np.zeros(len(plan.tiles), bool)
         self._next = 0
-        self._fresh: list[Sightings] = []
-        self._held: Sightings | None = None
+        self.pending: list[TileBoxes] = []
+        self._held = sightings(Boxes.empty(), np.zeros(0, np.int64), self._table)
         self._edges = _no_edges()
         self._objects: list[Boxes] = []
 
@@ -159,10 +162,7 @@ class Merger:
         if self._done[tile_index]:
             raise ValueError(f"tile {tile_index} was added twice")
         self._done[tile_index] = True
-        kept = self._sift(tile_index, boxes)
-        if len(kept):
-            tiles = np.full(len(kept), tile_index, np.int64)
-            self._fresh.append(sightings(kept, tiles, self._table))
+        self.pending.append(TileBoxes(boxes, np.full(len(boxes), tile_index, np.int64)))
         before = self._horizon()
         while self._next < len(self._done) and self._done[self._next]:
             self._next += 1
@@ -183,45 +183,14 @@ class Merger:
             return np.inf
         return self._plan.tiles[self._next].window.row
 
-    def _sift(self, tile_index: int, boxes: Boxes) -> Boxes:
-        """The usable boxes of a tile, without duplicates, in the band of its scale."""
-        usable = _usable(boxes)
-        if not usable.all():
-            _log.warning(
-                "tile %d: %d of %d boxes left out: not finite, without area or twisted",
-                tile_index,
-                int((~usable).sum()),
-                len(boxes),
-            )
-        good = boxes.select(usable)
-        good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
-        band = good.select(self._in_band(tile_index, good))
-        if is_crowded(band):
-            self.stats.crowded.append(tile_index)
-        kept = band.select(suppress_duplicates(band, self._settings.duplicate_iou))
-        self.stats.boxes += len(boxes)
-        self.stats.unusable += len(boxes) - len(good)
-        self.stats.out_of_band += len(good) - len(band)
-        self.stats.duplicates += len(band) - len(kept)
-        return kept
-
-    def _in_band(self, tile_index: int, boxes: Boxes) -> NDArray[np.bool_]:
-        if self._plan.tiles[tile_index].level == 0:
-            return np.ones(len(boxes), bool)
-        length, _ = edge_lengths(boxes.corners)
-        least = BAND_LOW * self._plan.settings.limit * self._plan.settings.unit_px
-        return np.asarray((boxes.class_ids == ObjectClass.SHIP) & (length >= least))
-
     def _settle(self, horizon: float) -> None:
         """Match what is new, and finish what no later tile can meet."""
-        seen, fresh = self._take_fresh()
-        if seen is None:
-            return
+        seen, fresh = self._all_sightings()
         self.stats.most_held = max(self.stats.most_held, len(seen))
         new = match(seen, fresh, self._match, self.stats.pairs)
         edges = _sorted(_joined(self._edges, new))
         groups = components(len(seen), edges.first, edges.second)
-        reach = np.full(int(groups.max()) + 1, -np.inf)
+        reach = np.full(int(groups.max(initial=-1)) + 1, -np.inf)
         np.maximum.at(reach, groups, seen.bottoms)
         final = reach[groups] <= horizon
         if final.any():
@@ -232,14 +201,11 @@ class Merger:
         self._held = seen.select(~final)
         self._edges = _within(edges, ~final)
 
-    def _take_fresh(self) -> tuple[Sightings | None, NDArray[np.bool_]]:
+    def _all_sightings(self) -> tuple[Sightings, NDArray[np.bool_]]:
         """Held and fresh sightings in canonical order; the held edges follow."""
-        parts = [*([] if self._held is None else [self._held]), *self._fresh]
-        if sum(map(len, parts)) == 0:
-            return None, np.zeros(0, bool)
-        seen = Sightings.concatenate(parts)
-        fresh = np.arange(len(seen)) >= (0 if self._held is None else len(self._held))
-        # Within a tile the order is that of `suppress_duplicates`: by score, then geometry.
+        seen = Sightings.concatenate([self._held, self._sift()])
+        fresh = np.arange(len(seen)) >= len(self._held)
+        # Within a tile the order is that of the ranks: by score, then geometry.
         order = np.argsort(seen.tiles, kind="stable")
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
@@ -247,8 +213,38 @@ class Merger:
         self._edges = Edges(
             np.minimum(first, second), np.maximum(first, second), self._edges.quality
         )
-        self._fresh = []
         return seen.select(order), fresh[order]
+
+    def _sift(self) -> Sightings:
+        """The usable pending boxes, without duplicates, in the bands of their scales."""
+        added = TileBoxes.concatenate(self.pending)
+        self.pending = []
+        usable = _usable(added.boxes)
+        good, tiles = added.boxes.select(usable), added.tiles[usable]
+        good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
+        band = self._in_band(good, tiles)
+        boxes, tiles = good.select(band), tiles[band]
+        self.stats.crowded += crowded_tiles(tiles)
+        kept = suppress_tile_duplicates(boxes, tiles, self._settings.duplicate_iou)
+        self.stats.boxes += len(added)
+        self.stats.unusable += len(added) - len(good)
+        self.stats.out_of_band += len(good) - len(boxes)
+        self.stats.duplicates += len(boxes) - len(kept)
+        if not usable.all():
+            _log.warning(
+                "%d of %d boxes left out: not finite, without area or twisted (tile %d first)",
+                int((~usable).sum()),
+                len(added),
+                int(added.tiles[~usable].min()),
+            )
+        return sightings(boxes.select(kept), tiles[kept], self._table)
+
+    def _in_band(self, boxes: Boxes, tiles: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """What the scale answers for: the coarse one for ships from 0.7 of the limit on."""
+        length, _ = edge_lengths(boxes.corners)
+        least = BAND_LOW * self._plan.settings.limit * self._plan.settings.unit_px
+        long_ship = (boxes.class_ids == ObjectClass.SHIP) & (length >= least)
+        return np.asarray((self._table.levels[tiles] == 0) | long_ship)
 
     def _resolve(self, seen: Sightings, edges: Edges, groups: NDArray[np.int64]) -> Objects:
         level = seen.levels[edges.first] == seen.levels[edges.second]

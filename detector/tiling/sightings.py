@@ -11,11 +11,10 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import Corners, centres, edge_lengths, polygons
+from detector.geometry.boxes import Corners, centres, edge_lengths
 from detector.tiling.plan import TilePlan
 
 TOUCH_READ_PX = 3.0
@@ -41,7 +40,7 @@ class Sightings:
         in_core: `(N,)` the centre lies in the core of the tile.
         fragment: `(N,)` the box touches a border of its window inside the scene.
         cut: `(N, 4)` the edge from corner k to corner k + 1 lies at such a border or behind it.
-        shapes: `(N,)` shapely polygons for matching, see `padded`.
+        shapes: `(N, 4, 2)` corners for matching: not narrower than a network errs, see `padded`.
         bottoms: `(N,)` lowest row that can still match: of the shape, inside the window.
     """
 
@@ -53,7 +52,7 @@ class Sightings:
     in_core: NDArray[np.bool_]
     fragment: NDArray[np.bool_]
     cut: NDArray[np.bool_]
-    shapes: NDArray[np.object_]
+    shapes: Corners
     bottoms: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -116,8 +115,7 @@ def sightings(boxes: Boxes, tiles: NDArray[np.int64], table: TileTable) -> Sight
     touch = TOUCH_READ_PX / scales + TOUCH_LENGTH_SHARE * length
     middles = (boxes.corners + np.roll(boxes.corners, -1, axis=1)) / 2.0
     centre = centres(boxes.corners)
-    shapes = polygons(padded(boxes.corners, LEAST_SIDE_READ_PX / scales))
-    lowest = shapely.bounds(shapes).reshape(-1, 4)[:, 3]
+    shapes = padded(boxes.corners, LEAST_SIDE_READ_PX / scales)
     in_core = (centre >= cores[:, :2]) & (centre < cores[:, 2:])
     return Sightings(
         boxes=boxes,
@@ -129,7 +127,7 @@ def sightings(boxes: Boxes, tiles: NDArray[np.int64], table: TileTable) -> Sight
         fragment=np.asarray(_touches(boxes.corners, windows, touch, table.size).any(axis=1)),
         cut=_touches(middles, windows, touch, table.size),
         shapes=shapes,
-        bottoms=np.minimum(lowest, windows[:, 3]),
+        bottoms=np.minimum(shapes[..., 1].max(axis=1), windows[:, 3]),
     )
 
 

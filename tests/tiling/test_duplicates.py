@@ -6,14 +6,11 @@ import logging
 
 import numpy as np
 import pytest
-import shapely
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import corners_from_xywhr, iou_matrix, polygons
-from detector.tiling.bounds import shared_area_bound
+from detector.geometry.boxes import corners_from_xywhr, iou_matrix
 from detector.tiling.duplicates import MOST_BOXES, suppress_duplicates
 
 
@@ -99,32 +96,3 @@ def test_more_boxes_than_a_tile_can_hold_are_flagged(caplog: pytest.LogCaptureFi
         kept = suppress_duplicates(Boxes(corners, scores, np.zeros(count, np.int64)))
     assert "1000000 boxes in one tile" in caplog.text
     assert kept.tolist() == [count - 1]
-
-
-def _box(values: list[float]) -> NDArray[np.float64]:
-    return corners_from_xywhr(np.array([values]))
-
-
-boxes_xywhr = st.tuples(
-    st.floats(-50, 50), st.floats(-50, 50), st.floats(1, 90), st.floats(1, 40), st.floats(0, 3.2)
-).map(list)
-
-
-@given(boxes_xywhr, boxes_xywhr)
-def test_the_bound_is_never_below_the_exact_intersection(
-    one: list[float], other: list[float]
-) -> None:
-    a, b = _box(one), _box(other)
-    exact = shapely.area(shapely.intersection(polygons(a), polygons(b)))[0]
-    assert shared_area_bound(a, b)[0] >= exact - 1e-6
-
-
-@given(boxes_xywhr, st.floats(-40, 40), st.floats(-20, 20))
-def test_the_bound_is_exact_for_parallel_boxes(
-    one: list[float], along: float, across: float
-) -> None:
-    cos, sin = np.cos(one[4]), np.sin(one[4])
-    other = [one[0] + cos * along - sin * across, one[1] + sin * along + cos * across, *one[2:]]
-    a, b = _box(one), _box(other)
-    exact = shapely.area(shapely.intersection(polygons(a), polygons(b)))[0]
-    assert shared_area_bound(a, b)[0] == pytest.approx(exact, abs=1e-6)
