@@ -28,6 +28,8 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
         print_table(headline(counts))
+    for warning, paths in _grouped_warnings(summary).items():
+        print(f"{len(paths)} of {len(summary.records)} scenes: {warning}")
     for record in summary.failed:
         print(f"failed: {record.reason}")
     done = len(summary.records) - len(summary.failed)
@@ -36,6 +38,15 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
     for record in summary.records[:1]:
         if record.status == "done":
             print(f"look at {summary.out / record.scene_id / 'overlay.png'}")
+
+
+def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:
+    """Each warning once, with the scenes that it holds for."""
+    groups: dict[str, list[str]] = {}
+    for record in summary.records:
+        for warning in record.warnings:
+            groups.setdefault(warning, []).append(record.path)
+    return groups
 
 
 def headline(counts: pd.DataFrame) -> pd.DataFrame:

@@ -194,8 +194,8 @@ class _Run:
         model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
         counts, areas = count_scene(scene, detections, zones, model.in_range)
         warnings = _warnings(scene, model, len(zones), [area.seen.fraction for area in areas[1:]])
-        for warning in warnings:
-            logger.warning("%s: %s", scene.info.path, warning)
+        for warning in warnings:  # the summary shows each kind once, the log every one
+            logger.debug("%s: %s", scene.info.path, warning)
         record = scene_record(
             scene.info, detections, areas, model, len(prepared.plan), tuple(warnings)
         )
