@@ -33,6 +33,7 @@ GEOMETRY = "geom"
 WGS84 = "EPSG:4326"
 UNDEFINED_CARTESIAN = "-1"  # srs_id of GeoPackage, OGC 12-128r19, 1.1.2.1.2
 NO_TIME = "1970-01-01T00:00:00.000Z"
+ROW_GROUP_ROWS = 50_000
 GEOPARQUET_VERSION = "1.1.0"
 
 
@@ -102,24 +103,32 @@ def write_geojson(path: Path, detections: Detections) -> None:
 
 
 def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | None) -> None:
-    """Write GeoParquet 1.1 with a bounding box a row, one row group a frame.
+    """Write GeoParquet 1.1 with a bounding box a row.
+
+    Frames are gathered to row groups of `ROW_GROUP_ROWS`, so that memory does not grow with their
+    number, nor the file's index with that of small scenes.
 
     Args:
         path: of the file.
         frames: tables of equal columns in `crs`, at least one; geometry may be null.
         crs: of all of them, or None.
+
+    Raises:
+        OutputError: it cannot be written.
     """
-    with atomic_path(path) as temporary:
-        writer: pq.ParquetWriter | None = None
-        try:
-            for frame in frames:
-                table = _arrow(frame, crs)
-                if writer is None:
-                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+    tables = (_arrow(frame, crs) for frame in frames)
+    waiting = [next(tables)]
+    schema = waiting[0].schema
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for table in tables:
+            waiting.append(table)
+            if sum(len(one) for one in waiting) >= ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+        writer.write_table(pa.concat_tables([schema.empty_table(), *waiting]))
 
 
 def read_detections(path: Path) -> gpd.GeoDataFrame:

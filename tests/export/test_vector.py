@@ -290,6 +290,18 @@ def test_many_scenes_go_to_one_file(tmp_path: Path) -> None:
     assert max(np.ptp(shapely.get_coordinates(part)[:, 0]) for part in across.geoms) < 1
 
 
+def test_small_scenes_share_a_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.export.vector.ROW_GROUP_ROWS", 10)
+    made = [make_detections([(SHIP, 50, 50, 40, 10, 0.2)] * n) for n in (0, 3, 4, 0, 5, 25, 2)]
+    path = tmp_path / "run.parquet"
+    write_geoparquet(path, (one.to_geodataframe() for one in made), UTM52)
+    check_geoparquet(path, UTM52)
+    metadata = pq.read_metadata(path)
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert sizes == [12, 25, 2]
+    assert len(gpd.read_parquet(path)) == 39
+
+
 # --- all of them
 
 
