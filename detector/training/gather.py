@@ -21,6 +21,7 @@ from detector.training.teacher import TEACHER_CONF, orient_ships
 
 LOG = logging.getLogger(__name__)
 HELD_OUT = "dev"
+SAVE_EVERY = 50  # images, so that a run that is stopped here does not start the pass anew
 TEACHER_VERSION = 1  # raise when the same teacher would orient ships otherwise
 
 
@@ -98,14 +99,17 @@ def _oriented(images: Sequence[LabelledImage], settings: DataSettings) -> list[L
     if todo:
         LOG.info("the teacher orients the ships of %d images", len(todo))
         detector = load_detector(DetectorSettings(weights=str(weights), conf=TEACHER_CONF))
-        for before, after in zip(todo, orient_ships(todo, detector), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        answers = zip(todo, orient_ships(todo, detector), strict=True)
+        for number, (before, after) in enumerate(answers, start=1):
             known[_key(before)] = {
                 "ships": after.corners[len(before.corners) :].tolist(),
                 "ignored": after.ignored[len(before.ignored) :].tolist(),
             }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(known), encoding="utf-8")
+            if number % SAVE_EVERY == 0 or number == len(todo):
+                LOG.info("oriented the ships of %d of %d images", number, len(todo))
+                with atomic_path(path) as temporary:
+                    temporary.write_text(json.dumps(known), encoding="utf-8")
     return [_apply(i, known) if Labelling.ENVELOPE in i.labelling else i for i in images]
 
 

@@ -143,7 +143,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
 
     def save_metrics(self, metrics: dict[str, Any]) -> None:
         """One line an epoch: losses, rates, seconds."""
-        line = {"epoch": self.epoch + 1, "elapsed_s": round(self.clock.elapsed_s(), 1), **metrics}
+        trained = {name: value for name, value in metrics.items() if not name.startswith("val/")}
+        line = {"epoch": self.epoch + 1, "elapsed_s": round(self.clock.elapsed_s(), 1), **trained}
         with (self.out / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

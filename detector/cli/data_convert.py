@@ -1,0 +1,51 @@
+"""`detector data convert`: any dataset to YOLO-OBB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
+from detector.cli.data_summary import KINDS
+from detector.config.options import option
+
+DESCRIPTION = """
+Writes a labelled dataset as one YOLO-OBB folder (images, labels, data.yaml). Images with
+axis-aligned ships or with an unlabelled class are left out, since that format cannot say so; each
+is named. Malformed annotations are named by file and line.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertConfig:
+    """Everything `detector data convert` can be told."""
+
+    kind: str = option("layout of the dataset", choices=KINDS)
+    root: str = option("its folder", path=True)
+    split: str | None = option("only images of this split; null: all")
+    out: str = option("folder to write", path=True)
+
+
+def run(config: ConvertConfig) -> int:
+    """Convert and say what was left out."""
+    from detector.data.convert import convert
+    from detector.data.datasets import read_dataset
+
+    images, faults = read_dataset(config.kind, Path(config.root))
+    chosen = [image for image in images if config.split in (None, image.split)]
+    written, left_out = convert(chosen, Path(config.out))
+    for reason in [*map(str, faults), *left_out]:
+        print(f"left out: {reason}")
+    print(f"{written} images in {config.out}; {len(left_out)} images, {len(faults)} faults")
+    return EXIT_SOME_FAILED if faults else EXIT_DONE
+
+
+COMMAND = Command(
+    name="data convert",
+    summary="write a labelled dataset as YOLO-OBB",
+    description=DESCRIPTION,
+    config="data_convert",
+    schema=ConvertConfig,
+    run=run,
+    examples=(("detector data convert kind=hrsc root=HRSC2016/Train out=yolo/hrsc", "HRSC2016"),),
+)

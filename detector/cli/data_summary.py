@@ -1,0 +1,52 @@
+"""`detector data summary`: what a labelled dataset holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.config.options import option
+
+KINDS = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco")
+DESCRIPTION = """
+Counts images, boxes, places and sizes (pixels and metres) of a labelled dataset, and names every
+annotation that could not be used by file and line.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryConfig:
+    """Everything `detector data summary` can be told."""
+
+    kind: str = option("layout of the dataset", choices=KINDS)
+    root: str = option("its folder", path=True)
+    split: str | None = option("only images of this split; null: all")
+
+
+def run(config: SummaryConfig) -> int:
+    """Print the summary of a dataset."""
+    from detector.data.datasets import read_dataset
+    from detector.data.labelled import DataError
+    from detector.data.summary import summarise, to_text
+
+    images, faults = read_dataset(config.kind, Path(config.root))
+    chosen = [image for image in images if config.split in (None, image.split)]
+    if not chosen:
+        raise DataError(f"{config.root}: no image of the split '{config.split}'")
+    print(to_text(summarise(chosen, faults)))
+    return EXIT_DONE
+
+
+COMMAND = Command(
+    name="data summary",
+    summary="count what a labelled dataset holds",
+    description=DESCRIPTION,
+    config="data_summary",
+    schema=SummaryConfig,
+    run=run,
+    examples=(
+        ("detector data summary root=../shared/data/port split=dev", "the yardstick"),
+        ("detector data summary kind=dota root=DOTA/train", "a split of DOTA"),
+    ),
+)
