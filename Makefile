@@ -35,7 +35,9 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## the measurements of the README; takes long
-	$(BIN)/python -m benchmarks
+	@for file in $$(grep -l '__main__' benchmarks/*.py); do \
+		$(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; \
+	done
 
 clean:  ## remove what make made, the virtual environment too
 	rm -rf .venv demo runs build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
