@@ -44,7 +44,7 @@ MATTE: Final = (225, 225, 225)  # beside a picture that is narrower than its leg
 ZONE_NAME_COLOUR: Final = (190, 228, 250)  # the zones' blue, lighter: letters need contrast
 ZONE_NAME_PX = 1.1  # size of zone names, in font sizes
 ZONE_NAME_SHARE = 0.4  # longest zone name, of the picture's width
-ZONE_NAME_EMS = 14  # a name up to this long, remarks too, may be wider than its zone
+ZONE_NAME_EMS = 18  # a name up to this long, remarks too, may be wider than its zone
 NAME_EMS = 4  # of it, without remarks, is always left
 LABEL_SIZE = 0.8  # of labels of ships, in font sizes
 LONGEST_CRS = 32  # a longer one is a definition, not a name
@@ -283,4 +283,4 @@ def _zone_text(zone: ZoneOutline, style: Style, room_px: int) -> str:
     remark = {"unobserved": " · not observed", "partial": " · partly observed"}
     rest = ("" if told else f" ({clean_text(zone.kind)})") + remark.get(zone.status, "")
     name_px = max(room_px - text_width(rest, style), NAME_EMS * style.size_px)
-    return elide(zone.name, style, name_px) + rest
+    return (elide(zone.name, style, name_px) + rest).strip()

@@ -24,6 +24,7 @@ NODATA_LINES: Final[Colour] = (140, 140, 140)
 HATCH_COLOUR: Final[Colour] = (235, 235, 235)
 EDGE_FILL = 0.2  # opacity of a box that the scene's edge cuts
 SMALL_SIDES = 4  # a box narrower than so many line widths is drawn with a finer line
+DASH_LINES = 4.0  # length of a dash, in line widths: round ends and casing eat into the gaps
 SHIFT = 4  # OpenCV's fixed-point coordinates: sixteenths of a pixel
 MARGIN_PX = 64  # how far beyond the picture shapes are kept
 
@@ -118,7 +119,7 @@ def draw_outlines(
     for subset, line_px in ((fine, pen.fine_px), (~fine, pen.line_px)):
         paths = list(corners[subset])
         if dashed:
-            paths = [part for box in paths for part in dashes(box, 3.0 * pen.line_px)]
+            paths = [part for box in paths for part in dashes(box, DASH_LINES * pen.line_px)]
         for width, tint in ((line_px + 2 * pen.rim_px, CASING), (line_px, colour)):
             polylines(image, paths, tint, width, closed=not dashed)
 

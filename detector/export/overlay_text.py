@@ -24,7 +24,7 @@ ELLIPSIS: Final = "…"
 NO_CHARACTER: Final = "\U0010ffff"  # drawn as the font's sign for "no such glyph"
 WIDE_FONT: Final = "uni"  # OpenCV 5 carries WenQuanYi Micro Hei: Hangul, Kana, Han, Cyrillic, Greek
 WIDE_SIZE = 0.92  # of the size of DejaVu, for letters of equal height
-BOLD_WEIGHT = 600  # of OpenCV's variable fonts
+WIDE_BOLD = 1 / 16  # of the size: how much thicker a bold stroke is; the font has no bold face
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +178,18 @@ def _dejavu_mask(text: str, style: Style) -> NDArray[np.uint8]:
 def _wide_mask(text: str, style: Style) -> NDArray[np.uint8]:
     face = cv2.FontFace(WIDE_FONT)
     size = max(1, round(style.size_px * WIDE_SIZE))
-    weight = BOLD_WEIGHT if style.bold else 0
     room = style.size_px * (len(text) + 2)  # to either side: right-to-left text goes to the left
     canvas = np.zeros((style.height_px, 2 * room, 3), np.uint8)
     baseline = (room, _font(style).getmetrics()[0])
-    cv2.putText(canvas, text, baseline, (255, 255, 255), face, size, weight)
+    cv2.putText(canvas, text, baseline, (255, 255, 255), face, size)
     inked = np.flatnonzero(canvas[..., 0].any(axis=0))
     first, last = (inked[0], inked[-1]) if len(inked) else (room, room)
-    return np.ascontiguousarray(canvas[:, first : last + 1, 0])
+    mask = np.asarray(canvas[:, first : last + 1, 0])
+    if style.bold:
+        extra = max(1, round(style.size_px * WIDE_BOLD))
+        padded = cv2.copyMakeBorder(mask, 0, 0, extra, 0, cv2.BORDER_CONSTANT, value=0)
+        mask = np.asarray(cv2.dilate(padded, np.ones((1, extra + 1), np.uint8), anchor=(extra, 0)))
+    return np.ascontiguousarray(mask, np.uint8)
 
 
 def _runs(text: str, style: Style) -> list[tuple[bool, str]]:
