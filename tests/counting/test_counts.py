@@ -161,6 +161,17 @@ def test_slanted_zones_are_sampled(tmp_path: Path) -> None:
         assert measure_seen(scene, [triangle])[0].fraction == pytest.approx(0.75, abs=0.005)
 
 
+def test_large_zones_are_sampled(tmp_path: Path) -> None:
+    """Zones over the grid's 1,024 cells a side, by every third pixel or so."""
+    values = gradient(3000, 2000, bands=1)
+    values[:, :, 1111:] = 0
+    path = write_raster(tmp_path / "large.tif", values, nodata=0)
+    with open_scene(path) as scene:
+        seen = measure_seen(scene, [zone(0, 0, 3000, 2000), zone(1000, 0, 6000, 2000)])
+    assert seen[0].fraction == pytest.approx(1111 / 3000, abs=1 / 1024)
+    assert seen[1].fraction == pytest.approx(111 / 5000, abs=1 / 1024)
+
+
 def test_parts_and_holes_of_zones(tmp_path: Path) -> None:
     valid = np.zeros((HEIGHT, WIDTH), np.bool_)
     valid[:, :200] = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -123,6 +125,20 @@ def test_a_run_gathers_its_scenes(tmp_path: Path) -> None:
     assert scenes["reason"].tolist() == ["", "d.tif: not a raster", "", ""]
     run = json.loads((out / "run.json").read_text())
     assert [scene["scene_id"] for scene in run["scenes"]] == [ids[0], "", ids[1], ids[2]]
+
+
+def test_the_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, result = make_run(tmp_path, tmp_path / "out")
+    write_run_files(tmp_path / "out", result)
+    text = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(example.replace("najin-0123abcd", made[0].record.scene_id), names)  # noqa: S102
+    zones = {"", *HOSTILE_NAMES[:5]}  # the others lie beyond the scenes
+    assert set(names["usable"]["zone"]) == zones
+    assert len(names["found"]) == 8
+    assert len(names["one"]) == 4
 
 
 def test_a_run_of_nothing_has_its_files(tmp_path: Path) -> None:

@@ -185,6 +185,38 @@ def test_geojson_is_rfc_7946(tmp_path: Path) -> None:
         assert np.abs(ring - corner).max(axis=1).min() < 1e-7  # about a centimetre
 
 
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"transform": Affine(0.5, 0, 500_000, 0, 0.5, 4_677_000)},  # south up: turns the winding
+        {"transform": Affine(0.5, 0, 500_000, 0, -0.5, 4_677_000) @ Affine.rotation(33)},
+        {"crs": "EPSG:4326", "transform": Affine(1e-5, 0, 130, 0, -1e-5, 42)},
+        {"crs": "EPSG:3857", "transform": Affine(0.7, 0, 14_471_533, 0, -0.7, 5_160_979)},
+        {"crs": "+proj=laea +lat_0=42 +lon_0=130 +ellps=GRS80"},
+    ],
+    ids=["south up", "rotated", "degrees", "web mercator", "no EPSG code"],
+)
+def test_any_frame_of_the_map(tmp_path: Path, profile: dict[str, Any]) -> None:
+    made = make_result(tmp_path, zones=zones_named(["A", "B"]), **profile)
+    crs = made.record.crs
+    assert crs is not None
+    paths = write_all(tmp_path, made)
+    document = rfc7946.check(paths["geojson"])
+    expected = lonlat(made.detections.map_corners, crs)
+    for feature, corners in zip(document["features"], expected, strict=True):
+        read = shapely.Polygon(feature["geometry"]["coordinates"][0])
+        np.testing.assert_allclose(read.bounds, shapely.Polygon(corners).bounds, atol=1e-7)
+    check_geoparquet(paths["parquet"], crs)
+    for layer in ("detections", "zones", "scenes"):
+        frame = gpd.read_file(paths["gpkg"], layer=layer)
+        assert CRS(frame.crs).equals(CRS(crs), ignore_axis_order=True)
+    zones = gpd.read_file(paths["gpkg"], layer="zones")
+    inside = zones.geometry.iloc[0].contains(shapely.Polygon(made.detections.map_corners[0]))
+    assert inside == made.zones[0].shape.contains(shapely.Polygon(made.detections.corners[0]))
+    found = gpd.read_file(paths["gpkg"], layer="detections")
+    assert_equal(Detections.from_geodataframe(found), made.detections)
+
+
 def test_geojson_is_cut_at_the_antimeridian(tmp_path: Path) -> None:
     made = make_result(tmp_path, rows=[(SHIP, 100, 75, 190, 30, 0.0)], **FIJI)
     corners = lonlat(made.detections.map_corners[0], FIJI["crs"])
