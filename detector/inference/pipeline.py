@@ -28,7 +28,7 @@ from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
-from detector.tiling.merge import Merger, MergeSettings
+from detector.tiling.merge import Merger, MergeSettings, MergeStats
 from detector.tiling.plan import LONGEST_SHIP_M, PlanSettings, TilePlan, plan_tiles
 from detector.tiling.tile import Tile
 
@@ -80,6 +80,19 @@ class PreparedScene:
     plan: TilePlan
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a scene gave.
+
+    Attributes:
+        detections: every object once.
+        stats: what became of the boxes of its tiles.
+    """
+
+    detections: Detections
+    stats: MergeStats
+
+
 def prepare_scene(
     scene: Scene,
     detector: Detector,
@@ -111,7 +124,21 @@ def predict_scene(
     prepared: PreparedScene | None = None,
     on_advance: Callable[[Advance], None] | None = None,
 ) -> Detections:
-    """Find every object of a scene once.
+    """Find every object of a scene once; see `find_objects`."""
+    return find_objects(
+        scene, detector, settings, prepared=prepared, on_advance=on_advance
+    ).detections
+
+
+def find_objects(
+    scene: Scene,
+    detector: Detector,
+    settings: PipelineSettings | None = None,
+    *,
+    prepared: PreparedScene | None = None,
+    on_advance: Callable[[Advance], None] | None = None,
+) -> Found:
+    """Find every object of a scene once, and say what became of the boxes.
 
     Args:
         scene: open; the reader threads open it again for themselves.
@@ -121,7 +148,7 @@ def predict_scene(
         on_advance: called from the calling thread.
 
     Returns:
-        The detections, in an order fixed by class and place.
+        The detections, in an order fixed by class, score and place, and the merge's account.
 
     Raises:
         SceneError: the scene is damaged.
@@ -143,7 +170,8 @@ def predict_scene(
                 tell(pending.popleft().result())
         for future in pending:
             tell(future.result())
-    return assemble(merger.finish(), scene.info, frame, prepared.coverage)
+    merged = merger.finish()
+    return Found(assemble(merged, scene.info, frame, prepared.coverage), merger.stats)
 
 
 def plan_scene(

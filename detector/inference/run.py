@@ -16,7 +16,6 @@ import shapely
 from detector._version import __version__
 from detector.counting.counts import count_scene
 from detector.counting.zones import NO_ZONES, Zone, Zones, read_zones, zones_in_pixels
-from detector.detections import Detections
 from detector.errors import OutputError, QuaywatchError, SceneError
 from detector.export.atomic import prepare_folder
 from detector.export.records import ModelUse, SceneRecord, scene_record
@@ -24,9 +23,10 @@ from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import SceneResult, read_scene_files, write_scene_files
 from detector.inference.pipeline import (
     Advance,
+    Found,
     PipelineSettings,
     PreparedScene,
-    predict_scene,
+    find_objects,
     prepare_scene,
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
@@ -34,6 +34,7 @@ from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
+from detector.tiling.merge import MergeStats
 
 logger = logging.getLogger(__name__)
 
@@ -155,14 +156,12 @@ class _Run:
                 self.resumed += 1
                 return
             zones = zones_in_pixels(self._zones, scene)
-            prepared, detections = self._predict(scene, zones, label)
-            result = self._result(scene, prepared, detections, zones, fingerprint)
+            prepared, found = self._find(scene, zones, label)
+            result = self._result(scene, prepared, found, zones, fingerprint)
             write_scene_files(folder, scene, result)
             self._keep(result.record, result.counts)
 
-    def _predict(
-        self, scene: Scene, zones: Sequence[Zone], label: str
-    ) -> tuple[PreparedScene, Detections]:
+    def _find(self, scene: Scene, zones: Sequence[Zone], label: str) -> tuple[PreparedScene, Found]:
         area = None
         if self._settings.zones_only and zones:
             area = shapely.union_all([zone.shape for zone in zones])
@@ -173,27 +172,29 @@ class _Run:
             def tell(advance: Advance) -> None:
                 task.advance(advance.tiles, pixels=advance.pixels, boxes=advance.boxes)
 
-            detections = predict_scene(
+            found = find_objects(
                 scene,
                 self._detector,
                 self._settings.pipeline,
                 prepared=prepared,
                 on_advance=tell,
             )
-        return prepared, detections
+        return prepared, found
 
     def _result(
         self,
         scene: Scene,
         prepared: PreparedScene,
-        detections: Detections,
+        found: Found,
         zones: Sequence[Zone],
         fingerprint: str,
     ) -> SceneResult:
+        detections = found.detections
         card = self._detector.card
         model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
         counts, areas = count_scene(scene, detections, zones, model.in_range)
-        warnings = _warnings(scene, model, len(zones), [area.seen.fraction for area in areas[1:]])
+        warnings = _warnings(scene, model, [area.seen.fraction for area in areas[1:]])
+        warnings += _merge_warnings(found.stats)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
         record = scene_record(
@@ -220,9 +221,7 @@ class _Run:
         self.counts.append(counts)
 
 
-def _warnings(
-    scene: Scene, model: ModelUse, zones: int, seen_fractions: Sequence[float]
-) -> list[str]:
+def _warnings(scene: Scene, model: ModelUse, zone_fractions: Sequence[float]) -> list[str]:
     info = scene.info
     found = []
     if info.gsd_m is None:
@@ -233,8 +232,21 @@ def _warnings(
         found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
     if info.acquired is None:
         found.append("time of acquisition unknown; say it with scene.acquired=")
-    if zones and not any(seen_fractions):
+    if zone_fractions and not any(zone_fractions):
         found.append("none of the zones was seen in this scene")
+    return found
+
+
+def _merge_warnings(stats: MergeStats) -> list[str]:
+    """What the merge had to leave out, so that nothing is dropped in silence."""
+    found = []
+    if stats.crowded:
+        found.append(
+            f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "
+            "were used, so the count is a lower bound"
+        )
+    if stats.unusable:
+        found.append(f"{stats.unusable} boxes without area or with crossing sides were left out")
     return found
 
 

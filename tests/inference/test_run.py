@@ -254,3 +254,19 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="out"):
         _predict(tmp_path / "out", scene)
     assert (tmp_path / "out").read_text() == "in the way"
+
+
+def test_what_the_merge_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = _scene(tmp_path, "a.tif", (150, 100))
+    real = run_module.find_objects
+
+    def crowded(*args: object, **kwargs: object) -> object:
+        found = real(*args, **kwargs)  # type: ignore[arg-type]
+        found.stats.crowded.append(3)
+        found.stats.unusable += 2
+        return found
+
+    monkeypatch.setattr(run_module, "find_objects", crowded)
+    record = _predict(tmp_path / "out", scene).records[0]
+    assert any("lower bound" in warning for warning in record.warnings)
+    assert any(warning.startswith("2 boxes without area") for warning in record.warnings)
