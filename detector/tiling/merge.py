@@ -25,7 +25,7 @@ from detector.tiling.duplicates import (
     suppress_tile_duplicates,
 )
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
-from detector.tiling.objects import Objects, represent
+from detector.tiling.objects import Objects, represent, without_leftovers
 from detector.tiling.plan import BAND_LOW, TilePlan
 from detector.tiling.scales import match_scales
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
@@ -251,6 +251,7 @@ class Merger:
         same = Edges(edges.first[level], edges.second[level], edges.quality[level])
         labels = cluster(seen.tiles, same)
         found = represent(seen, labels, groups, self._match.longest_px)
+        found = found.select(without_leftovers(found, self._settings.duplicate_iou))
         if self._plan.levels == 1:
             return found
         side = LEAST_SIDE_READ_PX / self._plan.settings.level_scale(1)

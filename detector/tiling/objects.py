@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import edge_lengths
+from detector.geometry.boxes import edge_lengths, envelopes
+from detector.tiling.areas import shared_areas
+from detector.tiling.duplicates import greedy_keep
 from detector.tiling.joining import join
 from detector.tiling.sightings import Sightings
+
+LEFT_INSIDE = 0.8
+"""Share of a lone fragment inside an object that other tiles saw whole from which it is part of
+it. A tile has one sighting in a cluster; a network that breaks a cut ship in two leaves one over.
+Above what neighbours in a tight row share (4 of 12 px, and their errors)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,34 @@ def represent(
         groups[best],
     )
     return _with_loose(found, seen, groups, loose)
+
+
+def without_leftovers(found: Objects, duplicate_iou: float) -> NDArray[np.bool_]:
+    """Mask `(K,)` of the objects that are not what a better one left over.
+
+    Two tiles may pair their boxes otherwise than one would: a network that gives two boxes for a
+    ship in one tile and one in the next leaves one over.
+
+    Args:
+        found: objects; only those of one component, level and class are compared.
+        duplicate_iou: exact IoU from which two objects are one.
+    """
+    order = np.lexsort((np.arange(len(found)), -found.boxes.scores, ~found.whole))
+    corners = found.boxes.corners[order]
+    boxes = shapely.box(*envelopes(corners).T)
+    better, worse = shapely.STRtree(boxes).query(boxes)
+    alike = better < worse
+    for values in (found.groups, found.levels, found.boxes.class_ids):
+        alike &= values[order][better] == values[order][worse]
+    better, worse = better[alike], worse[alike]
+    areas = shared_areas(corners)
+    shared = shared_areas(corners[better], corners[worse])
+    same = shared >= duplicate_iou * (areas[better] + areas[worse] - shared)
+    lone = ~(found.whole | found.joined)[order]
+    part = lone[worse] & ~lone[better] & (shared >= LEFT_INSIDE * areas[worse])
+    keep = np.empty(len(found), bool)
+    keep[order] = greedy_keep(len(found), better[same | part], worse[same | part])
+    return keep
 
 
 def _with_loose(
