@@ -3,7 +3,8 @@
 Curves need predictions of low score, counts need exactly those that `predict` would count, and the
 merge sees the difference: at a low threshold more boxes compete. So each image is run at the low
 threshold, and its raw network outputs, kept for the moment, go through decoding and merge a second
-time at the thresholds of the card.
+time at the thresholds of the card. The curves then take what is counted, and below the thresholds
+what the low run finds besides, so that they pass through the point at which objects are counted.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from detector.detections import Detections
 from detector.errors import DeviceError
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvalImage, EvaluationError
+from detector.geometry.boxes import iou_matrix
 from detector.inference.pipeline import PipelineSettings, predict_scene
 from detector.models.backends import Backend
 from detector.models.detector import Detector
@@ -33,6 +35,7 @@ from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 
 FLOOR: Final = 0.01  # lowest score of the curves; lower ones change AP by less than 0.001
+SAME_IOU: Final = 0.5  # from it a box of the low run is one that is counted already
 WORKERS: Final = 2  # images at once: one reads and merges while the network runs on the other
 
 
@@ -130,7 +133,22 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
         at_floor = predict_scene(scene, _detector(job, recorder, low), job.settings)
         replay = _Replay(recorder)
         at_card = predict_scene(scene, _detector(job, replay, job.detector.conf), job.settings)
-    return counted_boxes(at_floor), counted_boxes(at_card)
+    counted = counted_boxes(at_card)
+    return completed(counted, counted_boxes(at_floor), job.detector.conf), counted
+
+
+def completed(counted: Boxes, low: Boxes, conf: NDArray[np.float32]) -> Boxes:
+    """What is counted, and below the thresholds what a low run finds besides.
+
+    Args:
+        counted: at the thresholds `conf`.
+        low: of the same image at a lower threshold.
+        conf: `(classes,)` thresholds.
+    """
+    below = low.select(low.scores < conf[low.class_ids])
+    same_class = below.class_ids[:, None] == counted.class_ids[None]
+    again = (iou_matrix(below.corners, counted.corners) >= SAME_IOU) & same_class
+    return Boxes.concatenate([counted, below.select(~again.any(axis=1))])
 
 
 def _detector(job: _Job, backend: Backend, conf: NDArray[np.float32]) -> Detector:
