@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from detector import resources
+from detector.data.synthetic import LayoutSpec, PortSpec, render
 from detector.errors import DeviceError, WeightsError
 from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
-from detector.models.card import sha256_of
+from detector.models.card import ModelCard, sha256_of
 from detector.models.decode import decode_tile
 from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
 from tests.models.conftest import Files
@@ -122,6 +124,7 @@ def _raw(boxes: list[tuple[float, ...]]) -> np.ndarray:
 
 
 CONF = np.array([0.5, 0.25], np.float32)
+SHIPPED = "starter"
 
 
 def test_each_class_has_its_threshold() -> None:
@@ -237,3 +240,23 @@ def test_the_users_threshold_wins(tiny: Files) -> None:
     few = _load(tiny, conf=0.99).detect(_tiles(1))[0]
     many = _load(tiny, conf=0.01).detect(_tiles(1))[0]
     assert len(few) == 0 < len(many)
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_find_the_same_boxes_on_both_backends() -> None:
+    card = ModelCard.read(resources.weights_dir() / f"{SHIPPED}.yaml")
+    # Half a metre a pixel and a full tile, so that there is something to find.
+    layout = LayoutSpec(sectors=("container", "general"), coast_deg=-12.0)
+    spec = PortSpec(width=card.tile_px, height=card.tile_px, gsd_m=0.5, layout=layout)
+    tile = render(spec, seed=5).rgb[None]
+    one, other = (
+        load_detector(DetectorSettings(SHIPPED, device="cpu", backend=name, conf=0.2)).detect(tile)[
+            0
+        ]  # type: ignore[arg-type]
+        for name in ("torch", "openvino")
+    )
+    assert len(one) == len(other) >= 5
+    assert np.array_equal(one.class_ids, other.class_ids)
+    gaps = np.linalg.norm(one.corners[:, :, None] - other.corners[:, None], axis=-1).min(axis=2)
+    assert gaps.max() < 1.0
+    assert np.abs(one.scores - other.scores).max() < 0.02
