@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,13 @@ TILE_PX = 1024
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 SWEEP_SEEDS = range(1000, 1020)
 ANGLES = (0, 15, 30, 45)
+OURS, OURS_AT_TWO = "Quaywatch", "Quaywatch, two scales"
+RIVALS = (
+    "exact NMS, IoU 0.3",
+    "supervision NMS, IOS 0.5",
+    "SAHI GREEDYNMM, IOS 0.5 (default)",
+)
+NOISES = {"up to 2 px, 2°, 3 %": Noise(), "normal, sd 2 px, 2°, 3 %": Noise(normal=True)}
 
 
 @dataclass(slots=True)
@@ -57,41 +64,42 @@ def two_scales() -> TilePlan:
     return plan_tiles(SCENE_PX, SCENE_PX, settings)
 
 
-def errors_table(seeds: int) -> str:
-    """Errors of every merge at one scale, and of ours at two."""
-    rows = []
-    for noise_name, noise in (("within", Noise()), ("sd", Noise(normal=True))):
-        for name, function in PEERS.items():
-            rows.append(_row(noise_name, name, run(one_scale(), function, range(seeds), noise)))
-        tally = run(two_scales(), PEERS["Quaywatch"], range(seeds), noise)
-        rows.append(_row(noise_name, "Quaywatch, two scales", tally))
-    head = ["errors of", "merge", "objects", "merged", "split", "per 1,000 (95 %)", "mean IoU"]
-    return markdown(head, rows)
+def errors_tables(seeds: int) -> tuple[str, str]:
+    """Errors of every merge, and by kind of group for the best of them.
+
+    Args:
+        seeds: simulated ports of about 300 objects.
+    """
+    rows: list[list[str]] = []
+    by_noise = {}
+    for noise_name, noise in NOISES.items():
+        one = run(one_scale(), PEERS, range(seeds), noise)
+        two = run(two_scales(), {OURS_AT_TWO: PEERS[OURS]}, range(seeds), noise)
+        by_noise[noise_name] = one
+        rows += [_row(noise_name, name, tally) for name, tally in (one | two).items()]
+    head = ["errors", "merge", "objects", "merged", "split", "per 1,000 (95 %)", "mean IoU"]
+    return markdown(head, rows), _kinds_table(by_noise)
 
 
-def kinds_table(seeds: int) -> str:
-    """Errors by kind of group, ours against the best of the others."""
-    names = ["Quaywatch", "exact NMS, IoU 0.3", "supervision NMS, IOU 0.5 (default)"]
-    names += ["SAHI GREEDYNMM, IOS 0.5 (default)"]
-    tallies = {name: run(one_scale(), PEERS[name], range(seeds), Noise()) for name in names}
+def _kinds_table(by_noise: dict[str, dict[str, Tally]]) -> str:
+    bounded, normal = by_noise.values()
+    columns = [(f"{name}", bounded[name]) for name in (OURS, *RIVALS)]
+    columns.append((f"{OURS}, normal errors", normal[OURS]))
     rows = []
     for kind in GROUPS:
-        objects = tallies["Quaywatch"].objects[kind]
-        errors = [f"{tallies[n].merges[kind]} / {tallies[n].splits[kind]}" for n in names]
-        rows.append([kind, f"{objects:,}", *errors])
-    return markdown(["group", "objects", *(f"{name}: merged / split" for name in names)], rows)
+        cells = [f"{tally.merges[kind]} / {tally.splits[kind]}" for _, tally in columns]
+        rows.append([kind, f"{bounded[OURS].objects[kind]:,}", *cells])
+    return markdown(["group: merged / split", "objects", *(name for name, _ in columns)], rows)
 
 
 def sweep_table() -> str:
-    """The best threshold of each peer: no default is to blame."""
-    rows = []
-    for name, make in SWEPT.items():
-        rates = [run(one_scale(), make(t), SWEEP_SEEDS, Noise()).rate for t in THRESHOLDS]
-        best = int(np.argmin(rates))
-        rows.append([name, *(f"{r:.0f}" for r in rates), f"{THRESHOLDS[best]}"])
-    ours = run(one_scale(), PEERS["Quaywatch"], SWEEP_SEEDS, Noise())
-    rows.append(["Quaywatch", *[""] * len(THRESHOLDS), f"{ours.rate:.1f} errors"])
-    return markdown(["errors per 1,000 at", *(f"{t}" for t in THRESHOLDS), "best"], rows)
+    """Errors of each peer at many thresholds, so that no default is to blame."""
+    functions = {(name, t): make(t) for name, make in SWEPT.items() for t in THRESHOLDS}
+    named = {f"{name} {t}": function for (name, t), function in functions.items()}
+    tallies = run(one_scale(), {OURS: PEERS[OURS], **named}, SWEEP_SEEDS, Noise())
+    rows = [[name, *(f"{tallies[f'{name} {t}'].rate:.0f}" for t in THRESHOLDS)] for name in SWEPT]
+    rows.append([f"{OURS} (one setting)", *[f"{tallies[OURS].rate:.1f}"] * len(THRESHOLDS)])
+    return markdown(["errors per 1,000 at a threshold of", *(f"{t}" for t in THRESHOLDS)], rows)
 
 
 def cases_table() -> str:
@@ -111,15 +119,18 @@ def cases_table() -> str:
     return markdown(["case, at 0 15 30 45°", "truth", *PEERS], rows)
 
 
-def run(plan: TilePlan, function: MergeFunction, seeds: Iterable[int], noise: Noise) -> Tally:
-    """Errors of one merge over many seeds."""
-    tally = Tally()
+def run(
+    plan: TilePlan, functions: Mapping[str, MergeFunction], seeds: Iterable[int], noise: Noise
+) -> dict[str, Tally]:
+    """Errors of several merges over the same simulated boxes."""
+    tallies = {name: Tally() for name in functions}
     for seed in seeds:
         rng = np.random.default_rng(seed)
         truth = world(plan, rng)
         views = detect(truth, plan, noise, rng)
-        _add(tally, function, plan, truth, views)
-    return tally
+        for name, function in functions.items():
+            _add(tallies[name], function, plan, truth, views)
+    return tallies
 
 
 def _add(tally: Tally, function: MergeFunction, plan: TilePlan, truth: Truth, views: Views) -> None:
