@@ -41,7 +41,7 @@ def write_run_files(out: Path, result: RunResult) -> None:
     Detections are read scene by scene, so memory does not grow with their number.
 
     Raises:
-        OSError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     done = [record for record in result.records if record.status == "done"]
     frames = _wgs84_frames(out, done)

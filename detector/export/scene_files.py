@@ -50,7 +50,7 @@ def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
 
     Raises:
         SceneError: the scene is damaged.
-        OSError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
     record, detections = result.record, result.detections
     with atomic_folder(folder) as temporary:
@@ -101,8 +101,6 @@ def _notes(record: SceneRecord) -> list[str]:
     notes = []
     if record.in_model_range is False:
         notes.append(f"gsd {record.gsd_m:.2f} m is outside the model's range")
-    if record.gsd_m is None:
-        notes.append("gsd unknown: no lengths")
     if record.cloud_source is None:
         notes.append("clouds unknown")
     elif (record.observed_fraction or 0.0) < 1.0:
