@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from detector.data.labelled import DataError, Fault
 from detector.scenes.scene import open_scene
@@ -42,9 +44,11 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         SceneError: the file is missing or not an image.
     """
-    try:
-        with rasterio.open(path) as dataset:
-            return int(dataset.width), int(dataset.height)
-    except rasterio.errors.RasterioError:
-        with open_scene(path) as scene:  # says what is wrong with it
-            return scene.info.width, scene.info.height
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path) as dataset:
+                return int(dataset.width), int(dataset.height)
+        except RasterioError:
+            with open_scene(path) as scene:  # says what is wrong with it
+                return scene.info.width, scene.info.height

@@ -1,0 +1,91 @@
+"""Conversion to YOLO-OBB and the summary, and their commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.cli.data_convert import ConvertConfig
+from detector.cli.data_convert import run as run_convert
+from detector.cli.data_summary import SummaryConfig
+from detector.cli.data_summary import run as run_summary
+from detector.data import port_pool, yolo
+from detector.data.convert import convert
+from detector.data.datasets import read_dataset
+from detector.data.labelled import DataError
+from detector.data.summary import summarise, to_text
+from detector.errors import OutputError
+from tests.data import fakes
+
+
+def test_converted_images_read_back(tmp_path: Path) -> None:
+    images = list(port_pool.read(fakes.port_pool(tmp_path / "pool")))
+    written, left_out = convert(images, tmp_path / "yolo")
+    assert written == 2
+    assert left_out == [
+        "h.png: a class is envelope there",
+        "u.png: a class is unlabelled there",
+    ]
+    back = {i.image.name: i for i in yolo.read_oriented(tmp_path / "yolo")}
+    assert sorted(back) == ["d.png", "o.png"]
+    np.testing.assert_allclose(back["o.png"].corners, images[0].corners, atol=1e-3)
+    assert back["o.png"].class_ids.tolist() == [0, 1]
+    assert len(back["d.png"].corners) == 0
+    assert back["o.png"].image.read_bytes() == images[0].image.read_bytes()
+
+
+def test_conversion_never_mixes_datasets(tmp_path: Path) -> None:
+    images = list(port_pool.read(fakes.port_pool(tmp_path / "pool"), "dev"))
+    convert(images, tmp_path / "yolo")
+    with pytest.raises(OutputError, match="already holds a dataset"):
+        convert(images, tmp_path / "yolo")
+    with pytest.raises(DataError, match=r"a second image called 'd'"):
+        convert([*images, *images], tmp_path / "other")
+    with pytest.raises(DataError, match="no image could be converted"):
+        convert([], tmp_path / "none")
+
+
+def test_summary_counts_boxes_places_sizes_and_faults(tmp_path: Path) -> None:
+    images, faults = read_dataset("port", fakes.port_pool(tmp_path))
+    summary = summarise(images, faults)
+    rows = {row.name: row for row in summary.classes}
+    assert summary.images == {"HRSC2016": 4}
+    assert summary.places == {"HRSC2016": 4}
+    assert summary.gsd_m == (0.5, 0.5, 0.5)
+    assert (rows["ship"].boxes, rows["ship"].images, rows["ship"].places) == (2, 2, 2)
+    assert rows["ship"].length_px == pytest.approx((32, 32, 32), abs=1e-3)
+    assert rows["ship"].length_m == pytest.approx((16, 16, 16), abs=1e-3)
+    assert rows["container_stack"].length_px[1] == pytest.approx(28.28, abs=0.01)
+    assert rows["ship (axis-aligned)"].boxes == 1
+    assert summary.labelling["HRSC2016", "ship", "oriented"] == 2
+    assert summary.faults == ()
+
+
+def test_faults_are_named_by_file_and_line(tmp_path: Path) -> None:
+    images, faults = read_dataset("yolo", fakes.yolo(tmp_path, oriented=False))
+    text = to_text(summarise(images, faults))
+    assert "3 annotations or files could not be used" in text
+    assert f"{tmp_path}/labels/a.txt:4: 1 coordinates instead of 4" in text
+    assert f"{tmp_path}/labels/a.txt:5: '1 x y z w' is not made of numbers" in text
+    assert f"{tmp_path}/labels/z.txt:0: no image of this name" in text
+    assert "gsd unknown" in text
+
+
+def test_commands_print_and_tell_their_exit_codes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(fakes.port_pool(tmp_path / "pool"))
+    assert run_summary(SummaryConfig(kind="port", root=root, split="train")) == 0
+    assert "3 images of 3 places" in capsys.readouterr().out
+    with pytest.raises(DataError, match="no image of the split 'test'"):
+        run_summary(SummaryConfig(kind="port", root=root, split="test"))
+    out = str(tmp_path / "out")
+    assert run_convert(ConvertConfig(kind="port", root=root, split=None, out=out)) == 0
+    printed = capsys.readouterr().out
+    assert "left out: h.png" in printed
+    assert "2 images in" in printed
+    yolo_root = str(fakes.yolo(tmp_path / "y", oriented=True))
+    again = ConvertConfig(kind="yolo-obb", root=yolo_root, split=None, out=str(tmp_path / "z"))
+    assert run_convert(again) == 1
