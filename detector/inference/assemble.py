@@ -15,6 +15,8 @@ from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.scenes.types import SceneInfo
 
+# Seawise Giant was 458.5 m; 5 % on top for the error of a box.
+LONGEST_SHIP_EVER_M = 481.0
 ON_SHIP_SHARE = 0.5  # of a stack's area: over it the stack is deck cargo
 
 
@@ -47,6 +49,15 @@ def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage
         at_scene_edge=coverage.touches_edge(corners),
         on_ship=find_deck_cargo(boxes),
     )
+
+
+def find_implausible(detections: Detections) -> NDArray[np.bool_]:
+    """Which detections `(N,)` are longer than any ship that was ever built, if metres are known.
+
+    The network sees no metres: a pier or a roof of a coarse scene can look like a ship of 2 km.
+    """
+    ships = detections.class_ids == ObjectClass.SHIP
+    return np.asarray(ships & (np.nan_to_num(detections.length_m) > LONGEST_SHIP_EVER_M))
 
 
 def find_deck_cargo(boxes: Boxes) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from detector.boxes import Boxes
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
-from detector.inference.assemble import assemble
+from detector.inference.assemble import assemble, find_implausible
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.models.detector import Detector
@@ -87,10 +87,12 @@ class Found:
     Attributes:
         detections: every object once.
         stats: what became of the boxes of its tiles.
+        implausible: ships left out, since no ship is so long.
     """
 
     detections: Detections
     stats: MergeStats
+    implausible: int
 
 
 def prepare_scene(
@@ -171,7 +173,9 @@ def find_objects(
         for future in pending:
             tell(future.result())
     merged = merger.finish()
-    return Found(assemble(merged, scene.info, frame, prepared.coverage), merger.stats)
+    detections = assemble(merged, scene.info, frame, prepared.coverage)
+    implausible = find_implausible(detections)
+    return Found(detections.select(~implausible), merger.stats, int(implausible.sum()))
 
 
 def plan_scene(

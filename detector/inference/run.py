@@ -21,6 +21,7 @@ from detector.export.atomic import prepare_folder
 from detector.export.records import ModelUse, SceneRecord, scene_record
 from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import SceneResult, read_scene_files, write_scene_files
+from detector.inference.assemble import LONGEST_SHIP_EVER_M
 from detector.inference.pipeline import (
     Advance,
     Found,
@@ -34,7 +35,6 @@ from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
-from detector.tiling.merge import MergeStats
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class _Run:
         model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
         counts, areas = count_scene(scene, detections, zones, model.in_range)
         warnings = _warnings(scene, model, [area.seen.fraction for area in areas[1:]])
-        warnings += _merge_warnings(found.stats)
+        warnings += _left_out(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
         record = scene_record(
@@ -237,9 +237,15 @@ def _warnings(scene: Scene, model: ModelUse, zone_fractions: Sequence[float]) ->
     return found
 
 
-def _merge_warnings(stats: MergeStats) -> list[str]:
-    """What the merge had to leave out, so that nothing is dropped in silence."""
+def _left_out(result: Found) -> list[str]:
+    """What had to be left out, so that nothing is dropped in silence."""
     found = []
+    stats = result.stats
+    if result.implausible:
+        found.append(
+            f"{result.implausible} boxes were left out: longer than any ship "
+            f"({LONGEST_SHIP_EVER_M:.0f} m)"
+        )
     if stats.crowded:
         found.append(
             f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "

@@ -22,6 +22,7 @@ from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import (
     Advance,
     PipelineSettings,
+    find_objects,
     plan_scene,
     predict_scene,
     prepare_scene,
@@ -209,6 +210,16 @@ def test_ships_cut_by_the_scene_or_by_nodata_are_flagged(tmp_path: Path) -> None
     boxes = [(20, 200, 60, 10, 0.0), (100, 200, 60, 10, 0.0), (280, 200, 60, 10, 0.0)]
     corners = corners_from_xywhr(np.array(boxes, np.float64))
     assert coverage.touches_edge(corners).tolist() == [True, False, True]
+
+
+def test_what_is_longer_than_any_ship_is_left_out_and_counted(tmp_path: Path) -> None:
+    # 200 and 700 m at 4 m a pixel; the card reads them at 1.5 times that.
+    truth = corners_from_xywhr(np.array([(60.0, 60, 50, 8, 0.1), (200, 160, 175, 12, 0.3)]))
+    path = blob_scene(tmp_path / "a.tif", (400, 300), truth, transform=utm_transform(4), crs=UTM52)
+    with open_scene(path) as scene:
+        found = find_objects(scene, BlobDetector())  # type: ignore[arg-type]
+    assert found.implausible == 1
+    assert found.detections.length_m == pytest.approx([200], abs=8)
 
 
 def test_a_stack_on_a_ship_is_deck_cargo() -> None:
