@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         truth_corners,
     )
     from detector.data.synthetic.write import write_scene, write_vector
-    from detector.data.synthetic.zone_truth import zone_truth
+    from detector.data.synthetic.zone_table import zone_truth
 
 # Looked up on first use: the command line reads the specs without loading any raster library.
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "story": ("Story", "StoryLook", "StorySite", "Visit"),
     "truth": ("TruthObject", "count_truth", "truth_classes", "truth_corners"),
     "write": ("write_scene", "write_vector"),
-    "zone_truth": ("zone_truth",),
+    "zone_table": ("zone_truth",),
 }
 
 __all__ = [

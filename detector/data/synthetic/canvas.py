@@ -22,7 +22,6 @@ GROUND_M = 12 * HEIGHT_STEP_M  # quays stand 3.1 m above the water
 SUBPIXEL_BITS = 4
 MARCH_BITS = 6  # fixed point of the march: 1/64 height step
 WALL_AMBIENT = 0.45
-FINEST_CANVAS_M = 0.26
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,11 @@ class Drawn:
 
 
 def supersampling(gsd_m: float) -> int:
-    """Canvas pixels along a scene pixel: 2 below 0.6 m, up to 6 for coarse scenes."""
-    return int(np.clip(np.ceil(gsd_m / FINEST_CANVAS_M), 2, 6))
+    """Canvas pixels along a scene pixel: 2 up to 0.7 m, 3 at 1 m, 4 at 3 m, at most 5.
+
+    Coarse scenes need more, since more edges cross a pixel; the cost grows with the square.
+    """
+    return int(np.clip(round(2.0 * (gsd_m / 0.5) ** 0.4), 2, 5))
 
 
 def draw(
@@ -209,7 +211,8 @@ def _shadow_reach(solids: Solids, frame: SceneFrame, scale: float) -> NDArray[np
     tallest = float(solids.top_m[~solids.floating].max(initial=GROUND_M))
     ray = -(frame.shadow * tallest) + frame.lean * tallest
     ray = np.ceil(ray / scale).astype(np.int64)
-    return np.array([max(0, -ray[0]), max(0, -ray[1]), max(0, ray[0]), max(0, ray[1])]) + 2
+    slack = 10  # every level of the march rounds by half a pixel
+    return np.array([max(0, -ray[0]), max(0, -ray[1]), max(0, ray[0]), max(0, ray[1])]) + slack
 
 
 def _march(height: NDArray[np.uint8], frame: SceneFrame, scale: float) -> NDArray[np.uint8]:

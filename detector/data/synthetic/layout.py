@@ -94,32 +94,41 @@ def _hinterland(
     draft.strip(u, (v_from, end), pick(generator, ASPHALT, 0.04), "paved")
     road(draft, u, v_from + 10)
     town = min(end, v_from + TOWN_DEPTH_M)
-    for cell_u, cell_v in _grid(u, (v_from + 20, town), CELL_M):
+    for cell_u, cell_v in _grid(generator, u, (v_from + 20, town), CELL_M):
         _cell(draft, cell_u, cell_v)
-    for cell_u, cell_v in _grid(u, (town + 8, end), FIELD_M):
+    for cell_u, cell_v in _grid(generator, u, (town + 8, end), FIELD_M):
         material, colours = ("green", GREEN) if generator.random() < 0.7 else ("soil", SOIL)
         draft.strip(cell_u, cell_v, pick(generator, colours, 0.14), material)
 
 
 def _grid(
-    u: tuple[float, float], v: tuple[float, float], cell_m: float
+    generator: np.random.Generator,
+    u: tuple[float, float],
+    v: tuple[float, float],
+    cell_m: float,
 ) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """Cells with streets between them."""
-    columns = max(1, round((u[1] - u[0]) / cell_m))
-    width = (u[1] - u[0]) / columns
-    return [
-        (
-            (u[0] + i * width + STREET_M / 2, u[0] + (i + 1) * width - STREET_M / 2),
-            (low, low + cell_m - STREET_M),
-        )
-        for low in np.arange(v[0], v[1], cell_m).tolist()
-        for i in range(columns)
-    ]
+    """Cells of uneven size with streets between them."""
+    cells = []
+    low_v = v[0]
+    while low_v < v[1]:
+        depth = cell_m * float(generator.uniform(0.7, 1.35))
+        low_u = u[0]
+        while low_u < u[1]:
+            high_u = min(low_u + cell_m * float(generator.uniform(0.6, 1.9)), u[1])
+            if u[1] - high_u < 0.4 * cell_m:
+                high_u = u[1]
+            half = STREET_M / 2
+            cells.append(((low_u + half, high_u - half), (low_v, low_v + depth - STREET_M)))
+            low_u = high_u
+        low_v += depth
+    return cells
 
 
 def _cell(draft: SiteDraft, u: tuple[float, float], v: tuple[float, float]) -> None:
     generator = draft.generator
-    choice = generator.random()
+    # neighbours are alike: land use follows a slow wave with some chance in it
+    wave = np.sin(u[0] / 170) + np.sin(v[0] / 130 + u[0] / 310) + np.sin((u[0] - v[0]) / 90) / 2
+    choice = float(np.clip(0.5 + 0.2 * wave + generator.normal(0, 0.16), 0, 1))
     size = np.array([u[1] - u[0], v[1] - v[0]])
     middle = np.array([u[0] + u[1], v[0] + v[1]]) / 2
     if choice < 0.3:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import shapely
 
 from detector.data.synthetic.cargo import BAY_PITCH_M, ROW_PITCH_M
 from detector.data.synthetic.ground import (
@@ -286,8 +287,10 @@ def _natural(draft: SiteDraft, u0: float, u1: float) -> None:
     draft.paint(np.concatenate([inner, far]), pick(generator, GREEN), "green")
     count = int(min((u1 - u0) * min(back, 400) / 260, 2500))
     crowns = generator.uniform([u0, 26], [u1, min(back, 400)], (count, 2))
-    keep = np.sin(crowns[:, 0] / 47) + np.sin(crowns[:, 1] / 39 + crowns[:, 0] / 71) > -0.2
-    draft.place(trees(generator, crowns[keep]), 0, 0)
+    dense = np.sin(crowns[:, 0] / 47) + np.sin(crowns[:, 1] / 39 + crowns[:, 0] / 71) > -0.2
+    woods = shapely.Polygon(np.concatenate([inner, far])).buffer(-5.0)
+    crowns = crowns[dense & shapely.contains_xy(woods, crowns[:, 0], crowns[:, 1])]
+    draft.place(trees(generator, crowns), 0, 0)
     draft.shallow.append(draft.land[-1])
 
 

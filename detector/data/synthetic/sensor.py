@@ -130,7 +130,8 @@ def _noise(
 
 def _numbers(bands: NDArray[np.float32], bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if bits == 8:
-        return np.asarray(cv2.convertScaleAbs(np.maximum(bands, DARKEST)), np.uint8)
+        values = cv2.convertScaleAbs(np.maximum(bands, DARKEST))
+        return np.asarray(values, np.uint8).reshape(bands.shape)  # OpenCV drops a single band
     light = (np.clip(bands, 0, 255) / 255.0) ** DISPLAY_GAMMA
     top = 2**bits - 1
     numbers = LINEAR_DARK[bits] + light * (LINEAR_TOP[bits] - LINEAR_DARK[bits])

@@ -14,7 +14,7 @@ from detector.data.synthetic.scene import RenderedScene, render_content
 from detector.data.synthetic.site import Site
 from detector.data.synthetic.spec import PortSpec
 from detector.data.synthetic.write import scene_stem, write_scene, write_vector
-from detector.data.synthetic.zone_truth import zone_truth
+from detector.data.synthetic.zone_table import zone_truth
 from detector.export.atomic import atomic_path
 
 

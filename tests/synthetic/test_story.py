@@ -1,0 +1,127 @@
+"""A story's truth: visits, looks, travelling goods, what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.classes import ObjectClass
+from detector.data.synthetic import Story, tell_chain, zone_truth
+from detector.data.synthetic.demo import (
+    DEMO_CLOUDS,
+    DEMO_DAYS,
+    DEMO_PORT,
+    DEMO_RAILHEAD,
+    LEAVES_PORT,
+    REACHES_RAILHEAD,
+)
+from detector.data.synthetic.prepared import prepare
+from detector.data.synthetic.schedule import schedule
+
+COARSE = [
+    replace(DEMO_PORT, width=600, height=467, gsd_m=1.5),
+    replace(DEMO_RAILHEAD, width=467, height=333, gsd_m=1.5),
+]
+
+
+@pytest.fixture(scope="module")
+def story() -> Story:
+    return tell_chain(COARSE, 7, DEMO_DAYS, DEMO_CLOUDS)
+
+
+def test_the_demo_has_two_sites_eight_dates_and_all_kinds_of_zones(story: Story) -> None:
+    assert [site.name for site in story.sites] == ["port", "railhead"]
+    assert all(len(site.looks) == 8 for site in story.sites)
+    kinds = {kind for site in story.sites for kind in site.zones["kind"]}
+    assert kinds == {"berth", "quay", "anchorage", "yard", "railhead"}
+
+
+def test_ships_are_there_exactly_while_their_visits_last(story: Story) -> None:
+    port = story.sites[0]
+    for look in port.looks:
+        there = {ship.ship_id for ship in look.content.ships if ship.ship_id.startswith("berth")}
+        visiting = {
+            visit.ship_id
+            for visit in story.visits
+            if visit.site == "port" and visit.first_day <= look.day < visit.last_day
+        }
+        assert there == visiting
+    assert len({visit.ship_id for visit in story.visits}) > 8
+
+
+def test_some_ships_shift_berth_without_a_day_between(story: Story) -> None:
+    table = story.visits_table().sort_values("first_day")
+    shifted = table.groupby("ship_id").filter(lambda rows: len(rows) > 1)
+    assert len(shifted) >= 2
+    for _, rows in shifted.groupby("ship_id"):
+        assert rows["first_day"].iloc[1] == rows["last_day"].iloc[0]
+        assert rows["zone"].nunique() == 2
+
+
+def test_ships_at_one_berth_never_lie_in_each_other(story: Story) -> None:
+    stays = schedule(story.sites[0].looks[0].site, 7, 31.0)
+    for i, one in enumerate(stays):
+        for other in stays[:i]:
+            if one.first_day < other.last_day and other.first_day < one.last_day:
+                assert not one.ship.polygon.intersects(other.ship.polygon)
+
+
+def test_goods_stand_in_the_port_and_later_at_the_railhead(story: Story) -> None:
+    def teu(site: int, date: int) -> dict[str, int]:
+        look = story.sites[site].looks[date]
+        truth = prepare(look.spec, look.site, look.content, look.seed).assembly.truth
+        blocks = [item for item in truth if item.kind == "block" and item.cargo]
+        found: dict[str, int] = {}
+        for item in blocks:
+            block = "-".join(item.object_id.split("-")[:2])
+            found[block] = found.get(block, 0) + item.cargo.teu
+        return found
+
+    leaving, arriving = [], []
+    for site, dates, seen in ((0, (0, LEAVES_PORT), leaving), (1, (0, REACHES_RAILHEAD), arriving)):
+        before, after = teu(site, dates[0]), teu(site, dates[1])
+        seen += [(name, before.get(name, 0), after.get(name, 0)) for name in {*before, *after}]
+    gone = {before for _, before, after in leaving if after == 0}
+    come = {after for _, before, after in arriving if before == 0}
+    assert gone & come
+
+
+def test_yards_change_slowly_and_not_all_alike(story: Story) -> None:
+    yards = [look.content.bays for look in story.sites[0].looks]
+    totals = np.array([[bays.tiers.sum() for bays in yard.values()] for yard in yards])
+    assert totals.shape[0] == 8
+    changes = np.diff(totals.sum(axis=1)) / totals.sum(axis=1).mean()
+    assert np.abs(changes).max() < 0.4
+    assert (totals.std(axis=0) > 0).mean() > 0.5
+
+
+def test_files_of_a_story(story: Story, tmp_path: Path) -> None:
+    short = Story(tuple(replace(site, looks=site.looks[2:4]) for site in story.sites), story.visits)
+    told: list[str] = []
+    rasters = short.write(tmp_path, on_scene=lambda site, scene, path: told.append(site))
+    assert told == ["port", "port", "railhead", "railhead"]
+    assert [path.name for path in rasters[:2]] == ["port_2026-09-11.tif", "port_2026-09-15.tif"]
+    assert (tmp_path / "port.geojson").is_file()
+    looks = pd.read_csv(tmp_path / "looks.csv")
+    assert len(looks) == 2 * len(story.sites[0].zones) + 2 * len(story.sites[1].zones)
+    clear = looks[(looks["site"] == "port") & (looks["day"] == 13)]
+    assert (clear["observed_fraction"] == 1.0).all()
+    clouded = looks[(looks["site"] == "port") & (looks["day"] == 9)]
+    assert clouded["observed_fraction"].min() < 0.98
+    assert len(pd.read_csv(tmp_path / "visits.csv")) == len(story.visits)
+
+
+def test_zone_truth_counts_what_is_seen_in_each_zone(story: Story) -> None:
+    look = story.sites[0].looks[3]
+    scene = look.render()
+    table = zone_truth(scene, story.sites[0].zones).set_index("zone")
+    counted = [item for item in scene.truth if item.counts]
+    ships = sum(item.class_id == ObjectClass.SHIP for item in counted)
+    assert table["stacks"].sum() <= len(counted) - ships
+    assert 0.8 * ships <= table["ships"].sum() <= ships
+    stacks = [item for item in counted if item.class_id == ObjectClass.CONTAINER_STACK]
+    assert table["teu"].sum() == pytest.approx(sum(item.teu for item in stacks), rel=0.25)
