@@ -27,6 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "train": ("detector.cli.train", "train the network on labelled images"),
     "evaluate": ("detector.cli.evaluate", "measure weights on labelled images, with intervals"),
+    "data convert": ("detector.cli.data_convert", "write a labelled dataset as YOLO-OBB"),
+    "data summary": ("detector.cli.data_summary", "count what a labelled dataset holds"),
+    "data preview": ("detector.cli.data_preview", "draw what the network sees after augmentation"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 
@@ -71,8 +74,8 @@ def load_command(name: str) -> Command:
         ConfigError: there is none; names the nearest.
     """
     if name not in COMMANDS:
-        longer = [command for command in COMMANDS if command.startswith(f"{name} ")]
-        hint = f"; there is '{longer[0]}'" if longer else nearest(name, COMMANDS)
+        longer = [f"'{command}'" for command in COMMANDS if command.startswith(f"{name} ")]
+        hint = f"; there are {', '.join(longer)}" if longer else nearest(name, COMMANDS)
         raise ConfigError(f"unknown command '{name}'{hint} (see detector --help)")
     command = importlib.import_module(COMMANDS[name][0]).COMMAND
     if not isinstance(command, Command):
@@ -93,7 +96,8 @@ def _dispatch(words: Sequence[str]) -> int:
     if words[0] in ("-V", "--version"):
         print(f"quaywatch {__version__}")
         return EXIT_DONE
-    length = 2 if " ".join(words[:2]) in COMMANDS else 1
+    in_two_words = any(name.startswith(f"{words[0]} ") for name in COMMANDS)
+    length = 2 if in_two_words and words[1:2] != ["--help"] else 1
     return _run(load_command(" ".join(words[:length])), words[length:])
 
 

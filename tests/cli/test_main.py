@@ -66,7 +66,9 @@ def test_version(capsys: Output) -> None:
     [
         (["predikt"], "detector: unknown command 'predikt'; did you mean 'predict'?"),
         (["--halp"], "detector: unknown command '--halp'"),
-        (["data"], "detector: unknown command 'data'; there is 'data render'"),
+        (["data"], "detector: unknown command 'data'; there are 'data convert', 'data summary'"),
+        (["data", "--help"], "detector: unknown command 'data'; there are 'data convert',"),
+        (["data", "rendr"], "detector: unknown command 'data rendr'; did you mean 'data render'?"),
         (
             ["predict", "a.tif", "zonse=x"],
             "detector: unknown option 'zonse'; did you mean 'zones'? (see detector predict --help)",
