@@ -61,6 +61,10 @@ def test_every_shipped_spec_is_valid(name: str) -> None:
     assert config.spec.name
 
 
+def test_the_default_spec_is_that_of_the_code() -> None:
+    assert load_config("render", RenderConfig, []).spec == PortSpec()
+
+
 def test_the_command_renders_what_it_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

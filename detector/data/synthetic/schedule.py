@@ -14,7 +14,7 @@ from detector.data.synthetic.site import Berth, Site, YardBlock
 from detector.data.synthetic.streams import stream
 
 STAY_DAYS = (3.0, 9.0)
-BETWEEN_ARRIVALS_DAYS = 2.6
+BETWEEN_ARRIVALS_DAYS = 1.1
 MEETING_M = 14.0  # free water between two ships at one berth
 SHIFTING = 0.2  # share of ships that go on to another berth
 PLACE_STEP_M = 6.0

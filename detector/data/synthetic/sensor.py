@@ -24,6 +24,7 @@ DISPLAY_GAMMA = 1.6  # display values are not linear in light
 LINEAR_TOP = {11: 1600.0, 16: 6500.0}  # number that display white stands for
 LINEAR_DARK = {11: 60.0, 16: 350.0}
 SEAM_GAIN = 1.07
+PIVOT = 42.0  # display level that a change of contrast leaves alone
 DARKEST = 1.0  # 0 is kept for nodata
 
 
@@ -71,9 +72,9 @@ def atmosphere(spec: PortSpec, seed: int, frame: SceneFrame) -> Atmosphere:
     generator = stream(seed, "strip")
     wedge = _half_plane(spec, generator, spec.sensor.nodata_fraction)
     seam = _half_plane(spec, generator, 0.5) if spec.sensor.strip_seam else None
-    contrast = float(generator.uniform(0.9, 1.16))
+    contrast = float(generator.uniform(1.02, 1.34))
     gain = contrast * generator.uniform(0.95, 1.05, 3)
-    offset_dn = float(generator.uniform(-6, 6)) + 40.0 * (1.0 - contrast)
+    offset_dn = float(generator.uniform(-8, 4)) + PIVOT * (1.0 - contrast)
     return Atmosphere(cloud, shade, wedge, seam, gain.astype(np.float32), offset_dn)
 
 

@@ -28,12 +28,14 @@ from detector.data.synthetic.textures import (
 from detector.geometry.windows import PixelWindow
 
 WATER_COLOURS: tuple[Colour, ...] = (
-    (36, 52, 58),
-    (44, 62, 58),
-    (30, 46, 60),
-    (58, 70, 60),
-    (40, 58, 68),
-    (70, 78, 66),
+    (26, 42, 48),
+    (34, 52, 48),
+    (20, 36, 50),
+    (48, 60, 48),
+    (30, 48, 58),
+    (58, 64, 52),
+    (16, 40, 48),
+    (40, 52, 62),
 )
 SHALLOW_COLOUR = np.array([92, 104, 88], np.float32)
 FOAM_COLOUR = np.array([196, 204, 204], np.float32)
@@ -49,8 +51,8 @@ MATERIAL_TEXTURE[: len(MATERIALS)] = [
 # name, slope of the spectrum, shortest wave in texels, metres a texel (at least a pixel)
 GROUND_TEXTURES = (("grain", 0.35, 1.0, 0.0), ("mottle", 1.0, 2.0, 0.9), ("patch", 1.5, 2.0, 5.0))
 OBJECT_GRAIN = 0.05
-SHADOW_LIGHT = np.array([0.36, 0.40, 0.46], np.float32)  # skylight is blue
-WATER_SHADOW_LIGHT = 0.62
+SHADOW_LIGHT = np.array([0.30, 0.34, 0.40], np.float32)  # skylight is blue
+WATER_SHADOW_LIGHT = 0.55
 SHORE_M = 55.0
 WAKE_STEP_M = 1.2
 WAKE_SLOPE = 0.25  # the arms of short waves stand at about 14 degrees, inside Kelvin's 19.5
@@ -175,8 +177,8 @@ def _water(window: PixelWindow, around: Surroundings) -> NDArray[np.float32]:
     height = slope * (calm + 0.35 * calm * gusts)
     brightness = height * (2.2 + 5.0 * sky.glint) + gusts * 1.6
     # a facet that mirrors the sun, and breaking crests
-    bright = np.square(np.clip(height - 1.2 * calm, 0, 4)) * (0.12 * sky.glint)
-    bright += 0.7 * np.clip(height - (4.4 - 0.16 * sky.wind_ms), 0, 1)
+    bright = np.square(np.clip(height - 1.2 * calm, 0, 4)) * (0.06 * sky.glint)
+    bright += 0.6 * np.clip(height - (4.6 - 0.13 * sky.wind_ms), 0, 1)
     shallow = around.shallow.window(window)
     base = np.array(around.water_rgb, np.float32)
     added = np.empty((window.height, window.width, 3), np.float32)
