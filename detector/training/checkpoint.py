@@ -53,7 +53,7 @@ def save_state(path: Path, state: RunState) -> None:
     try:
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, OutputError) as error:
         raise OutputError(
             f"{path}: the checkpoint could not be written ({error}); the previous one is intact, "
             "make room and start the same command again"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from detector.classes import PARTLY_BOXED_SHIPS
 from detector.data import port_pool
 from detector.data.labelled import DataError, LabelledImage, Labelling
 from detector.export.atomic import atomic_path
@@ -122,7 +123,10 @@ def _apply(image: LabelledImage, known: dict[str, dict[str, list[float]]]) -> La
         class_ids=np.concatenate([image.class_ids, np.zeros(len(ships), np.int64)]),
         ignored=np.concatenate([image.ignored, ignored]),
         envelopes=as_corners([]),
-        labelling=(Labelling.ORIENTED, *image.labelling[1:]),
+        labelling=(
+            Labelling.UNLABELLED if image.source in PARTLY_BOXED_SHIPS else Labelling.ORIENTED,
+            *image.labelling[1:],
+        ),
     )
 
 

@@ -1,0 +1,106 @@
+"""The loss: silent where an image does not teach, the same as Ultralytics' elsewhere."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.loss import v8OBBLoss
+
+from detector.training.loss import TAUGHT, TaughtOBBLoss, TaughtOBBModel
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    torch.manual_seed(0)
+    model = TaughtOBBModel("yolo11n-obb.yaml", nc=2, verbose=False)
+    model.args = DEFAULT_CFG
+    return model.train()
+
+
+def batch(taught: list[list[float]]) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "img": torch.rand((2, 3, 160, 160), generator=generator),
+        "cls": torch.tensor([[0.0], [0.0], [1.0]]),
+        "bboxes": torch.tensor(
+            [[0.3, 0.4, 0.4, 0.1, 0.5], [0.6, 0.6, 0.5, 0.2, 1.2], [0.5, 0.3, 0.3, 0.2, 0.1]]
+        ),
+        "batch_idx": torch.tensor([0.0, 1.0, 1.0]),
+        TAUGHT: torch.tensor(taught),
+    }
+
+
+def test_all_taught_is_ultralytics_loss(model: Any) -> None:
+    data = batch([[1, 1], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    ours, items = TaughtOBBLoss(model)(preds, data)
+    theirs, _ = v8OBBLoss(model)(preds, data)
+    torch.testing.assert_close(ours, theirs)
+    assert list(items) == ["box_loss", "cls_loss", "dfl_loss", "angle_loss"]
+    assert items["angle_loss"] > 0
+
+
+def test_an_unlabelled_class_gives_no_class_gradient(model: Any) -> None:
+    data = batch([[1, 0], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    preds["scores"] = preds["scores"].detach().requires_grad_()
+    loss, _ = TaughtOBBLoss(model)(preds, data)
+    loss.sum().backward()
+    gradient = preds["scores"].grad
+    assert gradient.shape[1] == 2
+    assert gradient[0, 1].abs().max() == 0  # masked: image 0, stacks
+    assert gradient[0, 0].abs().min() > 0  # background of ships is taught
+    assert gradient[1].abs().min() > 0
+
+
+def test_a_class_said_to_be_absent_is_a_negative(model: Any) -> None:
+    data = batch([[1, 1], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    preds["scores"] = preds["scores"].detach().requires_grad_()
+    TaughtOBBLoss(model)(preds, data)[0].sum().backward()
+    assert (preds["scores"].grad[0, 1] > 0).all()  # pushed down everywhere
+
+
+def test_bfloat16_predictions_are_scored_in_float32(model: Any) -> None:
+    data = batch([[1, 1], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    halves = {k: v.bfloat16() if k != "feats" else v for k, v in preds.items()}
+    loss, _ = TaughtOBBLoss(model)(halves, data)
+    exact, _ = TaughtOBBLoss(model)(preds, data)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, exact, rtol=0.05, atol=0.05)
+
+
+def test_mixed_precision_is_for_training_passes_alone(model: Any) -> None:
+    data = batch([[1, 1], [1, 1]])
+    model.cpu_bfloat16 = True
+    try:
+        assert model(data["img"])["scores"].dtype == torch.bfloat16
+        model.eval()
+        with torch.no_grad():
+            assert model(data["img"])[0].dtype == torch.float32
+    finally:
+        model.cpu_bfloat16 = False
+        model.train()
+
+
+def test_channels_last_gives_the_same_gradients(model: Any) -> None:
+    # In float32 the orders of summation alone differ by a few 1e-4, through normalised features.
+    model = copy.deepcopy(model).double()
+    data = batch([[1, 0], [1, 1]])
+    gradients = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        model.to(memory_format=layout).zero_grad()
+        image = data["img"].double().contiguous(memory_format=layout)
+        model.loss({**data, "img": image})[0].sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    one, other = (torch.cat([g.flatten() for g in found]) for found in gradients)
+    assert float((one - other).norm() / one.norm()) < 1e-4

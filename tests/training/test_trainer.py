@@ -1,0 +1,305 @@
+"""Whole runs on a few chips made by code: steps, resuming, budgets, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from detector.config.compose import load_config
+from detector.data.labelled import DataError
+from detector.errors import ConfigError, OutputError, WeightsError
+from detector.models.card import ModelCard
+from detector.models.detector import DetectorSettings, load_detector
+from detector.training import checkpoint, gather, trainer
+from detector.training.checkpoint import TrainingError, load_state, save_state
+from detector.training.dataset import MixSettings
+from detector.training.export import export_weights
+from detector.training.preview import contact_sheet, write_sheet
+from detector.training.run import images_of, loss_of, settings_from, train
+from detector.training.schema import TrainConfig
+from detector.training.settings import RunSettings, TrainerSettings
+from detector.training.start import load_start, save_weights
+from detector.training.trainer import PortTrainer, cosine
+from detector.training.views import ViewSettings
+from tests.data import fakes
+from tests.training.chips import make_chip
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RunSettings:
+    return RunSettings(
+        out=str(tmp_path / "run"),
+        views=ViewSettings(tile_px=64, collage=0.0),
+        mix=MixSettings(epoch_views=4),
+        trainer=TrainerSettings(epochs=1, batch=2, workers=0, warmup_steps=1, threads=1),
+    )
+
+
+@pytest.fixture
+def chips(tmp_path: Path) -> list[Any]:
+    folder = tmp_path / "chips"
+    return [
+        make_chip(folder, "ships", ships=2),
+        make_chip(folder, "stacks", stacks=2, taught=(True, False)),
+        make_chip(folder, "empty"),
+    ]
+
+
+def lines(settings: RunSettings) -> list[dict[str, Any]]:
+    text = (Path(settings.out) / trainer.METRICS_FILE).read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_run_trains_channels_last_and_goes_on(settings: RunSettings, chips: list[Any]) -> None:
+    run = PortTrainer(settings, chips)
+    seen: dict[str, Any] = {}
+
+    def look(it: Any) -> None:
+        weight = it.model.model[0].conv.weight
+        seen["model"] = weight.is_contiguous(memory_format=torch.channels_last)
+        batch = it.preprocess_batch(next(iter(it.train_loader)))
+        seen["batch"] = batch["img"].is_contiguous(memory_format=torch.channels_last)
+
+    run.add_callback("on_train_start", look)
+    run.train()
+    assert seen == {"model": True, "batch": True}
+    assert run.accumulate == 1  # nbs = batch: every batch is a step
+    first = lines(settings)
+    assert [line["epoch"] for line in first] == [1]
+    assert all(line["train/angle_loss"] > 0 for line in first)
+    state = load_state(Path(settings.out) / "last.pt", "yolo11n-obb.yaml")
+    assert state is not None
+    assert (state.epoch, state.ema_updates) == (1, 2)
+
+    longer = replace(settings, trainer=replace(settings.trainer, epochs=2))
+    again = PortTrainer(longer, chips)
+    again.train()
+    assert [line["epoch"] for line in lines(settings)] == [1, 2]
+    after = load_state(Path(settings.out) / "last.pt", "yolo11n-obb.yaml")
+    assert after is not None
+    assert (after.epoch, after.ema_updates) == (2, 4)
+    assert after.elapsed_s > state.elapsed_s
+
+
+def test_a_time_budget_ends_at_a_clean_checkpoint(settings: RunSettings, chips: list[Any]) -> None:
+    torch.set_num_threads(1)
+    budget = replace(settings, trainer=replace(settings.trainer, hours=1e-6, threads=0))
+    PortTrainer(budget, chips).train()
+    assert torch.get_num_threads() == os.cpu_count()  # Ultralytics leaves one of two
+    torch.set_num_threads(1)
+    assert len(lines(budget)) == 1
+    state = load_state(Path(budget.out) / "last.pt", "yolo11n-obb.yaml")
+    assert state is not None
+    assert state.ema_updates == 1  # stopped after its first batch
+    assert all(torch.isfinite(t).all() for t in state.ema.values())
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
+    settings: RunSettings, chips: list[Any]
+) -> None:
+    PortTrainer(settings, chips).train()
+    before = (Path(settings.out) / "last.pt").read_bytes()
+    longer = replace(settings, trainer=replace(settings.trainer, epochs=2))
+    run = PortTrainer(longer, chips)
+
+    def poison(it: Any) -> None:
+        next(it.model.parameters()).data.fill_(float("nan"))
+
+    run.add_callback("on_train_batch_start", poison)
+    with pytest.raises(TrainingError, match=r"not finite in epoch 2, on the chips .*\.npy"):
+        run.train()
+    assert (Path(settings.out) / "last.pt").read_bytes() == before
+    assert len(lines(settings)) == 1
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    state = checkpoint.RunState("yolo11s-obb.yaml", 1, 2.0, {}, {}, 3, {})
+    save_state(tmp_path / "last.pt", state)
+    assert load_state(tmp_path / "last.pt", "yolo11s-obb.yaml") == state
+    with pytest.raises(TrainingError, match=r"of yolo11s-obb\.yaml, not of yolo11n"):
+        load_state(tmp_path / "last.pt", "yolo11n-obb.yaml")
+
+
+def test_checkpoints_are_never_unpickled(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "run",))
+
+    torch.save({"architecture": Evil()}, tmp_path / "last.pt")
+    with pytest.raises(TrainingError, match="not a checkpoint of this program"):
+        load_state(tmp_path / "last.pt", "yolo11n-obb.yaml")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.pt"
+    state = checkpoint.RunState("a-obb.yaml", 1, 2.0, {}, {}, 3, {})
+    save_state(path, state)
+
+    def full(content: Any, target: Path) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"No space left.*the previous one is intact"):
+        save_state(path, replace(state, epoch=2))
+    assert load_state(path, "a-obb.yaml") == state
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_starting_weights_load_what_fits_and_report_the_rest(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 4))
+    path = tmp_path / "w.safetensors"
+    fits = torch.full((3, 2), 0.5, dtype=torch.float16)
+    save_file({"0.weight": fits, "1.weight": torch.zeros(9, 9), "x": torch.zeros(1)}, path)
+    report = load_start(model, str(path))
+    assert report.loaded == ("0.weight",)
+    assert set(report.fresh) == {"0.bias", "1.weight", "1.bias"}
+    assert set(report.unused) == {"1.weight", "x"}
+    assert (model[0].weight == 0.5).all()
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="none of its 1 tensors fits"):
+        load_start(model, str(path))
+    with pytest.raises(WeightsError, match="cannot read starting weights"):
+        load_start(model, str(tmp_path / "gone.safetensors"))
+
+
+def test_only_finite_weights_are_exported(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_weights(path, {"a": torch.ones(2), "n.num_batches_tracked": torch.ones(1)}, "x-obb.yaml")
+    assert list(load_file(path)) == ["a"]
+    assert load_file(path)["a"].dtype == torch.float16
+    for bad in (float("nan"), 1e6):  # 1e6 leaves fp16
+        with pytest.raises(TrainingError, match="tensor 'a' has no finite fp16 values"):
+            save_weights(path, {"a": torch.tensor([bad])}, "x-obb.yaml")
+    assert (load_file(path)["a"] == 1).all()
+
+
+def test_exported_weights_load_as_a_detector(settings: RunSettings, chips: list[Any]) -> None:
+    PortTrainer(settings, chips).train()
+    manifest = {"hash": "h", "images": {"x": 3}, "places": ["p"]}
+    path = export_weights(settings, Path(settings.out) / "w", manifest, lines(settings))
+    card = ModelCard.read(path.with_suffix(".yaml"))
+    assert card.training["epochs"] == 1
+    assert card.training["places"] == ["p"]
+    assert "angle_loss" in card.training["losses"]
+    detector = load_detector(DetectorSettings(str(path), backend="torch", conf=0.0, threads=1))
+    (boxes,) = detector.detect(np.zeros((1, 64, 64, 3), np.uint8))
+    assert np.isfinite(boxes.corners).all()
+    with pytest.raises(TrainingError, match="no checkpoint to export"):
+        export_weights(replace(settings, out=settings.out + "x"), path.parent, {}, [])
+
+
+def test_rates_fall_by_half_a_cosine() -> None:
+    assert [cosine(p, 0.2) for p in (0, 0.5, 1, 3)] == pytest.approx([1, 0.6, 0.2, 0.2])
+
+
+def test_the_dev_split_and_its_places_are_refused(tmp_path: Path) -> None:
+    root = fakes.port_pool(tmp_path / "pool")
+    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"))
+    assert [i.image.name for i in gather.gather(data)] == ["o.png", "u.png"]
+    with pytest.raises(DataError, match="never trained on"):
+        gather.gather(replace(data, split="dev"))
+    with pytest.raises(DataError, match="no image of the split"):
+        gather.gather(replace(data, sources=("nothing",)))
+    text = (root / "index.csv").read_text().replace("p4", "p1")
+    (root / "index.csv").write_text(text)
+    with pytest.raises(DataError, match=r"o\.png shows a place of the dev split"):
+        gather.gather(data)
+
+
+def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fakes.port_pool(tmp_path / "pool")
+    asked = []
+
+    def orient(images: list[Any], detector: Any) -> Any:
+        for image in images:
+            asked.append(image.image.name)
+            yield replace(
+                image,
+                corners=image.envelopes,
+                class_ids=np.zeros(1, np.int64),
+                labelling=("oriented", image.labelling[1]),
+            )
+
+    monkeypatch.setattr(gather, "orient_ships", orient)
+    monkeypatch.setattr(gather, "load_detector", lambda settings: None)
+    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"), teacher="starter")
+    first, second = gather.gather(data), gather.gather(data)
+    assert asked == ["h.png"]
+    assert [i.image.name for i in first] == ["o.png", "h.png", "u.png"]
+    assert all(len(i.envelopes) == 0 for i in first)
+    assert first[1].taught == (True, True)
+    np.testing.assert_allclose(first[1].corners, second[1].corners)
+    assert gather.manifest_hash(first) == gather.manifest_hash(second)
+    assert gather.manifest_hash(first) != gather.manifest_hash(first[:2])
+    text = (root / "index.csv").read_text().replace("h.png,HRSC2016", "h.png,SIMD")
+    (root / "index.csv").write_text(text)
+    assert gather.gather(data)[1].taught == (False, True)  # most of its ships have no box
+
+
+@pytest.mark.parametrize("experiment", ["none", "smoke", "port-n"])
+@pytest.mark.parametrize("network", ["n", "s", "m", "l", "yolo26n"])
+def test_every_recipe_and_network_composes(experiment: str, network: str) -> None:
+    config = load_config("train", TrainConfig, [f"experiment={experiment}", f"network={network}"])
+    found = settings_from(config)
+    assert config.experiment == experiment
+    assert found.model.architecture.endswith(f"{network[-1]}-obb.yaml")
+    if experiment == "port-n":
+        assert found.mix.sources["xView"] == 4.0
+
+
+def test_bad_words_are_named() -> None:
+    config = load_config("train", TrainConfig, ["mix.sources=xView"])
+    with pytest.raises(ConfigError, match="'xView' is not name:weight"):
+        settings_from(config)
+    with pytest.raises(ConfigError, match=r"bath.*did you mean"):
+        load_config("train", TrainConfig, ["trainer.bath=3"])
+    with pytest.raises(ConfigError, match="experiment"):
+        load_config("train", TrainConfig, ["experiment=nothing"])
+
+
+@pytest.mark.slow
+def test_smoke_experiment_loss_falls(tmp_path: Path) -> None:
+    words = [
+        "experiment=smoke",
+        f"out={tmp_path / 'run'}",
+        f"data.cache={tmp_path / 'cache'}",
+        "data.ports=2",
+        "data.port_px=256",
+        "views.tile_px=128",
+        "mix.epoch_views=32",
+        "trainer.epochs=6",
+        "trainer.threads=1",
+    ]
+    config = load_config("train", TrainConfig, words)
+    result = train(config)
+    assert result.epochs == 6
+    assert result.last_loss < 0.8 * result.first_loss
+    manifest = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert manifest["images"] == {"rendered": 2}
+    assert len(manifest["hash"]) == 64
+    assert manifest["objects"]["rendered/ship"] > 0
+    assert ModelCard.read(result.weights.with_suffix(".yaml")).name == "run"
+    sheet = contact_sheet(
+        [make_chip(tmp_path, "a", ships=1)], settings_from(config), count=3, columns=2, cell_px=32
+    )
+    assert sheet.shape == (64, 64, 3)
+    assert sheet[:32, :32].max() > 0
+    assert sheet[32:, 32:].max() == 0
+    write_sheet(sheet, tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").stat().st_size > 100
+    with pytest.raises(OutputError, match="is no picture"):
+        write_sheet(sheet, tmp_path / "sheet.docx")
+    assert [i.source for i in images_of(config)] == ["rendered"] * 2
+    assert loss_of({"train/a": 1.0, "train/b": 2.0, "lr/c": 9.0}) == 3.0
