@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +24,7 @@ from detector.training.augment import AugmentSettings
 from detector.training.dataset import MixSettings
 from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
+from detector.training.launch import is_first_process, launch, needs_launch
 from detector.training.rendered import rendered_ports
 from detector.training.schema import TrainConfig
 from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
@@ -67,10 +68,14 @@ def train(config: TrainConfig) -> TrainResult:
     for problem in problems:
         LOG.warning("left out: %s", problem)
     manifest = describe(images, chips, problems)
-    _write(out / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
-    _write(out / "data.json", json.dumps(manifest, indent=2) + "\n")
+    if is_first_process():
+        _write(out / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
+        _write(out / "data.json", json.dumps(manifest, indent=2) + "\n")
     LOG.info("%d images, %d chips, data %s", len(images), len(chips), manifest["hash"][:12])
-    PortTrainer(settings, chips).train()
+    if needs_launch(settings.trainer.device):
+        launch(settings.trainer.device, sys.argv[1:])  # the chips are cut, the processes find them
+    else:
+        PortTrainer(settings, chips).train()
     lines = (out / METRICS_FILE).read_text(encoding="utf-8").splitlines()
     epochs = [json.loads(line) for line in lines]
     weights = export_weights(settings, out / "weights", manifest, epochs)
@@ -100,12 +105,8 @@ def settings_from(config: TrainConfig) -> RunSettings:
     """The settings that a checked config stands for.
 
     Raises:
-        ConfigError: a weight of a source is not `name:number`, or an extra is missing.
+        ConfigError: a weight of a source is not `name:number`.
     """
-    if config.trainer.mlflow and importlib.util.find_spec("mlflow") is None:
-        raise ConfigError("trainer.mlflow=true needs MLflow: pip install 'quaywatch[mlflow]'")
-    if config.trainer.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ConfigError("trainer.tensorboard=true needs TensorBoard: pip install tensorboard")
     chips, mix = config.chips, config.mix
     return RunSettings(
         out=config.out,

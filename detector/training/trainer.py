@@ -23,6 +23,7 @@ from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import TaughtOBBModel
 from detector.training.settings import RunSettings
 from detector.training.start import load_start, save_weights
+from detector.training.trackers import open_trackers
 from detector.training.upstream import BaseTrainer, ModelEMA, OBBTrainer, unwrap_model
 
 LOG = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         self.out = Path(settings.out)
         self._last_files: list[str] = []
         super().__init__(overrides=ultralytics_arguments(settings))
+        self._trackers = open_trackers(settings.trainer, self.out)
         self.add_callback("on_train_start", lambda _: self._start_clock())
         self.add_callback("on_train_epoch_start", lambda _: self._set_epoch())
         self.add_callback("on_train_batch_end", lambda _: self._after_batch())
@@ -147,6 +149,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         line = {"epoch": self.epoch + 1, "elapsed_s": round(self.clock.elapsed_s(), 1), **trained}
         with (self.out / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        for track in self._trackers:
+            track(trained, self.epoch + 1)
 
     def save_model(self) -> bool:
         """Write the state and the averaged weights."""

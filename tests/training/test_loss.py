@@ -104,3 +104,16 @@ def test_channels_last_gives_the_same_gradients(model: Any) -> None:
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     one, other = (torch.cat([g.flatten() for g in found]) for found in gradients)
     assert float((one - other).norm() / one.norm()) < 1e-4
+
+
+def test_yolo26_trains_both_heads() -> None:
+    torch.manual_seed(0)
+    model = TaughtOBBModel("yolo26n-obb.yaml", nc=2, verbose=False)
+    model.args = DEFAULT_CFG
+    loss, _ = model.train().loss(batch([[1, 0], [1, 1]]))
+    loss.sum().backward()
+    head = model.model[-1]
+    for part in (head.cv3, head.one2one_cv3):
+        gradients = [p.grad for p in part.parameters() if p.grad is not None]
+        assert gradients
+        assert sum(float(g.abs().sum()) for g in gradients) > 0

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from detector.data.labelled import DataError
 from detector.errors import ConfigError, OutputError, WeightsError
 from detector.models.card import ModelCard
 from detector.models.detector import DetectorSettings, load_detector
-from detector.training import checkpoint, gather, trainer
+from detector.training import checkpoint, gather, launch, trackers, trainer
 from detector.training.checkpoint import TrainingError, load_state, save_state
 from detector.training.dataset import MixSettings
 from detector.training.export import export_weights
@@ -198,6 +199,49 @@ def test_exported_weights_load_as_a_detector(settings: RunSettings, chips: list[
     assert np.isfinite(boxes.corners).all()
     with pytest.raises(TrainingError, match="no checkpoint to export"):
         export_weights(replace(settings, out=settings.out + "x"), path.parent, {}, [])
+
+
+def test_trackers_get_every_epoch(
+    settings: RunSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    logged: list[Any] = []
+    fake = SimpleNamespace(
+        set_experiment=logged.append,
+        start_run=lambda run_name: logged.append(run_name),  # noqa: PLW0108 - by keyword
+        log_metrics=lambda numbers, step: logged.append((numbers, step)),
+    )
+    monkeypatch.setattr(trackers, "import_module", lambda name: fake)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: name)
+    (track,) = trackers.open_trackers(TrainerSettings(mlflow=True), tmp_path / "run")
+    track({"train/a": 1.5}, 3)
+    assert logged == ["quaywatch", "run", ({"train/a": 1.5}, 3)]
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"trainer\.tensorboard=true needs a package"):
+        trackers.open_trackers(TrainerSettings(tensorboard=True), tmp_path)
+
+
+def test_several_gpus_are_launched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.delenv("RANK", raising=False)
+    assert launch.needs_launch("0,1")
+    assert not launch.needs_launch("0")
+    assert not launch.needs_launch("cpu")
+    assert launch.is_first_process()
+    commands: list[list[str]] = []
+
+    def run(command: list[str], check: bool) -> Any:
+        commands.append(command)
+        return SimpleNamespace(returncode=int(len(commands) > 1))
+
+    monkeypatch.setattr(launch.subprocess, "run", run)
+    launch.launch("0,1,2", ["train", "network=m"])
+    assert commands[0][-5:] == ["3", "-m", "detector", "train", "network=m"]
+    with pytest.raises(TrainingError, match="GPUs 0,1 failed"):
+        launch.launch("0,1", ["train"])
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("RANK", "1")
+    assert not launch.needs_launch("0,1")
+    assert not launch.is_first_process()
 
 
 def test_rates_fall_by_half_a_cosine() -> None:
