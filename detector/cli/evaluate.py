@@ -34,7 +34,7 @@ def run(config: EvaluateConfig) -> int:
     """
     configure_logging(config.log, quiet=config.quiet)
     from detector.evaluation.record import to_markdown
-    from detector.evaluation.run import METRICS_FILE, PAGE_FILE, cost_of, run_evaluation
+    from detector.evaluation.run import METRICS_FILE, PAGE_FILE, run_evaluation
 
     dataset, name = open_data(config)
     progress = make_progress(config.log, quiet=config.quiet)
@@ -43,12 +43,11 @@ def run(config: EvaluateConfig) -> int:
         print((Path(config.out) / METRICS_FILE).read_text(encoding="utf-8"), end="")
         return EXIT_DONE
     print(to_markdown(result.facts, result.evaluation.summary, result.deltas))
-    cost = cost_of(result.run)
     LOG.info(
         "%d tiles in %.0f s, %.1f %% of it outside the network; see %s",
-        cost["tiles"],
-        cost["seconds"],
-        100 * cost["share_outside_model"],
+        result.cost.tiles,
+        result.cost.seconds,
+        100 * result.cost.share_outside_model,
         Path(config.out) / PAGE_FILE,
     )
     return EXIT_DONE
@@ -105,6 +104,7 @@ def to_settings(config: EvaluateConfig) -> EvaluationSettings:
         ),
         floor=config.floor,
         compare=Path(config.compare) if config.compare is not None else None,
+        finished=Path(config.predictions) if config.predictions is not None else None,
         gallery=config.gallery,
     )
 

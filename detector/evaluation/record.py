@@ -33,8 +33,8 @@ class Facts:
         data: which images.
         weights: name of the card.
         sha256: of the weights.
-        conf: score threshold of each class.
-        floor: lowest score of the curves.
+        conf: score threshold of each class; empty where it is not known.
+        floor: lowest score of the curves; NaN where it is not known.
         backend: what ran the network, and where.
         version: of the program.
         n_images: all, those that score no class too.
@@ -92,17 +92,23 @@ def to_markdown(facts: Facts, summary: Summary, deltas: Sequence[Delta]) -> str:
 
 def facts_text(facts: Facts) -> str:
     """What the numbers are of, in sentences."""
-    conf = ", ".join(f"{name} {value:g}" for name, value in facts.conf.items())
     lines = [
         f"Weights `{facts.weights}` ({facts.sha256[:12]}) on {facts.data}: {facts.n_images} images "
         f"of {facts.n_places} places, {facts.backend}, quaywatch {facts.version}.",
-        f"Objects are counted from these scores: {conf}. Curves reach down to {facts.floor:g}.",
+        *_score_lines(facts),
         f"{facts.clipped} true objects were clipped to their image, {facts.outside} lay outside.",
         f"In brackets: {CONFIDENCE:.0%} interval, {RESAMPLES} resamples of places; none with "
         f"fewer than {MIN_PLACES} places that hold objects.",
         *facts.notes,
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _score_lines(facts: Facts) -> list[str]:
+    if not facts.conf:
+        return []
+    conf = ", ".join(f"{name} {value:g}" for name, value in facts.conf.items())
+    return [f"Objects are counted from these scores: {conf}. Curves reach down to {facts.floor:g}."]
 
 
 def detection_table(rows: Iterable[DetectionRow]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from detector.classes import CLASS_NAMES
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.compare import Delta, Side, compare
 from detector.evaluation.dataset import Dataset, check_scored
+from detector.evaluation.finished import read_finished
 from detector.evaluation.gallery import IMAGES, worst_images
 from detector.evaluation.page import render_page
 from detector.evaluation.predicting import FLOOR, Run, predict_images
@@ -50,6 +52,7 @@ class EvaluationSettings:
         pipeline: threads and merge of each scene.
         floor: lowest score of the curves.
         compare: folder of another evaluation of the same images, or None.
+        finished: folder of a run of `detector predict` to score instead of predicting, or None.
         gallery: number of worst images in the page.
     """
 
@@ -58,7 +61,32 @@ class EvaluationSettings:
     pipeline: PipelineSettings = field(default_factory=lambda: PipelineSettings(readers=1))
     floor: float = FLOOR
     compare: Path | None = None
+    finished: Path | None = None
     gallery: int = IMAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an evaluation cost.
+
+    Attributes:
+        images: that were predicted.
+        tiles: that the network saw.
+        seconds: from the first image to the last file.
+        model_seconds: of them inside the network.
+        predict_seconds: of them until the last prediction.
+    """
+
+    images: int
+    tiles: int
+    seconds: float
+    model_seconds: float
+    predict_seconds: float
+
+    @property
+    def share_outside_model(self) -> float:
+        """Share of the time that the network did not run."""
+        return 1.0 - self.model_seconds / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +97,15 @@ class Result:
         facts: what it was of.
         evaluation: numbers and matches.
         deltas: differences from the other run; empty without.
-        run: predictions and cost.
+        run: predictions.
+        cost: time and tiles.
     """
 
     facts: Facts
     evaluation: Evaluation
     deltas: list[Delta]
     run: Run
+    cost: Cost
 
 
 def run_evaluation(
@@ -100,35 +130,25 @@ def run_evaluation(
         LOG.warning("%s", note)
     other = load_side(settings.compare) if settings.compare is not None else None
     out = prepare_folder(settings.out)
-    detector = load_detector(settings.detector)
-    run = predict_images(
-        dataset.images,
-        dataset.paths,
-        detector,
-        settings.pipeline,
-        floor=settings.floor,
-        progress=progress or SilentProgress(),
-    )
+    if settings.finished is not None:
+        run, facts = _finished(dataset, name, settings.finished, notes)
+    else:
+        run, facts = _predicted(dataset, name, settings, notes, progress or SilentProgress())
+    start = time.perf_counter()
     evaluation = evaluate(dataset.images, run.predictions)
     side = Side(evaluation.complete, evaluation.counted)
     deltas = compare(side, other) if other is not None else []
-    facts = Facts(
-        data=name,
-        weights=detector.card.name,
-        sha256=detector.card.sha256,
-        conf=dict(zip(CLASS_NAMES, detector.conf.astype(float).round(4).tolist(), strict=True)),
-        floor=settings.floor,
-        backend=f"{detector.backend.name} on {detector.backend.device}",
-        version=__version__,
-        n_images=len(dataset.images),
-        n_places=len({image.place for image in dataset.images}),
-        clipped=dataset.clipped,
-        outside=dataset.outside,
-        notes=tuple(notes),
+    _write(out, dataset, settings.gallery, facts, evaluation, deltas, run)
+    cost = Cost(
+        images=len(dataset.images),
+        tiles=run.tiles,
+        seconds=round(run.seconds + time.perf_counter() - start, 2),
+        model_seconds=round(run.model_seconds, 2),
+        predict_seconds=round(run.seconds, 2),
     )
-    result = Result(facts, evaluation, deltas, run)
-    _write(out, dataset, result, settings)
-    return result
+    share = round(cost.share_outside_model, 4)
+    _write_json(out / COST_FILE, {**asdict(cost), "share_outside_model": share})
+    return Result(facts, evaluation, deltas, run, cost)
 
 
 def load_side(folder: Path) -> Side:
@@ -140,30 +160,72 @@ def load_side(folder: Path) -> Side:
     return Side(*(MatchTable.load(folder / name) for name in MATCHES_FILES))
 
 
-def cost_of(run: Run) -> dict[str, float | int]:
-    """What the predictions cost, and the share of the time outside the network."""
-    outside = 1 - run.model_seconds / run.seconds if run.seconds else 0.0
-    return {
-        "tiles": run.tiles,
-        "seconds": round(run.seconds, 2),
-        "model_seconds": round(run.model_seconds, 2),
-        "share_outside_model": round(outside, 4),
-    }
+def _predicted(
+    dataset: Dataset,
+    name: str,
+    settings: EvaluationSettings,
+    notes: list[str],
+    progress: Progress,
+) -> tuple[Run, Facts]:
+    detector = load_detector(settings.detector)
+    run = predict_images(
+        dataset.images,
+        dataset.paths,
+        detector,
+        settings.pipeline,
+        floor=settings.floor,
+        progress=progress,
+    )
+    conf = dict(zip(CLASS_NAMES, detector.conf.astype(float).round(4).tolist(), strict=True))
+    backend = f"{detector.backend.name} on {detector.backend.device}"
+    card = detector.card
+    facts = _facts(dataset, name, card.name, card.sha256, notes)
+    return run, replace(facts, conf=conf, floor=settings.floor, backend=backend)
 
 
-def _write(out: Path, dataset: Dataset, result: Result, settings: EvaluationSettings) -> None:
-    facts, summary, deltas = result.facts, result.evaluation.summary, result.deltas
+def _finished(dataset: Dataset, name: str, folder: Path, notes: list[str]) -> tuple[Run, Facts]:
+    done = read_finished(folder, dataset)
+    note = "Curves end at the score from which that run counted, so AP is a lower bound."
+    facts = _facts(dataset, name, done.weights, done.sha256, [*notes, note])
+    return Run(done.predictions, done.tiles, 0.0, 0.0), replace(facts, backend="a finished run")
+
+
+def _facts(dataset: Dataset, name: str, weights: str, sha256: str, notes: list[str]) -> Facts:
+    return Facts(
+        data=name,
+        weights=weights,
+        sha256=sha256,
+        conf={},
+        floor=float("nan"),
+        backend="",
+        version=__version__,
+        n_images=len(dataset.images),
+        n_places=len({image.place for image in dataset.images}),
+        clipped=dataset.clipped,
+        outside=dataset.outside,
+        notes=tuple(notes),
+    )
+
+
+def _write(
+    out: Path,
+    dataset: Dataset,
+    gallery: int,
+    facts: Facts,
+    evaluation: Evaluation,
+    deltas: list[Delta],
+    run: Run,
+) -> None:
+    summary = evaluation.summary
     _write_json(out / METRICS_FILE, to_json(facts, summary, deltas))
-    _write_json(out / COST_FILE, cost_of(result.run))
     _write_text(out / MARKDOWN_FILE, to_markdown(facts, summary, deltas))
-    tables = (result.evaluation.complete, result.evaluation.counted)
+    tables = (evaluation.complete, evaluation.counted)
     for name, table in zip(MATCHES_FILES, tables, strict=True):
         table.save(out / name)
     with atomic_path(out / PREDICTIONS_FILE) as temporary:
-        _predictions_table(dataset.images, result.run).to_parquet(temporary, index=False)
-    counted = result.run.predictions.counted
-    pictures = worst_images(dataset.images, dataset.paths, counted, settings.gallery)
-    _write_text(out / PAGE_FILE, render_page(facts, result.evaluation, deltas, pictures))
+        _predictions_table(dataset.images, run).to_parquet(temporary, index=False)
+    pictures = worst_images(dataset.images, dataset.paths, run.predictions.counted, gallery)
+    _write_text(out / PAGE_FILE, render_page(facts, evaluation, deltas, pictures))
 
 
 def _predictions_table(images: list[EvalImage], run: Run) -> pd.DataFrame:

@@ -28,6 +28,9 @@ class EvaluateConfig:
     floor: float = option("lowest score of the curves", low=0.001, high=1)
     out: str = option("folder of the results", path=True)
     compare: str | None = option("folder of another evaluation of the same images", path=True)
+    predictions: str | None = option(
+        "folder of a finished 'detector predict' to score instead of predicting", path=True
+    )
     gallery: int = option("worst images shown in the page", low=0, high=200)
     device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
