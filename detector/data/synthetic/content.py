@@ -18,6 +18,7 @@ from detector.data.synthetic.streams import stream
 FENDER_M = 1.6
 BETWEEN_SHIPS_M = 12.0
 CLEAR_WATER_M = 25.0
+CLEAR_OF_BOATS_M = 8.0
 SEARCH_TRIES = 40
 SPEED_MS = (3.0, 9.0)
 ANCHOR_KINDS = ("bulk", "tanker", "container", "general", "general", "fishing")
@@ -207,11 +208,9 @@ def _on_open_water(
 ) -> list[PlacedShip]:
     """Ships at anchor (heads to the wind), under way, and boats."""
     width, height = spec.size_m
-    scene = shapely.box(0, 0, width, height)
-    water_km2 = scene.difference(site.land).area / 1e6
+    water_km2 = shapely.box(0, 0, width, height).difference(site.land).area / 1e6
     traffic = spec.traffic
-    shapely.prepare(site.land)
-    taken = [ship.polygon for ship in there]
+    taken = _TakenWater(site, there)
     ships: list[PlacedShip] = []
     wanted = (
         ("anchored", traffic.anchored_per_km2, ANCHOR_KINDS),
@@ -222,19 +221,49 @@ def _on_open_water(
     for state, density, kinds in wanted:
         generator = stream(seed, "water", state)
         for i in range(int(generator.poisson(density * water_km2))):
-            ship = _float_ship(
-                site, (width, height), taken, generator, kinds, f"{state}-{i + 1}", anchor_heading
-            )
+            ship_id = f"{state}-{i + 1}"
+            ship = _float_ship(taken, spec.size_m, generator, kinds, ship_id, anchor_heading)
             if ship is not None:
                 ships.append(ship)
-                taken.append(ship.polygon)
+                taken.add(ship)
     return ships
 
 
+class _TakenWater:
+    """Where no ship can go: land and ships that are there."""
+
+    def __init__(self, site: Site, ships: Sequence[PlacedShip]) -> None:
+        shapely.prepare(site.land)
+        self.site = site
+        self._polygons: list[shapely.Polygon] = []
+        self._circles: list[tuple[float, float, float]] = []
+        for ship in ships:
+            self.add(ship)
+
+    def add(self, ship: PlacedShip) -> None:
+        """A ship that takes its place."""
+        self._polygons.append(ship.polygon)
+        self._circles.append((*ship.centre.tolist(), _reach_m(ship)))
+
+    def is_free(self, ship: PlacedShip, clear_m: float) -> bool:
+        """Whether a ship with clear water around it touches nothing."""
+        clear = ship.polygon.buffer(clear_m)
+        if clear.intersects(self.site.land):
+            return False
+        circles = np.array(self._circles).reshape(-1, 3)
+        away = np.hypot(circles[:, 0] - ship.centre[0], circles[:, 1] - ship.centre[1])
+        near = np.flatnonzero(away <= circles[:, 2] + _reach_m(ship) + clear_m)
+        return not any(clear.intersects(self._polygons[i]) for i in near)
+
+
+def _reach_m(ship: PlacedShip) -> float:
+    """Radius of the circle around a ship's box."""
+    return float(np.hypot(ship.design.length_m, ship.design.beam_m)) / 2
+
+
 def _float_ship(
-    site: Site,
+    taken: _TakenWater,
     size: tuple[float, float],
-    taken: list[shapely.Polygon],
     generator: np.random.Generator,
     kinds: tuple[str, ...],
     ship_id: str,
@@ -259,11 +288,10 @@ def _float_ship(
             centre,
             heading,
             "under_way" if moving else "anchored",
-            _zone_at(site, centre),
+            _zone_at(taken.site, centre),
             float(generator.uniform(*SPEED_MS)) if moving else 0.0,
         )
-        clear = ship.polygon.buffer(CLEAR_WATER_M if length is None else 8.0)
-        if not clear.intersects(site.land) and not any(clear.intersects(other) for other in taken):
+        if taken.is_free(ship, CLEAR_WATER_M if length is None else CLEAR_OF_BOATS_M):
             return ship
     return None
 
