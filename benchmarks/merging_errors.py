@@ -120,13 +120,25 @@ def cases_table() -> str:
 
 
 def run(
-    plan: TilePlan, functions: Mapping[str, MergeFunction], seeds: Iterable[int], noise: Noise
+    plan: TilePlan,
+    functions: Mapping[str, MergeFunction],
+    seeds: Iterable[int],
+    noise: Noise,
+    layout: TilePlan | None = None,
 ) -> dict[str, Tally]:
-    """Errors of several merges over the same simulated boxes."""
+    """Errors of several merges over the same simulated boxes.
+
+    Args:
+        plan: the tiles.
+        functions: by name.
+        seeds: one port each.
+        noise: of the detector.
+        layout: plan on whose tile corners a third of the groups lies; `plan` by default.
+    """
     tallies = {name: Tally() for name in functions}
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        truth = world(plan, rng)
+        truth = world(layout or plan, rng)
         views = detect(truth, plan, noise, rng)
         for name, function in functions.items():
             _add(tallies[name], function, plan, truth, views)

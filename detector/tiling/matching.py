@@ -21,6 +21,9 @@ GROW_READ_PX = 2.0
 """How far a network errs: a whole box covers a fragment up to here beyond its sides."""
 
 
+ALIKE_SCORES = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class MatchSettings:
     """Thresholds of a match.
@@ -142,7 +145,19 @@ def _quality(
     cover = _fragment_cover(seen, first, second)
     good = (iou >= settings.iou) | (cover >= settings.fragment_cover)
     good &= _fragments_may_join(seen, first, second, settings)
-    return np.where(good, np.maximum(iou, cover / 2), 0.0)
+    trust = _score_trust(seen.boxes.scores[first], seen.boxes.scores[second])
+    return np.where(good, trust * np.maximum(iou, cover / 2), 0.0)
+
+
+def _score_trust(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Weight `(P,)` in (0, 1] of a pair by its scores: 1 while one is at least half of the other.
+
+    Of several boxes of the other tile a sure box shall be paired with a sure one, not with the
+    doubtful one that overlaps it a little better.
+    """
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    ratio = np.divide(low, high, out=np.ones(len(low)), where=high > 0)
+    return np.clip(ratio / ALIKE_SCORES, 1e-3, 1.0)
 
 
 def _shared_areas(

@@ -15,6 +15,11 @@ from detector.tiling.duplicates import greedy_keep
 from detector.tiling.joining import join
 from detector.tiling.sightings import Sightings
 
+LEAST_SAY = 0.25
+"""A sighting below this share of the best score of its cluster has no say: at a low threshold a
+network gives whole boxes of 0.02 beside fragments of 0.6, and their geometry is noise. Real
+fragments score less than whole boxes too, but seldom that much less."""
+
 LEFT_INSIDE = 0.8
 """Share of a lone fragment inside an object that other tiles saw whole from which it is part of
 it. A tile has one sighting in a cluster; a network that breaks a cut ship in two leaves one over.
@@ -61,8 +66,9 @@ def represent(
 ) -> Objects:
     """Whole before fragment, then the highest score; ties by core, then by geometry.
 
-    Fragments without a whole box among them are joined, unless the joined box is longer than the
-    longest of its class: then each of them stays.
+    Sightings with a score far below the best of their cluster have no say in this. Fragments
+    without a whole box among them are joined, unless the joined box is longer than the longest of
+    its class: then each of them stays. The score is the highest of the cluster.
 
     Args:
         seen: `N` sightings in canonical order.
@@ -70,12 +76,16 @@ def represent(
         groups: `(N,)` component of each sighting.
         longest_px: longest object by class, scene pixels.
     """
-    order = np.lexsort((np.arange(len(seen)), ~seen.in_core, -seen.boxes.scores, seen.fragment))
+    scores = seen.boxes.scores
+    top = np.zeros(int(labels.max(initial=-1)) + 1, np.float32)
+    np.maximum.at(top, labels, scores)
+    weak = scores < LEAST_SAY * top[labels]
+    order = np.lexsort((np.arange(len(seen)), ~seen.in_core, -scores, seen.fragment, weak))
     order = order[np.argsort(labels[order], kind="stable")]
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     best = order[starts]
-    sizes = np.diff(starts, append=len(order))
-    corners, scores = seen.boxes.corners[best].copy(), seen.boxes.scores[best]
+    sizes = np.bincount(labels[~weak], minlength=len(top))
+    corners = seen.boxes.corners[best].copy()
     whole, joined = ~seen.fragment[best], np.zeros(len(best), bool)
     loose: list[NDArray[np.int64]] = []
     for k in np.flatnonzero(~whole & (sizes > 1)).tolist():
@@ -86,7 +96,7 @@ def represent(
             continue
         corners[k], whole[k], joined[k] = result.corners, result.whole, True
     found = Objects(
-        Boxes(corners, scores, seen.boxes.class_ids[best]),
+        Boxes(corners, top, seen.boxes.class_ids[best]),
         seen.levels[best],
         whole,
         joined,
@@ -105,7 +115,8 @@ def without_leftovers(found: Objects, duplicate_iou: float) -> NDArray[np.bool_]
         found: objects; only those of one component, level and class are compared.
         duplicate_iou: exact IoU from which two objects are one.
     """
-    order = np.lexsort((np.arange(len(found)), -found.boxes.scores, ~found.whole))
+    standing = found.boxes.scores * np.where(found.whole, 1.0, LEAST_SAY)
+    order = np.lexsort((np.arange(len(found)), -standing))
     corners = found.boxes.corners[order]
     boxes = shapely.box(*envelopes(corners).T)
     better, worse = shapely.STRtree(boxes).query(boxes)

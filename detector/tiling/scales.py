@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
 from detector.tiling.clusters import assign
 from detector.tiling.matching import Edges
-from detector.tiling.objects import Objects
+from detector.tiling.objects import LEAST_SAY, Objects
 from detector.tiling.sightings import padded
 
 ROW_SHARE = 0.25
@@ -64,17 +64,21 @@ def match_scales(
     if len(pairs.coarse) == 0:
         return keep
     whole = found.whole[pairs.fine]
-    rows = _rows(pairs, whole, len(found))
+    scores = found.boxes.scores
+    rows = _rows(
+        pairs, whole & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse]), len(found)
+    )
     keep[rows] = False
     usable = ~rows[pairs.coarse]
     matched = np.zeros(len(found), bool)
     edges = _matches(found, pairs, usable & whole & (pairs.iou >= least_iou))
     matched[edges.first], matched[edges.second] = True, True
-    fine_wins = found.boxes.scores[edges.first] >= found.boxes.scores[edges.second]
+    fine_wins = scores[edges.first] >= scores[edges.second]
     fine_wins &= found.whole[edges.first] | ~found.whole[edges.second]
     keep[edges.first[~fine_wins]] = False
     keep[edges.second[fine_wins]] = False
     inside = usable & (pairs.cover >= INSIDE) & ~matched[pairs.fine]
+    inside &= scores[pairs.coarse] >= LEAST_SAY * scores[pairs.fine]
     part = ~whole | (_is_part(found, pairs, least_side_px, width_ratio) & ~matched[pairs.coarse])
     keep[pairs.fine[inside & part]] = False
     return keep

@@ -313,3 +313,34 @@ def test_fragments_are_not_joined_beyond_the_longest_of_their_class() -> None:
     both = TileBoxes(boxes_of(left, right), np.array([0, 1]))
     assert len(merge(both, SMALL)) == 2  # 900 px are 450 m
     assert len(merge(both, SMALL, MergeSettings(longest_ship_m=430))) == 1
+
+
+def test_a_doubtful_whole_box_does_not_stand_for_a_sure_fragment() -> None:
+    part, whole = ship(476, 100, 72), ship(500, 100, 120)
+    for doubt, expected in ((0.3, whole), (0.02, part)):
+        boxes = boxes_of(part, whole, scores=(0.9, doubt))
+        found = merge(TileBoxes(boxes, np.array([0, 1])), SMALL)
+        np.testing.assert_allclose(found.corners, expected)
+        assert found.scores[0] == np.float32(0.9)
+
+
+def test_doubtful_fragments_do_not_stretch_a_joined_box() -> None:
+    left, right, junk = ship(412, 100, 200), ship(488, 100, 200), ship(560, 101, 344)
+    boxes = boxes_of(left, right, junk, scores=(0.8, 0.7, 0.02))
+    found = merge(TileBoxes(boxes, np.array([0, 1, 1])), SMALL)
+    sure = found.select(found.scores > 0.25)
+    np.testing.assert_allclose(sure.corners, ship(450, 100, 276), atol=1e-6)
+
+
+@PLANS
+def test_a_lower_threshold_of_the_network_does_not_change_the_sure_objects(plan: TilePlan) -> None:
+    rng = np.random.default_rng(21)
+    truth = world(plan, rng)
+    views = detect(truth, plan, Noise(), rng)
+    sure = views.tile_boxes
+    junk = detect(truth, plan, Noise(8.0, 8.0, 0.2), rng).tile_boxes
+    weak = Boxes(junk.boxes.corners, junk.boxes.scores * np.float32(0.03), junk.boxes.class_ids)
+    both = TileBoxes.concatenate([sure, TileBoxes(weak, junk.tiles)])
+    found = merge(both, plan)
+    result = score(found.select(found.scores > 0.1), truth, views)
+    assert result.merges + result.splits <= 0.01 * result.objects

@@ -1,0 +1,123 @@
+"""Two scales: bands, rows that the coarse scale sees as one ship, parts, and weak boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detector.boxes import Boxes, TileBoxes
+from detector.classes import ObjectClass
+from detector.geometry.boxes import Corners, corners_from_xywhr
+from detector.tiling.merge import Merger, merge
+from detector.tiling.plan import PlanSettings, plan_tiles
+
+PLAN = plan_tiles(2400, 2400, PlanSettings.for_scene(0.5, tile_px=800, read_gsd_m=0.5))
+FINE = next(tile for tile in PLAN.tiles if tile.level == 0)
+COARSE = next(tile for tile in PLAN.tiles if tile.level == 1)
+LIMIT_PX = PLAN.settings.limit / 0.5
+
+Sight = tuple[Corners, int, float]
+"""Corners, tile, score."""
+
+
+def ship(x: float, y: float, length: float, width: float) -> Corners:
+    return corners_from_xywhr(np.array([[x, y, length, width, 0.0]]))
+
+
+def merged(*sights: Sight, class_id: int = ObjectClass.SHIP) -> Boxes:
+    boxes = Boxes(
+        np.concatenate([corners for corners, _, _ in sights]),
+        np.array([score for _, _, score in sights], np.float32),
+        np.full(len(sights), class_id, np.int64),
+    )
+    return merge(TileBoxes(boxes, np.array([tile for _, tile, _ in sights])), PLAN)
+
+
+def fine(corners: Corners, score: float = 0.6) -> Sight:
+    return corners, FINE.index, score
+
+
+def coarse(corners: Corners, score: float = 0.6) -> Sight:
+    return corners, COARSE.index, score
+
+
+def test_the_plan_has_the_bands_that_these_tests_assume() -> None:
+    assert PLAN.levels == 2
+    assert FINE.window.bounds[:2] == COARSE.window.bounds[:2] == (0, 0)
+    assert pytest.approx(145, abs=1) == LIMIT_PX
+
+
+def test_below_its_band_the_coarse_scale_is_not_asked() -> None:
+    merger = Merger(PLAN)
+    short, long = ship(300, 300, 0.65 * LIMIT_PX, 20), ship(300, 500, 0.75 * LIMIT_PX, 20)
+    scores, classes = np.full(2, 0.6, np.float32), np.zeros(2, np.int64)
+    merger.add(COARSE.index, Boxes(np.concatenate([short, long]), scores, classes))
+    np.testing.assert_allclose(merger.finish().corners, long)
+    assert merger.stats.out_of_band == 1
+
+
+def test_stacks_are_read_at_the_fine_scale_only() -> None:
+    stack = ship(300, 300, 400, 24)
+    assert len(merged(coarse(stack), class_id=ObjectClass.CONTAINER_STACK)) == 0
+    assert len(merged(fine(stack), class_id=ObjectClass.CONTAINER_STACK)) == 1
+
+
+@pytest.mark.parametrize("scores", [(0.6, 0.7), (0.7, 0.6)])
+def test_both_scales_see_one_ship_and_the_higher_score_stands(scores: tuple[float, float]) -> None:
+    small, large = ship(300, 300, 150, 26), ship(304, 303, 156, 30)
+    found = merged(fine(small, scores[0]), coarse(large, scores[1]))
+    np.testing.assert_allclose(found.corners, small if scores[0] > scores[1] else large)
+
+
+def test_a_long_ship_is_one_although_the_fine_scale_saw_pieces_of_it() -> None:
+    neighbour = next(t for t in PLAN.tiles if t.level == 0 and t.window.col > 0)
+    start, end = neighbour.window.col, FINE.window.col_end
+    assert 400 < start < end < 1150 < neighbour.window.col_end
+    left = ship((400 + end) / 2, 300, end - 400, 100)
+    right = ship((start + 1150) / 2, 300, 1150 - start, 100)
+    whole = ship(775, 300, 750, 100)
+    pieces = fine(left), (right, neighbour.index, 0.6)
+    np.testing.assert_allclose(merged(*pieces).corners, whole, atol=1e-6)
+    np.testing.assert_allclose(merged(*pieces, coarse(whole, 0.5)).corners, whole, atol=1e-6)
+    assert len(merged(pieces[0], coarse(whole, 0.5))) == 1
+
+
+def test_a_coarse_box_never_removes_two_whole_fine_boxes() -> None:
+    row = [ship(300, 300 + 34 * k, 180, 28) for k in range(3)]
+    as_one = ship(300, 334, 185, 100)
+    found = merged(*(fine(corners) for corners in row), coarse(as_one, 0.95))
+    np.testing.assert_allclose(found.corners, np.concatenate(row))
+
+
+def test_two_ships_bow_to_stern_are_not_one_long_ship() -> None:
+    two = [ship(200, 300, 200, 34), ship(410, 300, 200, 34)]
+    found = merged(*(fine(corners) for corners in two), coarse(ship(305, 300, 412, 36), 0.95))
+    np.testing.assert_allclose(found.corners, np.concatenate(two))
+
+
+def test_tugs_do_not_remove_the_ship_that_they_lie_at() -> None:
+    tugs = [ship(250, 262, 60, 20), ship(480, 338, 60, 20)]
+    large = ship(400, 300, 600, 90)
+    found = merged(*(fine(corners) for corners in tugs), coarse(large))
+    assert len(found) == 3
+
+
+def test_a_part_of_a_ship_that_only_the_coarse_scale_sees_whole_is_not_a_ship() -> None:
+    found = merged(fine(ship(300, 300, 150, 88)), coarse(ship(400, 300, 600, 90)))
+    np.testing.assert_allclose(found.corners, ship(400, 300, 600, 90))
+    across = corners_from_xywhr(np.array([[300, 300, 80, 20, np.pi / 2]]))
+    assert len(merged(fine(across), coarse(ship(400, 300, 600, 90)))) == 2
+
+
+def test_a_doubtful_coarse_box_does_not_remove_a_sure_fragment() -> None:
+    fragment = ship(700, 300, 210, 40)  # cut by the fine tile's right border, 800
+    sure = merged(fine(fragment, 0.9), coarse(ship(750, 300, 310, 42), 0.3))
+    np.testing.assert_allclose(sure.corners, ship(750, 300, 310, 42))
+    doubtful = merged(fine(fragment, 0.9), coarse(ship(750, 300, 310, 42), 0.02))
+    assert len(doubtful) == 2
+
+
+def test_every_box_is_either_an_object_or_accounted_for() -> None:
+    """Unmatched boxes of both scales stay."""
+    found = merged(fine(ship(300, 300, 500, 60)), coarse(ship(300, 600, 500, 60)))
+    assert len(found) == 2
