@@ -37,6 +37,7 @@ from detector.data.synthetic.validation import VALIDATED_ON, validation_specs
 CELL_PX = 480
 COLUMNS = 4
 BUSY = TrafficSpec(berth_occupancy=0.9, anchored_per_km2=6, boats_per_km2=10, yard_fill=0.8)
+SCENES = 24
 LENGTHS_M = ((0, 25), (25, 60), (60, 150), (150, 500))
 
 
@@ -140,7 +141,7 @@ def _timed(name: str, work: Callable[[], int]) -> list[str]:
     return [name, f"{pixels:.0f}", f"{seconds:.1f}", f"{pixels / seconds:.1f}", f"{peak:.0f}"]
 
 
-def measure_domain(weights: str, scenes: int = 24) -> str:
+def measure_domain(weights: str, scenes: int) -> str:
     """AP50 of a network on the rendered validation set, by class and length of ship."""
     from detector.boxes import Boxes
     from detector.evaluation.dataset import rendered_image
@@ -190,13 +191,17 @@ def _cell(caption: str, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def main(words: list[str]) -> None:
-    """Run one of the measurements."""
-    if words[:1] == ["sheet"]:
-        draw_sheet(Path(words[1]))
-    elif words[:1] == ["speed"]:
+    """Run one of the measurements; without words, speed and the domain check."""
+    command, rest = (words[0], words[1:]) if words else ("all", [])
+    if command == "sheet" and rest:
+        draw_sheet(Path(rest[0]))
+    elif command == "speed":
         print(measure_speed())
-    elif words[:1] == ["domain"]:
-        print(measure_domain(words[1], int(words[2]) if len(words) > 2 else 24))
+    elif command == "domain":
+        weights = rest[0] if rest else "starter"
+        print(measure_domain(weights, int(rest[1]) if rest[1:] else SCENES))
+    elif command == "all":
+        print(measure_speed(), measure_domain("starter", SCENES), sep="\n\n")
     else:
         sys.exit(__doc__)
 

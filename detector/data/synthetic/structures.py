@@ -243,20 +243,25 @@ def houses(generator: np.random.Generator, centres: Points, angle: float) -> Sol
 
 
 def heap(generator: np.random.Generator, length: float, width: float, colour: Colour) -> Solids:
-    """A stockpile of coal, ore or sand, in terraces."""
+    """A stockpile of coal, ore or sand: cones in a row that run into each other."""
     builder = SolidsBuilder()
     # kept low: terraces stand for slopes that the sun still reaches
-    height, steps = 4.5, 12
+    height, steps = 4.5, 10
+    count = max(1, round(length / width * float(generator.uniform(0.8, 1.8))))
+    x = np.linspace(-0.5, 0.5, count + 2)[1:-1] * length + generator.normal(0, width * 0.1, count)
+    radius = width / 2 * generator.uniform(0.75, 1.05, count)
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    edge = 1 + generator.normal(0, 0.05, (count, 24))
+    ridge = _stadium(length, width * 0.72)
     for i in range(steps):
-        share = i / steps
-        outline = _stadium(length - 2 * share * width / 2, width * (1 - share))
-        outline += generator.normal(0, 0.25, outline.shape)
-        builder.polygon(
-            outline,
-            GROUND_M,
-            GROUND_M + height * (i + 1) / steps,
-            shade(colour, 0.9 + 0.02 * i + float(generator.uniform(-0.03, 0.03))),
-        )
+        share = 1 - i / steps
+        top = GROUND_M + height * (i + 1) / steps
+        tone = shade(colour, 0.88 + 0.024 * i + float(generator.uniform(-0.03, 0.03)))
+        if i < steps // 2:
+            builder.polygon(ridge * [1 - 0.04 * i, 1 - i / steps * 1.4], GROUND_M, top, tone)
+        for at, reach, rough in zip(x, radius, edge, strict=True):
+            outline = np.stack([np.cos(turns), np.sin(turns)], 1) * (reach * share * rough)[:, None]
+            builder.polygon(outline + np.array([at, 0.0]), GROUND_M, top, tone)
     return builder.build()
 
 
