@@ -35,6 +35,7 @@ class NetworkConfig:
     architecture: str = option("an Ultralytics …-obb.yaml")
     start: str = option("safetensors file, Ultralytics name ending in .pt, or empty", path=True)
     freeze: int = option("first layers that keep their weights", low=0, high=24)
+    freeze_norms: bool = option("normalise by the start's averages, not by each batch's")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

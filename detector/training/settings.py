@@ -19,11 +19,14 @@ class ModelSettings:
         start: a safetensors file, an Ultralytics name that ends in `.pt` (fetched when online), or
             empty for random weights.
         freeze: number of first layers that keep their weights.
+        freeze_norms: normalise by the averages that the start came with, not by those of each
+            batch: with few views a batch, half of them padded, the two differ too much.
     """
 
     architecture: str = "yolo11n-obb.yaml"
     start: str = ""
     freeze: int = 0
+    freeze_norms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,13 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
             self.model.cpu_bfloat16 = self.settings.trainer.precision == "bf16"
         self._resume()
 
+    def _model_train(self) -> None:
+        super()._model_train()
+        if self.settings.model.freeze_norms:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Float pixels on the device, channels last on a CPU."""
         self._last_files = batch["im_file"]

@@ -26,7 +26,7 @@ from detector.training.export import export_weights
 from detector.training.preview import contact_sheet, write_sheet
 from detector.training.run import images_of, loss_of, settings_from, train
 from detector.training.schema import TrainConfig
-from detector.training.settings import RunSettings, TrainerSettings
+from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trainer import PortTrainer, cosine
 from detector.training.views import ViewSettings
@@ -88,6 +88,24 @@ def test_a_run_trains_channels_last_and_goes_on(settings: RunSettings, chips: li
     assert after is not None
     assert (after.epoch, after.ema_updates) == (2, 4)
     assert after.elapsed_s > state.elapsed_s
+
+
+def test_frozen_norms_keep_the_averages_they_came_with(
+    settings: RunSettings, chips: list[Any]
+) -> None:
+    frozen = replace(settings, model=ModelSettings(freeze=2, freeze_norms=True))
+    run = PortTrainer(frozen, chips)
+    before: dict[str, torch.Tensor] = {}
+    run.add_callback(
+        "on_train_start",
+        lambda it: before.update({n: t.clone() for n, t in it.model.state_dict().items()}),
+    )
+    run.train()
+    after = run.model.state_dict()
+    changed = {n for n, t in after.items() if not torch.equal(t, before[n])}
+    assert not {n for n in changed if "running" in n}
+    assert not {n for n in changed if n.startswith(("model.0.", "model.1."))}
+    assert "model.5.conv.weight" in changed
 
 
 def test_a_time_budget_ends_at_a_clean_checkpoint(settings: RunSettings, chips: list[Any]) -> None:
