@@ -1,0 +1,1 @@
+"""From looks of sites to what can be said: series, visits, events."""

@@ -1,0 +1,148 @@
+"""How many distinct visits a series of looks shows, at least and at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from detector.activity.linking import (
+    Links,
+    LinkSettings,
+    LookTimes,
+    ShipsSeen,
+    best_tracks,
+    fewest_stays,
+    find_links,
+    track_probability,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSettings:
+    """How visits are counted.
+
+    Attributes:
+        min_length_m: ships from this length on are counted.
+        links: what is assumed about ships and measurements.
+        draws: Monte-Carlo draws.
+        seed: of the draws.
+        level: `visits_min` and `visits_seen_max` are its and its complement's quantile.
+        certain: probability from which a match, an arrival or a departure is not doubtful.
+    """
+
+    min_length_m: float = 60.0
+    links: LinkSettings = field(default_factory=LinkSettings)
+    draws: int = 400
+    seed: int = 0
+    level: float = 0.05
+    certain: float = 0.96
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCount:
+    """Distinct visits that a series shows.
+
+    Attributes:
+        visits_min: quantile `level` of the fewest visits.
+        visits_likely: median of the fewest visits.
+        visits_seen_max: quantile `1 - level` of the most visits among the ships seen.
+        track: `(N,)` of each ship, the most probable stays; -1 for ships that are too short.
+        track_probability: `(T,)` that each track is a ship of the wanted length.
+        preceded: `(N,)` share of draws in which the ship was there at an earlier look.
+        followed: `(N,)` share of draws in which it is there at a later look.
+    """
+
+    visits_min: int
+    visits_likely: int
+    visits_seen_max: int
+    track: NDArray[np.int64]
+    track_probability: NDArray[np.float64]
+    preceded: NDArray[np.float64]
+    followed: NDArray[np.float64]
+
+
+def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) -> VisitCount:
+    """Count the distinct visits among the ships seen.
+
+    Each draw decides which tracks are ships of the wanted length (a track is the most probable
+    stay; its boxes are real together, since a ship that is seen again is hardly a false alarm), and
+    which pairs of ships at different looks are one ship that stayed, by their probabilities. The
+    fewest visits of the draw are then a minimum path cover: ships less the most links that can hold
+    at once. The most visits take only links that are not doubtful.
+
+    Visits between two looks leave no trace; nothing here bounds them.
+
+    Args:
+        ships: of one zone, all lengths.
+        looks: of that zone, those that saw something.
+        settings: how to count.
+    """
+    n = len(ships)
+    links = find_links(ships, looks, settings.links)
+    tracks, holds = best_tracks(n, links)
+    probability = track_probability(ships.probability, tracks)
+    probability = probability * _long_enough(ships, tracks, settings)
+    fewest, most, preceded, followed, drawn = _draw(n, links, holds, tracks, probability, settings)
+    times = np.maximum(drawn, 1)
+    return VisitCount(
+        visits_min=int(np.quantile(fewest, settings.level, method="lower")),
+        visits_likely=int(np.quantile(fewest, 0.5, method="lower")),
+        visits_seen_max=int(np.quantile(most, 1 - settings.level, method="higher")),
+        track=tracks,
+        track_probability=probability,
+        preceded=preceded / times,
+        followed=followed / times,
+    )
+
+
+def _draw(
+    n: int,
+    links: Links,
+    holds: NDArray[np.bool_],
+    tracks: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    settings: VisitSettings,
+) -> tuple[NDArray[np.int64], ...]:
+    """Fewest and most visits `(draws,)`, and how often each ship `(N,)` had a link or was there."""
+    generator = np.random.default_rng(settings.seed)
+    unseen = generator.poisson(
+        _overlooked(tracks, probability, settings.links.recall), settings.draws
+    )
+    certain = holds & (links.probability >= settings.certain)
+    fewest, most = np.zeros((2, settings.draws), np.int64)
+    preceded, followed, drawn = np.zeros((3, n), np.int64)
+    for i in range(settings.draws):
+        present = (generator.random(len(probability)) < probability)[tracks]
+        held = generator.random(len(links.probability)) < links.probability
+        fewest[i], after = fewest_stays(n, present, links.earlier[held], links.later[held])
+        sure = held & certain & present[links.earlier]
+        most[i] = present.sum() - sure.sum() + unseen[i]
+        drawn += present
+        followed += after >= 0
+        preceded[after[after >= 0]] += 1
+    return fewest, most, preceded, followed, drawn
+
+
+def _overlooked(
+    tracks: NDArray[np.int64], probability: NDArray[np.float64], recall: float
+) -> float:
+    """Expected visits that were in view and never found (Horvitz-Thompson, JASA 1952).
+
+    A stay that was in view on k looks is missed on all with (1 - recall)^k, so every one that was
+    found stands for (1 - recall)^k / (1 - (1 - recall)^k) that were not.
+    """
+    missed = (1.0 - recall) ** np.bincount(tracks)
+    return float((probability * missed / np.maximum(1.0 - missed, 1e-9)).sum())
+
+
+def _long_enough(
+    ships: ShipsSeen, tracks: NDArray[np.int64], settings: VisitSettings
+) -> NDArray[np.float64]:
+    """Probability `(T,)` that the ship of a track has the wanted length, by its mean length."""
+    seen = np.maximum(np.bincount(tracks), 1)
+    mean = np.bincount(tracks, weights=ships.length_m) / seen
+    sd = settings.links.length_sd * mean / np.sqrt(seen)
+    return np.asarray(norm.cdf((mean - settings.min_length_m) / np.maximum(sd, 1e-6)))

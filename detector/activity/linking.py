@@ -1,0 +1,379 @@
+"""Which ships of different looks may be one ship that stayed: odds, tracks and draws.
+
+Odds of "the same ship stayed" against "it left and another came", of two ships at looks i < j:
+
+    e^(-gap / stay) · f_same / ((1 - e^(-gap / stay)) · f_new) · product of (1 - recall · seen)
+
+with the gap in days, `stay` the typical stay, `seen` the observed fraction of every look between,
+at which the ship must have been missed, and `f_same`, `f_new` the densities of the measured
+differences (position, length, beam, axis, appearance) of one ship and of the ships that come. It is
+the likelihood ratio of multiple-hypothesis tracking (Reid, IEEE Transactions on Automatic Control
+1979), for targets that don't move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
+from scipy.stats import norm
+
+LEAST_ODDS = 1e-3  # pairs below it are no candidates
+OUTLIERS = 0.05  # share of measured sizes that are off by much more, as of a cut or shadowed ship
+OUTLIER_FACTOR = 4.0
+POPULATION_LOG_SD = 0.35  # of the lengths of ships, where the series says nothing else
+POPULATION_WEIGHT = 10.0  # ships that this prior is worth
+TAKEN_FACTOR = 0.05  # a ship cannot have been missed where another was found in its place
+TAKEN_SHARE = 0.5  # of the lesser length, within which two centres are one place
+BERTHING_M = 12.0  # ships berth at the places where others did, to about this
+BERTHING_SHARE = 0.5
+LEAST_SHIPS = 0.3  # in a zone on average, however few were seen
+NEW_BEAM_SD = 0.15  # of beam at a given length, among ships
+AXIS_SD_DEG = 3.0
+LEAST_DOUBT = 1e-3  # no score makes a box surer than this
+EM_STEPS = 30
+EM_PRIOR = 1.0  # tracks of each kind that the scores alone are worth
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """What is assumed about ships and measurements.
+
+    Attributes:
+        stay_days: typical stay; the odds of staying fall with it.
+        recall: share of seen ships that are found.
+        position_sd_m: of one measured centre, beside the residual of the registration.
+        length_sd: of one measured length, relative.
+        width_sd: of one measured beam, relative.
+        shift_share: of stays in which the ship is moved along the quay between two looks.
+        swing_lengths: ships at anchor swing around by this many lengths; 0 at berths.
+        longest_miss: looks in a row at which a ship that stays may have been missed.
+        appearance_sd: of the cosine distance of two features of one ship; used with embeddings.
+    """
+
+    stay_days: float = 5.0
+    recall: float = 0.9
+    position_sd_m: float = 2.5
+    length_sd: float = 0.045
+    width_sd: float = 0.09
+    shift_share: float = 0.05
+    swing_lengths: float = 0.0
+    longest_miss: int = 3
+    appearance_sd: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class ShipsSeen:
+    """Ships of all looks of a zone, in order of the looks.
+
+    Attributes:
+        look: `(N,)` position of the look, ascending.
+        xy: `(N, 2)` centres, metres.
+        length_m: `(N,)`.
+        width_m: `(N,)`.
+        axis_deg: `(N,)`.
+        probability: `(N,)` of being a ship.
+        sure_size: `(N,)` false where the scene's edge cuts the ship.
+        embeddings: `(N, D)` or None.
+    """
+
+    look: NDArray[np.int64]
+    xy: NDArray[np.float64]
+    length_m: NDArray[np.float64]
+    width_m: NDArray[np.float64]
+    axis_deg: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    sure_size: NDArray[np.bool_]
+    embeddings: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.look)
+
+
+@dataclass(frozen=True, slots=True)
+class LookTimes:
+    """The looks of a zone at which something was seen.
+
+    Attributes:
+        day: `(L,)` days since any moment, ascending.
+        seen: `(L,)` observed fraction.
+        residual_m: `(L,)` of the registration.
+        area_m2: of the zone.
+    """
+
+    day: NDArray[np.float64]
+    seen: NDArray[np.float64]
+    residual_m: NDArray[np.float64]
+    area_m2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Candidate pairs: the same ship at two looks.
+
+    Attributes:
+        earlier: `(E,)` positions of ships.
+        later: `(E,)`.
+        probability: `(E,)` that they are one stay; a ship has at most one earlier and one later
+            self, so the links of a ship compete.
+    """
+
+    earlier: NDArray[np.int64]
+    later: NDArray[np.int64]
+    probability: NDArray[np.float64]
+
+
+def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Links:
+    """All pairs of ships at different looks that may be one ship that stayed.
+
+    Args:
+        ships: of one zone.
+        looks: of that zone.
+        settings: what is assumed.
+    """
+    a, b = np.nonzero(
+        (ships.look[:, None] < ships.look[None])
+        & (ships.look[None] - ships.look[:, None] <= settings.longest_miss + 1)
+    )
+    if not len(a):
+        return Links(a, b, np.zeros(0))
+    gap = np.maximum(looks.day[ships.look[b]] - looks.day[ships.look[a]], 1e-3)
+    stays = np.exp(-gap / settings.stay_days)
+    log_odds = (
+        np.log(stays)
+        - np.log1p(-stays)
+        + _position_ratio(ships, looks, settings, a, b)
+        + _size_ratio(ships, settings, a, b)
+        + _appearance_ratio(ships, settings, a, b)
+        + _missed(ships, looks, settings, a, b)
+    )
+    kept = log_odds > np.log(LEAST_ODDS)
+    a, b, odds = a[kept], b[kept], np.exp(np.minimum(log_odds[kept], 50.0))
+    rivals = np.bincount(a, odds, len(ships))[a] + np.bincount(b, odds, len(ships))[b] - odds
+    return Links(a, b, odds / (1.0 + rivals))
+
+
+def best_tracks(n: int, links: Links) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The most probable stays: every ship has at most one link to an earlier and to a later look.
+
+    Maximises the product of the odds of the links that hold (scipy's assignment).
+
+    Args:
+        n: ships.
+        links: candidates.
+
+    Returns:
+        Track `(n,)` of every ship, numbered in the order of their first ships, and which links
+        hold `(E,)`.
+    """
+    holds = np.zeros(len(links.earlier), np.bool_)
+    p = np.clip(links.probability, 1e-12, 1 - 1e-12)
+    gain = np.log(p) - np.log1p(-p)
+    better = np.flatnonzero(gain > 0)
+    if len(better):
+        pairs = (links.earlier[better], links.later[better])
+        for part in _components(n, *pairs):
+            chosen = better[part]
+            rows, row = np.unique(links.earlier[chosen], return_inverse=True)
+            cols, col = np.unique(links.later[chosen], return_inverse=True)
+            table = np.zeros((len(rows), len(cols)))
+            at = np.full(table.shape, -1)
+            table[row, col], at[row, col] = gain[chosen], chosen
+            i, j = linear_sum_assignment(table, maximize=True)
+            found = at[i, j]
+            holds[found[found >= 0]] = True
+    graph = coo_array(
+        (np.ones(int(holds.sum())), (links.earlier[holds], links.later[holds])), shape=(n, n)
+    )
+    _, labels = connected_components(graph, directed=False)
+    return _in_order(labels.astype(np.int64)), holds
+
+
+def track_probability(
+    probability: NDArray[np.float64], tracks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Probability `(T,)` that each track is a ship and not a false alarm.
+
+    A box seen once is more often a false alarm than its score says, one that is seen at many looks
+    less often: ships stay. How much is found from the series itself by expectation maximisation:
+    the numbers of ships and of false alarms among tracks of one, two and more boxes. The scores of
+    a track count once, as the geometric mean of their odds, since what fools the detector once (a
+    pier, a crane) fools it again.
+
+    Args:
+        probability: `(N,)` of each box, calibrated for boxes by themselves.
+        tracks: `(N,)` track of each box.
+    """
+    count = int(tracks.max()) + 1 if len(tracks) else 0
+    if not count:
+        return np.zeros(0)
+    boxes = np.bincount(tracks, minlength=count)
+    p = np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT)
+    logit = np.bincount(tracks, np.log(p / (1 - p)), count) / boxes
+    share = p.mean()
+    ratio = np.exp(logit) * (1 - share) / share
+    group = np.minimum(boxes, 3) - 1
+    real = 1.0 / (1.0 + np.exp(-logit))
+    for _ in range(EM_STEPS):
+        ships = np.bincount(group, real, 3) + EM_PRIOR * share
+        alarms = np.bincount(group, 1 - real, 3) + EM_PRIOR * (1 - share)
+        odds = ratio * (ships / alarms)[group]
+        real = odds / (1.0 + odds)
+    return np.asarray(real)
+
+
+def fewest_stays(
+    n: int, present: NDArray[np.bool_], earlier: NDArray[np.int64], later: NDArray[np.int64]
+) -> tuple[int, NDArray[np.int64]]:
+    """The fewest stays that explain the ships: a minimum path cover (ships less links used).
+
+    Args:
+        n: ships.
+        present: `(n,)` which of them are real.
+        earlier: `(E,)` ships of the links that hold.
+        later: `(E,)`.
+
+    Returns:
+        The number, and for every ship the one that follows it, or -1.
+    """
+    valid = present[earlier] & present[later]
+    graph = coo_array(
+        (np.ones(int(valid.sum()), np.int8), (earlier[valid], later[valid])), shape=(n, n)
+    ).tocsr()
+    following = maximum_bipartite_matching(graph, perm_type="column")
+    return int(present.sum() - (following >= 0).sum()), np.asarray(following, np.int64)
+
+
+def _components(
+    n: int, earlier: NDArray[np.int64], later: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Positions of links that have to do with each other; an end and a start are two nodes."""
+    graph = coo_array((np.ones(len(earlier)), (earlier, later + n)), shape=(2 * n, 2 * n))
+    _, labels = connected_components(graph, directed=False)
+    part = labels[earlier]
+    order = np.argsort(part, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
+
+
+def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return np.asarray(rank[inverse], np.int64)
+
+
+def _position_ratio(
+    ships: ShipsSeen,
+    looks: LookTimes,
+    settings: LinkSettings,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Log of the densities of where the later ship lies: it stayed, or one of those that come.
+
+    Of a ship that has left, the place is taken again with `BERTHING_SHARE`; other ships that come
+    lie anywhere.
+    """
+    distance = np.linalg.norm(ships.xy[a] - ships.xy[b], axis=1)
+    length = (ships.length_m[a] + ships.length_m[b]) / 2.0
+    variance = 2.0 * settings.position_sd_m**2 + (settings.swing_lengths * length) ** 2
+    # where one end is cut or shadowed, the centre moves by half of what is missing
+    variance = variance + ((ships.length_m[a] - ships.length_m[b]) / 2.0) ** 2
+    variance += looks.residual_m[ships.look[a]] ** 2 + looks.residual_m[ships.look[b]] ** 2
+    anywhere = 1.0 / max(looks.area_m2, 1.0)
+    staying = _rayleigh(distance, variance)
+    same = (1 - settings.shift_share) * staying + settings.shift_share * anywhere
+    same *= _axis_density(ships, settings, a, b)
+    berthing = _rayleigh(distance, variance + BERTHING_M**2)
+    others = max(len(ships) / max(1, len(looks.day)), LEAST_SHIPS)
+    new = BERTHING_SHARE * berthing + (1 - BERTHING_SHARE) * others * anywhere
+    return np.asarray(np.log(same) - np.log(new))
+
+
+def _rayleigh(distance: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Density in the plane, 1/m²; a share of outliers, as of a cut box, keeps the tails up."""
+    wide = variance * OUTLIER_FACTOR**2
+    narrow = np.exp(-(distance**2) / (2 * variance)) / (2 * np.pi * variance)
+    outer = np.exp(-(distance**2) / (2 * wide)) / (2 * np.pi * wide)
+    return np.asarray((1 - OUTLIERS) * narrow + OUTLIERS * outer)
+
+
+def _axis_density(
+    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """At a berth a ship that stayed lies as it lay; relative to ships that come, which do too."""
+    if settings.swing_lengths > 0:
+        return np.ones(len(a))
+    turn = np.abs(ships.axis_deg[a] - ships.axis_deg[b]) % 180.0
+    turn = np.minimum(turn, 180.0 - turn)
+    density = np.exp(-0.5 * (turn / (2.0 * AXIS_SD_DEG)) ** 2)
+    return np.asarray(np.where(np.isnan(turn), 1.0, (1 - OUTLIERS) * density + OUTLIERS))
+
+
+def _size_ratio(
+    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Log of the densities of the differences in length and beam; 0 where an edge cuts a ship."""
+    logs = np.log(np.maximum(ships.length_m, 1.0))
+    spread = float(((logs - logs.mean()) ** 2).sum())
+    population = np.sqrt(
+        (spread + POPULATION_WEIGHT * POPULATION_LOG_SD**2) / (len(logs) + POPULATION_WEIGHT)
+    )
+    beams = np.log(np.maximum(ships.width_m, 0.5))
+    ratio = _density_ratio(logs[a] - logs[b], settings.length_sd, float(population))
+    ratio += _density_ratio(beams[a] - beams[b], settings.width_sd, NEW_BEAM_SD)
+    return np.asarray(np.where(ships.sure_size[a] & ships.sure_size[b], ratio, 0.0))
+
+
+def _density_ratio(
+    difference: NDArray[np.float64], sd: float, spread: float
+) -> NDArray[np.float64]:
+    """Log ratio of a difference's density, of one ship measured twice and of two ships."""
+    narrow = sd * np.sqrt(2.0)
+    wide = float(np.hypot(narrow, spread * np.sqrt(2.0)))
+    same = (1 - OUTLIERS) * norm.pdf(difference, scale=narrow)
+    same += OUTLIERS * norm.pdf(difference, scale=OUTLIER_FACTOR * narrow)
+    new = (1 - OUTLIERS) * norm.pdf(difference, scale=wide)
+    new += OUTLIERS * norm.pdf(difference, scale=OUTLIER_FACTOR * wide)
+    return np.asarray(np.log(same + 1e-300) - np.log(new + 1e-300))
+
+
+def _appearance_ratio(
+    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Log of the densities of the cosine distance; two ships' is as spread as all pairs' are."""
+    if ships.embeddings is None or len(ships) < 3:
+        return np.zeros(len(a))
+    unit = ships.embeddings / np.maximum(
+        np.linalg.norm(ships.embeddings, axis=1, keepdims=True), 1e-9
+    )
+    distance = 1.0 - (unit[a] * unit[b]).sum(axis=1)
+    everything = 1.0 - (unit @ unit.T)[np.triu_indices(len(ships), 1)]
+    middle, spread = float(np.median(everything)), float(max(everything.std(), 0.05))
+    same = norm.logpdf(distance, scale=settings.appearance_sd)
+    new = norm.logpdf(distance, loc=middle, scale=spread)
+    return np.asarray(np.clip(same - new, -3.0, 3.0))  # a look's light changes features too
+
+
+def _missed(
+    ships: ShipsSeen,
+    looks: LookTimes,
+    settings: LinkSettings,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Log probability that a ship that stayed was not found at the looks between."""
+    result = np.zeros(len(a))
+    miss = np.log(np.maximum(1.0 - settings.recall * looks.seen, 1e-6))
+    skipping = np.flatnonzero(ships.look[b] - ships.look[a] > 1)
+    for pair in skipping:
+        between = slice(ships.look[a[pair]] + 1, ships.look[b[pair]])
+        result[pair] = miss[between].sum()
+        others = (ships.look >= between.start) & (ships.look < between.stop)
+        reach = TAKEN_SHARE * np.minimum(ships.length_m, ships.length_m[a[pair]])
+        near = np.linalg.norm(ships.xy - ships.xy[a[pair]], axis=1) < reach
+        result[pair] += np.log(TAKEN_FACTOR) * len(np.unique(ships.look[others & near]))
+    return result

@@ -1,0 +1,128 @@
+"""What may be said of a period, in one sentence, with what limits it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+CALLING_KINDS = ("berth", "quay")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The visits to a zone in a period.
+
+    Attributes:
+        site: name.
+        zone: name.
+        kind: of the zone.
+        first_day: of the looks; None without looks.
+        last_day: of the looks.
+        min_length_m: ships from this length on.
+        looks: dates with a scene that meets the zone.
+        looks_observed: of them, dates that saw the whole zone.
+        looks_partial: of them, dates that saw a part.
+        looks_cloud_unknown: of them, dates on which nothing tells where clouds were.
+        longest_gap_days: between dates that saw the whole zone; None with fewer than two looks.
+        ships_of_unknown_length: boxes left out, since their length is not known.
+        visits_min: at least so many visits; None where fewer than two looks can be used.
+        visits_likely: median of the fewest visits.
+        visits_seen_max: at most so many of the visits that were in view.
+        visits_listed: rows of the list of visits.
+        there_at_first_look: of them, there before the first look: the stay is censored.
+        there_at_last_look: of them, there after the last look: the stay is censored.
+        ships_on_only_look: ships on the only look that can be used.
+        sentence: what may be said.
+    """
+
+    site: str
+    zone: str
+    kind: str
+    first_day: date | None
+    last_day: date | None
+    min_length_m: float
+    looks: int
+    looks_observed: int
+    looks_partial: int
+    looks_cloud_unknown: int
+    longest_gap_days: float | None
+    ships_of_unknown_length: int
+    visits_min: int | None = None
+    visits_likely: int | None = None
+    visits_seen_max: int | None = None
+    visits_listed: int = 0
+    there_at_first_look: int = 0
+    there_at_last_look: int = 0
+    ships_on_only_look: int | None = None
+    sentence: str = ""
+
+
+def say_period(period: Period) -> str:
+    """The sentence of a period."""
+    if period.visits_min is None:
+        return _say_without_visits(period)
+    text = (
+        f"at least {ships(period.visits_min, period.min_length_m)} "
+        f"{'called at' if period.kind in CALLING_KINDS else 'lay in'} {period.zone} between "
+        f"{days(period.first_day, period.last_day)}"
+    )
+    if period.visits_seen_max is not None and period.visits_seen_max > period.visits_min:
+        text += f" ({period.visits_seen_max} if every doubtful match was a new ship)"
+    text += f"; {period.looks_observed} of {period.looks} days observed"
+    if period.looks_partial:
+        text += f", {period.looks_partial} in part"
+    if period.longest_gap_days is not None and period.longest_gap_days > 0:
+        text += f"; a call shorter than {gap(period.longest_gap_days)} can have been missed"
+    return text + _caveats(period) + "."
+
+
+def ships(number: int, min_length_m: float) -> str:
+    """`1 ship ≥ 60 m`, `11 ships ≥ 60 m`."""
+    noun = "ship" if number == 1 else "ships"
+    return f"{number} {noun} ≥ {min_length_m:g} m" if min_length_m > 0 else f"{number} {noun}"
+
+
+def days(first: date | None, last: date | None) -> str:
+    """`1 and 30 October 2026`, with the months and years that are needed."""
+    if first is None or last is None:
+        return "unknown days"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} and {day(last)}"
+    if first.year == last.year:
+        return f"{first.day} {first:%B} and {day(last)}"
+    return f"{day(first)} and {day(last)}"
+
+
+def day(value: date) -> str:
+    """`3 October 2026`."""
+    return f"{value.day} {value:%B} {value.year}"
+
+
+def gap(value: float) -> str:
+    """A gap, rounded up: `1 day`, `3 days`, `7 hours`."""
+    if value < 1:
+        return f"{math.ceil(value * 24)} hours"
+    # looks of one hour differ by minutes from date to date; that is no further day
+    whole = math.ceil(value - 0.1)
+    return f"{whole} day" if whole == 1 else f"{whole} days"
+
+
+def _caveats(period: Period) -> str:
+    text = ""
+    if period.looks_cloud_unknown:
+        text += f"; clouds unknown on {period.looks_cloud_unknown} days, taken as clear"
+    if period.ships_of_unknown_length:
+        text += f"; {period.ships_of_unknown_length} ships of unknown length left out"
+    return text
+
+
+def _say_without_visits(period: Period) -> str:
+    if period.looks == 0:
+        return f"{period.zone}: no scene shows it."
+    if period.ships_on_only_look is None:
+        return f"{period.zone}: none of {period.looks} days can be used."
+    return (
+        f"{ships(period.ships_on_only_look, period.min_length_m)} in {period.zone}: only one day "
+        "can be used, and one day shows no visits."
+    )
