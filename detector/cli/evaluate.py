@@ -63,8 +63,8 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
     from detector.data import port_pool
     from detector.data.datasets import read_dataset
     from detector.data.labelled import DataError
-    from detector.evaluation.dataset import labelled_dataset
-    from detector.training.rendered import rendered_ports
+    from detector.data.synthetic.validation import VALIDATED_ON
+    from detector.evaluation.dataset import labelled_dataset, rendered_dataset
 
     if (config.dataset is None) != (config.root is None):
         raise ConfigError("dataset= and root= go together: the format and the folder")
@@ -75,8 +75,9 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
         return labelled_dataset(images), config.dataset
     data = config.data
     if data.kind == "rendered":
-        images = list(rendered_ports(Path(data.cache) / "ports", data.ports, data.port_px, 0))
-        return labelled_dataset(images), f"{data.ports} rendered ports"
+        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports)
+        number = len(dataset.images)
+        return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
     pool = [
         image
         for image in port_pool.read(Path(data.root), config.split or None)
@@ -124,6 +125,10 @@ COMMAND = Command(
         (
             "detector evaluate weights=runs/new/weights/new.safetensors compare=runs/starter",
             "new weights, with the differences from the run before",
+        ),
+        (
+            "detector evaluate data=rendered data.ports=24 weights=starter out=runs/rendered",
+            "the rendered validation set, counted by zone too",
         ),
         (
             "detector evaluate dataset=dota root=/data/DOTA/val weights=starter",

@@ -47,7 +47,7 @@ class Estimate:
     high: float
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def draw_places(n_places: int, resamples: int = RESAMPLES, seed: int = SEED) -> Weights:
     """Weights `(P, B)` of places drawn with replacement; the same for the same arguments."""
     rng = np.random.default_rng([seed, n_places])

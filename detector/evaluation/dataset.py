@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from detector.classes import CLASS_NAMES, SOURCES, ObjectClass
 from detector.data.labelled import LabelledImage, Labelling
-from detector.data.synthetic.scene import RenderedScene
+from detector.data.synthetic.scene import RenderedScene, render
+from detector.data.synthetic.validation import validation_specs
+from detector.data.synthetic.write import write_scene
 from detector.evaluation.truth import ANY_CLASS, EvalImage, EvaluationError, Measure
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.geodesy import apply_transform
@@ -76,15 +78,38 @@ def labelled_dataset(labelled: Iterable[LabelledImage]) -> Dataset:
     return Dataset(images, paths, clipped, outside)
 
 
+def rendered_dataset(folder: Path, scenes: int) -> Dataset:
+    """The rendered validation set, or its first scenes, with their zones.
+
+    Args:
+        folder: where the scenes are written.
+        scenes: how many at most.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[EvalImage] = []
+    paths: list[Path] = []
+    for number, (spec, seed) in enumerate(validation_specs()[:scenes]):
+        scene = render(spec, seed)
+        path = folder / f"validation-{number:02d}.tif"
+        write_scene(scene, path)
+        images.append(rendered_image(scene, path.stem))
+        paths.append(path)
+    return Dataset(images, paths, 0, 0)
+
+
 def rendered_image(scene: RenderedScene, name: str) -> EvalImage:
-    """The truth of a rendered scene: what a perfect counter counts; the rest is ignored.
+    """The truth of a rendered scene: what a perfect counter counts.
+
+    What is in doubt or hardly visible is ignored. Deck cargo is not: to call it a stack is wrong.
 
     Args:
         scene: rendered, with its zones.
         name: of the image and its place.
     """
     counted = [item for item in scene.truth if item.counts]
-    ignored = [item for item in scene.truth if not item.counts and item.visible > 0]
+    ignored = [
+        item for item in scene.truth if not item.counts and not item.on_ship and item.visible > 0
+    ]
     height, width = scene.valid.shape
     corners, share = clip_to_window(
         as_corners([item.corners for item in counted]), (0, 0, width, height)

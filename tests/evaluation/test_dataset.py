@@ -7,10 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 
+from detector.classes import ObjectClass
 from detector.data import port_pool
+from detector.data.synthetic import count_truth, render
 from detector.data.synthetic.stress import moored_row
-from detector.evaluation.dataset import check_scored, labelled_dataset, rendered_image
+from detector.data.synthetic.validation import validation_specs
+from detector.evaluation.dataset import (
+    check_scored,
+    labelled_dataset,
+    rendered_dataset,
+    rendered_image,
+)
 from detector.evaluation.truth import EvaluationError, Measure
 from detector.geometry.boxes import corners_from_xywhr, iou_pairs, polygons
 from tests.evaluation.pool import SIDE_PX, Blob, PoolImage, standard_pool, write_pool
@@ -90,6 +99,27 @@ def test_no_images_and_no_objects(tmp_path: Path) -> None:
     assert check_scored(no_stacks) == [
         "no image holds a true container_stack: it has false alarms only"
     ]
+
+
+def test_a_rendered_port_has_zones_and_no_excuse_for_deck_cargo(tmp_path: Path) -> None:
+    dataset = rendered_dataset(tmp_path, 1)
+    [image] = dataset.images
+    [(spec, seed)] = validation_specs()[:1]
+    scene = render(spec, seed)
+    assert dataset.paths[0].is_file()
+    assert len(image.zones) == len(scene.zones) > 0
+    for class_id in ObjectClass:
+        assert (image.class_ids == class_id).sum() == count_truth(scene.truth, class_id)
+    # zones lie where the truth says that its objects are
+    placed = [item for item in scene.truth if item.counts and item.zone]
+    [name, *_] = {item.zone for item in placed}
+    zone = image.zones[scene.zones.name.tolist().index(name)]
+    members = [item for item in placed if item.zone == name]
+    inside = [zone.buffer(2).contains(shapely.Point(i.corners.mean(axis=0))) for i in members]
+    assert all(inside)
+    cargo = [item.corners for item in scene.truth if item.on_ship and item.visible > 0]
+    for corners in cargo:
+        assert not any(np.allclose(corners, ignored) for ignored in image.ignored)
 
 
 def test_rendered_scenes() -> None:
