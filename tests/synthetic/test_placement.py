@@ -7,9 +7,11 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import shapely
+from scipy.ndimage import label
 
 from detector.classes import ObjectClass
 from detector.data.synthetic import LayoutSpec, PortSpec, TrafficSpec
+from detector.data.synthetic.cargo import draw_bays
 from detector.data.synthetic.content import populate
 from detector.data.synthetic.layout import lay_out
 from detector.data.synthetic.prepared import PreparedScene, prepare
@@ -93,3 +95,16 @@ def test_truth_counts_add_up() -> None:
         assert cargo.slots <= cargo.teu <= cargo.slots * cargo.tiers
         assert cargo.teu / 2 <= cargo.containers <= cargo.teu
         assert len(cargo.tops) >= cargo.slots / 2
+
+
+def test_blocks_have_holes_and_ragged_ends_but_each_run_is_one_piece() -> None:
+    generator = np.random.default_rng(0)
+    holes = 0
+    for _ in range(60):
+        tiers = draw_bays(generator, (12, 6), 0.8, 5).tiers
+        assert tiers.max() <= 5
+        _, pieces = label(tiers > 0)
+        _, runs = label((tiers > 0).any(axis=1))
+        assert pieces == runs
+        holes += int(((tiers[1:-1, 1:-1] == 0) & (tiers[1:-1, 2:] > 0)).sum())
+    assert holes > 40

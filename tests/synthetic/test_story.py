@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,10 @@ from detector.data.synthetic.demo import (
     DEMO_DAYS,
     DEMO_PORT,
     DEMO_RAILHEAD,
-    LEAVES_PORT,
-    REACHES_RAILHEAD,
 )
+from detector.data.synthetic.layout import lay_out
 from detector.data.synthetic.prepared import prepare
-from detector.data.synthetic.schedule import schedule
+from detector.data.synthetic.schedule import consignment, schedule, travel_dates
 
 COARSE = [
     replace(DEMO_PORT, width=600, height=467, gsd_m=1.5),
@@ -82,7 +82,9 @@ def test_goods_stand_in_the_port_and_later_at_the_railhead(story: Story) -> None
         return found
 
     leaving, arriving = [], []
-    for site, dates, seen in ((0, (0, LEAVES_PORT), leaving), (1, (0, REACHES_RAILHEAD), arriving)):
+    in_port, at_railhead = travel_dates(2, 8)
+    assert (in_port, at_railhead) == (range(3), range(4, 8))
+    for site, dates, seen in ((0, (0, 3), leaving), (1, (0, 4), arriving)):
         before, after = teu(site, dates[0]), teu(site, dates[1])
         seen += [(name, before.get(name, 0), after.get(name, 0)) for name in {*before, *after}]
     gone = {before for _, before, after in leaving if after == 0}
@@ -125,3 +127,16 @@ def test_zone_truth_counts_what_is_seen_in_each_zone(story: Story) -> None:
     assert 0.8 * ships <= table["ships"].sum() <= ships
     stacks = [item for item in counted if item.class_id == ObjectClass.CONTAINER_STACK]
     assert table["teu"].sum() == pytest.approx(sum(item.teu for item in stacks), rel=0.25)
+
+
+def test_goods_pass_through_a_chain_of_three_sites() -> None:
+    second = replace(DEMO_PORT, name="second", layout=replace(DEMO_PORT.layout, coast_deg=40.0))
+    sites = [lay_out(spec, 7) for spec in (DEMO_PORT, second, DEMO_RAILHEAD)]
+    travel = consignment(sites, 7)
+    assert travel is not None
+    blocks, bays = travel
+    assert {block.shape for block in blocks} == {bays.tiers.shape}
+    assert bays.tiers.min() >= 1
+    dates = travel_dates(3, 8)
+    assert [len(span) for span in dates] == [1, 2, 3]
+    assert all(one.stop < other.start for one, other in pairwise(dates))

@@ -23,6 +23,7 @@ ROW_PITCH_M = WIDTH_M + ROW_GAP_M
 BAY_PITCH_M = LENGTH_40_M + BAY_GAP_M
 DECK_ROW_PITCH_M = 2.52
 DECK_BAY_GAP_M = 1.4
+HOLES = 0.05  # share of empty places inside a block
 
 # Faded by sun and dust, as they look from above; the weights are about the world's fleet.
 LINER_COLOURS = np.array(
@@ -104,9 +105,23 @@ def draw_bays(
     for bay in np.flatnonzero(ragged & taken):
         keep = int(generator.integers(max(1, rows // 2), rows + 1))
         tiers[bay, keep:] = 0
-    return Bays(
-        tiers.astype(np.int64), generator.random(bays) < 0.25, int(generator.integers(2**31))
-    )
+    paired, seed = generator.random(bays) < 0.25, int(generator.integers(2**31))
+    tiers[_holes(generator, taken, rows)] = 0
+    return Bays(tiers.astype(np.int64), paired, seed)
+
+
+def _holes(
+    generator: np.random.Generator, taken: NDArray[np.bool_], rows: int
+) -> NDArray[np.bool_]:
+    """Empty places inside a run, each with containers all around: the block stays one."""
+    holes = generator.random((len(taken), rows)) < HOLES
+    holes[:, [0, -1]] = False
+    inner = np.zeros(len(taken), bool)
+    inner[1:-1] = taken[:-2] & taken[1:-1] & taken[2:]
+    holes[~inner] = False
+    holes[1:] &= ~holes[:-1]
+    holes[:, 1:] &= ~holes[:, :-1]
+    return holes
 
 
 def _runs(generator: np.random.Generator, bays: int, fill: float) -> NDArray[np.bool_]:

@@ -12,7 +12,13 @@ from detector.data.synthetic.cargo import Bays
 from detector.data.synthetic.content import Content, populate
 from detector.data.synthetic.layout import lay_out
 from detector.data.synthetic.prepared import prepare, zones_table
-from detector.data.synthetic.schedule import consignment, drifting_yards, schedule, ships_on
+from detector.data.synthetic.schedule import (
+    consignment,
+    drifting_yards,
+    schedule,
+    ships_on,
+    travel_dates,
+)
 from detector.data.synthetic.site import Site, YardBlock
 from detector.data.synthetic.spec import LayoutSpec, PlaceSpec, PortSpec, TrafficSpec
 from detector.data.synthetic.story import Story, StoryLook, StorySite, Visit
@@ -23,8 +29,6 @@ DEMO_DAYS = (0, 4, 9, 13, 18, 22, 27, 31)
 DEMO_CLOUDS = (0.0, 0.0, 0.14, 0.0, 0.0, 0.38, 0.0, 0.05)
 SHIFT_M = 5.0  # standard deviation of a look's geolocation error
 LARGEST_SHIFT_M = 15.0
-LEAVES_PORT = 3  # the consignment is in the port on the dates before this one
-REACHES_RAILHEAD = 4  # and at the railhead from this one
 
 DEMO_PORT = PortSpec(
     name="port",
@@ -57,7 +61,7 @@ def demo_story(seed: int = 2) -> Story:
 def tell_chain(
     specs: Sequence[PortSpec], seed: int, days: Sequence[float], clouds: Sequence[float]
 ) -> Story:
-    """A story on several sites; containers travel from the first to the last.
+    """A story on several sites; one lot of containers travels from each to the next.
 
     Args:
         specs: of the sites' scenes; time, light, clouds and shift are set for every date.
@@ -66,15 +70,7 @@ def tell_chain(
         clouds: cloud fraction of every date.
     """
     grounds = [lay_out(spec, seed) for spec in specs]
-    goods: list[dict[int, tuple[YardBlock, Bays]]] = [{} for _ in specs]
-    travel = consignment(grounds[0], grounds[-1], seed) if len(specs) > 1 else None
-    if travel is not None:
-        (first, second), bays = travel
-        goods[0] = dict.fromkeys(range(min(LEAVES_PORT, len(days))), (first, bays))
-        goods[-1] = dict.fromkeys(range(REACHES_RAILHEAD, len(days)), (second, bays))
-        empty = replace(bays, tiers=np.zeros_like(bays.tiers))
-        goods[0] |= dict.fromkeys(range(LEAVES_PORT, len(days)), (first, empty))
-        goods[-1] |= dict.fromkeys(range(min(REACHES_RAILHEAD, len(days))), (second, empty))
+    goods = _travelling_goods(grounds, seed, len(days))
     told = [
         _tell(spec, ground, seed, list(zip(days, clouds, strict=True)), here)
         for spec, ground, here in zip(specs, grounds, goods, strict=True)
@@ -122,6 +118,21 @@ def _tell(
     ]
     zones = zones_table(prepare(spec, site, Content(), seed))
     return StorySite(spec.name, zones, tuple(looks)), visits
+
+
+def _travelling_goods(
+    sites: Sequence[Site], seed: int, dates: int
+) -> list[dict[int, tuple[YardBlock, Bays]]]:
+    """For each site and date: the block that goods travel through, and what stands in it."""
+    travel = consignment(sites, seed) if len(sites) > 1 else None
+    if travel is None:
+        return [{} for _ in sites]
+    blocks, bays = travel
+    empty = replace(bays, tiers=np.zeros_like(bays.tiers))
+    return [
+        {date: (block, bays if date in there else empty) for date in range(dates)}
+        for block, there in zip(blocks, travel_dates(len(sites), dates), strict=True)
+    ]
 
 
 def _with_block(site: Site, block: YardBlock) -> Site:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,28 +79,42 @@ def drifting_yards(site: Site, seed: int, dates: int, tiers_max: int) -> list[di
     return yards
 
 
-def consignment(
-    port: Site, railhead: Site, seed: int
-) -> tuple[tuple[YardBlock, YardBlock], Bays] | None:
-    """A block of the port and one of the railhead that hold the same containers, one after another.
+def consignment(sites: Sequence[Site], seed: int) -> tuple[list[YardBlock], Bays] | None:
+    """A block in every site that holds the same containers, one site after another.
 
     Returns:
-        The two blocks, the second cut to the shape of the first, and what stands there; None where
-        no two blocks fit.
+        The blocks, all cut to the shape of the first, and what stands there; None where no blocks
+        fit.
     """
-    pairs = [
-        (small, large)
-        for small in port.blocks
-        for large in railhead.blocks
-        if not small.wagons and not large.wagons and min(small.shape) >= 2
-        if small.shape[0] <= large.shape[0] and small.shape[1] <= large.shape[1]
-    ]
-    if not pairs:
-        return None
-    first, second = max(pairs, key=lambda pair: pair[0].shape[0] * pair[0].shape[1])
-    bays = draw_bays(stream(seed, "consignment"), first.shape, 1.0, 3)
-    full = np.maximum(bays.tiers, 1)
-    return (first, replace(second, shape=first.shape)), replace(bays, tiers=full)
+    first = [block for block in sites[0].blocks if not block.wagons and min(block.shape) >= 2]
+    for block in sorted(first, key=lambda block: -block.shape[0] * block.shape[1]):
+        places = [_room_for(site, block) for site in sites[1:]]
+        found = [place for place in places if place is not None]
+        if len(found) == len(places):
+            bays = draw_bays(stream(seed, "consignment"), block.shape, 1.0, 3)
+            full = replace(bays, tiers=np.maximum(bays.tiers, 1))
+            return [block, *(replace(place, shape=block.shape) for place in found)], full
+    return None
+
+
+def travel_dates(sites: int, dates: int) -> list[range]:
+    """On which dates goods stand in each of the sites; they are on their way on one between.
+
+    Examples:
+        >>> travel_dates(2, 8)
+        [range(0, 3), range(4, 8)]
+    """
+    bounds = [dates * i // sites for i in range(sites + 1)]
+    return [range(low, high if high == dates else high - 1) for low, high in pairwise(bounds)]
+
+
+def _room_for(site: Site, block: YardBlock) -> YardBlock | None:
+    """The first block of a site that is at least as large as another site's."""
+    for place in site.blocks:
+        large = place.shape[0] >= block.shape[0] and place.shape[1] >= block.shape[1]
+        if large and not place.wagons:
+            return place
+    return None
 
 
 def _filling_order(generator: np.random.Generator, bays: int) -> np.ndarray:
