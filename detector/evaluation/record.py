@@ -78,6 +78,30 @@ def to_json(facts: Facts, summary: Summary, deltas: Sequence[Delta]) -> dict[str
     return plain
 
 
+def card_metrics(facts: Facts, summary: Summary) -> dict[str, Any]:
+    """What a model card says under `metrics`: the whole of the data, with sizes and intervals."""
+    rows: dict[str, Any] = {}
+    for row in summary.detection:
+        if row.by != WHOLE or row.n_truth == 0:
+            continue
+        values = {
+            "AP50": row.ap50,
+            "AP75": row.ap75,
+            "AP50_95": row.ap50_95,
+            "precision": row.counted.precision,
+            "recall": row.counted.recall,
+            "F1": row.counted.f1,
+        }
+        rows[f"{row.class_name}, {row.measure}"] = {
+            "images": row.n_images,
+            "places": row.n_places,
+            "objects": row.n_truth,
+            "places_with_objects": row.n_truth_places,
+            **{name: number(value) for name, value in values.items()},
+        }
+    return {"data": facts.data, "interval": f"{CONFIDENCE:.0%}, over places", **rows}
+
+
 def to_markdown(facts: Facts, summary: Summary, deltas: Sequence[Delta]) -> str:
     """The tables for people."""
     blocks = [facts_text(facts), "### Detection", detection_table(summary.detection)]

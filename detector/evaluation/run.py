@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from detector._version import __version__
 from detector.boxes import Boxes
@@ -23,7 +24,7 @@ from detector.evaluation.finished import read_finished
 from detector.evaluation.gallery import IMAGES, worst_images
 from detector.evaluation.page import render_page
 from detector.evaluation.predicting import FLOOR, Run, predict_images
-from detector.evaluation.record import Facts, to_json, to_markdown
+from detector.evaluation.record import Facts, card_metrics, to_json, to_markdown
 from detector.evaluation.summary import Evaluation, evaluate
 from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
@@ -35,6 +36,7 @@ from detector.progress import Progress, SilentProgress
 METRICS_FILE: Final = "metrics.json"
 MARKDOWN_FILE: Final = "metrics.md"
 PAGE_FILE: Final = "evaluation.html"
+CARD_FILE: Final = "card_metrics.yaml"  # to go under `metrics` of the model card
 COST_FILE: Final = "cost.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
 MATCHES_FILES: Final = ("matches_complete.npz", "matches_counted.npz")
@@ -219,6 +221,8 @@ def _write(
     summary = evaluation.summary
     _write_json(out / METRICS_FILE, to_json(facts, summary, deltas))
     _write_text(out / MARKDOWN_FILE, to_markdown(facts, summary, deltas))
+    card = yaml.safe_dump(card_metrics(facts, summary), sort_keys=False, allow_unicode=True)
+    _write_text(out / CARD_FILE, card)
     tables = (evaluation.complete, evaluation.counted)
     for name, table in zip(MATCHES_FILES, tables, strict=True):
         table.save(out / name)

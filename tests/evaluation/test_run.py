@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from detector.cli.main import main
 from detector.data import port_pool
@@ -113,6 +114,7 @@ def test_counts_and_kinds(standard: Done) -> None:
 def test_what_is_written(standard: Done) -> None:
     result, out = standard
     assert sorted(file.name for file in out.iterdir()) == [
+        "card_metrics.yaml",
         "cost.json",
         "evaluation.html",
         "matches_complete.npz",
@@ -124,6 +126,10 @@ def test_what_is_written(standard: Done) -> None:
     table = pd.read_parquet(out / "predictions.parquet")
     counted = sum(map(len, result.run.predictions.counted))
     assert (table.counted.sum(), len(table)) == (counted, 2 * counted + 1)
+    card = yaml.safe_load((out / "card_metrics.yaml").read_text())
+    assert card["ship, polygon"]["objects"] == 14
+    assert card["ship, polygon"]["recall"].startswith("0.857 [")
+    assert card["container_stack, polygon"]["AP50"] == "1.000"
     text = (out / "metrics.md").read_text()
     assert "| ship, polygon | all | 9 | 8 | 14 (7) |" in text
     assert re.search(r"0\.923 \[0\.\d{3}, 1\.000\]", text)
