@@ -318,7 +318,8 @@ def test_every_recipe_and_network_composes(experiment: str, network: str) -> Non
     assert config.experiment == experiment
     assert found.model.architecture.endswith(f"{network[-1]}-obb.yaml")
     if experiment == "port-n":
-        assert found.mix.sources["xView"] == 4.0
+        assert found.mix.sources["xView"] == 2.0
+        assert found.model.freeze_norms
 
 
 def test_bad_words_are_named() -> None:
