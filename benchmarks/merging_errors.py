@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -46,6 +49,14 @@ class Tally:
     splits: Counter[str] = field(default_factory=Counter)
     ious: list[np.ndarray] = field(default_factory=list)
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.objects + other.objects,
+            self.merges + other.merges,
+            self.splits + other.splits,
+            self.ious + other.ious,
+        )
+
     @property
     def rate(self) -> float:
         """Errors by 1,000 objects."""
@@ -73,7 +84,8 @@ def errors_tables(seeds: int) -> tuple[str, str]:
     rows: list[list[str]] = []
     by_noise = {}
     for noise_name, noise in NOISES.items():
-        one = run(one_scale(), PEERS, range(seeds), noise)
+        peers = {name: PEERS[name] for name in (PEERS if not noise.normal else (OURS, *RIVALS))}
+        one = run(one_scale(), peers, range(seeds), noise)
         two = run(two_scales(), {OURS_AT_TWO: PEERS[OURS]}, range(seeds), noise)
         by_noise[noise_name] = one
         rows += [_row(noise_name, name, tally) for name, tally in (one | two).items()]
@@ -122,7 +134,7 @@ def cases_table() -> str:
 def run(
     plan: TilePlan,
     functions: Mapping[str, MergeFunction],
-    seeds: Iterable[int],
+    seeds: range,
     noise: Noise,
     layout: TilePlan | None = None,
 ) -> dict[str, Tally]:
@@ -135,10 +147,24 @@ def run(
         noise: of the detector.
         layout: plan on whose tile corners a third of the groups lies; `plan` by default.
     """
+    parts = np.array_split(np.array(seeds), max(1, len(seeds) // 5))
+    work = partial(_run_part, plan, dict(functions), noise, layout or plan)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(work, [part.tolist() for part in parts]))
+    return {name: sum((part[name] for part in done), Tally()) for name in functions}
+
+
+def _run_part(
+    plan: TilePlan,
+    functions: dict[str, MergeFunction],
+    noise: Noise,
+    layout: TilePlan,
+    seeds: list[int],
+) -> dict[str, Tally]:
     tallies = {name: Tally() for name in functions}
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        truth = world(layout or plan, rng)
+        truth = world(layout, rng)
         views = detect(truth, plan, noise, rng)
         for name, function in functions.items():
             _add(tallies[name], function, plan, truth, views)

@@ -25,8 +25,8 @@ from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 from detector.tiling.tile import Tile
 
 CELL_PX = 1024
-GRID, QUICK_GRID = (8, 5), (3, 2)
-OFFSETS, QUICK_OFFSETS = 6, 2
+GRID, QUICK_GRID = (6, 4), (3, 2)
+OFFSETS, QUICK_OFFSETS = 5, 2
 SOURCES = ("HRSC2016", "DOTA-v1", "xView")
 LONGEST_PX = 400.0
 FILL = 96
