@@ -21,6 +21,7 @@ SAME_PLACE_SHARE = 0.3  # of a stack's area, under other stacks of the other loo
 LEAST_STACK_M2 = 60.0  # two 40 ft containers side by side; less is in the errors of the boxes
 ALIKE_LENGTH = 0.05  # stacks of one length within this, and a metre and a half of tolerance
 ALIKE_LENGTH_M = 1.5
+LEAST_ALIKE_M = 20.0  # shorter stacks are like too many others
 ALIKE_NUMBER = 2  # stacks at least that are alike, for a link to be listed
 LONGEST_TRANSIT_DAYS = 30
 LENGTH_SD = 0.045  # relative, of one measured length
@@ -66,7 +67,7 @@ def ship_events(visits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {
                 "site": visit["site"],
                 "zone": visit["zone"],
-                "event": "ship at berth",
+                "event": "ship",
                 "first_day": visit["first_seen"],
                 "last_day": visit["last_seen"],
                 "number": 1,
@@ -122,8 +123,11 @@ def consistent_links(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def count_alike(one: Sequence[float], other: Sequence[float]) -> int:
-    """How many lengths of two lists pair up within the tolerance, each used once."""
-    a, b = sorted(one), sorted(other)
+    """How many lengths of two lists pair up within the tolerance, each used once.
+
+    Stacks shorter than `LEAST_ALIKE_M` don't take part.
+    """
+    a, b = (sorted(x for x in lengths if x >= LEAST_ALIKE_M) for lengths in (one, other))
     i = j = pairs = 0
     while i < len(a) and j < len(b):
         if abs(a[i] - b[j]) <= ALIKE_LENGTH_M + ALIKE_LENGTH * max(a[i], b[j]):
@@ -146,11 +150,15 @@ def _link(first: Mapping[str, Any], second: Mapping[str, Any], alike: int) -> di
         "stacks_alike": alike,
         "sentence": (
             f"consistent with goods that went from {first['site']} ({first['zone']}) to "
-            f"{second['site']} ({second['zone']}): {first['number']} stacks gone by "
-            f"{first['last_day']}, {second['number']} appeared by {second['last_day']}, {alike} "
+            f"{second['site']} ({second['zone']}): {_stacks_of(first)} gone by "
+            f"{first['last_day']}, {_stacks_of(second)} appeared by {second['last_day']}, {alike} "
             "of like length; not proof that they are the same"
         ),
     }
+
+
+def _stacks_of(event: Mapping[str, Any]) -> str:
+    return f"{event['number']} stack{'' if event['number'] == 1 else 's'}"
 
 
 def _stacks(look: Look) -> Sightings:
@@ -172,9 +180,8 @@ def _stack_event(
     kind: str, site: str, zone: Zone, first: date, last: date, stacks: Sightings
 ) -> dict[str, Any]:
     area = float(stacks.area_m2.sum())
-    noun = "stack" if len(stacks) == 1 else "stacks"
     what = "appeared in" if kind == "stacks appeared" else "gone from"
-    return {
+    event = {
         "site": site,
         "zone": zone.name,
         "event": kind,
@@ -183,7 +190,9 @@ def _stack_event(
         "number": len(stacks),
         "area_m2": area,
         "lengths_m": [round(float(x), 1) for x in stacks.length_m],
-        "text": f"{len(stacks)} {noun}, {area:,.0f} m², {what} {zone.name}",
+    }
+    return event | {
+        "text": f"{_stacks_of(event)}, {area:,.0f} m², {what} {zone.name}",
         "evidence": EVIDENCE_SEPARATOR.join(stacks.ids.tolist()),
     }
 

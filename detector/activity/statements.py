@@ -62,11 +62,11 @@ def say_period(period: Period) -> str:
     """The sentence of a period."""
     if period.visits_min is None:
         return _say_without_visits(period)
-    text = (
-        f"at least {ships(period.visits_min, period.min_length_m)} "
-        f"{'called at' if period.kind in CALLING_KINDS else 'lay in'} {period.zone} between "
-        f"{days(period.first_day, period.last_day)}"
-    )
+    verb = "called at" if period.kind in CALLING_KINDS else "lay in"
+    who = f"at least {ships(period.visits_min, period.min_length_m)} {verb}"
+    if period.visits_min == 0:
+        who = f"no ship{longer(period.min_length_m)} is sure to have {verb.replace('lay', 'lain')}"
+    text = f"{who} {period.zone} between {days(period.first_day, period.last_day)}"
     if period.visits_seen_max is not None and period.visits_seen_max > period.visits_min:
         text += f" ({period.visits_seen_max} if every doubtful match was a new ship)"
     text += f"; {period.looks_observed} of {period.looks} days observed"
@@ -80,7 +80,12 @@ def say_period(period: Period) -> str:
 def ships(number: int, min_length_m: float) -> str:
     """`1 ship ≥ 60 m`, `11 ships ≥ 60 m`."""
     noun = "ship" if number == 1 else "ships"
-    return f"{number} {noun} ≥ {min_length_m:g} m" if min_length_m > 0 else f"{number} {noun}"
+    return f"{number} {noun}{longer(min_length_m)}"
+
+
+def longer(min_length_m: float) -> str:
+    """` ≥ 60 m`, or nothing where all lengths count."""
+    return f" ≥ {min_length_m:g} m" if min_length_m > 0 else ""
 
 
 def days(first: date | None, last: date | None) -> str:

@@ -30,6 +30,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data convert": ("detector.cli.data_convert", "write a labelled dataset as YOLO-OBB"),
     "data summary": ("detector.cli.data_summary", "count what a labelled dataset holds"),
     "data preview": ("detector.cli.data_preview", "draw what the network sees after augmentation"),
+    "calibrate": (
+        "detector.cli.calibrate",
+        "what scores and counts mean, into the card of the weights",
+    ),
+    "activity": (
+        "detector.cli.activity",
+        "what looks of sites show over time: series, visits, events",
+    ),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 

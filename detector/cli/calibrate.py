@@ -1,0 +1,142 @@
+"""`detector calibrate`: what scores and counts mean, into the card of the weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.config.logging import configure_logging
+from detector.config.options import option
+from detector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from detector.counting.calibration import Calibration
+
+DESCRIPTION = """
+Fits, on an evaluation of places that the network never saw, the probability that a box of a score
+is real, recall and how both differ between places, and measures how often the 90 % intervals of
+counts hold the truth on places left out of the fit. Writes it all into the card of the weights.
+EVALUATION is a folder that detector evaluate wrote.
+"""
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateConfig:
+    """Everything `detector calibrate` can be told."""
+
+    paths: list[str] = option("folder of an evaluation", path=True)
+    check: str | None = option("another evaluation, to measure coverage only", path=True)
+    weights: str = option("weights that were evaluated, by name or path")
+    write: bool = option("write the calibration into the card")
+    log: str = option("text for people, json for machines", choices=("text", "json"))
+    quiet: bool = option("only warnings and the result")
+
+
+def run(config: CalibrateConfig) -> int:
+    """Calibrate and print the coverage.
+
+    Raises:
+        QuaywatchError: the evaluation is of other weights, or cannot be used.
+    """
+    if len(config.paths) != 1:
+        raise ConfigError("name one folder of detector evaluate (see detector calibrate --help)")
+    configure_logging(config.log, quiet=config.quiet)
+    from detector.counting.coverage import coverage_table
+    from detector.export.atomic import atomic_path
+    from detector.models.card import ModelCard
+    from detector.models.detector import find_weights
+
+    card_path = find_weights(config.weights).with_suffix(".yaml")
+    card = ModelCard.read(card_path)
+    check = Path(config.check) if config.check is not None else None
+    calibration = calibrate(Path(config.paths[0]), check, card.sha256)
+    if config.write:
+        with atomic_path(card_path) as temporary:
+            text = replace(card, calibration=calibration.to_card()).to_yaml()
+            temporary.write_text(text, encoding="utf-8")
+    if config.log == "json":
+        print(json.dumps(calibration.to_card()))
+        return EXIT_DONE
+    print(coverage_table(calibration.coverage))
+    for name, fitted in calibration.classes.items():
+        places = "" if fitted.claims else "; too few places: counts get no intervals"
+        print(
+            f"{name}: {fitted.method}, mean recall of a place {fitted.model.recall:.2f}, "
+            f"{fitted.n_objects} objects of {fitted.n_places} places{places}"
+        )
+    if config.write:
+        print(f"written to {card_path}")
+    return EXIT_DONE
+
+
+def calibrate(folder: Path, check: Path | None, sha256: str) -> Calibration:
+    """The calibration from an evaluation.
+
+    Raises:
+        EvaluationError: a folder holds no matches.
+        CalibrationError: it is of other weights.
+    """
+    from detector.classes import CLASS_NAMES
+    from detector.counting.calibration import Calibration, CalibrationError, fit_class
+    from detector.counting.coverage import check_rows, held_out_rows, sample_of
+    from detector.evaluation.table import MatchTable
+
+    name = _check_weights(folder, sha256)
+    other = _check_weights(check, sha256) if check is not None else ""
+    table = MatchTable.load(folder / "matches_counted.npz")
+    classes, rows = {}, []
+    for class_id, class_name in enumerate(CLASS_NAMES):
+        sample = sample_of(table, class_id)
+        try:
+            classes[class_name] = fit_class(sample, class_id)
+        except CalibrationError as error:
+            LOG.warning("not calibrated: %s", error)
+            continue
+        rows += held_out_rows(sample, class_id, name)
+        if check is not None:
+            second = sample_of(MatchTable.load(check / "matches_counted.npz"), class_id)
+            rows += check_rows(second, classes[class_name], class_id, other)
+    return Calibration(classes, name, tuple(rows))
+
+
+def _check_weights(folder: Path, sha256: str) -> str:
+    """What an evaluation was of."""
+    from detector.counting.calibration import CalibrationError
+
+    path = folder / "metrics.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
+        found, data = str(facts["sha256"]), str(facts["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CalibrationError(
+            f"{path}: not an evaluation ({error}); name a folder that detector evaluate wrote"
+        ) from error
+    if found != sha256:
+        raise CalibrationError(
+            f"{folder}: an evaluation of other weights ({found[:12]}, not {sha256[:12]}); run "
+            "detector evaluate with these weights first"
+        )
+    return data
+
+
+COMMAND = Command(
+    name="calibrate",
+    summary="what scores and counts mean, into the card of the weights",
+    description=DESCRIPTION,
+    config="calibrate",
+    schema=CalibrateConfig,
+    run=run,
+    paths="EVALUATION",
+    examples=(
+        ("detector calibrate runs/evaluate weights=starter", "fit, measure coverage, write"),
+        (
+            "detector calibrate runs/evaluate check=runs/rendered write=false",
+            "coverage on rendered sites too; the card stays as it is",
+        ),
+    ),
+)
