@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from detector.config.options import option
 from detector.data.synthetic.spec import (
     LayoutSpec,
@@ -63,7 +65,7 @@ def draw_spec(ranges: SpecRanges, index: int) -> tuple[PortSpec, int]:
     generator = stream(seed, "spec", ranges.name)
 
     def uniform(limits: list[float]) -> float:
-        return float(generator.uniform(limits[0], limits[1]))
+        return _uniform(generator, limits)
 
     inland = generator.random() < ranges.railheads
     elevation = uniform(ranges.sun_elevation_deg)
@@ -85,24 +87,8 @@ def draw_spec(ranges: SpecRanges, index: int) -> tuple[PortSpec, int]:
             uniform(ranges.land_fraction),
             bool(generator.random() < 0.3),
         ),
-        traffic=TrafficSpec(
-            berth_occupancy=uniform(ranges.berth_occupancy),
-            rafted=uniform([0, 0.3]),
-            anchored_per_km2=uniform(ranges.anchored_per_km2),
-            under_way_per_km2=uniform([0, 4]),
-            boats_per_km2=uniform(ranges.boats_per_km2),
-            yard_fill=uniform(ranges.yard_fill),
-            tiers_max=int(generator.integers(2, 7)),
-        ),
-        sky=SkySpec(
-            sun_elevation_deg=elevation,
-            sun_azimuth_deg=uniform([90, 270]),
-            haze=uniform(ranges.haze),
-            cloud_fraction=clouds,
-            wind_ms=uniform(ranges.wind_ms),
-            wind_from_deg=uniform([0, 360]),
-            glint=uniform([0.1, 0.7]),
-        ),
+        traffic=_traffic(ranges, generator),
+        sky=_sky(ranges, generator, elevation, clouds),
         sensor=SensorSpec(
             bands="pan" if generator.random() < ranges.pan else "rgb",
             bits=bits,
@@ -119,3 +105,33 @@ def draw_spec(ranges: SpecRanges, index: int) -> tuple[PortSpec, int]:
 def draw_specs(ranges: SpecRanges) -> list[tuple[PortSpec, int]]:
     """All specs of the ranges with their seeds."""
     return [draw_spec(ranges, index) for index in range(ranges.scenes)]
+
+
+def _traffic(ranges: SpecRanges, generator: np.random.Generator) -> TrafficSpec:
+    return TrafficSpec(
+        berth_occupancy=_uniform(generator, ranges.berth_occupancy),
+        rafted=_uniform(generator, [0, 0.3]),
+        anchored_per_km2=_uniform(generator, ranges.anchored_per_km2),
+        under_way_per_km2=_uniform(generator, [0, 4]),
+        boats_per_km2=_uniform(generator, ranges.boats_per_km2),
+        yard_fill=_uniform(generator, ranges.yard_fill),
+        tiers_max=int(generator.integers(2, 7)),
+    )
+
+
+def _sky(
+    ranges: SpecRanges, generator: np.random.Generator, elevation: float, clouds: float
+) -> SkySpec:
+    return SkySpec(
+        sun_elevation_deg=elevation,
+        sun_azimuth_deg=_uniform(generator, [90, 270]),
+        haze=_uniform(generator, ranges.haze),
+        cloud_fraction=clouds,
+        wind_ms=_uniform(generator, ranges.wind_ms),
+        wind_from_deg=_uniform(generator, [0, 360]),
+        glint=_uniform(generator, [0.1, 0.7]),
+    )
+
+
+def _uniform(generator: np.random.Generator, limits: list[float]) -> float:
+    return float(generator.uniform(limits[0], limits[1]))

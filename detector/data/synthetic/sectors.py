@@ -291,7 +291,6 @@ def _natural(draft: SiteDraft, u0: float, u1: float) -> None:
     woods = shapely.Polygon(np.concatenate([inner, far])).buffer(-5.0)
     crowns = crowns[dense & shapely.contains_xy(woods, crowns[:, 0], crowns[:, 1])]
     draft.place(trees(generator, crowns), 0, 0)
-    draft.shallow.append(draft.land[-1])
 
 
 def _railhead(draft: SiteDraft, u0: float, u1: float) -> None:

@@ -169,7 +169,6 @@ class SiteDraft:
     moorings: list[Moorings] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     zones: list[SiteZone] = field(default_factory=list)
-    shallow: list[shapely.Polygon] = field(default_factory=list)
 
     def ground(
         self, outline: Points | list[tuple[float, float]], colour: Colour, material: str = "paved"

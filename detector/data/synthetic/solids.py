@@ -173,15 +173,6 @@ class SolidsBuilder:
             floating=True,
         )
 
-    def extend(self, solids: Solids) -> None:
-        """Add all of `solids`."""
-        self._points.append(solids.points)
-        self._counts.append(solids.counts)
-        self._base.append(solids.base_m)
-        self._top.append(solids.top_m)
-        self._colours.append(solids.colours)
-        self._floating.append(solids.floating)
-
     def build(self) -> Solids:
         """What was added."""
         counts = np.concatenate([np.zeros(1, np.int64), *self._counts]).astype(np.int64)
