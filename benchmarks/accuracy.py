@@ -41,7 +41,7 @@ from detector.evaluation.table import match_images
 from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.boxes import edge_lengths
 from detector.geometry.windows import PixelWindow
-from detector.models.detector import DetectorSettings, load_detector
+from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 
@@ -88,6 +88,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     peers = Peers(arguments.weights, arguments.threads)
+    detector = load_detector(DetectorSettings(arguments.weights, threads=arguments.threads))
     with ExitStack() as stack:
         makers = {
             "rendered": lambda: rendered_sets(arguments.out / "scenes", arguments.seeds),
@@ -96,7 +97,7 @@ def main() -> None:
         }
         for name in arguments.sets.split(","):
             for part in makers[name]():
-                found = predict_all(part, peers, arguments.weights, arguments.out)
+                found = predict_all(part, peers, detector, arguments.out)
                 text = report(part, found)
                 print(f"\n## {part.name}\n\n{text}", flush=True)
                 if arguments.docs is not None:
@@ -157,9 +158,8 @@ def rendered_sets(folder: Path, seeds: int) -> Iterator[Set]:
         yield Set(name, images, paths)
 
 
-def predict_all(part: Set, peers: Peers, weights: str, out: Path) -> dict[str, Predictions]:
+def predict_all(part: Set, peers: Peers, detector: Detector, out: Path) -> dict[str, Predictions]:
     """Predictions of all. Those of the peers are kept by the hash of images and weights."""
-    detector = load_detector(DetectorSettings(weights))
     started = time.perf_counter()
     found = {OURS: predict_images(part.images, part.paths, detector).predictions}
     tile = detector.card.tile_px
