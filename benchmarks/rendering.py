@@ -184,9 +184,10 @@ def _cell(caption: str, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     square = rgb[top : top + side, left : left + side]
     cell = cv2.resize(square, (CELL_PX, CELL_PX), interpolation=cv2.INTER_AREA)
-    for colour, weight in ((0, 3), (255, 1)):
-        at, font = (8, CELL_PX - 10), cv2.FONT_HERSHEY_SIMPLEX
-        cv2.putText(cell, caption, at, font, 0.45, (colour,) * 3, weight, cv2.LINE_AA)
+    # a dark edge by moved copies: another thickness would set the letters wider
+    for dx, dy, grey in ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, 255)):
+        at, font = (8 + dx, CELL_PX - 10 + dy), cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(cell, caption, at, font, 0.45, (grey,) * 3, 1, cv2.LINE_AA)
     return np.asarray(cell)
 
 
