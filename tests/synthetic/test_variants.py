@@ -83,6 +83,14 @@ def test_scene_takes_time_angles_and_clouds_from_the_sidecar(tmp_path: Path) -> 
     assert np.array_equal(seen.seen, rendered.valid & ~rendered.cloud)
 
 
+def test_a_clear_sky_is_told_by_a_mask_too(tmp_path: Path) -> None:
+    with open_scene(render(SMALL, 4).write(tmp_path)) as scene:
+        seen = scene.observation(PixelWindow(0, 0, 300, 260), (300, 260))
+        assert scene.info.cloud_source is not None
+    assert seen.cloud_known
+    assert seen.seen.all()
+
+
 def test_a_streamed_scene_has_the_pixels_of_one_in_memory(tmp_path: Path) -> None:
     spec = replace(SMALL, width=1300, height=1100)
     streamed = render_to_file(spec, 3, tmp_path / "big.tif")

@@ -22,6 +22,7 @@ from detector.export.atomic import atomic_path
 from detector.geometry.geodesy import lonlat
 
 VALIDATED_ON = "rendered scene"
+CLOUD_ENDING = "_cloud.tif"
 TIFF_OPTIONS: dict[str, Any] = {
     "tiled": True,
     "blockxsize": 512,
@@ -36,8 +37,8 @@ TIFF_OPTIONS: dict[str, Any] = {
 def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
     """Write a scene and what belongs to it.
 
-    `<stem>.tif`, `<stem>.json` (a STAC item with time, sun and view), `<stem>_cloud.tif` where
-    there are clouds, `<stem>_truth.geojson` and, where the site has zones,
+    `<stem>.tif`, `<stem>.json` (a STAC item with time, sun and view), `<stem>_cloud.tif` (a clear
+    sky is told by a mask too), `<stem>_truth.geojson` and, where the site has zones,
     `<stem>_zones.geojson`.
 
     Args:
@@ -53,10 +54,9 @@ def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = raster_profile(scene.spec, scene.transform)
     _write_raster(path, scene.values, profile, cog=cog)
-    if scene.spec.sky.cloud_fraction > 0:
-        mask = scene.cloud.astype(np.uint8)[..., None]
-        flat = profile | {"count": 1, "dtype": "uint8", "nodata": None}
-        _write_raster(path.with_name(f"{path.stem}_cloud.tif"), mask, flat)
+    mask = scene.cloud.astype(np.uint8)[..., None]
+    flat = profile | {"count": 1, "dtype": "uint8", "nodata": None}
+    _write_raster(path.with_name(f"{path.stem}{CLOUD_ENDING}"), mask, flat)
     write_companions(path, scene.spec, scene.seed, scene.truth_table(), scene.zones)
     return path
 
@@ -66,7 +66,9 @@ def write_companions(
 ) -> None:
     """Write the sidecar, the truth and the zones beside a raster."""
     with atomic_path(path.with_suffix(".json")) as temporary:
-        text = json.dumps(stac_item(spec, seed, path.stem), indent=2)
+        has_mask = path.with_name(f"{path.stem}{CLOUD_ENDING}").exists()
+        item = stac_item(spec, seed, path.stem, cloud_mask=has_mask)
+        text = json.dumps(item, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
     write_vector(truth, path.with_name(f"{path.stem}_truth.geojson"))
     if len(zones):
@@ -100,7 +102,7 @@ def scene_stem(spec: PortSpec) -> str:
     return f"{spec.name}_{spec.sky.time:%Y-%m-%d}"
 
 
-def stac_item(spec: PortSpec, seed: int, name: str) -> dict[str, Any]:
+def stac_item(spec: PortSpec, seed: int, name: str, *, cloud_mask: bool) -> dict[str, Any]:
     """A STAC item with the time, the angles and how the scene came to be."""
     frame = scene_frame(spec)
     pixels = np.array([[0, 0], [0, spec.height], [spec.width, spec.height], [spec.width, 0]], float)
@@ -109,8 +111,11 @@ def stac_item(spec: PortSpec, seed: int, name: str) -> dict[str, Any]:
     assets: dict[str, Any] = {
         "image": {"href": f"{name}.tif", "type": "image/tiff; application=geotiff"}
     }
-    if spec.sky.cloud_fraction > 0:
-        assets["cloud"] = {"href": f"{name}_cloud.tif", "type": "image/tiff; application=geotiff"}
+    if cloud_mask:
+        assets["cloud"] = {
+            "href": f"{name}{CLOUD_ENDING}",
+            "type": "image/tiff; application=geotiff",
+        }
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
