@@ -84,6 +84,6 @@ COMMAND = Command(
     schema=PreviewConfig,
     run=run,
     examples=(
-        ("detector data preview experiment=port-n sheet=out/sheet.jpg", "the shipped recipe"),
+        ("detector data preview experiment=port-n sheet=out/sheet.jpg", "a recipe on the pool"),
     ),
 )

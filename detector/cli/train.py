@@ -7,7 +7,7 @@ from detector.training.schema import TrainConfig
 
 DESCRIPTION = """
 Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in two
-minutes on rendered ports and needs no imagery, `port-n` is what made the shipped weights. The same
+minutes on rendered ports and needs no imagery, `port-n` is told in docs/training-log.md. The same
 command with the same out= continues a run that was stopped.
 """
 
@@ -35,7 +35,7 @@ COMMAND = Command(
         ("detector train experiment=smoke", "two minutes on rendered ports"),
         (
             "detector train experiment=port-n trainer.hours=2.5 out=runs/port-n",
-            "what made the shipped weights, for two and a half hours",
+            "on the port pool, for two and a half hours",
         ),
         (
             "detector train network=m trainer=gpu trainer.device=0,1",
