@@ -20,7 +20,8 @@ from detector.data import port_pool
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.dataset import labelled_dataset
 from detector.evaluation.page import plots
-from detector.evaluation.run import COST_FILE, MARKDOWN_FILE, METRICS_FILE, PREDICTIONS_FILE
+from detector.evaluation.record import Facts, to_markdown
+from detector.evaluation.run import COST_FILE, METRICS_FILE, PREDICTIONS_FILE
 from detector.evaluation.summary import Predictions, evaluate
 from detector.evaluation.truth import EvalImage
 
@@ -35,10 +36,12 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, default=Path("../shared/data/port"))
     parser.add_argument("--docs", type=Path, required=True)
     arguments = parser.parse_args()
-    text = (arguments.evaluation / MARKDOWN_FILE).read_text(encoding="utf-8")
-    put(arguments.docs, "dev split", f"\n{text}{_cost(arguments.evaluation)}\n")
+    content = json.loads((arguments.evaluation / METRICS_FILE).read_text(encoding="utf-8"))
+    facts = Facts(**content["facts"])
     images = labelled_dataset(port_pool.read(arguments.pool, "dev")).images
     evaluation = evaluate(images, read_predictions(arguments.evaluation, images))
+    text = to_markdown(facts, evaluation.summary, ())
+    put(arguments.docs, "dev split", f"\n{text}{_cost(arguments.evaluation, facts)}\n")
     drawn = plots(evaluation)
     names = [f"accuracy_{part}_{kind}.svg" for part in PLOTTED for kind in PLOT_KINDS]
     for name, svg in zip(names, drawn, strict=True):
@@ -64,12 +67,11 @@ def _boxes(rows: pd.DataFrame) -> Boxes:
     )
 
 
-def _cost(folder: Path) -> str:
+def _cost(folder: Path, facts: Facts) -> str:
     cost = json.loads((folder / COST_FILE).read_text(encoding="utf-8"))
-    facts = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))["facts"]
     return (
         f"\nCost: {cost['images']} images, {cost['tiles']} tiles, {cost['seconds']:.0f} s "
-        f"({facts['backend']}), {100 * cost['share_outside_model']:.1f} % of it outside the "
+        f"({facts.backend}), {100 * cost['share_outside_model']:.1f} % of it outside the "
         "network.\n"
     )
 

@@ -36,7 +36,7 @@ class CountRows:
         true: `(R,)`.
         counted: `(R,)`.
         place: `(R,)` positions of the places.
-        n_places: number of places, those without rows too.
+        n_places: number of places.
     """
 
     true: NDArray[np.float64]
@@ -164,12 +164,13 @@ def length_errors(part: Part, table: MatchTable) -> LengthErrors:
     gsd = table.gsd_m[table.image[row]]
     row, place, gsd = (values[~np.isnan(gsd)] for values in (row, place, gsd))
     true = table.true_length_px[table.found[0, row]] * gsd
-    rows = CountRows(true, table.length_px[row] * gsd, place, len(part.places))
+    names, place = np.unique(place, return_inverse=True)
+    rows = CountRows(true, table.length_px[row] * gsd, place, len(names))
     weights = draw_places(rows.n_places)
     error, every = rows.counted - true, np.ones(len(true))
     return LengthErrors(
         n=len(true),
-        n_places=len(np.unique(place)),
+        n_places=len(names),
         bias_m=_mean(error, every, rows, weights),
         mae_m=_mean(np.abs(error), every, rows, weights),
         mape=_mean(np.abs(error) / true, every, rows, weights),
@@ -195,8 +196,8 @@ def _rows(
     chosen: NDArray[np.bool_] | None = None,
 ) -> CountRows:
     images = part.images if chosen is None else part.images[chosen[part.images]]
-    place = np.searchsorted(part.places, table.places[images])
-    return CountRows(true[images], counted[images], place, len(part.places))
+    names, place = np.unique(table.places[images], return_inverse=True)
+    return CountRows(true[images], counted[images], place, len(names))
 
 
 def _per_image(
