@@ -187,7 +187,7 @@ def test_ctrl_c_is_exit_130_and_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     def interrupt(*_: object, **__: object) -> Detections:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inference, "predict_scene", interrupt)
+    monkeypatch.setattr(inference, "find_objects", interrupt)
     write_scene("a.tif", 1)
     assert predict("a.tif", "out=x", "quiet=true") == 130
     assert capsys.readouterr().err == "detector: stopped\n"
@@ -199,7 +199,7 @@ def test_an_error_of_the_program_is_exit_70_and_in_the_log(
     def fail(*_: object, **__: object) -> Detections:
         raise ZeroDivisionError("what we did not think of")
 
-    monkeypatch.setattr(inference, "predict_scene", fail)
+    monkeypatch.setattr(inference, "find_objects", fail)
     write_scene("a.tif", 1)
     assert predict("a.tif", "out=x", "quiet=true") == 70
     assert "ZeroDivisionError: what we did not think of" in capsys.readouterr().err
