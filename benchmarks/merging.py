@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.merging_cost import cost_table
+from benchmarks.merging_cost import SIZES, cost_table
 from benchmarks.merging_errors import cases_table, errors_tables, sweep_table
 from benchmarks.merging_pictures import draw_cases
 from benchmarks.merging_real import offsets_table
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of tables, or pictures")
     options = parser.parse_args()
     seeds = QUICK_SEEDS if options.quick else SEEDS
-    sizes = (2_000,) if options.quick else (2_000, 20_000, 100_000)
+    sizes = SIZES[:1] if options.quick else SIZES
     steps: dict[str, Callable[[], tuple[str, ...]]] = {
         "cases": lambda: (cases_table(),),
         "errors": lambda: errors_tables(seeds),

@@ -84,7 +84,7 @@ def offsets_table(quick: bool) -> str:
     side = detector.card.tile_px
     settings = PlanSettings(side, side / CELL_PX, None, None, LONGEST_PX, LONGEST_PX)
     scene = mosaic(SHARED / "data", QUICK_GRID if quick else GRID, seed=0)
-    untiled = _untiled(scene, detector)
+    alone = untiled(scene, detector)
     counts = {name: Counts() for name in COMPARED}
     rng = np.random.default_rng(0)
     for _ in range(QUICK_OFFSETS if quick else OFFSETS):
@@ -95,9 +95,9 @@ def offsets_table(quick: bool) -> str:
         plan = plan_tiles(int(wide), int(high), settings)
         seen = tile_boxes(pixels, plan, detector)
         for name, tally in counts.items():
-            _count(tally, PEERS[name](seen, plan), offset, untiled)
+            _count(tally, PEERS[name](seen, plan), offset, alone)
     rows = [_row(name, tally) for name, tally in counts.items()]
-    per_class = np.bincount(untiled.class_ids, minlength=2)
+    per_class = np.bincount(alone.class_ids, minlength=2)
     rows.append(["each image in one tile", *(str(n) for n in per_class), "", "", ""])
     head = ["merge", "ships, mean (least-most)", "stacks, mean (least-most)", "spread of ships"]
     return markdown([*head, "sure boxes once", "more than once"], rows)
@@ -126,7 +126,7 @@ def _row(name: str, tally: Counts) -> list[str]:
     ]
 
 
-def _untiled(scene: Mosaic, detector: Detector) -> Boxes:
+def untiled(scene: Mosaic, detector: Detector) -> Boxes:
     """What the network finds in every image alone, mosaic frame."""
     side = detector.card.tile_px
     parts = []
