@@ -35,7 +35,7 @@ COMPARED = (
 MOST_BOXES = {"supervision NMS, IOU 0.5 (default)": 10_000}
 """It fills a matrix of all pairs: 80 GB at 100,000 boxes."""
 
-LIMIT_S = 120.0
+LIMIT_S = 60.0
 
 
 def cost_table(sizes: tuple[int, ...] = SIZES) -> str:
