@@ -12,7 +12,8 @@ from scipy.stats import poisson
 LEVEL: Final = 0.90
 DRAWS: Final = 4000
 SEED: Final = 0
-FLAT: Final = 0.5  # Jeffreys' prior of the number of true objects, see `estimate_count`
+PRIOR_POWER: Final = 2.0  # of the prior of the number of objects, see `estimate_count`
+LEAST_RECALL: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,20 @@ def estimate_count(
 ) -> CountEstimate:
     """The true number of objects where `n` boxes were found.
 
-    Of the n boxes, R are real: R ~ Binomial(n, pi), and pi ~ Beta with the mean of the boxes'
-    probabilities and the concentration that was found between places. M objects were missed: with
-    the recall rho of the place, M ~ NegativeBinomial(R + 1/2, rho), which is what is known of
-    misses after R hits with Jeffreys' prior on the number (Raftery, Biometrika 1988, for the model;
-    the half is its prior's), and rho ~ Beta as found between places. The count is R + M. Both beta
-    distributions carry the place-to-place spread, so the interval is wider than Poisson's where
-    places differ and narrower where the detector is good. Computed by `DRAWS` draws with a fixed
-    seed.
+        Of the n boxes, R are real: R ~ Binomial(n, pi), and pi ~ Beta with the mean of the boxes'
+        probabilities and the concentration that was found between places. M objects were missed: with
+        the recall rho of the place, M given R is negative binomial, NB(R + 1, rho), under a flat prior
+        of the number of objects, and rho ~ Beta as found between places (the binomial-beta model of
+        Raftery, Biometrika 1988). The flat prior would give numbers without a mean where recall can be
+    near 0, so draws are weighted by ((1 + R) / (1 + R + M))^`PRIOR_POWER`: most views hold few
+        objects. The count is R + M. Both beta distributions carry the place-to-place spread, so the
+        interval is wider than Poisson's where places differ. Computed by `DRAWS` draws with a fixed
+        seed.
 
-    Args:
-        probability: `(n,)` of each box being real.
-        model: of the class.
-        level: of the interval.
+        Args:
+            probability: `(n,)` of each box being real.
+            model: of the class.
+            level: of the interval.
     """
     generator = np.random.default_rng(SEED)
     n = len(probability)
@@ -77,11 +79,16 @@ def estimate_count(
         mean = float(np.clip(np.mean(probability), 1e-3, 1 - 1e-3))
         weight = model.precision_concentration
         real = generator.binomial(n, generator.beta(mean * weight, (1 - mean) * weight, DRAWS))
-    recall = np.clip(generator.beta(model.recall_a, model.recall_b, DRAWS), 0.01, 1.0)
-    total = real + generator.negative_binomial(real + FLAT, recall)
+    recall = np.clip(generator.beta(model.recall_a, model.recall_b, DRAWS), LEAST_RECALL, 1.0)
+    total = real + generator.negative_binomial(real + 1, recall)
+    # relative to R, so that the prior decides on the missed and not on which boxes are real
+    weights = ((1.0 + real) / (1.0 + total)) ** PRIOR_POWER
+    order = np.argsort(total)
+    total, weights = total[order], weights[order]
+    reached = np.cumsum(weights) / weights.sum()
     tail = (1 - level) / 2
-    low, high = np.quantile(total, [tail, 1 - tail], method="inverted_cdf")
-    return CountEstimate(float(total.mean()), int(low), int(high))
+    low, high = (total[np.searchsorted(reached, share)] for share in (tail, 1 - tail))
+    return CountEstimate(float((total * weights).sum() / weights.sum()), int(low), int(high))
 
 
 def poisson_interval(

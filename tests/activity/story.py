@@ -1,0 +1,107 @@
+"""The demo's story as runs of a perfect detector: its truth boxes, written as `predict` writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from detector.counting.counts import count_scene
+from detector.counting.zones import Zones, read_zones, zones_in_pixels
+from detector.data.synthetic import RenderedScene, tell_chain
+from detector.data.synthetic.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
+from detector.detections import Detections
+from detector.export.records import ModelUse, scene_record
+from detector.export.run_files import RunResult, write_run_files
+from detector.export.vector import write_geoparquet
+from detector.geometry.boxes import as_corners
+from detector.geometry.geodesy import box_measures
+from detector.scenes.scene import Scene, open_scene
+
+COARSE = [
+    replace(DEMO_PORT, width=600, height=467, gsd_m=1.5),
+    replace(DEMO_RAILHEAD, width=467, height=333, gsd_m=1.5),
+]
+MODEL = ModelUse("truth", "ab" * 32, True, "0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of the story.
+
+    Attributes:
+        folder: of the scenes, `visits.csv` and `looks.csv`.
+        runs: folder of each site's run.
+        sites: `site.yaml` of each.
+    """
+
+    folder: Path
+    runs: dict[str, Path]
+    sites: dict[str, Path]
+
+    @property
+    def visits(self) -> pd.DataFrame:
+        """True visits."""
+        return pd.read_csv(self.folder / "visits.csv")
+
+    @property
+    def looks(self) -> pd.DataFrame:
+        """What a perfect counter counts on every date and zone."""
+        return pd.read_csv(self.folder / "looks.csv")
+
+
+def write_story(folder: Path, seed: int = 7) -> Written:
+    """Render the demo's story at 1.5 m and write a run for each site."""
+    story = tell_chain(COARSE, seed, DEMO_DAYS, DEMO_CLOUDS)
+    told: dict[str, list[tuple[RenderedScene, Path]]] = {}
+    story.write(folder, lambda site, scene, path: told.setdefault(site, []).append((scene, path)))
+    runs, sites = {}, {}
+    for name, scenes in told.items():
+        zones = read_zones(folder / f"{name}.geojson")
+        runs[name] = write_run(folder / "runs" / name, scenes, zones)
+        sites[name] = folder / f"{name}.yaml"
+        sites[name].write_text(
+            f"name: {name}\nzones: {name}.geojson\ntime_zone: Asia/Vladivostok\n", encoding="utf-8"
+        )
+    return Written(folder, runs, sites)
+
+
+def write_run(out: Path, scenes: list[tuple[RenderedScene, Path]], zones: Zones) -> Path:
+    """A run whose detections are the truth."""
+    records, counts = [], []
+    for rendered, path in scenes:
+        with open_scene(path) as scene:
+            found = truth_detections(rendered, scene)
+            table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), True)
+            records.append(scene_record(scene.info, found, areas, MODEL, tiles=1))
+            counts.append(table)
+        folder = out / records[-1].scene_id
+        folder.mkdir(parents=True)
+        write_geoparquet(folder / "detections.parquet", [found.to_geodataframe()], found.crs)
+    write_run_files(out, RunResult(records, counts, {}))
+    return out
+
+
+def truth_detections(rendered: RenderedScene, scene: Scene) -> Detections:
+    """Objects that a perfect detector finds: seen by half, deck cargo marked."""
+    truth = [item for item in rendered.truth if item.role == "object" and item.visible >= 0.5]
+    corners = as_corners([item.corners for item in truth])
+    map_corners = scene.to_map(corners)
+    length_m, width_m, axis_deg = box_measures(map_corners, rendered.crs)
+    n = len(truth)
+    return Detections(
+        scene_id=scene.info.scene_id,
+        acquired=scene.info.acquired,
+        crs=scene.info.crs,
+        class_ids=np.array([item.class_id for item in truth], np.int64),
+        scores=np.full(n, 0.99, np.float32),
+        corners=corners,
+        map_corners=map_corners,
+        length_m=length_m,
+        width_m=width_m,
+        axis_deg=axis_deg,
+        at_scene_edge=np.zeros(n, np.bool_),
+        on_ship=np.array([item.on_ship for item in truth], np.bool_),
+    )
