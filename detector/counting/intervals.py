@@ -12,7 +12,7 @@ from scipy.stats import poisson
 LEVEL: Final = 0.90
 DRAWS: Final = 4000
 SEED: Final = 0
-PRIOR_POWER: Final = 2.0  # of the prior of the number of objects, see `estimate_count`
+PRIOR_POWER: Final = 1.0  # of the prior of the number of objects, see `estimate_count`
 LEAST_RECALL: Final = 0.01
 
 
@@ -57,20 +57,20 @@ def estimate_count(
 ) -> CountEstimate:
     """The true number of objects where `n` boxes were found.
 
-        Of the n boxes, R are real: R ~ Binomial(n, pi), and pi ~ Beta with the mean of the boxes'
-        probabilities and the concentration that was found between places. M objects were missed: with
-        the recall rho of the place, M given R is negative binomial, NB(R + 1, rho), under a flat prior
-        of the number of objects, and rho ~ Beta as found between places (the binomial-beta model of
-        Raftery, Biometrika 1988). The flat prior would give numbers without a mean where recall can be
+    Of the n boxes, R are real: R ~ Binomial(n, pi), and pi ~ Beta with the mean of the boxes'
+    probabilities and the concentration that was found between places. M objects were missed: with
+    the recall rho of the place, M given R is negative binomial, NB(R + 1, rho), under a flat prior
+    of the number of objects, and rho ~ Beta as found between places (the binomial-beta model of
+    Raftery, Biometrika 1988). The flat prior would give numbers without a mean where recall can be
     near 0, so draws are weighted by ((1 + R) / (1 + R + M))^`PRIOR_POWER`: most views hold few
-        objects. The count is R + M. Both beta distributions carry the place-to-place spread, so the
-        interval is wider than Poisson's where places differ. Computed by `DRAWS` draws with a fixed
-        seed.
+    objects. The count is R + M. Both beta distributions carry the place-to-place spread, so the
+    interval is wider than Poisson's where places differ. Computed by `DRAWS` draws with a fixed
+    seed.
 
-        Args:
-            probability: `(n,)` of each box being real.
-            model: of the class.
-            level: of the interval.
+    Args:
+        probability: `(n,)` of each box being real.
+        model: of the class.
+        level: of the interval.
     """
     generator = np.random.default_rng(SEED)
     n = len(probability)
