@@ -1,0 +1,202 @@
+"""Statements on the demo's two sites over eight dates, against the generator's truth."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.activity.counting_visits import VisitSettings
+from detector.activity.errors import ActivityError
+from detector.activity.run import Activity, ActivitySettings, find_activity, read_activity
+from detector.activity.runs import Runs, read_runs
+from detector.activity.schema import TABLES, json_schema
+from detector.activity.sites import Site, read_site
+from detector.cli import main as cli
+from detector.data.synthetic.demo import DEMO_DAYS
+from tests.activity.story import Written, write_story
+
+LONG_M = 60.0
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return write_story(tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture(scope="module")
+def sites(story: Written) -> list[Site]:
+    return [read_site(path) for path in story.sites.values()]
+
+
+@pytest.fixture(scope="module")
+def runs(story: Written) -> Runs:
+    return read_runs(list(story.runs.values()))
+
+
+@pytest.fixture(scope="module")
+def activity(sites: list[Site], runs: Runs) -> Activity:
+    return find_activity(sites, runs, ActivitySettings(VisitSettings(min_length_m=LONG_M)))
+
+
+def test_counts_are_the_truth(story: Written, sites: list[Site], runs: Runs) -> None:
+    # unregistered, as the truth's own zones are: a shift moves centres over the border of a zone
+    series = find_activity(sites, runs, ActivitySettings(registered=False)).tables["series"]
+    series = series[series["length_class"] == "all"]
+    truth = story.looks.assign(day=lambda t: [date.fromisoformat(x[:10]) for x in t["acquired"]])
+    checked = 0
+    for row in truth.to_dict("records"):
+        here = series[
+            (series["site"] == row["site"])
+            & (series["zone"] == row["zone"])
+            & (series["day"] == row["day"])
+        ].set_index("class")
+        assert here["observed_fraction"].iloc[0] == pytest.approx(
+            row["observed_fraction"], abs=0.03
+        )
+        if row["observed_fraction"] > 0.99:
+            assert here.loc["ship", "count"] == row["ships"]
+            assert here.loc["container_stack", "count"] == row["stacks"]
+            checked += 1
+    assert checked > 30
+
+
+@pytest.mark.parametrize("zone", ["berth 1", "berth 2"])
+def test_visits_are_bounded_by_the_truth(story: Written, activity: Activity, zone: str) -> None:
+    true = story.visits
+    true = true[(true["zone"] == zone) & (true["length_m"] >= LONG_M)]
+    true = true[(true["last_day"] > DEMO_DAYS[0]) & (true["first_day"] <= DEMO_DAYS[-1])]
+    seen = [
+        any(row["first_day"] <= day < row["last_day"] for day in DEMO_DAYS)
+        for row in true.to_dict("records")
+    ]
+    period = activity.tables["periods"].set_index("zone").loc[zone]
+    assert 0.5 * sum(seen) <= period["visits_min"] <= len(true)
+    assert period["visits_seen_max"] >= period["visits_listed"]
+    listed = activity.tables["visits"]
+    for row in listed[listed["zone"] == zone].to_dict("records"):
+        lengths = true["length_m"].to_numpy()
+        assert np.abs(lengths - row["length_m"]).min() < 0.03 * row["length_m"]
+
+
+def test_the_sentence_says_numbers_gap_and_limits(activity: Activity) -> None:
+    period = activity.tables["periods"].set_index("zone").loc["berth 1"]
+    assert re.match(
+        rf"at least {period['visits_min']} ships ≥ 60 m called at berth 1 between 2 September and "
+        rf"3 October 2026 \({period['visits_seen_max']} if every doubtful match was a new ship\); "
+        r"6 of 8 days observed, 2 in part; a call shorter than 9 days can have been missed",
+        period["sentence"],
+    )
+    assert period["longest_gap_days"] == pytest.approx(9, abs=0.05)
+
+
+def test_scenes_are_laid_on_each_other(story: Written, activity: Activity) -> None:
+    table = activity.tables["registration"]
+    found = table[table["method"] == "phase correlation"]
+    assert len(found) >= 10
+    assert found["residual_m"].max() < 3
+    # a ship that stays lies where it lay, although every look is off by about 5 m
+    moves = activity.tables["moves"]
+    assert (moves["state"] == "stayed").sum() >= 3
+
+
+def test_the_consignment_is_consistent_and_no_more(activity: Activity) -> None:
+    links = activity.tables["links"]
+    assert len(links)
+    first = links.iloc[0]
+    assert (first["from_site"], first["to_site"]) == ("port", "railhead")
+    assert first["sentence"].startswith("consistent with")
+    assert "not proof" in first["sentence"]
+    assert date(2026, 9, 11) <= first["gone_by"] <= date(2026, 9, 15)
+    assert first["appeared_by"] == date(2026, 9, 20)
+
+
+def test_events_are_sorted_and_their_evidence_exists(activity: Activity, runs: Runs) -> None:
+    events = activity.tables["events"]
+    assert events["last_day"].is_monotonic_increasing
+    rows = {s.scene_id: set(s.objects.rows.tolist()) for s in runs.scenes}
+    for text in events["evidence"]:
+        for item in text.split("; "):
+            scene_id, _, row = item.rpartition("#")
+            assert int(row) in rows[scene_id]
+
+
+def test_files_follow_the_schema(activity: Activity, tmp_path: Path) -> None:
+    activity.write(tmp_path)
+    content = read_activity(tmp_path / "activity.json")
+    schema = json_schema()
+    assert sorted(content) == sorted(schema["required"])
+    for name, columns in TABLES.items():
+        table = pd.read_csv(tmp_path / f"{name}.csv")
+        assert list(table.columns) == list(columns)
+        assert len(table) == len(content[name])
+        for row in content[name]:
+            assert list(row) == list(columns)
+            for key, value in row.items():
+                rule = schema["properties"][name]["items"]["properties"][key]
+                _check(value, rule)
+
+
+def _check(value: object, rule: dict[str, object]) -> None:
+    if "enum" in rule:
+        assert value in rule["enum"]  # type: ignore[operator]
+        return
+    kinds = {"string": str, "integer": int, "number": (int, float), "null": type(None)}
+    names = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    assert any(isinstance(value, {**kinds, "array": list}[name]) for name in names), (value, rule)
+
+
+def test_command(story: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["activity", str(story.sites["port"]), f"runs=[{story.runs['port']}]"]
+    assert cli.main([*words, f"out={tmp_path}", "register=false", "draws=40", "quiet=true"]) == 0
+    assert "port: at least" in capsys.readouterr().out
+    assert json.loads((tmp_path / "activity.json").read_text())["format"] == 1
+    assert len(list((tmp_path / "plots").glob("*.png"))) >= 7
+
+
+def test_one_look_is_no_visit(sites: list[Site], runs: Runs) -> None:
+    settings = ActivitySettings(registered=False, last=date(2026, 9, 3))
+    one = find_activity(sites[:1], runs, settings)
+    assert one.tables["visits"].empty
+    assert all("one day shows no visits" in text for text in one.sentences)
+
+
+def test_a_site_that_no_scene_meets_is_refused(sites: list[Site], runs: Runs) -> None:
+    port = Runs(tuple(s for s in runs.scenes if s.scene_id.startswith("port")), ())
+    with pytest.raises(ActivityError, match="none of 8 scenes meets a zone of railhead"):
+        find_activity(sites[1:], port, ActivitySettings(registered=False))
+
+
+def test_scenes_that_are_gone_widen_the_tolerance(sites: list[Site], runs: Runs) -> None:
+    gone = Runs(tuple(replace(s, path="/nowhere.tif") for s in runs.scenes), ())
+    result = find_activity(sites[:1], gone, ActivitySettings(VisitSettings(draws=40)))
+    assert set(result.tables["registration"]["method"]) == {"none"}
+    assert result.tables["looks"]["residual_m"].min() == 8.0
+    assert any("not registered" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\n", "needs the key 'zones'"),
+        ("- a\n", "a site is a YAML mapping"),
+        ("name: x\nzones: port.geojson\ntime_zone: Mars/Olympus\n", "'Mars/Olympus' is not known"),
+        ("name: x\nzones: port.geojson\ncolour: red\n", "unknown key 'colour'"),
+    ],
+)
+def test_bad_site_files(story: Written, text: str, message: str) -> None:
+    path = story.folder / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ActivityError, match=re.escape(message)):
+        read_site(path)
+
+
+def test_runs_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ActivityError, match="not a finished run"):
+        read_runs([tmp_path])
