@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import matplotlib.dates as mdates
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from detector.activity.run import Activity
 from detector.activity.series import headline
@@ -18,6 +20,7 @@ from detector.export.atomic import atomic_path, prepare_folder
 BLUE, ORANGE, GREY = "#1f6fb2", "#c4591b", "#8a8a8a"  # told apart with red-green blindness
 SIZE_INCHES = (8.0, 3.2)
 DPI = 120
+WRAP_COLUMNS = 150
 MAX_BARS = 60  # visits in one picture
 UNFIT = re.compile(r"[^\w.-]+")
 
@@ -72,14 +75,13 @@ def plot_visits(activity: Activity, site: str, zone: str) -> Figure:
         axes.annotate(
             f"{row['length_m']:.0f} m", (last, place), (6, -3), textcoords="offset points", size=8
         )
-    axes.xaxis_date()
     axes.set_yticks([])
     axes.invert_yaxis()
     periods = activity.tables["periods"]
     sentence = periods[(periods["site"] == site) & (periods["zone"] == zone)]["sentence"]
+    said = "\n".join(textwrap.fill(text, WRAP_COLUMNS) for text in sentence)
     axes.set_title(f"{site}, {zone}: visits seen", loc="left", fontsize=10)
-    for text in sentence:
-        figure.text(0.02, 0.01, text, fontsize=7, wrap=True)
+    axes.set_xlabel(said, fontsize=7, loc="left")
     return figure
 
 
@@ -113,4 +115,8 @@ def _figure(height: float = SIZE_INCHES[1]) -> tuple[Figure, Axes]:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(labelsize=8)
+    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, axes
