@@ -20,7 +20,7 @@ from detector.export.atomic import atomic_path, prepare_folder
 BLUE, ORANGE, GREY = "#1f6fb2", "#c4591b", "#8a8a8a"  # told apart with red-green blindness
 SIZE_INCHES = (8.0, 3.2)
 DPI = 120
-WRAP_COLUMNS = 150
+WRAP_COLUMNS = 115
 MAX_BARS = 60  # visits in one picture
 UNFIT = re.compile(r"[^\w.-]+")
 

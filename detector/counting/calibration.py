@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
-from detector.counting.intervals import CountEstimate, CountModel, estimate_count
+from detector.counting.intervals import LEVEL, CountEstimate, CountModel, estimate_count
 from detector.errors import QuaywatchError
 
 MIN_PLACES: Final = 20  # with objects, to say how places differ
@@ -23,6 +23,7 @@ MIN_OBJECTS_LENGTH: Final = 30  # of a length class, to state its recall
 CONCENTRATION_LIMITS: Final = (0.5, 1000.0)  # of the beta distributions: from "anything" to "alike"
 KNOTS: Final = 41  # scores at which the curve is stored
 LEAST_PROBABILITY: Final = 0.01
+LARGE_COUNT: Final = 10  # coverage is measured apart below and from it on
 
 
 class CalibrationError(QuaywatchError):
@@ -113,7 +114,7 @@ class Calibration:
     Attributes:
         classes: by class name; a class that could not be calibrated is missing.
         fitted_on: the images, in words.
-        coverage: measured coverage of the intervals, plain values, see `coverage.rows`.
+        coverage: measured coverage of the intervals, plain values, see `coverage.held_out_rows`.
     """
 
     classes: Mapping[str, ClassCalibration] = field(default_factory=dict)
@@ -140,11 +141,26 @@ class Calibration:
         return known.recall_by_length.get(length_class, known.model.recall)
 
     def estimate(self, class_id: int, probability: NDArray[np.float64]) -> CountEstimate | None:
-        """The count with its 90 % interval; None where there were too few places to say."""
+        """The count with its 90 % interval.
+
+        None where there were too few places to say, and for counts from `LARGE_COUNT` on where the
+        intervals of such counts were measured and did not hold the truth as often as they should.
+        """
         known = self.classes.get(CLASS_NAMES[class_id])
         if known is None or not known.claims:
             return None
+        if len(probability) >= LARGE_COUNT and self._large_counts_fail(CLASS_NAMES[class_id]):
+            return None
         return estimate_count(probability, known.model)
+
+    def _large_counts_fail(self, class_name: str) -> bool:
+        """Whether even the upper end of the measured coverage of large counts is too low."""
+        return any(
+            row["coverage_interval"][1] < LEVEL
+            for row in self.coverage
+            if row["class"] == class_name and row["truth"].startswith(">") and row["held_out"]
+            if row["claim"]
+        )
 
     def to_card(self) -> dict[str, Any]:
         """As plain values for a model card."""

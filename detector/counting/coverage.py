@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from detector.classes import CLASS_NAMES
 from detector.counting.calibration import (
+    LARGE_COUNT,
     MIN_PLACES,
     CalibrationError,
     ClassCalibration,
@@ -30,7 +31,6 @@ from detector.evaluation.truth import Measure
 
 FOLDS: Final = 10
 SEED: Final = 0
-LARGE_TRUTH: Final = 10
 CONFIDENCE: Final = 0.95
 DIGITS: Final = 4
 SQUARE_M_A_KM2: Final = 1e6
@@ -98,7 +98,7 @@ def held_out_rows(sample: Sample, class_id: int, data: str) -> list[dict[str, An
         except CalibrationError:
             continue
         pairs += _judge(sample, fitted, places[folds == fold])
-    return _rows(pairs, sample.n_places, class_id, data)
+    return _rows(pairs, sample.n_places, class_id, data, held_out=True)
 
 
 def check_rows(
@@ -106,7 +106,8 @@ def check_rows(
 ) -> list[dict[str, Any]]:
     """Coverage on other data than the fit was made on, such as rendered sites."""
     places = np.unique(sample.place[sample.place >= 0])
-    return _rows(_judge(sample, fitted, places), sample.n_places, class_id, data)
+    judged = _judge(sample, fitted, places)
+    return _rows(judged, min(sample.n_places, fitted.n_places), class_id, data, held_out=False)
 
 
 def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -165,13 +166,15 @@ def _rows(
     object_places: int,
     class_id: int,
     data: str,
+    *,
+    held_out: bool,
 ) -> list[dict[str, Any]]:
     place = np.array([item.place for item in judged], int)
     true = np.array([item.true for item in judged], float)
     groups = (
         ("all", np.ones(len(true), bool)),
-        (f"< {LARGE_TRUTH}", true < LARGE_TRUTH),
-        (f">= {LARGE_TRUTH}", true >= LARGE_TRUTH),
+        (f"< {LARGE_COUNT}", true < LARGE_COUNT),
+        (f">= {LARGE_COUNT}", true >= LARGE_COUNT),
     )
     rows = []
     for name, mine in groups:
@@ -179,6 +182,7 @@ def _rows(
             "class": CLASS_NAMES[class_id],
             "data": data,
             "truth": name,
+            "held_out": held_out,
             "images": int(mine.sum()),
             "places": len(np.unique(place[mine])),
             "object_places": object_places,

@@ -68,8 +68,19 @@ def test_no_claim_with_few_places() -> None:
     assert "coverage" not in rows[0]
 
 
+def test_large_counts_get_no_interval_where_theirs_did_not_hold() -> None:
+    fitted = fit_class(made(60), ObjectClass.SHIP)
+    row = {"class": "ship", "truth": ">= 10", "held_out": True, "claim": True}
+    bad = Calibration({"ship": fitted}, "", ({**row, "coverage_interval": [0.14, 0.79]},))
+    good = Calibration({"ship": fitted}, "", ({**row, "coverage_interval": [0.7, 0.95]},))
+    many, few = np.full(12, 0.9), np.full(9, 0.9)
+    assert bad.estimate(ObjectClass.SHIP, many) is None
+    assert bad.estimate(ObjectClass.SHIP, few) is not None
+    assert good.estimate(ObjectClass.SHIP, many) is not None
+
+
 def test_card_round_trip() -> None:
-    calibration = Calibration({"ship": fit_class(made(60), ObjectClass.SHIP)}, "made up", ({},))
+    calibration = Calibration({"ship": fit_class(made(60), ObjectClass.SHIP)}, "made up")
     again = Calibration.from_card(calibration.to_card())
     assert again.to_card() == calibration.to_card()
     p = again.probability(np.array([0, 1]), np.array([0.5, 0.5]))
