@@ -7,16 +7,7 @@ from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.options import option
-from detector.training.schema import (
-    AugmentConfig,
-    ChipsConfig,
-    DataConfig,
-    MixConfig,
-    NetworkConfig,
-    StepsConfig,
-    TrainConfig,
-    ViewsConfig,
-)
+from detector.training.schema import TrainConfig
 
 DESCRIPTION = """
 Draws the tiles that training would show, after all augmentation, with their boxes: ships green,
@@ -26,36 +17,14 @@ picture shows imagery: mind its licence.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewConfig:
+class PreviewConfig(TrainConfig):
     """Everything `detector data preview` can be told, with all options of `detector train`."""
 
     sheet: str = option("picture to write", path=True)
     count: int = option("tiles in it", low=1, high=1000)
     columns: int = option("tiles in a row", low=1, high=50)
     cell_px: int = option("side of a tile in the picture", low=32, high=1024)
-    experiment: str = option("a recipe of conf/experiment")
     out: str = option("unused here: folder of the run", path=True)
-    data: DataConfig
-    network: NetworkConfig
-    chips: ChipsConfig
-    views: ViewsConfig
-    augment: AugmentConfig
-    mix: MixConfig
-    trainer: StepsConfig
-
-    def training(self) -> TrainConfig:
-        """The options of the run that is previewed."""
-        return TrainConfig(
-            experiment=self.experiment,
-            out=self.out,
-            data=self.data,
-            network=self.network,
-            chips=self.chips,
-            views=self.views,
-            augment=self.augment,
-            mix=self.mix,
-            trainer=self.trainer,
-        )
 
 
 def run(config: PreviewConfig) -> int:
@@ -64,10 +33,9 @@ def run(config: PreviewConfig) -> int:
     from detector.training.preview import contact_sheet, write_sheet
     from detector.training.run import images_of, settings_from
 
-    training = config.training()
-    settings = settings_from(training)
-    cache = Path(training.data.cache) / "chips"
-    chips, problems = cut_chips(images_of(training), settings.chips, cache)
+    settings = settings_from(config)
+    cache = Path(config.data.cache) / "chips"
+    chips, problems = cut_chips(images_of(config), settings.chips, cache)
     for problem in problems:
         print(f"left out: {problem}")
     sheet = contact_sheet(chips, settings, config.count, config.columns, config.cell_px)

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, SOURCES, ObjectClass
+from detector.classes import CLASS_NAMES, PARTLY_BOXED_SHIPS, SOURCES, ObjectClass
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.synthetic.scene import RenderedScene, render
 from detector.data.synthetic.validation import validation_specs
@@ -27,9 +27,6 @@ MEASURE_OF: Final = {
     Labelling.ENVELOPE: Measure.ENVELOPE,
     Labelling.UNLABELLED: Measure.NONE,
 }
-# Sources whose axis-aligned ship boxes leave most ships out: marinas with hundreds of boats have
-# ten boxes (all three such images of the dev split, by eye), so the class isn't scored there.
-PARTLY_BOXED_SHIPS: Final = frozenset({"SIMD"})
 OUTSIDE_TOLERANCE: Final = 1e-6  # of a box's area beyond the image, by rounding
 
 

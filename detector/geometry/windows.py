@@ -45,6 +45,16 @@ class PixelWindow:
         """`(x_min, y_min, x_max, y_max)`, as shapely orders them."""
         return self.col, self.row, self.col_end, self.row_end
 
+    def size_within(self, side: int) -> tuple[int, int]:
+        """`(width, height)` reduced in proportion so that neither is above `side`, each at least 1.
+
+        Examples:
+            >>> PixelWindow(0, 0, 4000, 1000).size_within(1024)
+            (1024, 256)
+        """
+        shrink = max(1.0, max(self.width, self.height) / side)
+        return max(1, round(self.width / shrink)), max(1, round(self.height / shrink))
+
     def intersection(self, other: PixelWindow) -> PixelWindow | None:
         """The shared pixels, or None.
 

@@ -40,10 +40,9 @@ class Coverage:
             SceneError: the scene is damaged.
         """
         info = scene.info
-        shrink = max(1.0, max(info.width, info.height) / MAX_SIDE_PX)
-        size = (max(1, round(info.width / shrink)), max(1, round(info.height / shrink)))
         window = PixelWindow(0, 0, info.width, info.height)
-        return cls(info.width, info.height, scene.valid_mask(window, size))
+        mask = scene.valid_mask(window, window.size_within(MAX_SIDE_PX))
+        return cls(info.width, info.height, mask)
 
     @cached_property
     def _sums(self) -> NDArray[np.int64]:

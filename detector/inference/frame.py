@@ -60,7 +60,3 @@ class PlanFrame:
     def to_file(self, corners: Corners) -> Corners:
         """Corners `(N, 4, 2)` of the plan frame in the file's pixels."""
         return np.asarray(corners / np.array([self.x_scale, self.y_scale]))
-
-    def from_file(self, points: Corners) -> Corners:
-        """Points `(..., 2)` of the file's pixels in the plan frame."""
-        return np.asarray(points * np.array([self.x_scale, self.y_scale]))

@@ -293,8 +293,7 @@ class _PixelRules:
 
     def fit_stretch(self, dataset: rasterio.DatasetReader, path: str) -> Stretch:
         """The stretch from an overview of the whole scene."""
-        shrink = max(1.0, max(dataset.width, dataset.height) / SAMPLE_SIDE_PX)
-        size = (max(1, round(dataset.width / shrink)), max(1, round(dataset.height / shrink)))
+        size = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SAMPLE_SIDE_PX)
         window = Window(0, 0, dataset.width, dataset.height)
         values, valid = self.read(dataset, window, size)
         if not valid.any():

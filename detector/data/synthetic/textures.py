@@ -18,7 +18,6 @@ from detector.geometry.windows import PixelWindow
 Field = NDArray[np.float32]
 
 TEXTURE_PX = 1024
-GRAVITY_MS2 = 9.81
 # Fetch-limited harbours: the peak of the spectrum is shorter than that of the open sea.
 PEAK_WAVE_M_PER_MS = 2.2
 SHORTEST_WAVE_PX = 2.0
