@@ -8,11 +8,28 @@ from pathlib import Path
 import numpy as np
 
 from detector.data.labelled import LabelledImage
-from detector.data.synthetic import PortSpec, SensorSpec, SkySpec, TruthObject, render, write_scene
+from detector.data.synthetic import (
+    LayoutSpec,
+    PortSpec,
+    SensorSpec,
+    SkySpec,
+    TrafficSpec,
+    TruthObject,
+    render,
+    write_scene,
+)
 from detector.data.synthetic.truth import truth_classes, truth_corners
 
 SOURCE = "rendered"
 GSD_M = (0.3, 1.0)  # the range in which both classes are labelled in the pool
+# What is built along the coast, and how often. Yards are what the pool has too few of.
+LAYOUTS: tuple[tuple[tuple[str, ...], float], ...] = (
+    ((), 0.4),  # drawn
+    (("container",), 0.3),
+    (("railhead",), 0.1),
+    (("general", "container"), 0.1),
+    (("piers", "marina"), 0.1),
+)
 
 
 def rendered_ports(folder: Path, count: int, side_px: int, seed: int) -> Iterator[LabelledImage]:
@@ -36,13 +53,25 @@ def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
         width=side_px,
         height=side_px,
         gsd_m=gsd_m,
+        layout=_layout(rng),
+        traffic=TrafficSpec(
+            berth_occupancy=float(rng.uniform(0.4, 1.0)),
+            rafted=float(rng.uniform(0.0, 0.4)),
+            yard_fill=float(rng.uniform(0.25, 0.95)),
+            tiers_max=int(rng.integers(1, 7)),
+        ),
         sky=SkySpec(
             sun_elevation_deg=float(rng.uniform(25, 70)),
             sun_azimuth_deg=float(rng.uniform(0, 360)),
             haze=float(rng.uniform(0, 0.15)),
             wind_ms=float(rng.uniform(1, 9)),
         ),
-        sensor=SensorSpec(blur_px=float(rng.uniform(0.4, 0.9)), noise=float(rng.uniform(1, 4))),
+        sensor=SensorSpec(
+            off_nadir_deg=float(rng.uniform(0, 25)),
+            view_azimuth_deg=float(rng.uniform(0, 360)),
+            blur_px=float(rng.uniform(0.4, 0.9)),
+            noise=float(rng.uniform(1, 4)),
+        ),
     )
     scene = render(spec, seed)
     path = folder / f"port-{side_px}-{seed}.tif"
@@ -61,6 +90,14 @@ def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
         corners=truth_corners(objects),
         class_ids=truth_classes(objects),
         ignored=truth_corners(unsure),
+    )
+
+
+def _layout(rng: np.random.Generator) -> LayoutSpec:
+    kinds, shares = zip(*LAYOUTS, strict=True)
+    return LayoutSpec(
+        sectors=list(kinds[rng.choice(len(kinds), p=shares)]),
+        land_fraction=float(rng.uniform(0.4, 0.75)),
     )
 
 
