@@ -108,6 +108,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         )
 
     def _build_train_pipeline(self) -> None:
+        if getattr(self, "_oom_retries", 0):  # Ultralytics has halved the batch, and is silenced
+            LOG.warning("memory ran out; the batch is halved to %d and goes on", self.batch_size)
         # Past DetectionTrainer's, which looks into the labels of a YOLO dataset.
         BaseTrainer._build_train_pipeline(self)
 

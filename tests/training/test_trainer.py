@@ -158,6 +158,28 @@ def test_checkpoints_are_never_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_memory_that_runs_out_halves_the_batch_and_says_so(
+    settings: RunSettings, chips: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = PortTrainer(settings, chips)
+    sizes: list[int] = []
+    whole = run.preprocess_batch
+
+    def scarce(batch: dict[str, Any]) -> dict[str, Any]:
+        sizes.append(len(batch["img"]))
+        if sizes[-1] > 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return whole(batch)
+
+    run.preprocess_batch = scarce
+    with caplog.at_level("WARNING"):
+        run.train()
+    assert sizes == [2, 1, 1, 1, 1]  # the epoch starts anew, all four views of it
+    assert run.accumulate == 2  # a step still sees two views
+    assert caplog.messages == ["memory ran out; the batch is halved to 1 and goes on"]
+    assert [line["epoch"] for line in lines(settings)] == [1]
+
+
 def test_a_full_disk_leaves_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
