@@ -154,6 +154,7 @@ def completed(counted: Boxes, low: Boxes, conf: NDArray[np.float32]) -> Boxes:
 def _detector(job: _Job, backend: Backend, conf: NDArray[np.float32]) -> Detector:
     detector = copy.copy(job.detector)
     detector.backend, detector.conf = backend, conf
+    detector.tile_conf = np.minimum(job.detector.tile_conf, conf)
     return detector
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -42,7 +42,8 @@ class PipelineSettings:
     Attributes:
         readers: threads that read tiles.
         queue: batches read ahead of the network; with the tile size it bounds the memory.
-        merge: thresholds of the merge; the tiles overlap by what its longest ship needs.
+        merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
+            a duplicate inside a tile is the detector's to say.
     """
 
     readers: int = 2
@@ -158,7 +159,8 @@ def find_objects(
     settings = settings or PipelineSettings()
     prepared = prepared or prepare_scene(scene, detector, settings)
     frame, plan = prepared.frame, prepared.plan
-    merger = Merger(plan, settings.merge)
+    merging_settings = replace(settings.merge, duplicate_iou=detector.iou)
+    merger = Merger(plan, merging_settings, detector.conf)
     tell = on_advance or (lambda advance: None)
     with ExitStack() as stack:
         readers = stack.enter_context(_Readers(scene, frame, settings.readers))

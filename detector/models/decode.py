@@ -7,19 +7,17 @@ from numpy.typing import NDArray
 
 from detector.boxes import Boxes
 from detector.geometry.boxes import corners_from_xywhr
-from detector.tiling.duplicates import suppress_duplicates
 
 
-def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32], iou: float) -> Boxes:
-    """All boxes above their class's threshold, true duplicates removed.
+def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32]) -> Boxes:
+    """All boxes from their class's threshold on, duplicates too: the merge removes those.
 
     Args:
         raw: `(4 + classes + 1, anchors)`, as `Network.forward` gives it for one tile.
         conf: `(classes,)` score thresholds.
-        iou: exact polygon IoU over which the lower of two boxes of one class goes.
 
     Returns:
-        Boxes in tile pixels, highest score first; no cap on their number.
+        Boxes in tile pixels, highest score first; at most one an anchor, no other cap.
     """
     scores = raw[4:-1]
     class_ids = scores.argmax(axis=0)
@@ -29,9 +27,8 @@ def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32], iou: float)
     index = np.flatnonzero(keep)
     index = index[np.argsort(-best[index], kind="stable")]
     xywhr = np.concatenate([raw[:4, index], raw[-1:, index]]).T
-    boxes = Boxes(
+    return Boxes(
         corners_from_xywhr(xywhr),
         best[index].astype(np.float32),
         class_ids[index].astype(np.int64),
     )
-    return boxes.select(suppress_duplicates(boxes, iou))

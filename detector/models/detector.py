@@ -23,6 +23,8 @@ from detector.models.backends import (
 from detector.models.card import ModelCard
 from detector.models.decode import decode_tile
 from detector.models.network import load_network
+from detector.tiling.duplicates import suppress_duplicates
+from detector.tiling.scores import TILE_SHARE
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32
@@ -59,7 +61,8 @@ class Detector:
         card: of the weights.
         batch: tiles a batch; shorter batches are padded, so that equal tiles give equal boxes.
         backend: `name` and `device` tell where it runs.
-        conf: `(classes,)` score thresholds in use.
+        conf: `(classes,)` scores from which objects count.
+        tile_conf: `(classes,)` scores from which boxes of a tile go into the merge.
         iou: exact polygon IoU over which two boxes of one tile are duplicates.
         threads: CPU threads that the backend may use.
     """
@@ -77,6 +80,7 @@ class Detector:
         self.batch = batch
         self.backend = backend
         self.conf = conf
+        self.tile_conf = np.asarray(TILE_SHARE * conf, np.float32)
         self.iou = iou
         self.threads = threads
 
@@ -87,12 +91,14 @@ class Detector:
             tiles: `(B, tile_px, tile_px, 3)` RGB, any B.
 
         Returns:
-            `B` times boxes in tile pixels, highest score first, true duplicates removed.
+            `B` times boxes in tile pixels from `conf` on, highest score first, true duplicates
+            removed.
 
         Raises:
             ValueError: the tiles have another shape or type.
         """
-        return self.decode(self.forward(tiles))
+        found = [decode_tile(tile, self.conf) for tile in self.forward(tiles)]
+        return [boxes.select(suppress_duplicates(boxes, self.iou)) for boxes in found]
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw predictions `(B, 4 + classes + 1, anchors)`; the heavy half of `detect`."""
@@ -109,8 +115,8 @@ class Detector:
         return np.concatenate(outputs)[: len(tiles)] if outputs else np.zeros((0, anchors, 0), "f4")
 
     def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
-        """Boxes of every tile from raw predictions; the light half of `detect`."""
-        return [decode_tile(tile, self.conf, self.iou) for tile in raw]
+        """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
+        return [decode_tile(tile, self.tile_conf) for tile in raw]
 
 
 def load_detector(settings: DetectorSettings) -> Detector:

@@ -13,6 +13,7 @@ from detector.geometry.boxes import Corners, envelopes
 from detector.tiling.areas import shared_areas
 
 DUPLICATE_IOU = 0.5
+"""Where a card says nothing else. Neighbours in a tight row share 0.2, with errors up to 0.5."""
 
 MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a

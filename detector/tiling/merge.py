@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes, TileBoxes
-from detector.classes import ObjectClass
+from detector.classes import CLASS_NAMES, ObjectClass
 from detector.errors import ConfigError
 from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
 from detector.tiling.clusters import cluster, components
@@ -28,6 +28,7 @@ from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import Objects, represent, without_leftovers
 from detector.tiling.plan import BAND_LOW, TilePlan
 from detector.tiling.scales import match_scales
+from detector.tiling.scores import missed_scores
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
 
 LONGEST_STACK_M = 1000.0
@@ -79,8 +80,9 @@ class MergeStats:
     Attributes:
         boxes: that were added.
         unusable: left out: a corner that is not finite, no area, or sides that cross.
-        duplicates: of another box of their tile.
+        duplicates: of another box of their tile; this is the only place that removes them.
         out_of_band: coarse boxes of stacks, or of ships that the fine scale answers for alone.
+        doubtful: objects below their threshold, by all tiles that see them.
         objects: that came out.
         joined: of them made from fragments.
         crowded: tiles with more boxes than a tile can hold; only the best of them were used.
@@ -92,6 +94,7 @@ class MergeStats:
     unusable: int = 0
     duplicates: int = 0
     out_of_band: int = 0
+    doubtful: int = 0
     objects: int = 0
     joined: int = 0
     crowded: list[int] = field(default_factory=list)
@@ -99,13 +102,19 @@ class MergeStats:
     pairs: PairCounts = field(default_factory=PairCounts)
 
 
-def merge(tile_boxes: TileBoxes, plan: TilePlan, settings: MergeSettings | None = None) -> Boxes:
+def merge(
+    tile_boxes: TileBoxes,
+    plan: TilePlan,
+    settings: MergeSettings | None = None,
+    conf: NDArray[np.float32] | None = None,
+) -> Boxes:
     """The objects that the boxes of all tiles show, each once.
 
     Args:
         tile_boxes: boxes of any tiles of `plan`, in any order, scene frame.
         plan: of the scene.
         settings: thresholds.
+        conf: `(classes,)` score from which an object counts; see `Merger`.
 
     Returns:
         One box an object, scene frame, ordered by top, then left; it does not depend on the order
@@ -117,8 +126,8 @@ def merge(tile_boxes: TileBoxes, plan: TilePlan, settings: MergeSettings | None 
     count = len(plan.tiles)
     if len(tile_boxes) and not 0 <= tile_boxes.tiles.min() <= tile_boxes.tiles.max() < count:
         raise IndexError(f"a box is of a tile that is not in a plan of {count} tiles")
-    merger = Merger(plan, settings)
-    merger.pending.append(tile_boxes)
+    merger = Merger(plan, settings, conf)
+    merger.take(tile_boxes)
     return merger.finish()
 
 
@@ -130,19 +139,33 @@ class Merger:
 
     Attributes:
         stats: what became of the boxes so far.
-        pending: boxes that were added since the last time that objects were finished.
     """
 
-    def __init__(self, plan: TilePlan, settings: MergeSettings | None = None) -> None:
+    def __init__(
+        self,
+        plan: TilePlan,
+        settings: MergeSettings | None = None,
+        conf: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Start without boxes.
+
+        Args:
+            plan: of the scene.
+            settings: thresholds of the geometry.
+            conf: `(classes,)` score from which an object counts. The tiles shall give boxes from
+                `scores.TILE_SHARE` of it on, since an object's score is a mean. None keeps all.
+        """
         self.stats = MergeStats()
         self._plan = plan
         self._settings = settings or MergeSettings()
+        self._conf = np.zeros(len(CLASS_NAMES), np.float32) if conf is None else conf
+        self._missed = missed_scores(self._conf)
         self._match = _match_settings(self._settings, plan)
         self._table = TileTable.of(plan)
         self._done = np.zeros(len(plan.tiles), bool)
         self._next = 0
-        self.pending: list[TileBoxes] = []
         self._held = sightings(Boxes.empty(), np.zeros(0, np.int64), self._table)
+        self._fresh: list[Sightings] = []
         self._edges = _no_edges()
         self._objects: list[Boxes] = []
 
@@ -162,12 +185,39 @@ class Merger:
         if self._done[tile_index]:
             raise ValueError(f"tile {tile_index} was added twice")
         self._done[tile_index] = True
-        self.pending.append(TileBoxes(boxes, np.full(len(boxes), tile_index, np.int64)))
+        self.take(TileBoxes(boxes, np.full(len(boxes), tile_index, np.int64)))
         before = self._horizon()
         while self._next < len(self._done) and self._done[self._next]:
             self._next += 1
         if self._horizon() > before:
             self._settle(self._horizon())
+
+    def take(self, added: TileBoxes) -> None:
+        """Keep what can be used of boxes: sound, no duplicates, in the band of their scale.
+
+        Args:
+            added: all boxes of one or more tiles.
+        """
+        usable = _usable(added.boxes)
+        good, tiles = added.boxes.select(usable), added.tiles[usable]
+        good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
+        band = self._in_band(good, tiles)
+        boxes, tiles = good.select(band), tiles[band]
+        self.stats.crowded += crowded_tiles(tiles)
+        kept = suppress_tile_duplicates(boxes, tiles, self._settings.duplicate_iou)
+        self.stats.boxes += len(added)
+        self.stats.unusable += len(added) - len(good)
+        self.stats.out_of_band += len(good) - len(boxes)
+        self.stats.duplicates += len(boxes) - len(kept)
+        if not usable.all():
+            _log.warning(
+                "%d of %d boxes left out: not finite, without area or twisted (tile %d first)",
+                int((~usable).sum()),
+                len(added),
+                int(added.tiles[~usable].min()),
+            )
+        if len(kept):
+            self._fresh.append(sightings(boxes.select(kept), tiles[kept], self._table))
 
     def finish(self) -> Boxes:
         """All objects, scene frame, ordered by top, then left."""
@@ -195,6 +245,9 @@ class Merger:
         final = reach[groups] <= horizon
         if final.any():
             found = self._resolve(seen.select(final), _within(edges, final), groups[final])
+            counts = found.boxes.scores >= self._conf[found.boxes.class_ids]
+            self.stats.doubtful += int((~counts).sum())
+            found = found.select(counts)
             self._objects.append(found.boxes)
             self.stats.objects += len(found)
             self.stats.joined += int(found.joined.sum())
@@ -203,9 +256,10 @@ class Merger:
 
     def _all_sightings(self) -> tuple[Sightings, NDArray[np.bool_]]:
         """Held and fresh sightings in canonical order; the held edges follow."""
-        seen = Sightings.concatenate([self._held, self._sift()])
+        seen = Sightings.concatenate([self._held, *self._fresh])
+        self._fresh = []
         fresh = np.arange(len(seen)) >= len(self._held)
-        # Within a tile the order is that of the ranks: by score, then geometry.
+        # Within a tile the order is that of its duplicates' ranks: by score, then geometry.
         order = np.argsort(seen.tiles, kind="stable")
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
@@ -214,30 +268,6 @@ class Merger:
             np.minimum(first, second), np.maximum(first, second), self._edges.quality
         )
         return seen.select(order), fresh[order]
-
-    def _sift(self) -> Sightings:
-        """The usable pending boxes, without duplicates, in the bands of their scales."""
-        added = TileBoxes.concatenate(self.pending)
-        self.pending = []
-        usable = _usable(added.boxes)
-        good, tiles = added.boxes.select(usable), added.tiles[usable]
-        good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
-        band = self._in_band(good, tiles)
-        boxes, tiles = good.select(band), tiles[band]
-        self.stats.crowded += crowded_tiles(tiles)
-        kept = suppress_tile_duplicates(boxes, tiles, self._settings.duplicate_iou)
-        self.stats.boxes += len(added)
-        self.stats.unusable += len(added) - len(good)
-        self.stats.out_of_band += len(good) - len(boxes)
-        self.stats.duplicates += len(boxes) - len(kept)
-        if not usable.all():
-            _log.warning(
-                "%d of %d boxes left out: not finite, without area or twisted (tile %d first)",
-                int((~usable).sum()),
-                len(added),
-                int(added.tiles[~usable].min()),
-            )
-        return sightings(boxes.select(kept), tiles[kept], self._table)
 
     def _in_band(self, boxes: Boxes, tiles: NDArray[np.int64]) -> NDArray[np.bool_]:
         """What the scale answers for: the coarse one for ships from 0.7 of the limit on."""
@@ -250,7 +280,7 @@ class Merger:
         level = seen.levels[edges.first] == seen.levels[edges.second]
         same = Edges(edges.first[level], edges.second[level], edges.quality[level])
         labels = cluster(seen.tiles, same)
-        found = represent(seen, labels, groups, self._match.longest_px)
+        found = represent(seen, labels, groups, self._match.longest_px, self._table, self._missed)
         found = found.select(without_leftovers(found, self._settings.duplicate_iou))
         if self._plan.levels == 1:
             return found

@@ -13,7 +13,8 @@ from detector.geometry.boxes import edge_lengths, envelopes
 from detector.tiling.areas import shared_areas
 from detector.tiling.duplicates import greedy_keep
 from detector.tiling.joining import join
-from detector.tiling.sightings import Sightings
+from detector.tiling.scores import fused_scores
+from detector.tiling.sightings import Sightings, TileTable
 
 LEAST_SAY = 0.25
 """A sighting below this share of the best score of its cluster has no say: at a low threshold a
@@ -63,18 +64,22 @@ def represent(
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
     longest_px: tuple[float, ...],
+    table: TileTable,
+    missed: NDArray[np.float32],
 ) -> Objects:
     """Whole before fragment, then the highest score; ties by core, then by geometry.
 
     Sightings with a score far below the best of their cluster have no say in this. Fragments
     without a whole box among them are joined, unless the joined box is longer than the longest of
-    its class: then each of them stays. The score is the highest of the cluster.
+    its class: then each of them stays. The score is that of `fused_scores`.
 
     Args:
         seen: `N` sightings in canonical order.
         labels: `(N,)` clusters, from 0.
         groups: `(N,)` component of each sighting.
         longest_px: longest object by class, scene pixels.
+        table: of the plan.
+        missed: `(classes,)` score of a tile that gave no box.
     """
     scores = seen.boxes.scores
     top = np.zeros(int(labels.max(initial=-1)) + 1, np.float32)
@@ -95,9 +100,11 @@ def represent(
             loose.append(members[1:])
             continue
         corners[k], whole[k], joined[k] = result.corners, result.whole, True
+    class_ids, levels = seen.boxes.class_ids[best], seen.levels[best]
+    fused = fused_scores(corners, top, levels, seen, labels, table, missed[class_ids])
     found = Objects(
-        Boxes(corners, top, seen.boxes.class_ids[best]),
-        seen.levels[best],
+        Boxes(corners, fused, class_ids),
+        levels,
         whole,
         joined,
         groups[best],

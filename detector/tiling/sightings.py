@@ -112,7 +112,7 @@ def sightings(boxes: Boxes, tiles: NDArray[np.int64], table: TileTable) -> Sight
     """
     windows, cores, scales = table.windows[tiles], table.cores[tiles], table.scales[tiles]
     length, _ = edge_lengths(boxes.corners)
-    touch = TOUCH_READ_PX / scales + TOUCH_LENGTH_SHARE * length
+    touch = touch_px(length, scales)
     middles = (boxes.corners + np.roll(boxes.corners, -1, axis=1)) / 2.0
     centre = centres(boxes.corners)
     shapes = padded(boxes.corners, LEAST_SIDE_READ_PX / scales)
@@ -124,11 +124,31 @@ def sightings(boxes: Boxes, tiles: NDArray[np.int64], table: TileTable) -> Sight
         scales=scales,
         windows=windows,
         in_core=np.asarray(in_core.all(axis=1)),
-        fragment=np.asarray(_touches(boxes.corners, windows, touch, table.size).any(axis=1)),
-        cut=_touches(middles, windows, touch, table.size),
+        fragment=np.asarray(touches(boxes.corners, windows, touch, table.size).any(axis=1)),
+        cut=touches(middles, windows, touch, table.size),
         shapes=shapes,
         bottoms=np.minimum(shapes[..., 1].max(axis=1), windows[:, 3]),
     )
+
+
+def touch_px(length: NDArray[np.float64], scales: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How near to a border `(N,)` a box may be cut by it, scene pixels."""
+    return TOUCH_READ_PX / scales + TOUCH_LENGTH_SHARE * length
+
+
+def touches(
+    points: NDArray[np.float64],
+    windows: NDArray[np.float64],
+    touch: NDArray[np.float64],
+    size: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Mask `(N, K)` of the points `(N, K, 2)` at a border of their window inside the scene."""
+    low = windows[:, None, :2] + touch[:, None, None]
+    high = windows[:, None, 2:] - touch[:, None, None]
+    inside_low = (windows[:, :2] > 0)[:, None, :]
+    inside_high = (windows[:, 2:] < size)[:, None, :]
+    hit = ((points < low) & inside_low) | ((points > high) & inside_high)
+    return np.asarray(hit.any(axis=2))
 
 
 def padded(corners: Corners, least_side: NDArray[np.float64]) -> Corners:
@@ -158,21 +178,6 @@ def _resized(corners: Corners, size: NDArray[np.float64]) -> Corners:
     offsets = [-half_length - half_width, half_length - half_width]
     offsets += [half_length + half_width, half_width - half_length]
     return np.asarray(centres(corners)[:, None, :] + np.stack(offsets, axis=1))
-
-
-def _touches(
-    points: NDArray[np.float64],
-    windows: NDArray[np.float64],
-    touch: NDArray[np.float64],
-    size: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Mask `(N, K)` of the points `(N, K, 2)` at a border of their window inside the scene."""
-    low = windows[:, None, :2] + touch[:, None, None]
-    high = windows[:, None, 2:] - touch[:, None, None]
-    inside_low = (windows[:, :2] > 0)[:, None, :]
-    inside_high = (windows[:, 2:] < size)[:, None, :]
-    hit = ((points < low) & inside_low) | ((points > high) & inside_high)
-    return np.asarray(hit.any(axis=2))
 
 
 def _array_names() -> list[str]:

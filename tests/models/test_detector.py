@@ -21,6 +21,7 @@ from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
 from detector.models.card import ModelCard, sha256_of
 from detector.models.decode import decode_tile
 from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
+from detector.tiling.duplicates import suppress_duplicates
 from tests.models.conftest import Files
 
 
@@ -136,22 +137,23 @@ def test_each_class_has_its_threshold() -> None:
             (90, 90, 20, 10, 0, 0.24, 0),
         ]
     )
-    boxes = decode_tile(raw, CONF, 0.5)
+    boxes = decode_tile(raw, CONF)
     assert boxes.class_ids.tolist() == [0, 1]
     assert centres(boxes.corners) == pytest.approx(np.array([[50, 50], [50, 90]]))
 
 
-def test_duplicates_go_and_neighbours_stay() -> None:
+def test_duplicates_are_left_to_the_merge() -> None:
     ten_parallel = [(300.0, 100.0 + 34 * i, 180, 28, 0.9 - i / 100, 0, 0.0) for i in range(10)]
     shifted = [(302.0, 101.0 + 34 * i, 178, 28, 0.7, 0, 0.01) for i in range(10)]
-    boxes = decode_tile(_raw(ten_parallel + shifted), CONF, 0.5)
-    assert len(boxes) == 10
-    assert boxes.scores.tolist() == pytest.approx([0.9 - i / 100 for i in range(10)])
+    boxes = decode_tile(_raw(ten_parallel + shifted), CONF)
+    assert len(boxes) == 20
+    kept = boxes.select(suppress_duplicates(boxes, 0.5))
+    assert kept.scores.tolist() == pytest.approx([0.9 - i / 100 for i in range(10)])
 
 
 def test_there_is_no_cap_on_boxes() -> None:
     raw = _raw([(20.0 * (i % 50), 20.0 * (i // 50), 15, 8, 0.9, 0, 0.3) for i in range(2500)])
-    assert len(decode_tile(raw, CONF, 0.5)) == 2500
+    assert len(decode_tile(raw, CONF)) == 2500
 
 
 def test_boxes_without_size_or_number_go() -> None:
@@ -162,7 +164,7 @@ def test_boxes_without_size_or_number_go() -> None:
             (50, 50, 20, -1, 0.9, 0, 0),
         ]
     )
-    assert len(decode_tile(raw, CONF, 0.5)) == 0
+    assert len(decode_tile(raw, CONF)) == 0
 
 
 @given(
@@ -175,7 +177,7 @@ def test_boxes_without_size_or_number_go() -> None:
 def test_corners_are_the_rotated_rectangle(
     x: float, y: float, along: float, across: float, angle: float
 ) -> None:
-    box = decode_tile(_raw([(x, y, along, across, 0.9, 0, angle)]), CONF, 0.5)
+    box = decode_tile(_raw([(x, y, along, across, 0.9, 0, angle)]), CONF)
     length, width = edge_lengths(box.corners)
     assert (length[0], width[0]) == pytest.approx(
         (max(along, across), min(along, across)), rel=1e-4, abs=1e-3

@@ -1,0 +1,98 @@
+"""The score of an object: what all tiles that see it whole say, not the luckiest of them.
+
+The highest of several scores grows with their number, and how many tiles look at an object depends
+on where the seams lie: in the corner of four tiles it would be counted more easily than in the
+middle of one. So the score is a mean. A tile that could hold the object and gave no box for it says
+no, but cannot take away more than half. A look counts the more, the farther the object lies from
+the border of the window, where a network lacks context.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.geometry.boxes import Corners, centres, edge_lengths
+from detector.tiling.sightings import Sightings, TileTable, touch_px, touches
+
+TILE_SHARE = 0.6
+"""Boxes of a tile go into the merge from this share of the threshold of objects: a mean needs the
+doubtful looks too. Down to 0.4 counts and average precision are the same (`docs/merging.md`)."""
+
+MISSED_SHARE = 0.5
+"""A tile that gave no box had one between 0 and its threshold: half of it."""
+
+LEAST_SHARE = 0.5
+"""Least share of the highest score that is left: a box of twice the threshold always counts, even
+where another tile gave none. Only doubtful boxes are put to the vote."""
+
+LEAST_TRUST = 0.02
+"""Weight of a look at an object whose centre lies at the border of its window or behind it; in the
+middle of the window it is 0.5."""
+
+
+def fused_scores(
+    corners: Corners,
+    top: NDArray[np.float32],
+    levels: NDArray[np.int64],
+    seen: Sightings,
+    labels: NDArray[np.int64],
+    table: TileTable,
+    missed: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Scores `(K,)` of objects: the mean over the tiles, weighted by the distance to their borders.
+
+    Args:
+        corners: `(K, 4, 2)` of the objects, scene pixels.
+        top: `(K,)` highest score of each; it stands where no tile holds the object whole, and
+            half of it is the least.
+        levels: `(K,)` level of the tiles that saw it.
+        seen: `N` sightings, at most one an object and tile.
+        labels: `(N,)` object of each.
+        table: of the plan.
+        missed: `(K,)` score of a tile that gave no box for the object.
+    """
+    many = len(table.windows)
+    held, holder = _holders(corners, levels, table)
+    whole = np.zeros(len(corners), bool)
+    whole[held] = True
+    keys = np.union1d(labels * many + seen.tiles, held * many + holder)
+    objects, tiles = np.divmod(keys, many)
+    said = missed[objects].astype(np.float64)
+    said[np.searchsorted(keys, labels * many + seen.tiles)] = seen.boxes.scores
+    trust = _trust(centres(corners)[objects], tiles, table)
+    total = np.bincount(objects, trust * said, len(corners))
+    weight = np.bincount(objects, trust, len(corners))
+    mean = np.divide(total, weight, out=np.zeros(len(corners)), where=weight > 0)
+    return np.where(whole, np.maximum(mean, LEAST_SHARE * top), top).astype(np.float32)
+
+
+def missed_scores(conf: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Score `(classes,)` of a tile that gave no box, from the thresholds `conf` of objects."""
+    return np.asarray(MISSED_SHARE * TILE_SHARE * conf, np.float32)
+
+
+def _holders(
+    corners: Corners, levels: NDArray[np.int64], table: TileTable
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of an object and a tile of its level whose window holds all of it."""
+    tree = shapely.STRtree(shapely.box(*table.windows.T))
+    held, holder = tree.query(shapely.points(centres(corners)))
+    same = levels[held] == table.levels[holder]
+    held, holder = held[same], holder[same]
+    length, _ = edge_lengths(corners[held])
+    touch = touch_px(length, table.scales[holder])
+    cut = touches(corners[held], table.windows[holder], touch, table.size).any(axis=1)
+    return held[~cut], holder[~cut]
+
+
+def _trust(
+    centre: NDArray[np.float64], tiles: NDArray[np.int64], table: TileTable
+) -> NDArray[np.float64]:
+    """Distance `(P,)` from the centres to the nearest seam, by the side of the window."""
+    windows = table.windows[tiles]
+    low = np.where(windows[:, :2] > 0, centre - windows[:, :2], np.inf)
+    high = np.where(windows[:, 2:] < table.size, windows[:, 2:] - centre, np.inf)
+    nearest = np.minimum(low, high).min(axis=1) / (windows[:, 2] - windows[:, 0])
+    return np.asarray(np.clip(nearest, LEAST_TRUST, 0.5))
