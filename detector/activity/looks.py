@@ -136,7 +136,7 @@ def build_looks(
     looks: dict[str, list[Look]] = {zone.name: [] for zone in site.zones}
     for day in sorted(days):
         near = [s for s in days[day] if _meets(outlines[s.scene_id], site)]
-        found = {s.scene_id: _sightings(s, site, placements[s.scene_id]) for s in near}
+        found = {s.scene_id: scene_sightings(s, site, placements[s.scene_id]) for s in near}
         for zone in site.zones:
             views = [
                 View(scene, outlines[scene.scene_id], _seen(scene, zone, outlines[scene.scene_id]))
@@ -292,7 +292,8 @@ def _meets(outline: BaseGeometry, site: Site) -> bool:
     return any(outline.intersects(zone.shape) for zone in site.zones)
 
 
-def _sightings(scene: RunScene, site: Site, placement: Placement) -> Sightings:
+def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> Sightings:
+    """All objects of a scene in the local frame, in its zones or not."""
     objects = scene.objects
     corners = site.frame.from_pixels(objects.corners, scene.transform, scene.crs)
     return Sightings(

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "detector.cli.activity",
         "what looks of sites show over time: series, visits, events",
     ),
+    "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 

@@ -1,0 +1,80 @@
+"""`detector report`: what an activity found, as one page that can be published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.cli.console import make_progress
+from detector.config.logging import configure_logging
+from detector.config.options import option
+
+DESCRIPTION = """
+Makes report.html of what `detector activity` wrote: one file without any request to a network, for
+a reader who was not there, and for print. In words and charts: what was found at each site, with
+intervals, and what was not seen; the pictures of every date in a viewer; before and after of every
+event; methods, limits and where everything comes from. The same content lies beside it as
+report.json, tables/ (CSV and Parquet) and charts/ (PNG and SVG). SITES and runs need to be named
+only where they are not where they were when the activity was made.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """Everything `detector report` can be told."""
+
+    paths: list[str] = option("site files; without them those of the activity", path=True)
+    activity: str = option("folder that detector activity wrote", path=True)
+    runs: list[str] = option(
+        "folders of detector predict; without them those of the activity", path=True
+    )
+    out: str = option("folder of the report", path=True)
+    note: str = option("a sentence that the reader must see first")
+    charts: bool = option("draw the charts as files too")
+    quiet: bool = option("no progress, only the result")
+
+
+def run(config: ReportConfig) -> int:
+    """Make the report, say where it is.
+
+    Raises:
+        QuaywatchError: the activity, a site or a run cannot be used.
+    """
+    configure_logging("text", quiet=config.quiet)
+    from detector.report.run import ReportSettings, make_report
+
+    settings = ReportSettings(
+        activity=Path(config.activity),
+        out=Path(config.out),
+        sites=tuple(config.paths),
+        runs=tuple(config.runs),
+        note=config.note,
+        charts=config.charts,
+    )
+    report = make_report(settings, make_progress("text", quiet=config.quiet))
+    for site in report.document["sites"]:
+        print(f"{site['name']}: {site['lead']}")
+    for remark in report.remarks:
+        print(f"no picture: {remark}")
+    print(f"report in {report.page}")
+    return EXIT_DONE
+
+
+COMMAND = Command(
+    name="report",
+    summary="what an activity found, as one page that can be published",
+    description=DESCRIPTION,
+    config="report",
+    schema=ReportConfig,
+    run=run,
+    paths="SITES…",
+    examples=(
+        ("detector report activity=activity out=report", "the page, its data, its charts"),
+        (
+            "detector report port.yaml railhead.yaml runs=[runs/port,runs/railhead] "
+            "activity=activity out=report",
+            "where sites and runs have moved",
+        ),
+    ),
+)

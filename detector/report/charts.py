@@ -1,0 +1,142 @@
+"""The report's charts as files: PNG and SVG, in the colours of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import matplotlib.dates as mdates
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from detector.export.atomic import atomic_path, prepare_folder
+from detector.report.words import Words
+
+INK: Final = {"ship": "#0b62a8", "container_stack": "#a4430a"}  # as in page.css
+GREY: Final = "#5b5b55"
+SIZE_INCHES: Final = (7.5, 3.0)
+ROW_INCHES: Final = 0.26
+DPI: Final = 120
+ENDINGS: Final = (".png", ".svg")
+MOST_BARS: Final = 60
+UNFIT: Final = re.compile(r"[^\w.-]+")
+LONGEST_STEM: Final = 80
+UNITS: Final = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
+
+Point = Mapping[str, Any]
+
+
+def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list[Path]:
+    """Draw every chart of the document, and the visits of every site that has some.
+
+    Names of files are a number and what of the site's and zone's names is fit for a file's name.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    prepare_folder(folder)
+    paths = []
+    for number, (name, figure) in enumerate(_figures(document, words), start=1):
+        stem = f"{number:02d}-{UNFIT.sub('_', name)[:LONGEST_STEM].strip('.')}"
+        for ending in ENDINGS:
+            path = folder / f"{stem}{ending}"
+            # no date and no random ids: the same chart gives the same bytes
+            with atomic_path(path) as temporary, mpl.rc_context({"svg.hashsalt": stem}):
+                metadata = {"Software": None} if ending == ".png" else {"Date": None}
+                figure.savefig(temporary, dpi=DPI, metadata=metadata)
+            paths.append(path)
+    return paths
+
+
+def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
+    """A chart of a zone over time: intervals where claimed, gaps where unseen.
+
+    Args:
+        chart: of `series.zone_charts`.
+        words: of the page.
+    """
+    ink = INK[chart["class"]]
+    figure, axes = _figure(SIZE_INCHES[1])
+    points: Sequence[Point] = chart["points"]
+    for point in points:
+        if point["low"] is not None:
+            low, high = point["low"], point["high"]
+            axes.vlines([_day(point)], low, high, color=ink, alpha=0.32, linewidth=6)
+    seen = [p["value"] if p["mark"] in ("estimate", "found") else float("nan") for p in points]
+    axes.plot([_day(p) for p in points], seen, color=ink, linewidth=1.4)
+    marks: dict[str, dict[str, Any]] = {
+        "estimate": {"marker": "o", "color": ink},
+        "found": {"marker": "o", "markeredgecolor": ink, "markerfacecolor": "white"},
+        "partial": {"marker": "^", "markeredgecolor": ink, "markerfacecolor": "white"},
+        "unseen": {"marker": "x", "markeredgecolor": GREY},
+    }
+    names = {"estimate": "estimate", "found": "found", "partial": "at_least", "unseen": "nothing"}
+    for mark, look in marks.items():
+        mine = [p for p in points if p["mark"] == mark]
+        if mine:
+            values = [p["value"] or 0.0 for p in mine]
+            label = words.say(f"legend.{names[mark]}")
+            axes.plot([_day(p) for p in mine], values, ls="", markersize=6, label=label, **look)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(words.say(f"chart.{UNITS[chart['measure']]}"), fontsize=8)
+    _title(axes, chart["title"])
+    axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=4)
+    return figure
+
+
+def draw_visits(site: Mapping[str, Any], words: Words) -> Figure:
+    """The visits of a site as bars; a thin line reaches to the dates of coming and going."""
+    visits = site["visits"][:MOST_BARS]
+    figure, axes = _figure(max(SIZE_INCHES[1] / 2, ROW_INCHES * len(visits) + 0.9))
+    for place, row in enumerate(visits):
+        first, last = _day(row, "first_seen"), _day(row, "last_seen")
+        ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
+        axes.plot(ends, [place, place], color=INK["ship"], linewidth=1)
+        axes.plot([first, last], [place, place], "o-", color=INK["ship"], linewidth=5, markersize=5)
+    names = [f"{_plain(row['zone'])}  {row['length_m']:.0f} m" for row in visits]
+    axes.set_yticks(range(len(visits)), names, fontsize=7)
+    axes.invert_yaxis()
+    _title(axes, f"{site['name']}: {words.say('headings.visits').lower()}")
+    return figure
+
+
+def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Figure]]:
+    for site in document["sites"]:
+        for chart in site["charts"]:
+            name = f"{site['name']}-{chart['zone']}-{chart['measure']}"
+            yield name, draw_series(chart, words)
+        if site["visits"]:
+            yield f"{site['name']}-visits", draw_visits(site, words)
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(SIZE_INCHES[0], height), layout="constrained")
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(labelsize=8)
+    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, axes
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(_plain(text), loc="left", fontsize=10)
+
+
+def _plain(text: str) -> str:
+    """A name that matplotlib shows as it is: `$` begins its formulas."""
+    short = text if len(text) <= LONGEST_STEM else text[: LONGEST_STEM - 1] + "…"
+    return short.replace("$", r"\$")
+
+
+def _day(row: Point, key: str = "day") -> Any:
+    value = row[key]
+    return mdates.date2num(date.fromisoformat(value)) if value else None  # type: ignore[no-untyped-call]

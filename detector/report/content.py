@@ -1,0 +1,206 @@
+"""The report as one document of plain values: what the page shows, and `report.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final
+
+from detector._version import __version__
+from detector.report.events import event_rows, link_rows
+from detector.report.findings import Day, find_site, site_days, usable_share
+from detector.report.series import zone_charts
+from detector.report.sources import Sources
+from detector.report.words import Words
+
+FORMAT: Final = 1
+PATH_KEYS: Final = ("path", "zones", "cloud_source")  # folders stay at home: only names are told
+RECORD_KEYS: Final = (
+    "path",
+    "status",
+    "reason",
+    "scene_id",
+    "acquired",
+    "acquired_source",
+    "gsd_m",
+    "crs",
+    "cloud_source",
+    "content_hash",
+    "weights",
+    "weights_sha256",
+    "fingerprint",
+    "warnings",
+)
+
+Row = Mapping[str, Any]
+
+
+def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, Any]:
+    """All that the report says, without pictures.
+
+    Args:
+        sources: of the report.
+        words: of the page.
+        note: what the reader must know first, or empty.
+
+    Returns:
+        `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
+        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`), `links`,
+        `timeline`, `provenance`.
+    """
+    activity = sources.activity
+    names = list(dict.fromkeys(row["site"] for row in activity["looks"]))
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "title": _title(activity, names, words),
+        "note": note,
+        "min_length_m": activity["min_length_m"],
+        "calibrated": activity["calibrated"],
+        "sites": [_site(name, activity, words) for name in names],
+        "links": link_rows(activity, words),
+        "timeline": _timeline(activity, names),
+        "provenance": _provenance(sources),
+    }
+
+
+def _title(activity: Mapping[str, Any], names: Sequence[str], words: Words) -> str:
+    scenes = {i for row in activity["looks"] for i in row["scene_ids"].split("; ") if i}
+    days = sorted(row["day"] for row in activity["looks"])
+    return words.say(
+        "title",
+        scenes=words.say("scenes", n=len(scenes)),
+        sites=words.say("sites", n=len(names)),
+        days=words.days(days[0], days[-1]) if days else "",
+    )
+
+
+def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    findings = find_site(name, activity, words)
+    days = site_days(name, activity)
+    charts, empty = zone_charts(name, activity, words)
+    return {
+        "name": name,
+        "lead": findings.lead,
+        "found": list(findings.found),
+        "unseen": list(findings.unseen),
+        "days": [_day(day) for day in days],
+        "charts": charts,
+        "empty_zones": empty,
+        "visits": [_visit(row, words) for row in _of(activity["visits"], name)],
+        "events": event_rows(name, activity, words),
+        "stacks": _of(activity.get("stacks", ()), name),
+        "stack_changes": [
+            {**row, "span": _span(row, words)}
+            for row in _of(activity.get("stack_changes", ()), name)
+        ],
+    }
+
+
+def _span(row: Row, words: Words) -> str:
+    """The dates between which a block came, went or changed."""
+    return words.days(row["first_day"], row["last_day"])
+
+
+def _day(day: Day) -> dict[str, Any]:
+    return {
+        "day": day.day,
+        "status": day.status,
+        "fraction": round(day.fraction, 4),
+        "scene_ids": list(day.scene_ids),
+        "acquired": day.acquired,
+    }
+
+
+def _visit(row: Row, words: Words) -> dict[str, Any]:
+    """A visit with its coming and going in words."""
+    came, went = row["arrival"], row["departure"]
+    doubtful = words.say("visit.doubtful")
+    first, last = row["first_seen"], row["last_seen"]
+    if came == "before the first look":
+        arrival = words.say("visit.there", day=words.day(first))
+    else:
+        arrival = _between(row["not_before"], first, words)
+        arrival += doubtful if came == "undecided" else ""
+    if went == "after the last look":
+        departure = words.say("visit.still", day=words.day(last))
+    else:
+        departure = _between(last, row["not_after"], words)
+        departure += doubtful if went == "undecided" else ""
+    return {**row, "arrival_words": arrival, "departure_words": departure}
+
+
+def _between(first: str | None, last: str | None, words: Words) -> str:
+    if first is None and last is None:
+        return words.say("visit.unknown")
+    if first is None:
+        return words.say("visit.before", day=words.day(str(last)))
+    if last is None:
+        return words.say("visit.after", day=words.day(first))
+    return words.between(first, last)
+
+
+def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Rows (`site`, `zone`), looks, bars of visits, changes of stacks, and links between them."""
+    events = {row["event_id"]: row for row in activity["events"]}
+    rows = list(dict.fromkeys((row["site"], row["zone"]) for row in activity["looks"]))
+    order = [key for name in names for key in rows if key[0] == name]
+    looks = [
+        {**_pick(row, "site", "zone", "day", "status"), "seen": usable_share(row)}
+        for row in activity["looks"]
+    ]
+    keys = ("site", "zone", "first_seen", "last_seen", "not_before", "not_after", "length_m")
+    changes = [
+        _pick(row, "event_id", "site", "zone", "event", "first_day", "last_day", "number")
+        for row in activity["events"]
+        if row["event"] in ("stacks gone", "stacks appeared")
+    ]
+    links = [
+        {
+            "from": _pick(events[link["from_event"]], "site", "zone", "last_day"),
+            "to": _pick(events[link["to_event"]], "site", "zone", "last_day"),
+            "alike": link["stacks_alike"],
+        }
+        for link in activity["links"]
+    ]
+    return {
+        "rows": [{"site": site, "zone": zone} for site, zone in order],
+        "looks": looks,
+        "visits": [_pick(row, *keys) for row in activity["visits"]],
+        "changes": changes,
+        "links": links,
+    }
+
+
+def _provenance(sources: Sources) -> dict[str, Any]:
+    used = {i for row in sources.activity["looks"] for i in row["scene_ids"].split("; ") if i}
+    records = [
+        _without_folders(_pick(row, *(key for key in RECORD_KEYS if key in row)))
+        for row in sources.records
+        if row["scene_id"] in used or row["status"] != "done"
+    ]
+    return {
+        "activity_version": sources.activity["version"],
+        "warnings": [*sources.activity["warnings"], *sources.remarks],
+        "scenes": records,
+        "registration": list(sources.activity["registration"]),
+        "skipped": list(sources.activity["skipped"]),
+        "runs": [_run(run) for run in sources.runs],
+    }
+
+
+def _run(run: Mapping[str, Any]) -> dict[str, Any]:
+    return _without_folders({key: value for key, value in run.items() if key != "scenes"})
+
+
+def _without_folders(row: Row) -> dict[str, Any]:
+    named = {key: PurePath(str(row[key])).name for key in PATH_KEYS if row.get(key)}
+    return {**row, **named}
+
+
+def _of(rows: Sequence[Row], site: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in rows if row["site"] == site]
+
+
+def _pick(row: Row, *keys: str) -> dict[str, Any]:
+    return {key: row[key] for key in keys}

@@ -1,0 +1,118 @@
+"""The events of a site, each with the pictures before and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from detector.activity.chain import EVIDENCE_SEPARATOR, LENGTH_SD, LEVEL_90
+from detector.report.findings import STACKS_CAME, STACKS_GONE
+from detector.report.gallery import Picture, SiteGallery
+from detector.report.words import Words
+
+Row = Mapping[str, Any]
+
+SHIP: Final = "ship"
+TRAIN: Final = "loaded at railhead"
+KEYS: Final = {STACKS_GONE: "gone", STACKS_CAME: "appeared", TRAIN: "train", SHIP: "ship"}
+FIRST_SHOWN: Final = {STACKS_GONE: 0, STACKS_CAME: 0, SHIP: 1, TRAIN: 2}  # where room is short
+
+
+def event_rows(site: str, activity: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
+    """The events of a site in order of time, with their text in the page's words."""
+    rows = []
+    for row in activity["events"]:
+        if row["site"] == site:
+            kind = KEYS.get(row["event"], row["event"])
+            rows.append({**row, "kind": kind, "text": _text(row, kind, words)})
+    return rows
+
+
+def shown_events(rows: Sequence[Row], most: int) -> list[Row]:
+    """The events that get pictures: changes of stacks, then ships, then trains; in order of time."""
+    order = sorted(range(len(rows)), key=lambda i: (FIRST_SHOWN.get(rows[i]["event"], 3), i))
+    return [rows[i] for i in sorted(order[:most])]
+
+
+def chips_of(
+    row: Row, gallery: SiteGallery, looks: Sequence[Row], budget_bytes: int
+) -> list[Picture]:
+    """The pictures of an event; empty where its boxes or scenes are gone.
+
+    Args:
+        row: of the events.
+        gallery: of the site.
+        looks: rows of the looks of the site.
+        budget_bytes: of each picture.
+    """
+    evidence = row["evidence"].split(EVIDENCE_SEPARATOR)
+    boxes = [gallery.sources.corners(row["site"], item) for item in evidence]
+    corners = [box for box in boxes if box is not None]
+    days = {day.day: day for day in gallery.days}
+    if not corners:
+        return []
+    frame = None
+    chips = []
+    for kind, day in _moments(row, looks):
+        moment = days.get(day)
+        if moment is None:
+            continue
+        frame = frame or gallery.chip_frame(np.stack(corners), moment)
+        chip = gallery.chip(moment, frame, evidence, kind, budget_bytes)
+        if chip is not None:
+            chips.append(chip)
+    return chips
+
+
+def link_rows(activity: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
+    """The links between sites, each with its sentence."""
+    events = {row["event_id"]: row for row in activity["events"]}
+    rows = []
+    for link in activity["links"]:
+        one, two = events[link["from_event"]], events[link["to_event"]]
+        sentence = words.say(
+            "links.sentence",
+            from_site=link["from_site"],
+            from_zone=one["zone"],
+            to_site=link["to_site"],
+            to_zone=two["zone"],
+            gone=words.say("links.stacks", n=one["number"]),
+            gone_day=words.day(link["gone_by"]),
+            came=words.say("links.stacks", n=two["number"]),
+            came_day=words.day(link["appeared_by"]),
+            alike=words.say("links.alike", n=link["stacks_alike"]),
+        )
+        rows.append(
+            {**link, "sentence": sentence, "from_zone": one["zone"], "to_zone": two["zone"]}
+        )
+    return rows
+
+
+def _text(row: Row, kind: str, words: Words) -> str:
+    if kind != SHIP:
+        return words.say(f"event.{kind}", n=row["number"], zone=row["zone"])
+    length = row["lengths_m"][0]
+    looks = len(row["evidence"].split(EVIDENCE_SEPARATOR))
+    error = max(LEVEL_90 * LENGTH_SD * length / np.sqrt(looks), 1.0)
+    values = {"length": f"{length:.0f}", "error": f"{error:.0f}", "zone": row["zone"]}
+    return words.say("event.ship", **values)
+
+
+def _moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:
+    """Which dates show an event: words of `event.` and ISO days."""
+    first, last = row["first_day"], row["last_day"]
+    if row["event"] in (STACKS_GONE, STACKS_CAME):
+        return [("before", first), ("after", last)]
+    days = sorted({look["day"] for look in looks if look["zone"] == row["zone"] and _shows(look)})
+    before = [("before", day) for day in days if day < first][-1:]
+    after = [("after", day) for day in days if day > last][:1]
+    if row["event"] == TRAIN:
+        return [*before, ("after", last)]
+    seen = [("ship_first", first)] + ([("ship_last", last)] if last != first else [])
+    return [*before, *seen, *after]
+
+
+def _shows(look: Row) -> bool:
+    return bool(look["status"] != "unobserved")

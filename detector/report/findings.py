@@ -1,0 +1,221 @@
+"""What is said of a site, in sentences made of the activity's numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from detector.activity.statements import CALLING_KINDS
+from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE
+from detector.report.words import Words
+
+Row = Mapping[str, Any]
+
+STACKS_GONE: Final = "stacks gone"
+STACKS_CAME: Final = "stacks appeared"
+STACK_EVENTS: Final = (STACKS_GONE, STACKS_CAME)
+CHANGES_SAID: Final = 3  # the largest changes of stacks that are told in words
+ZONES_LED: Final = 3  # zones with most calls, in the headline
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is said of one site.
+
+    Attributes:
+        lead: the headline, one sentence.
+        found: what was found, one sentence each.
+        unseen: what was not seen, one sentence each.
+    """
+
+    lead: str
+    found: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One date of a site over all its zones.
+
+    Attributes:
+        day: ISO date.
+        status: `whole`, `partial` or `unobserved`: of the zones that have a look that day, and of
+            those that have none.
+        fraction: seen share of all zones, their mean.
+        scene_ids: that saw any zone.
+        acquired: of the first of them, ISO time.
+    """
+
+    day: str
+    status: str
+    fraction: float
+    scene_ids: tuple[str, ...]
+    acquired: str
+
+
+def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
+    """The sentences of a site.
+
+    Args:
+        site: name.
+        activity: content of `activity.json`.
+        words: of the page.
+    """
+    periods = [row for row in activity["periods"] if row["site"] == site]
+    events = [row for row in activity["events"] if row["site"] == site]
+    looks = [row for row in activity["looks"] if row["site"] == site]
+    calls = sorted(
+        (row for row in periods if row["visits_min"]), key=lambda row: -row["visits_min"]
+    )
+    found = [_call(row, words) for row in calls]
+    found += _without_calls(periods, words)
+    found += _stack_changes(events, looks, words)
+    found += _containers(activity.get("stacks", ()), site, words)
+    return Findings(
+        lead=_lead(calls, periods, events, words),
+        found=tuple(_sentence(text) for text in found),
+        unseen=tuple(_unseen(site_days(site, activity), periods, words)),
+    )
+
+
+def site_days(site: str, activity: Mapping[str, Any]) -> list[Day]:
+    """The dates of a site, in order of time."""
+    looks = [row for row in activity["looks"] if row["site"] == site]
+    zones = {row["zone"] for row in looks}
+    days = []
+    for day in sorted({row["day"] for row in looks}):
+        mine = [row for row in looks if row["day"] == day]
+        seen = {row["zone"]: usable_share(row) for row in mine}
+        shares = [seen.get(zone, 0.0) for zone in zones]
+        whole = all(share >= OBSERVED_SHARE for share in shares)
+        nothing = all(share < UNOBSERVED_SHARE for share in shares)
+        ids = dict.fromkeys(i for row in mine for i in row["scene_ids"].split("; ") if i)
+        days.append(
+            Day(
+                day,
+                "whole" if whole else "unobserved" if nothing else "partial",
+                math.fsum(shares) / len(shares),
+                tuple(ids),
+                min(row["acquired"] for row in mine),
+            )
+        )
+    return days
+
+
+def usable_share(look: Row) -> float:
+    """The seen share of a zone; nothing is seen where the resolution cannot be used."""
+    return 0.0 if look["status"] == "outside_model_range" else float(look["observed_fraction"])
+
+
+def length_words(min_length_m: float, words: Words) -> str:
+    """` of 60 m or more`, or nothing where all lengths count."""
+    return words.say("short.length", metres=f"{min_length_m:g}") if min_length_m > 0 else ""
+
+
+def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], words: Words) -> str:
+    parts = []
+    if calls:
+        length = length_words(calls[0]["min_length_m"], words)
+        first = calls[:ZONES_LED]
+        told = [words.say("short.lead_call", n=r["visits_min"], zone=r["zone"]) for r in first]
+        parts.append(words.say("short.lead_ships", length=length, parts=words.listed(told)))
+    elif any(row["visits_min"] == 0 for row in periods):
+        length = length_words(periods[0]["min_length_m"], words)
+        parts.append(words.say("short.lead_none", length=length))
+    largest = _largest(events)
+    if largest:
+        parts.append(_change(largest[0], words))
+    elif not parts:
+        parts.append(words.say("short.no_stack_change"))
+    return " ".join(_sentence(part) for part in parts)
+
+
+def _call(row: Row, words: Words) -> str:
+    key = "short.calls" if row["kind"] in CALLING_KINDS else "short.lay"
+    length = length_words(row["min_length_m"], words)
+    text = words.say(key, n=row["visits_min"], length=length, zone=row["zone"])
+    most = row["visits_seen_max"]
+    return text + (words.say("short.more", max=most) if most and most > row["visits_min"] else "")
+
+
+def _without_calls(periods: Sequence[Row], words: Words) -> list[str]:
+    told = []
+    none = [row for row in periods if row["visits_min"] == 0]
+    if none:
+        zones = words.listed([row["zone"] for row in none])
+        length = length_words(none[0]["min_length_m"], words)
+        told.append(words.say("short.no_calls", length=length, zones=zones))
+    for row in periods:
+        if row["visits_min"] is not None:
+            continue
+        number, length = row["ships_on_only_look"], length_words(row["min_length_m"], words)
+        if number is None:
+            told.append(words.say("short.no_look", zone=row["zone"]))
+        else:
+            told.append(words.say("short.one_look", n=number, length=length, zone=row["zone"]))
+    return told
+
+
+def _stack_changes(events: Sequence[Row], looks: Sequence[Row], words: Words) -> list[str]:
+    largest = _largest(events)[:CHANGES_SAID]
+    if largest:
+        told = sorted(largest, key=lambda row: (row["last_day"], row["zone"]))
+        return [_change(row, words) for row in told]
+    lands = any(row["kind"] in ("yard", "railhead") for row in looks)
+    return [words.say("short.no_stack_change")] if lands else []
+
+
+def _largest(events: Sequence[Row]) -> list[Row]:
+    changes = [row for row in events if row["event"] in STACK_EVENTS]
+    return sorted(changes, key=lambda row: (-(row["area_m2"] or 0.0), row["event_id"]))
+
+
+def _change(row: Row, words: Words) -> str:
+    key = "short.gone" if row["event"] == STACKS_GONE else "short.appeared"
+    between = words.between(row["first_day"], row["last_day"])
+    area = round(row["area_m2"] or 0.0)
+    return words.say(key, n=row["number"], area=area, zone=row["zone"], between=between)
+
+
+def _containers(stacks: Sequence[Row], site: str, words: Words) -> list[str]:
+    """The last estimate of each zone of a site, where there is one."""
+    last: dict[str, Row] = {}
+    for row in stacks:
+        if row["site"] == site and row.get("teu") is not None:
+            last[row["zone"]] = max(last.get(row["zone"], row), row, key=lambda r: r["day"])
+    told = []
+    for zone, row in last.items():
+        bound = words.say("short.lower_bound") if row.get("lower_bound") else ""
+        low, mid, high = (round(row[key]) for key in ("teu_low", "teu", "teu_high"))
+        day = words.day(row["day"])
+        values = {"zone": zone, "mid": mid, "low": low, "high": high, "day": day, "bound": bound}
+        told.append(words.say("short.teu", **values))
+    return told
+
+
+def _unseen(days: Sequence[Day], periods: Sequence[Row], words: Words) -> list[str]:
+    if not days:
+        return []
+    counts = {kind: sum(day.status == kind for day in days) for kind in ("whole", "partial")}
+    text = words.say(
+        "short.unseen",
+        days=words.days(days[0].day, days[-1].day),
+        observed=counts["whole"],
+        partial=counts["partial"],
+        unobserved=len(days) - counts["whole"] - counts["partial"],
+        n=len(days),
+    )
+    told = [_sentence(text)]
+    gaps = [row["longest_gap_days"] for row in periods if row["longest_gap_days"]]
+    if gaps:
+        # dates of one hour differ by minutes; that is no further day
+        gap = words.say("short.gap_days", n=max(math.ceil(max(gaps) - 0.1), 1))
+        told.append(words.say("short.unseen_gap", gap=gap))
+    return told
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop, whatever script the first word has."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "。", "।")) else ".")

@@ -1,0 +1,244 @@
+"""Pictures of the looks and of the events, with what is drawn on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.activity.looks import Placement, Sightings, merge_objects, scene_sightings
+from detector.activity.sites import Site
+from detector.classes import ObjectClass
+from detector.export.overlay_view import scale_bar
+from detector.report.findings import Day
+from detector.report.pictures import Frame, Pictures, Placed, encode, site_frame
+from detector.report.sources import Sources
+
+LOOK_SIDE_PX: Final = 1600
+CHIP_SIDE_PX: Final = 400
+CHIP_SHAPE: Final = (4, 3)  # width to height
+CHIP_MARGIN_M: Final = 30.0
+LEAST_CHIP_M: Final = 140.0
+BAR_SHARE: Final = 0.3  # longest scale bar, of the picture's width
+MOST_LABELS: Final = 150  # of ships in a picture, the longest first
+PATH_DIGITS: Final = 1
+UPSAMPLED: Final = 2.0  # a chip is drawn at most so much finer than its scene
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A scale bar: its words and its length as a share of the picture's width, in percent."""
+
+    label: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture for the page.
+
+    Attributes:
+        day: ISO date.
+        scene_ids: on it.
+        acquired: ISO time.
+        src: `data:` URI; empty where there is no room for it.
+        width: of the frame that the paths are drawn in, pixels.
+        height: of it.
+        bounds: `(west, south, east, north)`, local metres.
+        bar: scale.
+        paths: SVG path data in the frame: `ship`, `container_stack`, `zone`, `evidence`.
+        labels: `text`, `kind` (`ship` or `zone`), `x`, `y` in local metres.
+        ships: boxes of ships in the picture.
+        stacks: boxes of container stacks in the picture.
+        kind: of a chip: `before`, `after`, `ship_first`, `ship_last`; empty for a look.
+    """
+
+    day: str
+    scene_ids: tuple[str, ...]
+    acquired: str
+    src: str
+    width: int
+    height: int
+    bounds: tuple[float, float, float, float]
+    bar: Bar
+    paths: Mapping[str, str]
+    labels: Sequence[Mapping[str, Any]] = ()
+    ships: int = 0
+    stacks: int = 0
+    kind: str = ""
+
+
+@dataclass
+class SiteGallery:
+    """Makes the pictures of one site.
+
+    Attributes:
+        site: with zones.
+        sources: scenes and registration.
+        days: of the site.
+    """
+
+    site: Site
+    sources: Sources
+    days: Sequence[Day]
+    pictures: Pictures = field(init=False)
+    _objects: dict[str, Sightings] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pictures = Pictures(self.site)
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Why pictures are missing."""
+        return list(self.pictures.remarks.values())
+
+    def look(self, day: Day, budget_bytes: int) -> Picture | None:
+        """The whole site on a date; None where no scene of it can be read."""
+        placed = self._placed(day)
+        finest = self.pictures.finest_m(placed)
+        frame = site_frame(self.site, LOOK_SIDE_PX, finest)
+        objects = self.objects(day)
+        inside = objects.select(frame.holds(objects.corners)) if len(objects) else objects
+        labels = [*self._zone_labels(), *_ship_labels(inside)]
+        return self._picture(day, frame, placed, inside, (), budget_bytes, labels)
+
+    def chip(
+        self, day: Day, frame: Frame, evidence: Sequence[str], kind: str, budget_bytes: int
+    ) -> Picture | None:
+        """A part of the site on a date, with what was found and the event's own boxes."""
+        objects = self.objects(day)
+        inside = objects.select(frame.holds(objects.corners)) if len(objects) else objects
+        return self._picture(
+            day, frame, self._placed(day), inside, evidence, budget_bytes, (), kind
+        )
+
+    def chip_frame(self, corners: NDArray[np.float64], day: Day) -> Frame:
+        """The frame around boxes `(N, 4, 2)`, at the resolution that the date's scenes have."""
+        west, south = corners.reshape(-1, 2).min(axis=0) - CHIP_MARGIN_M
+        east, north = corners.reshape(-1, 2).max(axis=0) + CHIP_MARGIN_M
+        across, down = CHIP_SHAPE
+        width = max(east - west, (north - south) * across / down, LEAST_CHIP_M)
+        height = width * down / across
+        x, y = (west + east) / 2, (south + north) / 2
+        bounds = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        finest = self.pictures.finest_m(self._placed(day)) / UPSAMPLED
+        return Frame.around(bounds, CHIP_SIDE_PX, finest)
+
+    def objects(self, day: Day) -> Sightings:
+        """What was found on a date, each object once, in local metres."""
+        if day.day not in self._objects:
+            name, scenes = self.site.name, self.sources.scenes
+            parts = [
+                scene_sightings(scenes[i], self.site, Placement(self.sources.shift(name, i), 0.0))
+                for i in day.scene_ids
+                if i in scenes
+            ]
+            self._objects[day.day] = merge_objects(parts)
+        return self._objects[day.day]
+
+    def _placed(self, day: Day) -> list[Placed]:
+        name, scenes = self.site.name, self.sources.scenes
+        return [
+            Placed(scenes[i], self.sources.shift(name, i)) for i in day.scene_ids if i in scenes
+        ]
+
+    def _picture(
+        self,
+        day: Day,
+        frame: Frame,
+        placed: Sequence[Placed],
+        objects: Sightings,
+        evidence: Sequence[str],
+        budget_bytes: int,
+        labels: Sequence[Mapping[str, Any]],
+        kind: str = "",
+    ) -> Picture | None:
+        image = self.pictures.read(placed, frame)
+        if image is None:
+            return None
+        src = encode(image, budget_bytes)
+        if not src:
+            return None
+        ships = objects.class_ids == ObjectClass.SHIP
+        own = np.isin(objects.ids, list(evidence))
+        paths = {
+            "ship": _path(frame, objects.corners[ships & ~own]),
+            "container_stack": _path(frame, objects.corners[~ships & ~own]),
+            "own_ship": _path(frame, objects.corners[ships & own]),
+            "own_container_stack": _path(frame, objects.corners[~ships & own]),
+            "zone": "".join(_zone_path(frame, zone.shape) for zone in self.site.zones),
+        }
+        bar = scale_bar(frame.cell_m, max(int(frame.width * BAR_SHARE), 1))
+        return Picture(
+            day=day.day,
+            scene_ids=tuple(item.scene.scene_id for item in placed),
+            acquired=placed[0].scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            src=src,
+            width=frame.width,
+            height=frame.height,
+            bounds=frame.bounds,
+            bar=Bar(bar.label, round(100.0 * bar.length_px / frame.width, 2)),
+            paths=paths,
+            labels=labels,
+            ships=int(ships.sum()),
+            stacks=int((~ships).sum()),
+            kind=kind,
+        )
+
+    def _zone_labels(self) -> list[dict[str, Any]]:
+        labels = []
+        for zone in self.site.zones:
+            point = zone.shape.representative_point()
+            x, y = round(point.x, 1), round(point.y, 1)
+            labels.append({"text": zone.name, "kind": "zone", "x": x, "y": y})
+        return labels
+
+
+@contextmanager
+def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[SiteGallery]:
+    """A gallery whose scenes are closed at the end."""
+    gallery = SiteGallery(site, sources, days)
+    try:
+        yield gallery
+    finally:
+        gallery.pictures.close()
+
+
+def _ship_labels(objects: Sightings) -> list[dict[str, Any]]:
+    ships = np.flatnonzero((objects.class_ids == ObjectClass.SHIP) & np.isfinite(objects.length_m))
+    longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
+    centres = objects.centres
+    return [
+        {
+            "text": f"{objects.length_m[i]:.0f} m",
+            "kind": "ship",
+            "x": round(float(centres[i, 0]), 1),
+            "y": round(float(centres[i, 1]), 1),
+        }
+        for i in longest
+    ]
+
+
+def _path(frame: Frame, corners: NDArray[np.float64]) -> str:
+    """Boxes `(N, 4, 2)` of local metres as SVG path data."""
+    return "".join(_ring(points) for points in frame.to_pixels(corners)) if len(corners) else ""
+
+
+def _zone_path(frame: Frame, shape: shapely.Geometry) -> str:
+    tolerance = frame.cell_m / 2
+    simple = shapely.simplify(shape, tolerance)
+    rings = []
+    for part in shapely.get_parts(simple):
+        if part.geom_type == "Polygon":
+            rings += [part.exterior, *part.interiors]
+    return "".join(_ring(frame.to_pixels(shapely.get_coordinates(ring)[:-1])) for ring in rings)
+
+
+def _ring(points: NDArray[np.float64]) -> str:
+    told = [f"{x:.{PATH_DIGITS}f} {y:.{PATH_DIGITS}f}" for x, y in points.tolist()]
+    return "M" + "L".join(told) + "Z"

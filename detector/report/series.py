@@ -1,0 +1,137 @@
+"""The charts' data: counts, areas and containers of every zone over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from detector.activity.series import headline
+from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
+from detector.report.findings import length_words
+from detector.report.words import Words
+
+Row = Mapping[str, Any]
+SHIP_KINDS: Final = ("berth", "quay", "anchorage", "zone")
+STACK_KINDS: Final = ("yard", "railhead", "quay", "zone")
+
+
+def zone_charts(
+    site: str, activity: Mapping[str, Any], words: Words
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Charts of the zones of a site in which anything was found, and the names of the others.
+
+    A chart: `zone`, `class`, `measure`, `title`, `unit`, `trend` (a sentence or empty), `points`
+    with `day`, `acquired`, `found`, `value` (what is drawn: the estimate, else what was found),
+    `low`, `high` (null without a claim), `fraction`, `status`, `mark` (`estimate`, `found`,
+    `partial`, `unseen`), `scene_ids`.
+    """
+    kinds = {row["zone"]: row["kind"] for row in activity["looks"] if row["site"] == site}
+    charts, empty = [], []
+    for zone, kind in kinds.items():
+        mine = [c for c in _charts(site, zone, kind, activity, words) if _holds_anything(c)]
+        charts += mine
+        if not mine:
+            empty.append(zone)
+    return charts, empty
+
+
+def _charts(
+    site: str, zone: str, kind: str, activity: Mapping[str, Any], words: Words
+) -> Iterable[dict[str, Any]]:
+    length = activity["min_length_m"]
+    series = [row for row in activity["series"] if (row["site"], row["zone"]) == (site, zone)]
+    if kind in SHIP_KINDS:
+        rows = _of(series, "ship", headline(length))
+        title = words.say("chart.ships", zone=zone, length=length_words(length, words))
+        trend = _trend(activity, site, zone, "ship", "count", words)
+        yield _chart(zone, "ship", "count", title, trend, [_count_point(row) for row in rows])
+    if kind in STACK_KINDS:
+        rows = _of(series, "container_stack", ALL_LENGTHS)
+        name = "container_stack"
+        trend = _trend(activity, site, zone, name, "count", words)
+        title = words.say("chart.stacks", zone=zone)
+        yield _chart(zone, name, "stacks", title, trend, [_count_point(row) for row in rows])
+        yield _land_chart(site, zone, rows, activity, words)
+
+
+def _land_chart(
+    site: str, zone: str, rows: Sequence[Row], activity: Mapping[str, Any], words: Words
+) -> dict[str, Any]:
+    """TEU where they were estimated, else the area under stacks."""
+    stacks = [r for r in activity.get("stacks", ()) if (r["site"], r["zone"]) == (site, zone)]
+    if stacks:
+        title = words.say("chart.teu", zone=zone)
+        points = [_point(row, row["blocks"], row, "teu") for row in stacks]
+        return _chart(zone, "container_stack", "teu", title, "", points)
+    trend = _trend(activity, site, zone, "container_stack", "area_m2", words)
+    points = [_point(row, row["area_m2"], None, "area_m2") for row in rows]
+    title = words.say("chart.area", zone=zone)
+    return _chart(zone, "container_stack", "area", title, trend, points)
+
+
+def _chart(
+    zone: str, class_name: str, measure: str, title: str, trend: str, points: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "zone": zone,
+        "class": class_name,
+        "measure": measure,
+        "title": title,
+        "trend": trend,
+        "points": points,
+    }
+
+
+def _count_point(row: Row) -> dict[str, Any]:
+    bounds = None
+    if row["count_est"] is not None:
+        bounds = {"v": row["count_est"], "v_low": row["count_low"], "v_high": row["count_high"]}
+    return _point(row, row["count"], bounds, "v")
+
+
+def _point(row: Row, found: float | None, bounds: Row | None, key: str) -> dict[str, Any]:
+    """A point of a chart; `bounds` holds `key`, `key_low` and `key_high`, or is None."""
+    estimate = bounds.get(key) if bounds else None
+    value = found if estimate is None else estimate
+    claimed = bounds is not None and estimate is not None
+    mark = "estimate" if claimed else "found"
+    if row["status"] in ("unobserved", "outside_model_range") or value is None:
+        mark, value = "unseen", None
+    elif row["observed_fraction"] < OBSERVED_SHARE:
+        mark = "partial"
+    return {
+        "day": row["day"],
+        "acquired": row["acquired"],
+        "found": found,
+        "value": value,
+        "estimate": estimate if value is not None else None,
+        "low": bounds.get(f"{key}_low") if bounds and value is not None else None,
+        "high": bounds.get(f"{key}_high") if bounds and value is not None else None,
+        "fraction": row["observed_fraction"],
+        "status": row["status"],
+        "mark": mark,
+        "scene_ids": row["scene_ids"],
+    }
+
+
+def _of(series: Sequence[Row], class_name: str, length_class: str) -> list[Row]:
+    return [r for r in series if (r["class"], r["length_class"]) == (class_name, length_class)]
+
+
+def _holds_anything(chart: Mapping[str, Any]) -> bool:
+    return any(point["value"] for point in chart["points"])
+
+
+def _trend(
+    activity: Mapping[str, Any], site: str, zone: str, class_name: str, of: str, words: Words
+) -> str:
+    for row in activity["trends"]:
+        if (row["site"], row["zone"], row["class"], row["of"]) != (site, zone, class_name, of):
+            continue
+        if row["per_day"] is None or row["per_day_low"] is None:
+            return ""
+        low, high = row["per_day_low"], row["per_day_high"]
+        key = "trend_up" if low > 0 else "trend_down" if high < 0 else "trend_none"
+        values = {"mid": row["per_day"], "low": low, "high": high}
+        return words.say(f"chart.{key}", **{k: f"{v:+.2g}" for k, v in values.items()})
+    return ""

@@ -1,0 +1,165 @@
+"""What a report is made of: the activity's tables, and the sites and runs behind them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.activity.run import ACTIVITY_FILE, read_activity
+from detector.activity.runs import SCENES_FILE, RunScene, read_runs
+from detector.activity.sites import Site, read_site
+from detector.errors import QuaywatchError
+from detector.export.tables import write_json
+from detector.report.errors import ReportError
+
+INPUTS_FILE: Final = "inputs.json"  # in the activity's folder: which sites and runs it was made of
+RUN_FILE: Final = "run.json"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that a report shows.
+
+    Attributes:
+        activity: content of `activity.json`.
+        sites: by name; those whose site file could be read.
+        scenes: of the runs, by id.
+        records: rows of the runs' `scenes.csv`, failed scenes too.
+        runs: content of each `run.json`.
+        shifts: `(east, north)` metres of each site and scene, from the registration.
+        remarks: what is missing, one sentence each.
+    """
+
+    activity: Mapping[str, Any]
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    scenes: Mapping[str, RunScene] = field(default_factory=dict)
+    records: Sequence[Mapping[str, str]] = ()
+    runs: Sequence[Mapping[str, Any]] = ()
+    shifts: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def corners(self, site: str, evidence: str) -> NDArray[np.float64] | None:
+        """Corners `(4, 2)` in the site's local metres of a box that evidence names.
+
+        Args:
+            site: name.
+            evidence: `<scene_id>#<row>`, the row in that scene's detections.
+
+        Returns:
+            None where the site, the scene or the row is not there.
+        """
+        scene_id, _, row = evidence.rpartition("#")
+        scene = self.scenes.get(scene_id)
+        if scene is None or not row.isdigit():
+            return None
+        at = np.flatnonzero(scene.objects.rows == int(row))
+        return self.local_corners(site, scene)[at[0]] if len(at) and site in self.sites else None
+
+    def local_corners(self, site: str, scene: RunScene) -> NDArray[np.float64]:
+        """Corners `(N, 4, 2)` of all objects of a scene, registered, in the site's local metres."""
+        frame = self.sites[site].frame
+        corners = frame.from_pixels(scene.objects.corners, scene.transform, scene.crs)
+        return np.asarray(corners + np.asarray(self.shift(site, scene.scene_id)))
+
+    def shift(self, site: str, scene_id: str) -> tuple[float, float]:
+        """Metres east and north that a scene was moved by."""
+        return self.shifts.get((site, scene_id), (0.0, 0.0))
+
+
+def read_sources(
+    activity_folder: Path,
+    sites: Sequence[str | Path] = (),
+    runs: Sequence[str | Path] = (),
+) -> Sources:
+    """Read what `detector activity` wrote, and the sites and runs that it was made of.
+
+    Args:
+        activity_folder: with `activity.json`.
+        sites: site files; those that the activity was made of where none are named.
+        runs: folders of `detector predict`; the same.
+
+    Raises:
+        ReportError: there is no activity, or a site or run that was named cannot be used.
+        ActivityError: the activity is damaged or of another version.
+    """
+    path = activity_folder / ACTIVITY_FILE
+    if not path.is_file():
+        raise ReportError(
+            f"{activity_folder}: no {ACTIVITY_FILE}; name the folder that detector activity wrote "
+            "with activity="
+        )
+    activity = read_activity(path)
+    remarks: list[str] = []
+    known = _recorded(activity_folder)
+    named_sites = [Path(item) for item in sites] or known["sites"]
+    named_runs = [Path(item) for item in runs] or known["runs"]
+    try:
+        found_sites = {site.name: site for site in map(read_site, named_sites)}
+        found = read_runs(named_runs).scenes if named_runs else ()
+    except QuaywatchError as error:
+        if sites or runs:
+            raise
+        found_sites, found, named_runs = {}, (), []
+        remarks.append(str(error))
+    shifts = {
+        (row["site"], row["scene_id"]): (row["shift_east_m"], row["shift_north_m"])
+        for row in activity["registration"]
+    }
+    return Sources(
+        activity,
+        found_sites,
+        {scene.scene_id: scene for scene in found},
+        [row for folder in named_runs for row in _records(folder)],
+        [run for folder in named_runs if (run := _run_json(folder))],
+        shifts,
+        tuple(remarks),
+    )
+
+
+def record_inputs(
+    activity_folder: Path, sites: Sequence[str | Path], runs: Sequence[str | Path]
+) -> None:
+    """Write down which sites and runs an activity was made of, relative to its folder.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    start = activity_folder.resolve()
+
+    def relative(paths: Sequence[str | Path]) -> list[str]:
+        return [Path(os.path.relpath(Path(p).resolve(), start)).as_posix() for p in paths]
+
+    content = {"sites": relative(sites), "runs": relative(runs)}
+    write_json(activity_folder / INPUTS_FILE, content)
+
+
+def _recorded(folder: Path) -> dict[str, list[Path]]:
+    try:
+        content = json.loads((folder / INPUTS_FILE).read_text(encoding="utf-8"))
+        return {key: [folder / str(item) for item in content[key]] for key in ("sites", "runs")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"sites": [], "runs": []}
+
+
+def _records(folder: Path) -> list[dict[str, str]]:
+    rows = pd.read_csv(folder / SCENES_FILE, dtype=str, keep_default_na=False).to_dict("records")
+    return [{str(key): str(value) for key, value in row.items()} for row in rows]
+
+
+def _run_json(folder: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        logger.warning("%s: no %s, so the report does not tell its settings", folder, RUN_FILE)
+        return None
+    return content if isinstance(content, dict) else None
