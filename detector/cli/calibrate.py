@@ -6,7 +6,7 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.logging import configure_logging
@@ -14,7 +14,12 @@ from detector.config.options import option
 from detector.errors import ConfigError
 
 if TYPE_CHECKING:
-    from detector.counting.calibration import Calibration
+    from collections.abc import Mapping
+
+    from detector.counting.calibration import Calibration, ClassCalibration
+    from detector.counting.sample import Sample
+    from detector.evaluation.table import MatchTable
+    from detector.models.card import ModelCard
 
 DESCRIPTION = """
 Fits, on an evaluation of places that the network never saw, the probability that a box of a score
@@ -54,7 +59,7 @@ def run(config: CalibrateConfig) -> int:
     card_path = find_weights(config.weights).with_suffix(".yaml")
     card = ModelCard.read(card_path)
     check = Path(config.check) if config.check is not None else None
-    calibration = calibrate(Path(config.paths[0]), check, card.sha256)
+    calibration = calibrate(Path(config.paths[0]), check, card)
     if config.write:
         with atomic_path(card_path) as temporary:
             text = replace(card, calibration=calibration.to_card()).to_yaml()
@@ -69,12 +74,14 @@ def run(config: CalibrateConfig) -> int:
             f"{name}: {fitted.method}, mean recall of a place {fitted.model.recall:.2f}, "
             f"{fitted.n_objects} objects of {fitted.n_places} places{places}"
         )
+        for data, recall, false in _known_rates(fitted, calibration.fitted_on):
+            print(f"{name}, {data}: recall by length {recall}; false alarms a km² {false}")
     if config.write:
         print(f"written to {card_path}")
     return EXIT_DONE
 
 
-def calibrate(folder: Path, check: Path | None, sha256: str) -> Calibration:
+def calibrate(folder: Path, check: Path | None, card: ModelCard) -> Calibration:
     """The calibration from an evaluation.
 
     Raises:
@@ -82,31 +89,59 @@ def calibrate(folder: Path, check: Path | None, sha256: str) -> Calibration:
         CalibrationError: it is of other weights.
     """
     from detector.classes import CLASS_NAMES
-    from detector.counting.calibration import Calibration, CalibrationError, fit_class
-    from detector.counting.coverage import check_rows, held_out_rows, sample_of
-    from detector.evaluation.table import MatchTable
+    from detector.counting.calibration import Calibration, CalibrationError
+    from detector.counting.coverage import calibrate_class, check_rows
+    from detector.counting.sample import sample_of
 
-    name = _check_weights(folder, sha256)
-    other = _check_weights(check, sha256) if check is not None else ""
-    table = MatchTable.load(folder / "matches_counted.npz")
+    name, table = _matches(folder, card.sha256)
+    other, second = _matches(check, card.sha256) if check is not None else ("", None)
     classes, rows = {}, []
     for class_id, class_name in enumerate(CLASS_NAMES):
-        sample = sample_of(table, class_id)
+        sample = sample_of(table, class_id, card.gsd_read_m)
         try:
-            classes[class_name] = fit_class(sample, class_id)
+            fitted, held_out = calibrate_class(sample, class_id, name)
         except CalibrationError as error:
             LOG.warning("not calibrated: %s", error)
             continue
-        rows += held_out_rows(sample, class_id, name)
-        if check is not None:
-            second = sample_of(MatchTable.load(check / "matches_counted.npz"), class_id)
-            rows += check_rows(second, classes[class_name], class_id, other)
-    return Calibration(classes, name, tuple(rows))
+        rows += held_out
+        if second is not None:
+            judged = sample_of(second, class_id, card.gsd_read_m)
+            rows += check_rows(judged, fitted, class_id, other)
+            fitted = replace(fitted, checked=_checked(judged, class_id, other))
+        classes[class_name] = fitted
+    return Calibration(classes, name, card.gsd_read_m, tuple(rows))
 
 
-def _check_weights(folder: Path, sha256: str) -> str:
-    """What an evaluation was of."""
+def _known_rates(fitted: ClassCalibration, data: str) -> list[tuple[str, str, str]]:
+    """Data, recall by length class and false alarms by ground, in words."""
+    rates = [(data, fitted.recall_by_length, fitted.false_per_km2)]
+    if fitted.checked:
+        other = fitted.checked
+        rates.append((other["data"], other["recall_by_length"], other["false_per_km2"]))
+
+    def words(values: Mapping[str, float]) -> str:
+        return ", ".join(f"{key}: {value:.2f}" for key, value in values.items()) or "unknown"
+
+    return [(name, words(recall), words(false)) for name, recall, false in rates]
+
+
+def _checked(sample: Sample, class_id: int, data: str) -> dict[str, Any]:
+    """What the second evaluation says of recall and false alarms."""
+    from detector.classes import ObjectClass
+    from detector.counting.fitting import false_per_km2, recall_by_length
+
+    lengths = recall_by_length(sample) if class_id == ObjectClass.SHIP else {}
+    return {
+        "data": data,
+        "recall_by_length": lengths,
+        "false_per_km2": false_per_km2(sample),
+    }
+
+
+def _matches(folder: Path, sha256: str) -> tuple[str, MatchTable]:
+    """What an evaluation was of, and its matches."""
     from detector.counting.calibration import CalibrationError
+    from detector.evaluation.table import MatchTable
 
     path = folder / "metrics.json"
     try:
@@ -121,7 +156,7 @@ def _check_weights(folder: Path, sha256: str) -> str:
             f"{folder}: an evaluation of other weights ({found[:12]}, not {sha256[:12]}); run "
             "detector evaluate with these weights first"
         )
-    return data
+    return data, MatchTable.load(folder / "matches_counted.npz")
 
 
 COMMAND = Command(

@@ -16,6 +16,8 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from detector.classes import CLASS_NAMES, LENGTH_UNKNOWN, SHIP_LENGTH_CLASSES, ObjectClass
+from detector.counting.calibration import Calibration
+from detector.counting.intervals import CountEstimate
 from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
@@ -38,6 +40,9 @@ COUNT_COLUMNS = (
     "class",
     "length_class",
     "count",
+    "count_est",
+    "count_low",
+    "count_high",
     "area_m2",
     "observed_fraction",
     "status",
@@ -121,7 +126,11 @@ class CountedArea:
 
 
 def count_scene(
-    scene: Scene, detections: Detections, zones: Sequence[Zone], in_model_range: bool | None
+    scene: Scene,
+    detections: Detections,
+    zones: Sequence[Zone],
+    in_model_range: bool | None,
+    calibration: Calibration | None = None,
 ) -> tuple[pd.DataFrame, list[CountedArea]]:
     """Count the detections of a scene, as a whole and in each zone.
 
@@ -130,6 +139,7 @@ def count_scene(
         detections: of the scene.
         zones: in file pixels.
         in_model_range: whether the card covers the scene's gsd; None where the gsd is unknown.
+        calibration: of the weights; without it counts have no intervals.
 
     Returns:
         The table (`COUNT_COLUMNS`; see `count_rows`) and the areas that were counted.
@@ -144,16 +154,35 @@ def count_scene(
         CountedArea(name, kind, part, find_status(part, in_model_range), index)
         for (name, kind), part, index in zip(names, seen, members, strict=True)
     ]
-    rows = [row for area in areas for row in count_rows(detections, area)]
+    known = Calibration() if calibration is None else calibration
+    readable = known.readable(
+        detections.class_ids, detections.length_m, detections.corners, scene.info.gsd_m
+    )
+    rows = [row for area in areas for row in count_rows(detections, area, known, readable)]
     return counts_table(rows), areas
 
 
-def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]]:
+def count_rows(
+    detections: Detections,
+    area: CountedArea,
+    calibration: Calibration,
+    readable: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
     """The rows of one area: ships of all lengths, ships of each length class, container stacks.
 
     Deck cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
     not zero. So is the count of a length class where ships of unknown length may belong to it.
     Partial counts are what was seen, never extrapolated.
+
+    The estimate with its 90 % interval is that of the objects long enough to be read. It is null
+    where the count is, where not all was seen, outside the model's range, where the calibration
+    claims nothing, and for ships below 25 m, some of which are too short.
+
+    Args:
+        detections: of the scene.
+        area: of the scene.
+        calibration: of the weights.
+        readable: `(N,)` which detections are long enough for the claim.
     """
     found = detections.select(area.members)
     lengths = np.array(found.length_class, dtype=object)
@@ -168,6 +197,17 @@ def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]
     ]
     groups.append((ObjectClass.SHIP, LENGTH_UNKNOWN, nameless, hidden))
     groups.append((ObjectClass.CONTAINER_STACK, ALL_LENGTHS, stacks, hidden))
+    kept = readable[area.members]
+    sure = area.status in ("observed", "cloud_unknown")
+
+    def estimate(class_id: int, name: str, chosen: NDArray[np.bool_]) -> CountEstimate | None:
+        if not sure or name in (SHIP_LENGTH_CLASSES[0], LENGTH_UNKNOWN):
+            return None
+        mine = chosen & kept
+        scores = found.scores[mine].astype(np.float64)
+        p = calibration.probability(found.class_ids[mine], scores, found.length_m[mine])
+        return calibration.estimate(class_id, p)
+
     return [
         {
             "scene_id": detections.scene_id,
@@ -177,6 +217,7 @@ def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]
             "class": CLASS_NAMES[class_id],
             "length_class": length_class,
             "count": None if unknown else int(chosen.sum()),
+            **_interval(None if unknown else estimate(class_id, length_class, chosen)),
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.seen.fraction,
             "status": area.status,
@@ -185,10 +226,19 @@ def count_rows(detections: Detections, area: CountedArea) -> list[dict[str, Any]
     ]
 
 
+def _interval(said: CountEstimate | None) -> dict[str, float | int | None]:
+    return {
+        "count_est": said.estimate if said else None,
+        "count_low": said.low if said else None,
+        "count_high": said.high if said else None,
+    }
+
+
 def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `count_rows` as a table with fixed columns and types, counts nullable."""
     table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
-    types = {"count": "Int64", "area_m2": "float64", "observed_fraction": "float64"}
+    types = dict.fromkeys(("count", "count_low", "count_high"), "Int64")
+    types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction"), "float64")
     text = dict.fromkeys(("scene_id", "zone", "kind", "class", "length_class", "status"), "str")
     table = table.astype({**types, **text})
     table["acquired"] = pd.to_datetime(table["acquired"], utc=True).astype("datetime64[us, UTC]")

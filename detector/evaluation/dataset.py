@@ -123,6 +123,7 @@ def rendered_image(scene: RenderedScene, name: str) -> EvalImage:
         ignored=as_corners([item.corners for item in ignored]),
         ignored_class_ids=np.array([item.class_id for item in ignored], np.int64),
         zones=tuple(_pixel_zones(scene)),
+        water=scene.water,
     )
 
 

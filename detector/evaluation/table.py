@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ from detector.boxes import Boxes
 from detector.evaluation.matching import IOU_THRESHOLDS, UNMATCHED, match_class
 from detector.evaluation.truth import EvalImage, EvaluationError, Measure, check_images
 from detector.export.atomic import atomic_path
-from detector.geometry.boxes import Corners, edge_lengths, signed_areas
+from detector.geometry.boxes import Corners, centres, edge_lengths, signed_areas
 
 FORMAT_VERSION = 1
 MEASURES = tuple(Measure)
+LATER = ("image_px", "water_px", "on_water")  # columns that older runs don't have
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class MatchTable:
         true_class_id: `(T,)`.
         true_length_px: `(T,)`.
         true_area_px: `(T,)`.
+        image_px: `(I,)` pixels of each image; empty in files of older runs.
+        water_px: `(I,)` of them water, NaN where the ground is not known; empty as above.
+        on_water: `(D,)` 1 where the centre of a prediction lies on water, 0 on land, NaN where the
+            ground is not known; empty as above.
     """
 
     names: NDArray[np.str_]
@@ -60,6 +65,9 @@ class MatchTable:
     true_class_id: NDArray[np.int64]
     true_length_px: NDArray[np.float64]
     true_area_px: NDArray[np.float64]
+    image_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    water_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    on_water: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def save(self, path: Path) -> None:
         """Write all columns, so that a later run can be compared with this one."""
@@ -78,7 +86,8 @@ class MatchTable:
             with np.load(path, allow_pickle=False) as columns:
                 if int(columns["format_version"]) != FORMAT_VERSION:
                     raise EvaluationError(f"{path}: of another version; evaluate that run anew")
-                return cls(**{item.name: columns[item.name] for item in fields(cls)})
+                names = [i.name for i in fields(cls) if i.name in columns or i.name not in LATER]
+                return cls(**{name: columns[name] for name in names})
         except (OSError, ValueError, KeyError) as error:
             raise EvaluationError(
                 f"{path}: not the matches of an evaluation ({error}); give the folder of a run of "
@@ -148,7 +157,28 @@ def match_images(
         true_class_id=np.concatenate([image.class_ids for image in images]).astype(np.int64),
         true_length_px=np.maximum(*edge_lengths(truth)),
         true_area_px=np.abs(signed_areas(truth)),
+        image_px=np.array([image.width * image.height for image in images], np.float64),
+        water_px=np.array([_water_px(image) for image in images], np.float64),
+        on_water=np.concatenate(
+            [
+                *(_on_water(images[p.image], predictions[p.image], p.predicted) for p in parts),
+                np.zeros(0),
+            ]
+        ),
     )
+
+
+def _water_px(image: EvalImage) -> float:
+    return float("nan") if image.water is None else float(image.water.sum())
+
+
+def _on_water(image: EvalImage, boxes: Boxes, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    if image.water is None:
+        return np.full(len(chosen), np.nan)
+    x, y = centres(boxes.corners[chosen]).T
+    column = np.clip(x.astype(int), 0, image.width - 1)
+    row = np.clip(y.astype(int), 0, image.height - 1)
+    return np.asarray(image.water[row, column], np.float64)
 
 
 def _match_part(

@@ -52,6 +52,7 @@ class EvalImage:
         complete_above_px: of each class, the length below which unmatched predictions are
             ignored, since the source leaves small objects unlabelled.
         zones: polygons in pixels, in which objects are counted too.
+        water: `(height, width)` which pixels are water; None where nobody says.
 
     Raises:
         EvaluationError: the arrays don't fit each other, or boxes of a class that isn't scored.
@@ -70,6 +71,7 @@ class EvalImage:
     ignored_class_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     complete_above_px: tuple[float, ...] = (0.0,) * len(CLASS_NAMES)
     zones: tuple[shapely.Polygon, ...] = ()
+    water: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if len(self.corners) != len(self.class_ids):

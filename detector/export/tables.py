@@ -14,6 +14,7 @@ from detector.export.atomic import atomic_path
 from detector.export.records import SceneRecord
 
 DECIMALS = {
+    "count_est": 1,
     "area_m2": 1,
     "observed_fraction": 4,
     "gsd_m": 4,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from detector._version import __version__
+from detector.counting.calibration import Calibration
 from detector.counting.counts import count_scene
 from detector.counting.zones import NO_ZONES, Zone, Zones, read_zones, zones_in_pixels
 from detector.errors import OutputError, QuaywatchError, SceneError
@@ -134,6 +135,7 @@ class _Run:
         self._detector = detector
         self._zones = zones
         self._progress = progress
+        self._calibration = Calibration.from_card(detector.card.calibration)
         self._paths: dict[str, str] = {}
         self.records: list[SceneRecord] = []
         self.counts: list[pd.DataFrame] = []
@@ -192,7 +194,7 @@ class _Run:
         detections = found.detections
         card = self._detector.card
         model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
-        counts, areas = count_scene(scene, detections, zones, model.in_range)
+        counts, areas = count_scene(scene, detections, zones, model.in_range, self._calibration)
         warnings = _warnings(scene, model, [area.seen.fraction for area in areas[1:]])
         warnings += _left_out(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
@@ -285,9 +287,15 @@ def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[s
         "threads": detector.threads,
         "batch": detector.batch,
         "merge": asdict(settings.pipeline.merge),
+        "calibration_sha256": _sha256_of(detector.card.calibration),
         "zones_sha256": digest.hexdigest() if len(zones) else None,
         "zones_only": settings.zones_only,
     }
+
+
+def _sha256_of(content: Mapping[str, Any]) -> str:
+    """Of the calibration: with another one the same weights give other counts."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _provenance(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:

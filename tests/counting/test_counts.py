@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detector.counting.calibration import Calibration, ClassCalibration
 from detector.counting.counts import (
     COUNT_COLUMNS,
     Seen,
@@ -24,6 +25,7 @@ from detector.counting.counts import (
     measure_seen,
     measure_seen_scene,
 )
+from detector.counting.intervals import CountModel
 from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr
@@ -346,6 +348,37 @@ def test_nothing_found_is_zero_everywhere(tmp_path: Path) -> None:
     assert set(table["status"]) == {"cloud_unknown"}
 
 
+def known_ships(places: int = 40) -> Calibration:
+    """Nine boxes of ten are real, nine ships of ten found; stacks were not calibrated."""
+    model = CountModel(200.0, 180.0, 20.0)
+    fitted = ClassCalibration([0.0, 1.0], [0.9, 0.9], model, "platt", {}, places, 100, 100)
+    return Calibration({"ship": fitted})
+
+
+def test_counts_carry_their_intervals(tmp_path: Path) -> None:
+    """Ships of 40 px at 0.5 m are long enough, those of 30 px are not: their limit is 32."""
+    valid = np.ones((HEIGHT, WIDTH), np.bool_)
+    valid[:, 350:] = False
+    lengths = (40, 100, 200, 30)
+    found = make_detections([(SHIP, 50, 40 * i + 20, x, 9, 0.0) for i, x in enumerate(lengths)])
+    zones = [zone(0, 0, 100, 300, name="seen"), zone(300, 0, 400, 300, name="half")]
+    with open_made(tmp_path, valid=valid) as scene:
+        table, _ = count_scene(scene, found, zones, True, known_ships())
+        few, _ = count_scene(scene, found, zones, True, known_ships(places=5))
+        outside, _ = count_scene(scene, found, zones, False, known_ships())
+    row = cell(table, zone="seen", class_="ship", length_class="all")
+    said = known_ships().estimate(SHIP, np.full(3, 0.9))
+    assert said is not None
+    assert (row["count"], row["count_low"], row["count_high"]) == (4, said.low, said.high)
+    assert row["count_est"] == said.estimate == pytest.approx(3.0, abs=0.4)
+    assert said.low <= 3 <= said.high
+    without = table[(table["class"] == "container_stack") | (table["zone"] == "half")]
+    assert without["count_est"].isna().all()
+    assert table[table["length_class"].isin(["<25 m", "unknown"])]["count_low"].isna().all()
+    assert few["count_high"].isna().all()
+    assert outside["count_high"].isna().all()
+
+
 def test_types_hold_without_rows() -> None:
     table = counts_table([])
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {
@@ -356,6 +389,9 @@ def test_types_hold_without_rows() -> None:
         "class": "str",
         "length_class": "str",
         "count": "Int64",
+        "count_est": "float64",
+        "count_low": "Int64",
+        "count_high": "Int64",
         "area_m2": "float64",
         "observed_fraction": "float64",
         "status": "str",
