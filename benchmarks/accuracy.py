@@ -1,8 +1,10 @@
 """Accuracy of Quaywatch beside its peers: one network, one truth, one way of scoring.
 
-Run it with `python -m benchmarks.accuracy --out FOLDER [--docs docs/accuracy.md]`. Three sets: the
-dev split of the port pool, mosaics of its images put together in memory, and rendered stress scenes
-(moored rows, rows of stacks, ships on seams). Losses are printed like gains.
+`python -m benchmarks.accuracy --docs docs/accuracy.md --weights NAME` makes all of that page: the
+evaluation of the dev split with its plots, its cost on 500 images, and the peers on the dev split,
+on mosaics of its images put together in memory, and on rendered stress scenes (moored rows, rows of
+stacks, ships on seams). Losses are printed like gains. What is done is kept in `--out` by the hash
+of images and weights, so that a run that was cut goes on.
 """
 
 from __future__ import annotations
@@ -11,27 +13,31 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from rasterio.io import MemoryFile
 
+from benchmarks.accuracy_dev import Evaluated, cost, evaluated, write
+from benchmarks.accuracy_sets import (
+    Set,
+    dev_set,
+    mosaic_set,
+    pixels_of,
+    rendered_sets,
+    slug,
+)
 from benchmarks.peers_inference import Peers, Tiling
 from benchmarks.tables import markdown, put
 from detector.boxes import Boxes
 from detector.classes import CLASS_NAMES
-from detector.data import port_pool
-from detector.data.synthetic.stress import moored_row, ships_on_seams, stack_rows
-from detector.data.synthetic.write import write_scene
+from detector.evaluation.bootstrap import Estimate
 from detector.evaluation.counts import count_errors, image_counts
-from detector.evaluation.dataset import labelled_dataset, rendered_image
 from detector.evaluation.predicting import FLOOR, completed, predict_images
 from detector.evaluation.record import number, percent
 from detector.evaluation.select import select
@@ -40,152 +46,165 @@ from detector.evaluation.summary import Predictions, detection_row
 from detector.evaluation.table import match_images
 from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.boxes import edge_lengths
-from detector.geometry.windows import PixelWindow
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 
 OURS = "Quaywatch"
 OVERLAP_SHARE = 0.25  # of a tile: what the fine scale of our plan uses where ships may be long
-MOSAIC_CELL_PX, MOSAIC_COLUMNS, MOSAIC_ROWS, MOSAICS = 1024, 3, 2, 8
-ANGLES_DEG = (0.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0)
-SEAM_SIDE_PX = 1280
-SEAMS_PX = (480.0, 640.0, 960.0)
-NEUTRAL_GREY = 96
+BLOCK = 25  # images that are done before the predictions of the peers are saved
+PARTS = ("evaluation", "cost", "rendered", "mosaics", "dev")
 
 logging.getLogger("sahi").setLevel(logging.ERROR)  # it tells of its change at low scores
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """Images with truth and files, to be predicted by all.
+class Row:
+    """One pipeline on one set, one class and measure.
 
     Attributes:
-        name: for the tables.
-        images: the truth.
-        paths: of the files, in the same order.
+        name: of the pipeline.
+        values: by column.
     """
 
     name: str
-    images: list[EvalImage]
-    paths: list[Path]
+    values: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pipelines on one set, one class and measure.
+
+    Attributes:
+        title: what was measured, and on how much.
+        objects: that there are.
+        rows: ours first.
+    """
+
+    title: str
+    objects: int
+    rows: list[Row]
 
 
 def main() -> None:
-    """Run all sets and peers, print the tables, and put them into the documentation."""
+    """Run all parts, print the tables, and put them into the documentation."""
+    arguments = _arguments()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore")
+    settings = DetectorSettings(arguments.weights, threads=arguments.threads)
+    detector = load_detector(settings)
+    sha256 = detector.card.sha256
+    dev = None
+    if "evaluation" in arguments.parts or "dev" in arguments.parts:
+        with timed("evaluation of the dev split"):
+            dev = evaluated(arguments.pool, settings, sha256, out)
+        if arguments.docs is not None:
+            write(dev, arguments.docs)
+    if "cost" in arguments.parts:
+        with timed("cost"):
+            _put(arguments.docs, "cost", cost(arguments.pool, settings, sha256, out))
+    compared: list[tuple[str, Comparison]] = []
+    with ExitStack() as stack:
+        for part in _sets(arguments, stack):
+            with timed(part.name):
+                peers = Peers(arguments.weights, arguments.threads)
+                ours = _known(dev, part)
+                if ours is None:
+                    ours = predict_images(part.images, part.paths, detector).predictions
+                tables = compare(part, {OURS: ours, **predict_peers(part, peers, detector, out)})
+            compared += [(part.name, table) for table in tables]
+            text = "\n\n".join(_table(table) for table in tables)
+            print(f"\n## {part.name}\n\n{text}", flush=True)
+            _put(arguments.docs, f"peers: {part.name}", text)
+    _put(arguments.docs, "losses", losses(compared))
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Print how long a part took."""
+    start = time.perf_counter()
+    yield
+    print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pool", type=Path, default=Path("../shared/data/port"))
     parser.add_argument("--weights", default="starter")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--docs", type=Path, help="document with a place for the tables")
-    parser.add_argument("--sets", default="rendered,mosaics,dev")
-    parser.add_argument(
-        "--every", type=int, default=1, help="take every n-th image of the dev split"
-    )
-    parser.add_argument("--seeds", type=int, default=2, help="of the rendered scenes")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    warnings.simplefilter("ignore")
-    peers = Peers(arguments.weights, arguments.threads)
-    detector = load_detector(DetectorSettings(arguments.weights, threads=arguments.threads))
-    with ExitStack() as stack:
-        makers = {
-            "rendered": lambda: rendered_sets(arguments.out / "scenes", arguments.seeds),
-            "mosaics": lambda: [mosaic_set(arguments.pool, stack)],
-            "dev": lambda: [dev_set(arguments.pool, arguments.every)],
-        }
-        for name in arguments.sets.split(","):
-            for part in makers[name]():
-                found = predict_all(part, peers, detector, arguments.out)
-                text = report(part, found)
-                print(f"\n## {part.name}\n\n{text}", flush=True)
-                if arguments.docs is not None:
-                    put(arguments.docs, f"peers: {part.name}", f"\n{text}\n")
+    parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
+    parser.add_argument("--docs", type=Path, help="document with places for the tables")
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--every", type=int, default=1, help="peers: every n-th image of dev")
+    parser.add_argument("--seeds", type=int, default=1, help="of the rendered scenes")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    return parser.parse_args()
 
 
-def dev_set(pool: Path, every: int) -> Set:
-    """The dev split of the pool, or every n-th image of it."""
-    dataset = labelled_dataset(port_pool.read(pool, "dev"))
-    return Set("dev split", dataset.images[::every], dataset.paths[::every])
+def _sets(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[Set]:
+    if "rendered" in arguments.parts:
+        yield from rendered_sets(arguments.out / "scenes", arguments.seeds)
+    if "mosaics" in arguments.parts:
+        yield mosaic_set(arguments.pool, stack)
+    if "dev" in arguments.parts:
+        yield dev_set(arguments.pool, arguments.every)
 
 
-def mosaic_set(pool: Path, stack: ExitStack) -> Set:
-    """Harbours of the dev split side by side, so that tiles see more than one image."""
-    dataset = labelled_dataset(port_pool.read(pool, "dev"))
-    usable = [
-        index
-        for index, image in enumerate(dataset.images)
-        if image.source == "HRSC2016"
-        and image.measures == (Measure.POLYGON,) * len(CLASS_NAMES)
-        and max(image.width, image.height) <= MOSAIC_CELL_PX
-        and len(image.corners)
-    ]
-    order = np.random.default_rng(0).permutation(usable)
-    count = MOSAIC_COLUMNS * MOSAIC_ROWS
-    images, paths = [], []
-    for k in range(min(MOSAICS, len(order) // count)):
-        chosen = order[k * count : (k + 1) * count]
-        parts = [(dataset.images[i], dataset.paths[i]) for i in chosen]
-        image, pixels = _mosaic(f"mosaic {k}", parts)
-        images.append(image)
-        paths.append(_in_memory(pixels, stack))
-    return Set("mosaics", images, paths)
+def _known(dev: Evaluated | None, part: Set) -> Predictions | None:
+    """Our predictions where the evaluation has made them already."""
+    if dev is None:
+        return None
+    place = {image.name: i for i, image in enumerate(dev.images)}
+    if not all(image.name in place for image in part.images):
+        return None
+    chosen = [place[image.name] for image in part.images]
+    sets = dev.predictions.complete, dev.predictions.counted
+    return Predictions(*([boxes[i] for i in chosen] for boxes in sets))
 
 
-def rendered_sets(folder: Path, seeds: int) -> Iterator[Set]:
-    """Stress scenes at seven angles, each with several seeds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    makers = {
-        # Smaller than a tile: the peers enlarge them to the tile's size, we never more than 1.5.
-        "moored rows, 10 of 60 m": moored_row,
-        "moored rows, 20 of 120 m": partial(moored_row, ships=20, length_m=120.0),
-        "stack rows, 30 of 12 bays": partial(stack_rows, rows=30, bays=12),
-        "ships on seams": partial(
-            ships_on_seams, seams_px=SEAMS_PX, length_m=120.0, size_px=(SEAM_SIDE_PX,) * 2
-        ),
-    }
-    for name, make in makers.items():
-        images, paths = [], []
-        for seed in range(1, seeds + 1):
-            for angle in ANGLES_DEG:
-                scene = make(angle, seed=seed)
-                title = f"{name} {angle:g} {seed}"
-                path = folder / f"{_slug(title)}.tif"
-                write_scene(scene, path)
-                images.append(rendered_image(scene, title))
-                paths.append(path)
-        yield Set(name, images, paths)
+def _put(docs: Path | None, place: str, text: str) -> None:
+    print(f"\n### {place}\n{text}", flush=True)
+    if docs is not None:
+        put(docs, place, f"\n{text}\n")
 
 
-def predict_all(part: Set, peers: Peers, detector: Detector, out: Path) -> dict[str, Predictions]:
-    """Predictions of all. Those of the peers are kept by the hash of images and weights."""
-    started = time.perf_counter()
-    found = {OURS: predict_images(part.images, part.paths, detector).predictions}
+def predict_peers(part: Set, peers: Peers, detector: Detector, out: Path) -> dict[str, Predictions]:
+    """Predictions of all peers, kept block by block by the hash of images and weights."""
     tile = detector.card.tile_px
     finders = peers.finders(Tiling(tile, round(OVERLAP_SHARE * tile)))
-    key = _key(part, detector.card.sha256)
-    files = {name: out / f"{_slug(part.name)}-{_slug(name)}-{key}.json" for name in finders}
-    todo = {name: finder for name, finder in finders.items() if not files[name].is_file()}
-    results: dict[str, list[tuple[Boxes, Boxes]]] = {name: [] for name in todo}
+    found: dict[str, list[Predictions]] = {name: [] for name in finders}
     conf = detector.conf
-    for image, path in zip(part.images, part.paths, strict=True) if todo else ():
-        rgb = _pixels(image, path)
-        for name, finder in todo.items():
-            low, high = finder(rgb, FLOOR), finder(rgb, float(conf.min()))
-            counted = high.select(high.scores >= conf[high.class_ids])
-            results[name].append((completed(counted, low, conf), counted))
-        peers.forget()
-    for name, pairs in results.items():
-        _save(files[name], Predictions([pair[0] for pair in pairs], [pair[1] for pair in pairs]))
-    found |= {name: _load(path) for name, path in files.items()}
-    print(f"{part.name}: {time.perf_counter() - started:.0f} s", flush=True)
-    return found
+    for start in range(0, len(part.images), BLOCK):
+        some = slice(start, start + BLOCK)
+        block = Set(part.name, part.images[some], part.paths[some])
+        key = _key(block, detector.card.sha256)
+        files = {name: out / f"{slug(part.name)}-{slug(name)}-{key}.json" for name in finders}
+        todo = {name: finder for name, finder in finders.items() if not files[name].is_file()}
+        results: dict[str, list[tuple[Boxes, Boxes]]] = {name: [] for name in todo}
+        for image, path in zip(block.images, block.paths, strict=True) if todo else ():
+            rgb = pixels_of(image, path)
+            for name, finder in todo.items():
+                low, high = finder(rgb, FLOOR), finder(rgb, float(conf.min()))
+                counted = high.select(high.scores >= conf[high.class_ids])
+                results[name].append((completed(counted, low, conf), counted))
+            peers.forget()
+        for name, pairs in results.items():
+            complete, counts = [p[0] for p in pairs], [p[1] for p in pairs]
+            _save(files[name], Predictions(complete, counts))
+        for name, path in files.items():
+            found[name].append(_load(path))
+    return {
+        name: Predictions(
+            [boxes for block in blocks for boxes in block.complete],
+            [boxes for block in blocks for boxes in block.counted],
+        )
+        for name, blocks in found.items()
+    }
 
 
-def report(part: Set, found: dict[str, Predictions]) -> str:
-    """One table for each class and measure."""
-    blocks = []
+def compare(part: Set, found: dict[str, Predictions]) -> list[Comparison]:
+    """All pipelines, for each class and measure that the set has objects of."""
+    tables = []
     for class_id, name in enumerate(CLASS_NAMES):
         for measure in (Measure.POLYGON, Measure.ENVELOPE):
             rows = [
@@ -194,23 +213,76 @@ def report(part: Set, found: dict[str, Predictions]) -> str:
                 if (row := _row(part.images, predictions, class_id, measure, peer)) is not None
             ]
             if rows:
-                blocks.append(_table(part, name, class_id, measure, rows))
-    return "\n\n".join(blocks)
+                tables.append(_comparison(part, name, class_id, measure, rows))
+    return tables
 
 
-def _table(
-    part: Set, name: str, class_id: int, measure: Measure, rows: Sequence[Sequence[str]]
-) -> str:
+def losses(compared: Sequence[tuple[str, Comparison]]) -> str:
+    """In words: where a peer is better, and where none is."""
+    lines = []
+    for name, table in compared:
+        title = f"**{name}**, {table.title.split(':')[0]}"
+        if table.objects < LEAST_OBJECTS:
+            lines.append(f"- {title}: {table.objects} objects, too few to compare anybody.")
+            continue
+        ours, *peers = table.rows
+        behind, ahead = [], []
+        for column, (digits, badness) in COLUMNS.items():
+            best = min(peers, key=lambda peer: badness(peer.values[column].value))
+            mine, its = ours.values[column], best.values[column]
+            if round(badness(mine.value), 3) <= round(badness(its.value), 3):
+                ahead.append(column)
+                continue
+            overlap = mine.low <= its.high and its.low <= mine.high
+            behind.append(
+                f"{column} {_plain(mine, digits)} against {_plain(its, digits)} ({best.name})"
+                + (", intervals overlap" if overlap else "")
+            )
+        lines.append(
+            f"- {title}. Behind: {'; '.join(behind) or 'in nothing'}. "
+            f"Best or level: {', '.join(ahead) or 'in nothing'}."
+        )
+    return "\n".join(lines)
+
+
+LEAST_OBJECTS = 20
+COLUMNS = {
+    "AP50": (3, lambda value: -value),
+    "AP50:95": (3, lambda value: -value),
+    "precision": (3, lambda value: -value),
+    "recall": (3, lambda value: -value),
+    "count MAE": (2, lambda value: value),
+    "total count error": (None, abs),
+}
+"""Columns with their digits (None: per cent) and how bad a value is."""
+
+
+def _plain(value: Estimate, digits: int | None) -> str:
+    return f"{100 * value.value:+.0f} %" if digits is None else f"{value.value:.{digits}f}"
+
+
+def _comparison(
+    part: Set, name: str, class_id: int, measure: Measure, rows: list[Row]
+) -> Comparison:
     scored = [image for image in part.images if image.measures[class_id] is measure]
     objects = sum(int((image.class_ids == class_id).sum()) for image in scored)
     places = len({image.place for image in scored})
     way = "exact polygons" if measure is Measure.POLYGON else "envelopes (axis-aligned truth)"
-    head = ("", "AP50", "AP50:95", "precision", "recall", "count MAE", "total count error")
-    title = (
-        f"**{name}**, {way}: {len(scored)} images, {places} places, {objects} objects; "
-        "in brackets 95 % place-bootstrap intervals"
-    )
-    return f"{title}\n\n{markdown(head, rows)}"
+    title = f"{name}, {way}: {len(scored)} images, {places} places, {objects} objects"
+    return Comparison(title, objects, rows)
+
+
+def _table(table: Comparison) -> str:
+    cells = [
+        (row.name, *(_cell(row.values[column], digits) for column, (digits, _) in COLUMNS.items()))
+        for row in table.rows
+    ]
+    title = f"**{table.title}**; in brackets 95 % place-bootstrap intervals"
+    return f"{title}\n\n{markdown(('', *COLUMNS), cells)}"
+
+
+def _cell(value: Estimate, digits: int | None) -> str:
+    return percent(value) if digits is None else number(value, digits)
 
 
 def _row(
@@ -219,7 +291,7 @@ def _row(
     class_id: int,
     measure: Measure,
     peer: str,
-) -> tuple[str, ...] | None:
+) -> Row | None:
     complete = match_images(images, predictions.complete, with_prob_iou=False)
     counted = match_images(images, predictions.counted, with_prob_iou=False)
     if not select(complete, class_id, measure).n_truth:
@@ -228,58 +300,15 @@ def _row(
     if row is None:
         return None
     counts = count_errors(image_counts(select(counted, class_id, measure), counted))
-    return (
-        peer,
-        number(row.ap50),
-        number(row.ap50_95),
-        number(row.counted.precision),
-        number(row.counted.recall),
-        number(counts.mae, 2),
-        percent(counts.total_error),
+    values = (
+        row.ap50,
+        row.ap50_95,
+        row.counted.precision,
+        row.counted.recall,
+        counts.mae,
+        counts.total_error,
     )
-
-
-def _mosaic(
-    name: str, parts: Sequence[tuple[EvalImage, Path]]
-) -> tuple[EvalImage, NDArray[np.uint8]]:
-    size = (MOSAIC_ROWS * MOSAIC_CELL_PX, MOSAIC_COLUMNS * MOSAIC_CELL_PX)
-    pixels = np.full((*size, 3), NEUTRAL_GREY, np.uint8)
-    corners, ignored = [], []
-    for k, (image, path) in enumerate(parts):
-        offset = np.array([k % MOSAIC_COLUMNS, k // MOSAIC_COLUMNS]) * MOSAIC_CELL_PX
-        x, y = offset.tolist()
-        pixels[y : y + image.height, x : x + image.width] = _pixels(image, path)
-        corners.append(image.corners + offset)
-        ignored.append(image.ignored + offset)
-    first = parts[0][0]
-    truth = replace(
-        first,
-        name=name,
-        place=name,
-        width=size[1],
-        height=size[0],
-        gsd_m=None,
-        corners=np.concatenate(corners),
-        class_ids=np.concatenate([image.class_ids for image, _ in parts]),
-        ignored=np.concatenate(ignored),
-        ignored_class_ids=np.concatenate([image.ignored_class_ids for image, _ in parts]),
-    )
-    return truth, pixels
-
-
-def _in_memory(pixels: NDArray[np.uint8], stack: ExitStack) -> Path:
-    """A GeoTIFF that lives in memory as long as the stack; nothing reaches a disk."""
-    memory = stack.enter_context(MemoryFile(ext=".tif"))
-    height, width = pixels.shape[:2]
-    profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8"}
-    with memory.open(**profile, tiled=True, photometric="RGB") as dataset:
-        dataset.write(np.moveaxis(pixels, 2, 0))
-    return Path(memory.name)
-
-
-def _pixels(image: EvalImage, path: Path) -> NDArray[np.uint8]:
-    with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
-        return scene.read(PixelWindow(0, 0, image.width, image.height)).rgb
+    return Row(peer, dict(zip(COLUMNS, values, strict=True)))
 
 
 def _key(part: Set, weights_sha256: str) -> str:
@@ -289,10 +318,6 @@ def _key(part: Set, weights_sha256: str) -> str:
         with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
             digest.update(f"{image.name}|{scene.info.content_hash}".encode())
     return digest.hexdigest()[:12]
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name)
 
 
 def _save(path: Path, predictions: Predictions) -> None:

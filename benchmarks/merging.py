@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.merging_cost import SIZES, cost_table
 from benchmarks.merging_errors import cases_table, errors_tables, sweep_table
 from benchmarks.merging_pictures import draw_cases
-from benchmarks.merging_real import offsets_table
+from benchmarks.merging_real import WEIGHTS, offsets_table
 from benchmarks.merging_scales import rendered_table, simulated_table
 from benchmarks.tables import put
 
@@ -26,6 +26,7 @@ def main() -> None:
     """Measure, and write the tables into the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few seeds, nothing is written")
+    parser.add_argument("--weights", default=WEIGHTS, help="of the parts with a real network")
     parser.add_argument("--only", nargs="*", help="names of tables, or pictures")
     options = parser.parse_args()
     seeds = QUICK_SEEDS if options.quick else SEEDS
@@ -36,8 +37,8 @@ def main() -> None:
         "sweep": lambda: (sweep_table(),),
         "cost": lambda: (cost_table(sizes),),
         "scales_simulated": lambda: (simulated_table(seeds // 10 + 1),),
-        "scales_rendered": lambda: (rendered_table(options.quick),),
-        "offsets": lambda: (offsets_table(options.quick),),
+        "scales_rendered": lambda: (rendered_table(options.quick, options.weights),),
+        "offsets": lambda: (offsets_table(options.quick, options.weights),),
     }
     places = {name: (name,) for name in steps} | {"errors": ("errors", "kinds")}
     for name, make in steps.items():

@@ -30,7 +30,7 @@ RIVALS = (
     "supervision NMS, IOS 0.5",
     "SAHI GREEDYNMM, IOS 0.5 (default)",
 )
-PEER_SEEDS = 60
+WORKERS = int(os.environ.get("QUAYWATCH_WORKERS", os.cpu_count() or 1))
 NOISES = {"up to 2 px, 2°, 3 %": Noise(), "normal, sd 2 px, 2°, 3 %": Noise(normal=True)}
 
 
@@ -80,10 +80,8 @@ def errors_tables(seeds: int) -> tuple[str, str]:
     """Errors of every merge, and by kind of group for the best of them.
 
     Args:
-        seeds: simulated ports of about 260 objects for ours; the peers take `PEER_SEEDS` of them,
-            since some are slow and their errors many.
+        seeds: simulated ports of about 260 objects, the same for all.
     """
-    few = range(min(seeds, PEER_SEEDS))
     rows: list[list[str]] = []
     ours: dict[str, Tally] = {}
     for name, noise in NOISES.items():
@@ -91,7 +89,7 @@ def errors_tables(seeds: int) -> tuple[str, str]:
         two = run(two_scales(), {OURS_AT_TWO: PEERS[OURS]}, range(seeds), noise)
         peers = {peer: PEERS[peer] for peer in (PEERS if not noise.normal else RIVALS)}
         peers.pop(OURS, None)
-        others = run(one_scale(), peers, few, noise)
+        others = run(one_scale(), peers, range(seeds), noise)
         tallies = {OURS: ours[name]} | two | others
         rows += [_row(name, merge_name, tally) for merge_name, tally in tallies.items()]
         if not noise.normal:
@@ -160,7 +158,7 @@ def run(
     """
     parts = np.array_split(np.array(seeds), max(1, len(seeds) // 5))
     work = partial(_run_part, plan, dict(functions), noise, layout or plan)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(WORKERS) as pool:
         done = list(pool.map(work, [part.tolist() for part in parts]))
     return {name: sum((part[name] for part in done), Tally()) for name in functions}
 

@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.merging_errors import OURS, SCENE_PX, Tally, run
-from benchmarks.merging_real import tile_boxes
+from benchmarks.merging_real import merged, tile_boxes
 from benchmarks.peers import PEERS
 from benchmarks.simulated import GSD_M, Noise
 from benchmarks.tables import markdown
@@ -28,7 +28,6 @@ from detector.data.synthetic import (
 )
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
-from detector.tiling.merge import merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 
 OVERLAP_450_M = 420.0
@@ -61,15 +60,15 @@ def simulated_table(seeds: int) -> str:
     return markdown(head, rows)
 
 
-def rendered_table(quick: bool) -> str:
+def rendered_table(quick: bool, weights: str = WEIGHTS) -> str:
     """The network on rendered harbours with boats, moored rows and ships up to 347 m."""
-    detector = load_detector(DetectorSettings(WEIGHTS))
+    detector = load_detector(DetectorSettings(weights))
     read_gsd, tile_px = detector.card.gsd_read_m, detector.card.tile_px
     large_tile = 2 * tile_px
     rows = []
     totals: dict[str, list[NDArray[np.int64]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        larger = _with_tile(Path(folder), large_tile)
+        larger = _with_tile(Path(folder), large_tile, weights)
         kinds = {
             f"one scale, 450 m overlap, tiles of {large_tile} px": (
                 larger,
@@ -92,7 +91,7 @@ def rendered_table(quick: bool) -> str:
             scene = _harbour(seed)
             for name, (network, settings) in kinds.items():
                 plan = plan_tiles(scene.spec.width, scene.spec.height, settings)
-                found = merge(tile_boxes(scene.rgb, plan, network), plan)
+                found = merged(tile_boxes(scene.rgb, plan, network), plan, network)
                 totals.setdefault(name, []).append(_found(scene, found))
                 pixels[name] += plan.read_pixels
     truth = [np.zeros(0, np.int64)]
@@ -141,9 +140,9 @@ def _harbour(seed: int) -> RenderedScene:
     )
 
 
-def _with_tile(folder: Path, tile_px: int) -> Detector:
+def _with_tile(folder: Path, tile_px: int, name: str) -> Detector:
     """The same network with larger tiles."""
-    weights = find_weights(WEIGHTS)
+    weights = find_weights(name)
     shutil.copy(weights, folder / "larger.safetensors")
     card = yaml.safe_load(weights.with_suffix(".yaml").read_text(encoding="utf-8"))
     card |= {"name": "larger", "tile_px": tile_px}

@@ -13,13 +13,13 @@ from benchmarks.merging_real import (
     SAME_IOU,
     SURE,
     WEIGHTS,
+    merged,
     mosaic,
     tile_boxes,
     untiled,
 )
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import DetectorSettings, load_detector
-from detector.tiling.merge import merge
 from detector.tiling.plan import PlanSettings, plan_tiles
 
 
@@ -33,7 +33,7 @@ def test_what_one_look_is_sure_of_comes_out_once(shared_data: Path) -> None:
         scene.pixels.shape[0],
         PlanSettings(side, side / CELL_PX, None, None, LONGEST_PX, LONGEST_PX),
     )
-    found = merge(tile_boxes(scene.pixels, plan, detector), plan)
+    found = merged(tile_boxes(scene.pixels, plan, detector), plan, detector)
     alone = untiled(scene, detector)
     sure = alone.select(alone.scores >= SURE)
     same = iou_matrix(sure.corners, found.corners) >= SAME_IOU

@@ -1,0 +1,215 @@
+"""Validates the estimate of containers on rendered yards: `python -m benchmarks.stacks`.
+
+python -m benchmarks.stacks validate            the tables of docs/stacks.md, frozen parameters
+python -m benchmarks.stacks tune --scenes 12    the same on other seeds, to look at while tuning
+python -m benchmarks.stacks pictures            the pictures of docs/stacks.md
+python -m benchmarks.stacks slots TABLE.csv     ground slots counted by eye against the estimate
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from benchmarks.tables import markdown
+from detector.config.compose import load_config
+from detector.counting.zones import Zone
+from detector.data.synthetic import PortSpec, RenderedScene, TruthObject, render
+from detector.data.synthetic.ranges import SpecRanges, draw_specs
+from detector.data.synthetic.truth import truth_corners
+from detector.detections import Detections
+from detector.geometry.boxes import corners_from_xywhr, edge_lengths, order_corners
+from detector.scenes.scene import open_scene
+from detector.stacks.estimate import estimate_stacks, factors_of
+from detector.stacks.settings import StackSettings
+from detector.stacks.simulate import quantiles, simulate
+
+CONFIG = "stacks_validation"
+TUNING = ["name=stacks-tuning", "first_seed=660000"]
+RAILHEAD_EVERY = 5
+SIDE_SD_M = 0.4  # a found box is not the true one: error of every side, as measured on detections
+SETTINGS = StackSettings()
+
+
+def yard_specs(overrides: list[str]) -> list[tuple[PortSpec, int]]:
+    """Specs and seeds of the yards: container terminals, every fifth a railhead."""
+    specs = draw_specs(load_config(CONFIG, SpecRanges, overrides))
+    placed = []
+    for index, (spec, seed) in enumerate(specs):
+        rail = index % RAILHEAD_EVERY == RAILHEAD_EVERY - 1
+        sectors = ["railhead"] if rail else ["container"]
+        placed.append((replace(spec, layout=replace(spec.layout, sectors=sectors)), seed))
+    return placed
+
+
+def found_boxes(
+    scene: RenderedScene, truth: tuple[TruthObject, ...], generator: np.random.Generator
+) -> Detections:
+    """Detections at the true boxes, their sides moved by `SIDE_SD_M`; deck cargo left out."""
+    stacks = [t for t in truth if t.class_id == 1]
+    corners = truth_corners(tuple(stacks))
+    gsd = scene.spec.gsd_m
+    length, width = edge_lengths(corners)
+    axis = (corners[:, 1] - corners[:, 0]) / np.maximum(length, 1e-9)[:, None]
+    angle = np.arctan2(axis[:, 1], axis[:, 0])
+    sd = SIDE_SD_M / gsd
+    sides = generator.normal(0.0, sd, (len(corners), 4))
+    middle = corners.mean(axis=1)
+    middle += axis * (sides[:, :1] - sides[:, 1:2]) / 2
+    middle += np.stack([-axis[:, 1], axis[:, 0]], 1) * (sides[:, 2:3] - sides[:, 3:]) / 2
+    size = np.stack([length + sides[:, 0] + sides[:, 1], width + sides[:, 2] + sides[:, 3]], 1)
+    size = np.maximum(size, 1.0)
+    moved = corners_from_xywhr(np.column_stack([middle, size, angle]))
+    moved = order_corners(moved)
+    length, width = edge_lengths(moved)
+    none = np.zeros(len(moved))
+    low, high = moved.min(axis=(1)), moved.max(axis=(1))
+    edge = (low < 1).any(axis=1) | (high > np.array([scene.spec.width, scene.spec.height]) - 1).any(
+        axis=1
+    )
+    return Detections(
+        scene_id="rendered",
+        acquired=scene.acquired,
+        crs=scene.crs,
+        class_ids=np.ones(len(moved), np.int64),
+        scores=np.ones(len(moved), np.float32),
+        corners=moved,
+        map_corners=moved,
+        length_m=length * gsd,
+        width_m=width * gsd,
+        axis_deg=none,
+        at_scene_edge=edge,
+        on_ship=np.array([t.on_ship for t in stacks], bool),
+    )
+
+
+def examine(specs: list[tuple[PortSpec, int]]) -> Iterator[pd.DataFrame]:
+    """Truth beside the estimate of every block that a perfect counter counts and sees whole.
+
+    Twice a scene: as it is, and without its angles, so that the prior holds (`told` False).
+    """
+    for spec, seed in specs:
+        scene = render(spec, seed)
+        stacks = [t for t in scene.truth if t.class_id == 1]
+        detections = found_boxes(scene, scene.truth, np.random.default_rng(seed))
+        zones = [
+            Zone(name, kind, _pixels(scene, shape))
+            for name, kind, shape in zip(
+                scene.zones["name"], scene.zones["kind"], scene.zones.geometry, strict=True
+            )
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            path = scene.write(Path(folder) / "scene.tif")
+            for told in (True, False):
+                if not told:
+                    _forget_angles(path)
+                with open_scene(path) as opened:
+                    table = estimate_stacks(opened, detections, zones, SETTINGS)
+                for name in ("slots", "tiers", "containers", "teu"):
+                    table[f"true_{name}"] = [getattr(t, name) for t in stacks]
+                table["true_tiers"] = table["true_teu"] / table["true_slots"].clip(1)
+                table["kind"] = [t.kind for t in stacks]
+                table["whole"] = [t.counts and t.visible > 0.999 for t in stacks]
+                table["scene"], table["told"] = seed, told
+                table["off_nadir"], table["gsd"] = spec.sensor.off_nadir_deg, spec.gsd_m
+                whole = table["whole"] & ~table["flags"].str.contains("cut_by_edge")
+                yield table[whole.to_numpy()]
+
+
+def _pixels(scene: RenderedScene, shape: object) -> object:
+    import shapely
+
+    from detector.geometry.geodesy import apply_transform
+
+    return shapely.transform(shape, lambda points: apply_transform(~scene.transform, points))
+
+
+def _forget_angles(path: Path) -> None:
+    import json
+
+    side = path.with_suffix(".json")
+    item = json.loads(side.read_text())
+    item["properties"] = {k: v for k, v in item["properties"].items() if not k.startswith("view:")}
+    side.write_text(json.dumps(item))
+
+
+def summarize(table: pd.DataFrame) -> str:
+    """Median errors, coverage and width of groups of blocks and of zones."""
+    shadow = table[table["method"] == "shadow"]
+    prior = table[~table["told"] & (table["kind"] == "block")]
+    oblique = table[table["flags"].str.contains("oblique_view") & table["told"]]
+    trains = table[table["told"] & (table["kind"] == "wagons")]
+    rows = []
+    for name, part in (
+        ("blocks, shadow", shadow),
+        ("blocks, prior (angles not told)", prior),
+        ("blocks, prior (over 15° off nadir)", oblique),
+        ("trains", trains),
+    ):
+        for quantity in ("slots", "tiers", "containers", "teu"):
+            rows.append([name, quantity, *_scores(part, quantity)])
+    for name, told in (("zones, as told", True), ("zones, angles not told", False)):
+        zones = zone_totals(table[table["told"] == told])
+        for quantity in ("containers", "teu"):
+            rows.append([name, quantity, *_scores(zones, quantity)])
+    head = ["group", "quantity", "n", "median error", "bias", "coverage of 90 %", "95 % of it",
+            "median width"]  # fmt: skip
+    return markdown(head, rows)
+
+
+def zone_totals(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a scene and zone: the sum of its blocks, drawn together."""
+    rows = []
+    for _, part in table.groupby(["scene", "zone"]):
+        draws = simulate(factors_of(part, SETTINGS), SETTINGS)
+        row = {}
+        for name in ("containers", "teu"):
+            low, mid, high = quantiles(getattr(draws, name).sum(axis=1))
+            row |= {f"{name}_low": low, name: mid, f"{name}_high": high}
+            row[f"true_{name}"] = part[f"true_{name}"].sum()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _scores(part: pd.DataFrame, name: str) -> list[str]:
+    if part.empty:
+        return ["0", "", "", "", "", ""]
+    truth = part[f"true_{name}"].to_numpy(float)
+    mid, low, high = (part[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+    slack = 1e-6
+    inside = (truth >= low - slack) & (truth <= high + slack)
+    test = binomtest(int(inside.sum()), len(truth)).proportion_ci(0.95, "exact")
+    return [
+        str(len(truth)),
+        f"{100 * np.median(np.abs(mid - truth) / truth):.0f} %",
+        f"{100 * (mid.sum() / truth.sum() - 1):+.0f} %",
+        f"{inside.mean():.2f}",
+        f"{test.low:.2f} to {test.high:.2f}",
+        f"{100 * np.median((high - low) / truth):.0f} %",
+    ]
+
+
+def main() -> None:
+    """Run what the first word says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("validate", "tune"))
+    parser.add_argument("--scenes", type=int, default=None)
+    parser.add_argument("--out", type=Path, default=None, help="CSV of all blocks")
+    words = parser.parse_args()
+    overrides = TUNING if words.what == "tune" else []
+    specs = yard_specs(overrides)[: words.scenes]
+    table = pd.concat(examine(specs), ignore_index=True)
+    if words.out is not None:
+        table.to_csv(words.out, index=False)
+    print(summarize(table))
+
+
+if __name__ == "__main__":
+    main()
