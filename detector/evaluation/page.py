@@ -60,7 +60,7 @@ def render_page(
         tables.insert(0, ("Compared with the other run", delta_table(deltas)))
     return environment.get_template(TEMPLATE).render(
         title=f"{facts.weights} on {facts.data}",
-        facts=[line.removeprefix("- ") for line in facts_text(facts).splitlines()],
+        facts=[_plain(line) for line in facts_text(facts).splitlines()],
         tables=[(name, Markup(_html_table(text))) for name, text in tables],  # noqa: S704 - escaped
         plots=[Markup(svg) for svg in plots(evaluation)],  # noqa: S704 - escaped
         pictures=pictures,
@@ -94,6 +94,11 @@ def _line(whole: Part, used: Part, step: int) -> Line:
     mark = (hits / whole.n_truth, hits / counted) if counted else None
     name = f"IoU {0.5 if step == 0 else 0.75:g}, AP {whole.ap(step):.3f}"
     return Line(name, precision_recall(*whole.scored(step)), mark)
+
+
+def _plain(line: str) -> str:
+    """A line of a Markdown list without its marks."""
+    return line.removeprefix("- ").replace("`", "")
 
 
 def _html_table(markdown: str) -> str:

@@ -49,10 +49,8 @@ def precision_recall_svg(lines: Sequence[Line], title: str) -> str:
         if line.mark is not None:
             x, y = _place(*line.mark)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>')
-        y = MARGIN + SIDE - 12 - 16 * (len(lines) - 1 - index)
-        parts.append(
-            f'<text x="{MARGIN + 8}" y="{y:.0f}" fill="{colour}">{escape(line.name)}</text>'
-        )
+        x = MARGIN + index * SIDE / len(lines)
+        parts.append(f'<text x="{x:.0f}" y="38" fill="{colour}">{escape(line.name)}</text>')
     return _svg(parts)
 
 
@@ -93,7 +91,7 @@ def kinds_svg(numbers: Mapping[str, int], title: str) -> str:
 def _frame(title: str, x_name: str, y_name: str, labels: Sequence[str]) -> list[str]:
     middle, bottom = MARGIN + SIDE / 2, MARGIN + SIDE
     parts = [
-        f'<text x="{MARGIN}" y="24" font-weight="600">{escape(title)}</text>',
+        f'<text x="{MARGIN}" y="20" font-weight="600">{escape(title)}</text>',
         f'<text x="{middle}" y="{bottom + 36}" text-anchor="middle">{x_name}</text>',
         f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">'
         f"{y_name}</text>",
