@@ -21,10 +21,12 @@ Says what looks of a site show over time. SITES are YAML files: name, zones (a v
 time_zone and, optional, fixed (land that does not change). Scenes of one day become one look;
 looks are laid on each other; every zone gets a series of counts with its gaps, trend and change
 points; ships of different dates are linked, and the visits are counted at least and at most, with
-the sentence that may be said. Writes activity.json, activity.schema.json and a CSV for each table.
+the sentence that may be said. Writes activity.json, activity.schema.json, a CSV for each table, and
+the report, a page for readers (see `detector report`).
 """
 SCHEMA_FILE = "activity.schema.json"
 PLOTS_FOLDER = "plots"
+REPORT_FOLDER = "report"
 LOG = logging.getLogger(__name__)
 
 
@@ -45,6 +47,7 @@ class ActivityConfig:
     draws: int = option("Monte-Carlo draws", low=20, high=100000)
     seed: int = option("of the draws", low=0)
     plots: bool = option("draw the series and the visits")
+    report: bool = option("make the report in report/")
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("only warnings and the result")
 
@@ -65,14 +68,17 @@ def run(config: ActivityConfig) -> int:
     from detector.activity.schema import json_schema
     from detector.activity.sites import read_site
     from detector.export.tables import write_json
+    from detector.report.sources import record_inputs
 
     sites = [read_site(path) for path in config.paths]
     activity = find_activity(sites, read_runs(config.runs), to_settings(config))
     out = Path(config.out)
     activity.write(out)
     write_json(out / SCHEMA_FILE, json_schema())
+    record_inputs(out, config.paths, config.runs)
     if config.plots:
         _draw(activity, out / PLOTS_FOLDER)
+    page = _report(out) if config.report else None
     if config.log == "json":
         print((out / ACTIVITY_FILE).read_text(encoding="utf-8"), end="")
         return EXIT_DONE
@@ -83,6 +89,8 @@ def run(config: ActivityConfig) -> int:
     for sentence in activity.tables["links"]["sentence"]:
         print(sentence)
     print(f"tables in {out}")
+    if page is not None:
+        print(f"report in {page}")
     return EXIT_DONE
 
 
@@ -130,6 +138,12 @@ def _draw(activity: Activity, folder: Path) -> None:
     from detector.activity.plots import save_plots
 
     save_plots(activity, folder)
+
+
+def _report(out: Path) -> Path:
+    from detector.report.run import ReportSettings, make_report
+
+    return make_report(ReportSettings(activity=out, out=out / REPORT_FOLDER)).page
 
 
 COMMAND = Command(

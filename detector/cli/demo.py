@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Renders two sites on eight dates each, a port and a railhead, and runs `detector predict` on them as
 on any scenes: ships and container stacks are found, counted for each zone, and written with
-pictures. Since the scenes are rendered, the true numbers are known and stand beside the counts.
+pictures. `detector activity` and `detector report` then say what happened over the dates, on one
+page. Since the scenes are rendered, the true numbers are known and stand beside the counts.
 """
+NOTE = (
+    "These scenes are rendered: a program drew every ship and container in them. What was found in "
+    "them says nothing of real ports, nor of how well real scenes are read."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +52,14 @@ def run(config: DemoConfig) -> int:
     with log_to_file(out / "demo.log"):
         looks = _write_scenes(story, out / "scenes", progress)
         summaries = {site: _count(out, site, seen, progress) for site, seen in looks.items()}
+        page = _report(out, list(looks), progress)
     for site, summary in summaries.items():
         print(f"\n{site}: found (true number) on each date")
         print_table(site_table(looks[site], summary))
     first = next(iter(summaries.values()))
     print(f"\nTables, maps and pictures: {out / 'results'}/<site>/")
     print(f"Look at {first.out / first.records[0].scene_id / 'overlay.png'}")
+    print(f"What happened at the sites, on one page: {page}")
     print("Rendered scenes: what is counted here says nothing of real ones; see docs/accuracy.md.")
     return EXIT_DONE
 
@@ -96,6 +103,36 @@ def _count(out: Path, site: str, looks: list[Look], progress: Progress) -> RunSu
         overwrite=True,
     )
     return predict_paths(settings, progress)
+
+
+def _report(out: Path, sites: list[str], progress: Progress) -> Path:
+    """Find the activity of the sites and make the page of it."""
+    from detector.activity.run import find_activity
+    from detector.activity.runs import read_runs
+    from detector.activity.sites import read_site
+    from detector.cli.activity import ActivityConfig, to_settings
+    from detector.config.compose import load_config
+    from detector.report.run import ReportSettings, make_report
+    from detector.report.sources import record_inputs
+
+    files = [_site_file(out / "scenes", site) for site in sites]
+    runs = [str(out / "results" / site) for site in sites]
+    settings = to_settings(load_config("activity", ActivityConfig, []))
+    activity = find_activity([read_site(path) for path in files], read_runs(runs), settings)
+    activity.write(out / "activity")
+    record_inputs(out / "activity", files, runs)
+    report = ReportSettings(activity=out / "activity", out=out / "report", note=NOTE)
+    return make_report(report, progress).page
+
+
+def _site_file(folder: Path, site: str) -> Path:
+    from detector.export.atomic import atomic_path
+
+    path = folder / f"{site}.yaml"
+    text = f"name: {site}\nzones: {site}.geojson\ntime_zone: Asia/Vladivostok\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
 
 
 def site_table(looks: list[Look], summary: RunSummary) -> pd.DataFrame:

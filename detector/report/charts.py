@@ -92,13 +92,13 @@ def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
 def draw_visits(site: Mapping[str, Any], words: Words) -> Figure:
     """The visits of a site as bars; a thin line reaches to the dates of coming and going."""
     visits = site["visits"][:MOST_BARS]
-    figure, axes = _figure(max(SIZE_INCHES[1] / 2, ROW_INCHES * len(visits) + 0.9))
+    figure, axes = _figure(max(SIZE_INCHES[1] / 2, ROW_INCHES * len(visits) + 0.9), 2.0)
     for place, row in enumerate(visits):
         first, last = _day(row, "first_seen"), _day(row, "last_seen")
         ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
         axes.plot(ends, [place, place], color=INK["ship"], linewidth=1)
         axes.plot([first, last], [place, place], "o-", color=INK["ship"], linewidth=5, markersize=5)
-    names = [f"{_plain(row['zone'])}  {row['length_m']:.0f} m" for row in visits]
+    names = [f"{_plain(row['zone'], 18)}  {row['length_m']:.0f} m" for row in visits]
     axes.set_yticks(range(len(visits)), names, fontsize=7)
     axes.invert_yaxis()
     _title(axes, f"{site['name']}: {words.say('headings.visits').lower()}")
@@ -114,9 +114,11 @@ def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, F
             yield f"{site['name']}-visits", draw_visits(site, words)
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(SIZE_INCHES[0], height), layout="constrained")
-    axes = figure.add_subplot()
+def _figure(height: float, left_inches: float = 0.7) -> tuple[Figure, Axes]:
+    # fixed margins: a layout that is computed draws every figure twice
+    figure = Figure(figsize=(SIZE_INCHES[0], height))
+    above, below, left = 0.35 / height, 0.65 / height, left_inches / SIZE_INCHES[0]
+    axes = figure.add_axes((left, below, 0.97 - left, 1 - above - below))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -131,9 +133,9 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(_plain(text), loc="left", fontsize=10)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, most: int = LONGEST_STEM) -> str:
     """A name that matplotlib shows as it is: `$` begins its formulas."""
-    short = text if len(text) <= LONGEST_STEM else text[: LONGEST_STEM - 1] + "…"
+    short = text if len(text) <= most else text[: most - 1] + "…"
     return short.replace("$", r"\$")
 
 

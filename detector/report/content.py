@@ -174,8 +174,11 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
 
 def _provenance(sources: Sources) -> dict[str, Any]:
     used = {i for row in sources.activity["looks"] for i in row["scene_ids"].split("; ") if i}
+    moved = {row["scene_id"]: row for row in sources.activity["registration"]}
+    nothing = {"shift_east_m": None, "shift_north_m": None, "residual_m": None, "method": ""}
     records = [
-        _without_folders(_pick(row, *(key for key in RECORD_KEYS if key in row)))
+        _pick(moved.get(row["scene_id"], nothing), *nothing)
+        | _without_folders(_pick(row, *(key for key in RECORD_KEYS if key in row)))
         for row in sources.records
         if row["scene_id"] in used or row["status"] != "done"
     ]

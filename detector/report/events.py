@@ -31,7 +31,8 @@ def event_rows(site: str, activity: Mapping[str, Any], words: Words) -> list[dic
 
 
 def shown_events(rows: Sequence[Row], most: int) -> list[Row]:
-    """The events that get pictures: changes of stacks, then ships, then trains; in order of time."""
+    """The events that get pictures, in order of time; where room is short stacks go first."""
+    # changes of stacks, then ships, then trains
     order = sorted(range(len(rows)), key=lambda i: (FIRST_SHOWN.get(rows[i]["event"], 3), i))
     return [rows[i] for i in sorted(order[:most])]
 
@@ -48,7 +49,7 @@ def chips_of(
         budget_bytes: of each picture.
     """
     evidence = row["evidence"].split(EVIDENCE_SEPARATOR)
-    boxes = [gallery.sources.corners(row["site"], item) for item in evidence]
+    boxes = [gallery.box(item) for item in evidence]
     corners = [box for box in boxes if box is not None]
     days = {day.day: day for day in gallery.days}
     if not corners:
@@ -67,10 +68,11 @@ def chips_of(
 
 
 def link_rows(activity: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
-    """The links between sites, each with its sentence."""
+    """The links between sites, each with its sentence, those with most stacks alike first."""
     events = {row["event_id"]: row for row in activity["events"]}
     rows = []
-    for link in activity["links"]:
+    strongest = sorted(activity["links"], key=lambda row: -row["stacks_alike"])
+    for link in strongest:
         one, two = events[link["from_event"]], events[link["to_event"]]
         sentence = words.say(
             "links.sentence",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from detector.activity.statements import CALLING_KINDS
@@ -17,6 +19,7 @@ STACKS_GONE: Final = "stacks gone"
 STACKS_CAME: Final = "stacks appeared"
 STACK_EVENTS: Final = (STACKS_GONE, STACKS_CAME)
 CHANGES_SAID: Final = 3  # the largest changes of stacks that are told in words
+SECONDS_A_DAY: Final = 86400.0
 ZONES_LED: Final = 3  # zones with most calls, in the headline
 
 
@@ -76,7 +79,7 @@ def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
     return Findings(
         lead=_lead(calls, periods, events, words),
         found=tuple(_sentence(text) for text in found),
-        unseen=tuple(_unseen(site_days(site, activity), periods, words)),
+        unseen=tuple(_unseen(site_days(site, activity), looks, words)),
     )
 
 
@@ -144,7 +147,7 @@ def _without_calls(periods: Sequence[Row], words: Words) -> list[str]:
     told = []
     none = [row for row in periods if row["visits_min"] == 0]
     if none:
-        zones = words.listed([row["zone"] for row in none])
+        zones = words.listed([row["zone"] for row in none], "any_of")
         length = length_words(none[0]["min_length_m"], words)
         told.append(words.say("short.no_calls", length=length, zones=zones))
     for row in periods:
@@ -195,7 +198,7 @@ def _containers(stacks: Sequence[Row], site: str, words: Words) -> list[str]:
     return told
 
 
-def _unseen(days: Sequence[Day], periods: Sequence[Row], words: Words) -> list[str]:
+def _unseen(days: Sequence[Day], looks: Sequence[Row], words: Words) -> list[str]:
     if not days:
         return []
     counts = {kind: sum(day.status == kind for day in days) for kind in ("whole", "partial")}
@@ -208,12 +211,27 @@ def _unseen(days: Sequence[Day], periods: Sequence[Row], words: Words) -> list[s
         n=len(days),
     )
     told = [_sentence(text)]
-    gaps = [row["longest_gap_days"] for row in periods if row["longest_gap_days"]]
-    if gaps:
+    gap = _longest_gap_days(looks)
+    if gap is not None:
         # dates of one hour differ by minutes; that is no further day
-        gap = words.say("short.gap_days", n=max(math.ceil(max(gaps) - 0.1), 1))
-        told.append(words.say("short.unseen_gap", gap=gap))
+        words_of_gap = words.say("short.gap_days", n=max(math.ceil(gap - 0.1), 1))
+        told.append(words.say("short.unseen_gap", gap=words_of_gap))
     return told
+
+
+def _longest_gap_days(looks: Sequence[Row]) -> float | None:
+    """The longest time in which some zone was not seen whole; None with a single date."""
+    gaps = []
+    for zone in {row["zone"] for row in looks}:
+        mine = [row for row in looks if row["zone"] == zone]
+        full = [row for row in mine if usable_share(row) >= OBSERVED_SHARE]
+        times = sorted({_time(row) for row in (mine[0], mine[-1], *full)})
+        gaps += [(two - one).total_seconds() / SECONDS_A_DAY for one, two in pairwise(times)]
+    return max(gaps, default=None)
+
+
+def _time(row: Row) -> datetime:
+    return datetime.fromisoformat(row["acquired"])
 
 
 def _sentence(text: str) -> str:

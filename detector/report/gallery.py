@@ -11,7 +11,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks import Placement, Sightings, merge_objects, scene_sightings
+from detector.activity.looks import Placement, merge_objects, scene_sightings
+from detector.activity.sightings import Sightings
 from detector.activity.sites import Site
 from detector.classes import ObjectClass
 from detector.export.overlay_view import scale_bar
@@ -88,6 +89,7 @@ class SiteGallery:
     days: Sequence[Day]
     pictures: Pictures = field(init=False)
     _objects: dict[str, Sightings] = field(init=False, default_factory=dict)
+    _boxes: dict[str, dict[str, NDArray[np.float64]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.site)
@@ -140,6 +142,22 @@ class SiteGallery:
             ]
             self._objects[day.day] = merge_objects(parts)
         return self._objects[day.day]
+
+    def box(self, evidence: str) -> NDArray[np.float64] | None:
+        """Corners `(4, 2)` of a box that evidence names, local metres; None where it is gone.
+
+        Args:
+            evidence: `<scene_id>#<row>`, the row in that scene's detections.
+        """
+        scene_id, _, row = evidence.rpartition("#")
+        if scene_id not in self._boxes:
+            scene = self.sources.scenes.get(scene_id)
+            shift = self.sources.shift(self.site.name, scene_id)
+            found = scene_sightings(scene, self.site, Placement(shift, 0.0)) if scene else None
+            self._boxes[scene_id] = (
+                dict(zip(found.ids.tolist(), found.corners, strict=True)) if found else {}
+            )
+        return self._boxes[scene_id].get(f"{scene_id}#{row}")
 
     def _placed(self, day: Day) -> list[Placed]:
         name, scenes = self.site.name, self.sources.scenes

@@ -35,7 +35,7 @@
       return lines.join("\n");
     };
     return Plot.plot({
-      width, height: 190, marginLeft: top >= 10000 ? 52 : 40, marginRight: 12, marginBottom: 28, marginTop: 14,
+      width, height: 206, marginLeft: top >= 10000 ? 52 : 40, marginRight: 12, marginBottom: 36, marginTop: 26,
       style: { fontSize: "12px", background: "transparent" },
       ariaLabel: words.chart.alt.replace("{title}", chart.title).replace("{n}", points.length).replace("{low}", points[0]?.day ?? "").replace("{high}", points[points.length - 1]?.day ?? ""),
       x: { type: "utc", domain: span, label: null, ticks: Math.max(2, Math.floor(width / 90)) },
@@ -90,7 +90,7 @@
     const bars = zones.flatMap((row) => row.bars), looks = zones.flatMap((row) => row.looks), changes = zones.flatMap((row) => row.changes);
     const part = (look) => look.seen >= 0.001 && look.seen < 0.98;
     return Plot.plot({
-      width, height: y + 30, marginLeft: 4, marginRight: 10, marginTop: 4, marginBottom: 28,
+      width, height: y + 38, marginLeft: 4, marginRight: 10, marginTop: 4, marginBottom: 36,
       style: { fontSize: "12px", background: "transparent" }, ariaLabel: words.timeline.alt,
       x: { type: "utc", domain: span, label: null, ticks: Math.max(2, Math.floor(width / 100)), grid: true },
       y: { domain: [0, y], range: [4, y + 2], axis: null },
@@ -116,7 +116,7 @@
     const height = visits.length * ROW;
     const most = Math.floor((left - 60) / 6.6);
     return Plot.plot({
-      width, height: height + 34, marginLeft: left, marginRight: 12, marginTop: 4, marginBottom: 28,
+      width, height: height + 42, marginLeft: left, marginRight: 12, marginTop: 4, marginBottom: 36,
       style: { fontSize: "12px", background: "transparent" }, ariaLabel: words.visit.chart_alt,
       x: { type: "utc", domain: span, label: null, ticks: Math.max(2, Math.floor((width - left) / 90)), grid: true },
       y: { domain: [0, height], range: [4, height + 4], axis: null },
@@ -132,8 +132,8 @@
   }
 
   const DRAW = { series: seriesChart, timeline: timelineChart, visits: visitsChart };
-  function draw(box) {
-    const width = Math.floor(box.getBoundingClientRect().width);
+  function draw(box, printed) {
+    const width = printed ? (box.dataset.plot === "series" ? 330 : 690) : Math.floor(box.getBoundingClientRect().width);
     if (!width || box.drawn === width) return;
     box.drawn = width;
     const chart = DRAW[box.dataset.plot](box, width);
@@ -142,11 +142,11 @@
     box.replaceChildren(chart);
   }
   const boxes = [...document.querySelectorAll("[data-plot]")];
-  boxes.forEach(draw);
+  boxes.forEach((box) => draw(box));
   let waiting = 0;
   new ResizeObserver(() => {
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => boxes.forEach(draw));
+    waiting = requestAnimationFrame(() => boxes.forEach((box) => draw(box)));
   }).observe(document.body);
 
   /* ---- viewer ---- */
@@ -164,6 +164,8 @@
     const compare = box.querySelector(".compare");
     const [west, south, east, north] = shots[0].bounds;
     const site = [[south, west], [north, east]];
+    const fit = (holder.clientWidth * (north - south)) / (east - west);
+    holder.style.height = Math.round(Math.max(260, Math.min(fit, 640, 0.75 * innerHeight))) + "px";
     const map = L.map(holder, { crs: L.CRS.Simple, zoomSnap: 0.25, zoomDelta: 0.5, minZoom: -8, maxZoom: 5, zoomAnimation: false, fadeAnimation: false, inertia: false, attributionControl: false, wheelPxPerZoomLevel: 120 });
     L.control.scale({ imperial: false, position: "bottomleft", maxWidth: 140 }).addTo(map);
     const whole = () => map.fitBounds(site, { animate: false, padding: [4, 4] });
@@ -265,7 +267,8 @@
   window.addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open])")];
     opened.forEach((item) => { item.open = true; });
+    boxes.forEach((box) => draw(box, true)); // at the width of the paper
   });
-  window.addEventListener("afterprint", () => opened.forEach((item) => { item.open = false; }));
+  window.addEventListener("afterprint", () => { opened.forEach((item) => { item.open = false; }); boxes.forEach((box) => draw(box)); });
   window.quaywatch = { maps, doc };
 })();

@@ -23,6 +23,7 @@ VENDOR: Final = FOLDER / "vendor"
 RECORD: Final = VENDOR / "vendor.json"
 SCRIPTS: Final = ("d3.min.js", "plot.umd.min.js", "leaflet.js")
 STYLES: Final = ("leaflet.css",)
+EVENT_GROUPS: Final = {"stacks": ("gone", "appeared"), "ships": ("ship",), "trains": ("train",)}
 MOST_ROWS: Final = 400  # of a table in the page; the files hold all
 # in a script element: nothing that ends it or begins a comment, and no line end of JavaScript's own
 UNSAFE_IN_SCRIPT: Final = {
@@ -88,6 +89,7 @@ def render_page(
         listed=words.listed,
         remarks=remarks,
         most_rows=MOST_ROWS,
+        event_groups=EVENT_GROUPS,
         libraries=words.listed(
             [f"{e['package']} {e['version']} ({e['licence']})" for e in _record()]
         ),

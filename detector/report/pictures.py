@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -29,7 +30,7 @@ from detector.scenes.scene import Scene, open_scene
 NODES: Final = 17  # a side, at which the map projection is computed; linear between
 MARGIN_M: Final = 40.0  # shown around the zones
 UNSEEN: Final = (128, 128, 128)
-QUALITY: Final = (82, 72, 60, 45)  # of WebP, from the best on
+QUALITY: Final = (82, 70, 55)  # of JPEG, from the best on; a PDF takes JPEG over as it is
 SHRINK: Final = 0.8  # of the sides, where the worst quality is still too large
 LEAST_SIDE_PX: Final = 64
 READ_SIDE_PX: Final = 6000  # a scene is never read at more than this
@@ -129,7 +130,7 @@ class Pictures:
             part = self._warp(item, frame)
             if part is not None:
                 rgb, valid = part
-                image[valid] = rgb[valid]
+                np.copyto(image, rgb, where=valid[..., None])
                 anything = anything or bool(valid.any())
         return image if anything else None
 
@@ -183,17 +184,17 @@ class Pictures:
 
 
 def encode(image: NDArray[np.uint8], budget_bytes: int) -> str:
-    """RGB as a `data:` URI of a WebP of at most `budget_bytes`, smaller and coarser as needed.
+    """RGB as a `data:` URI of a JPEG of at most `budget_bytes`, coarser and smaller as needed.
 
     Returns:
         The URI; empty where the budget holds no picture.
     """
     while min(image.shape[:2]) >= LEAST_SIDE_PX:
         for quality in QUALITY:
-            options = [cv2.IMWRITE_WEBP_QUALITY, quality]
-            _, data = cv2.imencode(".webp", np.ascontiguousarray(image[..., ::-1]), options)
+            options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+            _, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), options)
             if len(data) <= budget_bytes:
-                return "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+                return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
         size = (int(image.shape[1] * SHRINK), int(image.shape[0] * SHRINK))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return ""
@@ -208,16 +209,6 @@ def site_frame(site: Site, side_px: int, least_cell_m: float) -> Frame:
     return Frame.around(bounds, side_px, least_cell_m)
 
 
-def placed_scenes(
-    site: str,
-    ids: Sequence[str],
-    scenes: Mapping[str, RunScene],
-    shifts: Mapping[tuple[str, str], tuple[float, float]],
-) -> list[Placed]:
-    """The scenes of ids that are there."""
-    return [Placed(scenes[i], shifts.get((site, i), (0.0, 0.0))) for i in ids if i in scenes]
-
-
 def _pixels_of(
     item: Placed, local: LocalFrame, frame: Frame
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -226,7 +217,7 @@ def _pixels_of(
     down = np.linspace(0.5, frame.height - 0.5, NODES)
     u, v = np.meshgrid(across, down)
     metres = apply_transform(frame.transform, np.stack([u, v], axis=-1)) - np.asarray(item.shift_m)
-    transformer = Transformer.from_crs(local.crs, item.scene.crs, always_xy=True)
+    transformer = _transformer(local.crs, item.scene.crs)
     map_x, map_y = transformer.transform(metres[..., 0], metres[..., 1])
     pixels = apply_transform(~item.scene.transform, np.stack([map_x, map_y], axis=-1))
     if not np.isfinite(pixels).all():
@@ -240,3 +231,9 @@ def _pixels_of(
         for values in (pixels[..., 0], pixels[..., 1])
     ]
     return fine[0], fine[1]
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Transformer:
+    """Making one takes longer than using it."""
+    return Transformer.from_crs(source, target, always_xy=True)

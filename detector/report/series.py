@@ -119,7 +119,7 @@ def _of(series: Sequence[Row], class_name: str, length_class: str) -> list[Row]:
 
 
 def _holds_anything(chart: Mapping[str, Any]) -> bool:
-    return any(point["value"] for point in chart["points"])
+    return any(point["found"] for point in chart["points"])
 
 
 def _trend(
@@ -131,7 +131,13 @@ def _trend(
         if row["per_day"] is None or row["per_day_low"] is None:
             return ""
         low, high = row["per_day_low"], row["per_day_high"]
-        key = "trend_up" if low > 0 else "trend_down" if high < 0 else "trend_none"
+        if low <= 0 <= high:
+            return words.say("chart.trend_none")
         values = {"mid": row["per_day"], "low": low, "high": high}
-        return words.say(f"chart.{key}", **{k: f"{v:+.2g}" for k, v in values.items()})
+        return words.say("chart.trend", **{key: _rate(value) for key, value in values.items()})
     return ""
+
+
+def _rate(value: float) -> str:
+    """A signed change a day, to two digits below ten and to whole numbers above."""
+    return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from detector.activity.run import ACTIVITY_FILE, read_activity
 from detector.activity.runs import SCENES_FILE, RunScene, read_runs
@@ -47,29 +45,6 @@ class Sources:
     runs: Sequence[Mapping[str, Any]] = ()
     shifts: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
-
-    def corners(self, site: str, evidence: str) -> NDArray[np.float64] | None:
-        """Corners `(4, 2)` in the site's local metres of a box that evidence names.
-
-        Args:
-            site: name.
-            evidence: `<scene_id>#<row>`, the row in that scene's detections.
-
-        Returns:
-            None where the site, the scene or the row is not there.
-        """
-        scene_id, _, row = evidence.rpartition("#")
-        scene = self.scenes.get(scene_id)
-        if scene is None or not row.isdigit():
-            return None
-        at = np.flatnonzero(scene.objects.rows == int(row))
-        return self.local_corners(site, scene)[at[0]] if len(at) and site in self.sites else None
-
-    def local_corners(self, site: str, scene: RunScene) -> NDArray[np.float64]:
-        """Corners `(N, 4, 2)` of all objects of a scene, registered, in the site's local metres."""
-        frame = self.sites[site].frame
-        corners = frame.from_pixels(scene.objects.corners, scene.transform, scene.crs)
-        return np.asarray(corners + np.asarray(self.shift(site, scene.scene_id)))
 
     def shift(self, site: str, scene_id: str) -> tuple[float, float]:
         """Metres east and north that a scene was moved by."""

@@ -88,11 +88,11 @@ class Words:
         values = {"day": one.day, "month": month, "first": self.day(one), "last": self.day(two)}
         return self.say(f"{form}.{key}", **values)
 
-    def listed(self, parts: list[str]) -> str:
-        """`a`, `a and b`, `a, b and c`."""
+    def listed(self, parts: list[str], form: str = "list") -> str:
+        """`a`, `a and b`, `a, b and c`; with the form `any_of`: `a, b or c`."""
         if len(parts) < 2:
             return "".join(parts)
-        return self.say("list", first=self._find("comma").join(parts[:-1]), last=parts[-1])
+        return self.say(form, first=self._find("comma").join(parts[:-1]), last=parts[-1])
 
     def _find(self, key: str) -> Any:
         found: Any = self.texts
