@@ -11,7 +11,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks import Look, Sightings
+from detector.activity.looks import Look
+from detector.activity.sightings import Sightings
 from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.special import expit, logit
 from scipy.stats import norm
 
 from detector.activity.linking import (
@@ -18,6 +21,11 @@ from detector.activity.linking import (
     find_links,
     track_probability,
 )
+
+SAME_PLACE_M = 15.0  # of two tracks at one fixed thing
+SAME_LENGTH = 0.15  # relative
+PLACE_SD = 1.0  # of the log odds that a box is real, between places
+LEAST_DOUBT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,10 @@ def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) ->
     tracks, holds = best_tracks(n, links)
     probability = track_probability(ships.probability, tracks)
     probability = probability * _long_enough(ships, tracks, settings)
-    fewest, most, preceded, followed, drawn = _draw(n, links, holds, tracks, probability, settings)
+    places = _same_thing(ships, looks, tracks)
+    fewest, most, preceded, followed, drawn = _draw(
+        n, links, holds, tracks, places, probability, settings
+    )
     times = np.maximum(drawn, 1)
     return VisitCount(
         visits_min=int(np.quantile(fewest, settings.level, method="lower")),
@@ -103,6 +114,7 @@ def _draw(
     links: Links,
     holds: NDArray[np.bool_],
     tracks: NDArray[np.int64],
+    places: NDArray[np.int64],
     probability: NDArray[np.float64],
     settings: VisitSettings,
 ) -> tuple[NDArray[np.int64], ...]:
@@ -114,8 +126,11 @@ def _draw(
     certain = holds & (links.probability >= settings.certain)
     fewest, most = np.zeros((2, settings.draws), np.int64)
     preceded, followed, drawn = np.zeros((3, n), np.int64)
+    odds = logit(np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT))
     for i in range(settings.draws):
-        present = (generator.random(len(probability)) < probability)[tracks]
+        tilt = generator.normal(0.0, PLACE_SD)
+        luck = generator.random(len(probability))[places]
+        present = (luck < expit(odds + tilt))[tracks]
         held = generator.random(len(links.probability)) < links.probability
         fewest[i], after = fewest_stays(n, present, links.earlier[held], links.later[held])
         sure = held & certain & present[links.earlier]
@@ -124,6 +139,26 @@ def _draw(
         followed += after >= 0
         preceded[after[after >= 0]] += 1
     return fewest, most, preceded, followed, drawn
+
+
+def _same_thing(ships: ShipsSeen, looks: LookTimes, tracks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The thing `(T,)` that each track would be a false alarm at: one place and one length.
+
+    What fools the detector stays where it is and fools it again, so such tracks are right or wrong
+    together.
+    """
+    count = int(tracks.max()) + 1 if len(tracks) else 0
+    seen = np.maximum(np.bincount(tracks, minlength=count), 1)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(tracks, values, count) / seen)
+
+    x, y, length = mean(ships.xy[:, 0]), mean(ships.xy[:, 1]), mean(np.log(ships.length_m))
+    reach = SAME_PLACE_M + 2 * float(looks.residual_m.max(initial=0.0))
+    near = np.hypot(x[:, None] - x, y[:, None] - y) <= reach
+    near &= np.abs(length[:, None] - length) <= SAME_LENGTH
+    _, things = connected_components(coo_array(near), directed=False)
+    return np.asarray(things, np.int64)
 
 
 def _overlooked(

@@ -3,74 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.runs import Observed, RunScene
+from detector.activity.sightings import Sightings, concatenate
 from detector.activity.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
-from detector.geometry.boxes import Corners, as_corners, centres, polygons
+from detector.geometry.boxes import polygons
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
 FULL_SHARE = 0.999  # a seen fraction this near to its footprint's share: no clouds or nodata
-
-
-@dataclass(frozen=True, slots=True)
-class Sightings:
-    """Objects of a look, each once, in the local frame of the site.
-
-    Attributes:
-        ids: `N` evidence ids `<scene_id>#<row>`, the row in that scene's detections, from 0.
-        class_ids: `(N,)`.
-        scores: `(N,)`.
-        corners: `(N, 4, 2)` local metres, after registration.
-        length_m: `(N,)`.
-        width_m: `(N,)`.
-        axis_deg: `(N,)`.
-        at_scene_edge: `(N,)`.
-        embeddings: `(N, D)` or None.
-    """
-
-    ids: NDArray[np.str_]
-    class_ids: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    corners: Corners
-    length_m: NDArray[np.float64]
-    width_m: NDArray[np.float64]
-    axis_deg: NDArray[np.float64]
-    at_scene_edge: NDArray[np.bool_]
-    embeddings: NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def centres(self) -> NDArray[np.float64]:
-        """Centres `(N, 2)` in local metres."""
-        return centres(self.corners) if len(self) else np.zeros((0, 2))
-
-    @property
-    def area_m2(self) -> NDArray[np.float64]:
-        """Areas `(N,)`, length times width."""
-        return self.length_m * self.width_m
-
-    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Sightings:
-        """The objects at `index`, in its order."""
-        chosen: dict[str, Any] = {}
-        for item in fields(self):
-            values = getattr(self, item.name)
-            chosen[item.name] = None if values is None else values[index]
-        return Sightings(**chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,33 +158,6 @@ def merge_objects(parts: Sequence[Sightings]) -> Sightings:
     return everything.select(np.sort(order[first]))
 
 
-def concatenate(parts: Sequence[Sightings]) -> Sightings:
-    """All objects, one part after another; embeddings are kept where all parts have them."""
-    if not parts:
-        return no_sightings()
-    joined: dict[str, Any] = {}
-    for item in fields(Sightings):
-        values = [getattr(part, item.name) for part in parts]
-        missing = any(value is None for value in values)
-        joined[item.name] = None if missing else np.concatenate(values)
-    return Sightings(**joined)
-
-
-def no_sightings() -> Sightings:
-    """A look without objects."""
-    none = np.zeros(0)
-    return Sightings(
-        ids=np.zeros(0, np.str_),
-        class_ids=none.astype(np.int64),
-        scores=none,
-        corners=as_corners([]),
-        length_m=none,
-        width_m=none,
-        axis_deg=none,
-        at_scene_edge=none.astype(np.bool_),
-    )
-
-
 def _look(
     zone: Zone,
     day: date,
@@ -296,14 +220,4 @@ def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> Sighti
     """All objects of a scene in the local frame, in its zones or not."""
     objects = scene.objects
     corners = site.frame.from_pixels(objects.corners, scene.transform, scene.crs)
-    return Sightings(
-        ids=np.array([f"{scene.scene_id}#{row}" for row in objects.rows], np.str_),
-        class_ids=objects.class_ids,
-        scores=objects.scores,
-        corners=corners + np.asarray(placement.shift_m),
-        length_m=objects.length_m,
-        width_m=objects.width_m,
-        axis_deg=objects.axis_deg,
-        at_scene_edge=objects.at_scene_edge,
-        embeddings=objects.embeddings,
-    )
+    return replace(objects, corners=corners + np.asarray(placement.shift_m))

@@ -18,43 +18,16 @@ from pyarrow import ArrowException
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
+from detector.activity.sightings import Sightings, no_sightings
 from detector.activity.sites import SEGMENTS, LocalFrame
 from detector.classes import CLASS_NAMES
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS
-from detector.geometry.boxes import Corners, as_corners
+from detector.geometry.boxes import as_corners
 
 SCENES_FILE = "scenes.csv"
 COUNTS_FILE = "counts.parquet"
 DETECTIONS_FILE = "detections.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class SceneObjects:
-    """Objects of one scene as its run wrote them; deck cargo is left out.
-
-    Attributes:
-        rows: `(N,)` row of each among all of the scene's in `detections.parquet`, from 0.
-        class_ids: `(N,)`.
-        scores: `(N,)`.
-        corners: `(N, 4, 2)` file pixels.
-        length_m: `(N,)`.
-        width_m: `(N,)`.
-        axis_deg: `(N,)` azimuth of the length, [0, 180).
-        at_scene_edge: `(N,)` sizes are lower bounds.
-        embeddings: `(N, D)` features of each object's chip, or None; looks of objects are compared
-            by the cosine of their features.
-    """
-
-    rows: NDArray[np.int64]
-    class_ids: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    corners: Corners
-    length_m: NDArray[np.float64]
-    width_m: NDArray[np.float64]
-    axis_deg: NDArray[np.float64]
-    at_scene_edge: NDArray[np.bool_]
-    embeddings: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +67,7 @@ class RunScene:
     in_model_range: bool | None
     zones: Mapping[str, Observed]
     whole: Observed
-    objects: SceneObjects
+    objects: Sightings
     weights_sha256: str = ""
 
     def footprint(self, frame: LocalFrame) -> BaseGeometry:
@@ -208,7 +181,7 @@ def _scene(
         in_model_range={"True": True, "False": False}.get(row["in_model_range"]),
         zones={name: value for name, value in seen.items() if name != WHOLE_SCENE},
         whole=seen.get(WHOLE_SCENE, Observed(0.0, "cloud_unknown")),
-        objects=_objects(row["scene_id"], found, embeddings),
+        objects=_objects(row, found, embeddings),
         weights_sha256=row["weights_sha256"],
     )
 
@@ -228,10 +201,11 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 
 def _objects(
-    scene_id: str, found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
-) -> SceneObjects:
+    row: dict[str, str], found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
+) -> Sightings:
     if found is None:
-        return no_objects()
+        return no_sightings()
+    scene_id = row["scene_id"]
     if embeddings is not None and len(embeddings) != len(found):
         raise ActivityError(
             f"{scene_id}: {len(embeddings)} embeddings for {len(found)} detections; give one a row"
@@ -242,8 +216,8 @@ def _objects(
     def column(name: str, kind: Any = np.float64) -> NDArray[Any]:
         return np.asarray(kept[name].to_numpy(kind))
 
-    return SceneObjects(
-        rows=rows.astype(np.int64),
+    return Sightings(
+        ids=np.array([f"{scene_id}#{number}" for number in rows], np.str_),
         class_ids=np.array([CLASS_NAMES.index(name) for name in kept["class"]], np.int64),
         scores=column("score"),
         corners=as_corners(kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)),
@@ -251,12 +225,6 @@ def _objects(
         width_m=column("width_m"),
         axis_deg=column("axis_deg"),
         at_scene_edge=column("at_scene_edge", bool),
+        gsd_m=np.full(len(rows), float(row["gsd_m"] or "nan")),
         embeddings=None if embeddings is None else embeddings[rows],
     )
-
-
-def no_objects() -> SceneObjects:
-    """The objects of a scene in which nothing was found."""
-    none = np.zeros(0)
-    whole = none.astype(np.int64)
-    return SceneObjects(whole, whole, none, as_corners([]), none, none, none, none.astype(np.bool_))

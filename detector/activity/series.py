@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,17 +13,15 @@ from scipy.stats import theilslopes
 
 from detector.activity.looks import Look
 from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
+from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
-from detector.counting.intervals import CountEstimate
 from detector.counting.zones import Zone
 
 MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
 TREND_LEVEL = 0.90
 MIN_SEGMENT = 3  # looks between two change points
 SECONDS_A_DAY = 86400.0
-
-Estimate = Callable[[int, NDArray[np.float64]], CountEstimate | None]
-Probability = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
+SMALL = SHIP_LENGTH_CLASSES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,11 @@ class SeriesSettings:
 
     Attributes:
         min_length_m: of the ships of the headline series.
-        probability: class ids and scores to probabilities.
-        estimate: class id and probabilities to a count with its interval, or None.
+        calibration: of the weights; without it counts have no intervals.
     """
 
     min_length_m: float
-    probability: Probability
-    estimate: Estimate
+    calibration: Calibration
 
 
 def headline(min_length_m: float) -> str:
@@ -52,7 +48,8 @@ def series_rows(
     """One row a look, class and length class.
 
     `count` is null where the zone was not seen or the gsd is not the model's: a gap, not a zero.
-    Where it was seen in part, it is a lower bound and carries no estimate.
+    Where it was seen in part, it is a lower bound and carries no estimate; neither do ships below
+    25 m, some of which are too short to be read.
 
     Args:
         site: name.
@@ -66,9 +63,10 @@ def series_rows(
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
             estimate = None
-            if look.usable and look.observed_fraction >= OBSERVED_SHARE:
-                p = settings.probability(chosen.class_ids, chosen.scores)
-                estimate = settings.estimate(class_id, p)
+            if look.usable and look.observed_fraction >= OBSERVED_SHARE and name != SMALL:
+                estimate = settings.calibration.count(
+                    class_id, chosen.scores, chosen.length_m, chosen.gsd_m
+                )
             rows.append(
                 {
                     "site": site,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from detector.activity.counting_visits import VisitCount, VisitSettings, count_visits
 from detector.activity.linking import LookTimes, ShipsSeen
-from detector.activity.looks import Look, Sightings, concatenate
+from detector.activity.looks import Look
+from detector.activity.sightings import Sightings, concatenate
 from detector.activity.statements import Period, say_period
 from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
@@ -24,7 +25,9 @@ EVIDENCE_SEPARATOR = "; "
 SWING_LENGTHS = 1.0  # at anchor
 SECONDS_A_DAY = 86400.0
 
-Probability = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]]
+Probability = Callable[
+    [NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def zone_visits(
         zone: of the looks.
         looks: in order of time, unseen ones too.
         settings: how to count.
-        probability: class ids and scores to the probability of being real.
+        probability: class ids, scores and lengths to the probability of being real.
     """
     usable = [look for look in looks if look.usable]
     ships, ids, unknown = gather_ships(usable, settings.min_length_m, probability)
@@ -98,7 +101,7 @@ def gather_ships(
     Args:
         looks: in order of time, usable.
         min_length_m: wanted length.
-        probability: class ids and scores to probabilities.
+        probability: class ids, scores and lengths to probabilities.
 
     Returns:
         The ships, their evidence ids, and the number of ships of unknown length left out.
@@ -119,7 +122,7 @@ def gather_ships(
         length_m=found.length_m,
         width_m=found.width_m,
         axis_deg=found.axis_deg,
-        probability=probability(found.class_ids, found.scores),
+        probability=probability(found.class_ids, found.scores, found.length_m),
         sure_size=~found.at_scene_edge,
         embeddings=found.embeddings,
     )

@@ -164,6 +164,25 @@ class Calibration:
             length_px = length_m / gsd_m
         return np.asarray((class_ids != ObjectClass.SHIP) | (length_px >= least))
 
+    def count(
+        self,
+        class_id: int,
+        scores: NDArray[np.float64],
+        length_m: NDArray[np.float64],
+        gsd_m: NDArray[np.float64],
+    ) -> CountEstimate | None:
+        """The count of boxes of one class of known gsd, those too short to be read left out.
+
+        Args:
+            class_id: value of `ObjectClass`.
+            scores: `(n,)`.
+            length_m: `(n,)`.
+            gsd_m: `(n,)` of the scene of each.
+        """
+        kept = length_m >= gsd_m * readable_length_px(gsd_m, self.read_gsd_m, class_id)
+        class_ids = np.full(int(kept.sum()), class_id)
+        return self.estimate(class_id, self.probability(class_ids, scores[kept], length_m[kept]))
+
     def to_card(self) -> dict[str, Any]:
         """As plain values for a model card."""
         return {

@@ -9,14 +9,10 @@ import pytest
 import shapely
 from affine import Affine
 
-from detector.activity.looks import (
-    Sightings,
-    View,
-    merge_objects,
-    union_fraction,
-)
-from detector.activity.runs import Observed, RunScene, no_objects, parse_time
+from detector.activity.looks import View, merge_objects, union_fraction
+from detector.activity.runs import Observed, RunScene, parse_time
 from detector.activity.series import Points, change_points, trend
+from detector.activity.sightings import Sightings, no_sightings
 
 ZONE = shapely.box(0, 0, 100, 50)
 
@@ -24,7 +20,7 @@ ZONE = shapely.box(0, 0, 100, 50)
 def view(west: float, east: float, fraction: float) -> View:
     scene = RunScene(
         "s", "s.tif", datetime(2026, 9, 2, tzinfo=UTC), "EPSG:32652", 1, 1, Affine.identity(),
-        True, {}, Observed(1.0, "observed"), no_objects(),
+        True, {}, Observed(1.0, "observed"), no_sightings(),
     )  # fmt: skip
     return View(scene, shapely.box(west, 0, east, 50), Observed(fraction, "observed"))
 
@@ -41,6 +37,7 @@ def sightings(boxes: list[tuple[float, float, float, float]], scores: list[float
         width_m=np.full(n, 20.0),
         axis_deg=np.full(n, 90.0),
         at_scene_edge=np.zeros(n, np.bool_),
+        gsd_m=np.full(n, 0.5),
     )
 
 
