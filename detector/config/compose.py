@@ -36,6 +36,9 @@ from detector.resources import conf_dir
 T = TypeVar("T")
 
 HYDRA_VERSION_BASE = "1.3"
+ELSEWHERE = "elsewhere"
+"""Class variable of a group: keys of its files in `conf/` that only other commands have."""
+
 HYDRA_PREFIX = re.compile(r"^(\+\+|\+|~)")
 
 
@@ -215,6 +218,10 @@ def _compose(name: str, words: list[str]) -> DictConfig:
 
 
 def _structure(composed: DictConfig, schema: type[T], name: str) -> T:
+    OmegaConf.set_struct(composed, False)
+    for group, part in list_groups(schema).items():
+        for key in getattr(part, ELSEWHERE, ()):
+            composed[group].pop(key, None)
     try:
         merged = OmegaConf.merge(_open(schema), composed)
         missing = sorted(OmegaConf.missing_keys(merged))

@@ -7,18 +7,34 @@ at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from detector.config.options import option
-from detector.training.schema import DataConfig
 
 READER_NAMES = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredDataConfig:
+    """Which images are measured on."""
+
+    elsewhere: ClassVar = ("split", "teacher", "port_px")  # for training
+
+    kind: str = option(
+        "pool: the port pool; rendered: ports made by code", choices=("pool", "rendered")
+    )
+    root: str = option("folder of the port pool", path=True)
+    cache: str = option("folder for rendered ports", path=True)
+    sources: list[str] = option("datasets of the pool; empty: all")
+    leave_out: list[str] = option("images whose labels are wrong, by file name")
+    ports: int = option("number of rendered ports", low=0, high=100_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateConfig:
     """Everything `detector evaluate` can be told."""
 
-    split: str = option("split of the pool to measure on; empty: all (data.split is for training)")
+    split: str = option("split of the pool to measure on; empty: all")
     dataset: str | None = option(
         "format of another dataset, read from root; null: what data says", choices=READER_NAMES
     )
@@ -38,4 +54,4 @@ class EvaluateConfig:
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("no progress, only warnings and the result")
-    data: DataConfig
+    data: MeasuredDataConfig

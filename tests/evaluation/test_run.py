@@ -231,6 +231,8 @@ def test_the_command(
     ("words", "sentence"),
     [
         (["data.root=nowhere"], "give the folder of the port pool"),
+        (["data.split=dev"], "unknown option 'data.split'; did you mean 'split'?"),
+        (["data.teacher=starter"], "unknown option 'data.teacher'"),
         (["split=devv"], "no images to evaluate"),
         (["dataset=dota"], "dataset= and root= go together"),
         (["dataset=dotta", "root=x"], "needs one of port|dota"),
