@@ -15,6 +15,7 @@ import pandas as pd
 
 from detector._version import __version__
 from detector.activity.chain import consistent_links, ship_events, sort_events, stack_events
+from detector.activity.chips import no_chips, visit_windows
 from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
 from detector.activity.looks import Look, build_looks
@@ -139,6 +140,10 @@ def find_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings)
             f"none of {len(runs.scenes)} scenes meets a zone of {', '.join(names)}; check the "
             "places of scenes and zones, and the CRS of the zones"
         )
+    scenes = {scene.scene_id: scene for scene in runs.scenes}
+    rows["visits"] = [
+        visit | visit_windows(visit["evidence"], scenes) | no_chips() for visit in rows["visits"]
+    ]
     rows["events"] = sort_events(rows["events"])
     rows["links"] = consistent_links(rows["events"])
     tables = {name: _table(name, rows[name]) for name in _TABLE_NAMES}

@@ -1,7 +1,12 @@
-"""`activity.json`: the published JSON schema of what `detector activity` writes."""
+"""`activity.json`: the published JSON schema of what `detector activity` writes.
+
+`python -m detector.activity.schema > docs/activity.schema.json` publishes it.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -125,6 +130,10 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "departure": "text",
         "not_before": "day?",
         "not_after": "day?",
+        "first_window": "text",
+        "last_window": "text",
+        "first_chip": "text?",
+        "last_chip": "text?",
         "evidence": "text",
     },
     "moves": {
@@ -198,3 +207,7 @@ def _row(columns: Mapping[str, str]) -> dict[str, Any]:
         "required": list(columns),
         "additionalProperties": False,
     }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")

@@ -47,6 +47,7 @@ class ActivityConfig:
     draws: int = option("Monte-Carlo draws", low=20, high=100000)
     seed: int = option("of the draws", low=0)
     plots: bool = option("draw the series and the visits")
+    chips: bool = option("write a picture of each visit's first and last look; needs the scenes")
     report: bool = option("make the report in report/")
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("only warnings and the result")
@@ -63,6 +64,7 @@ def run(config: ActivityConfig) -> int:
     if not config.runs:
         raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
     configure_logging(config.log, quiet=config.quiet)
+    from detector.activity.chips import write_chips
     from detector.activity.run import ACTIVITY_FILE, find_activity
     from detector.activity.runs import read_runs
     from detector.activity.schema import json_schema
@@ -71,8 +73,11 @@ def run(config: ActivityConfig) -> int:
     from detector.report.sources import record_inputs
 
     sites = [read_site(path) for path in config.paths]
-    activity = find_activity(sites, read_runs(config.runs), to_settings(config))
+    runs = read_runs(config.runs)
+    activity = find_activity(sites, runs, to_settings(config))
     out = Path(config.out)
+    if config.chips:
+        write_chips(activity.tables["visits"], runs.scenes, out)
     activity.write(out)
     write_json(out / SCHEMA_FILE, json_schema())
     record_inputs(out, config.paths, config.runs)
@@ -101,30 +106,23 @@ def to_settings(config: ActivityConfig) -> ActivitySettings:
         WeightsError: no such weights.
         ConfigError: a day that is none.
     """
+    from detector.activity.api import calibrated
     from detector.activity.counting_visits import VisitSettings
     from detector.activity.linking import LinkSettings
     from detector.activity.run import ActivitySettings
-    from detector.classes import ObjectClass
-    from detector.counting.calibration import Calibration
-    from detector.models.card import ModelCard
-    from detector.models.detector import find_weights
 
-    card = ModelCard.read(find_weights(config.weights).with_suffix(".yaml"))
-    calibration = Calibration.from_card(card.calibration)
-    known = calibration.recall(ObjectClass.SHIP)
-    recall = config.recall or known or LinkSettings().recall
-    return ActivitySettings(
+    settings = ActivitySettings(
         visits=VisitSettings(
             min_length_m=config.min_length_m,
-            links=LinkSettings(stay_days=config.stay_days, recall=recall),
+            links=LinkSettings(stay_days=config.stay_days),
             draws=config.draws,
             seed=config.seed,
         ),
-        calibration=calibration,
         registered=config.register,
         first=_day("first", config.first),
         last=_day("last", config.last),
     )
+    return calibrated(settings, config.weights, config.recall)
 
 
 def _day(key: str, value: str | None) -> date | None:

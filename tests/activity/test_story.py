@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import cv2
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 
+import detector
+from detector.activity.api import find_activity as find_activity_of_paths
+from detector.activity.chips import write_chips
 from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
 from detector.activity.run import Activity, ActivitySettings, find_activity, read_activity
@@ -196,6 +203,9 @@ def test_command(story: Written, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "port: at least" in capsys.readouterr().out
     assert json.loads((tmp_path / "activity.json").read_text())["format"] == 1
     assert len(list((tmp_path / "plots").glob("*.png"))) >= 7
+    listed = pd.read_csv(tmp_path / "visits.csv")
+    for name in [*listed["first_chip"], *listed["last_chip"]]:
+        assert (tmp_path / name).is_file()
 
 
 def test_one_look_is_no_visit(sites: list[Site], runs: Runs) -> None:
@@ -233,6 +243,66 @@ def test_bad_site_files(story: Written, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(ActivityError, match=re.escape(message)):
         read_site(path)
+
+
+def test_scenes_without_a_time_are_skipped_and_said(story: Written, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(story.runs["port"], folder)
+    rows = pd.read_csv(folder / "scenes.csv", dtype=str, keep_default_na=False)
+    rows.loc[0, "acquired"] = ""
+    rows.to_csv(folder / "scenes.csv", index=False)
+    runs = read_runs([folder])
+    assert [scene_id for scene_id, _ in runs.skipped] == [rows.loc[0, "scene_id"]]
+    assert runs.skipped[0][1].startswith("no time of acquisition; give it with scene.acquired=")
+    rows["acquired"] = ""
+    rows.to_csv(folder / "scenes.csv", index=False)
+    with pytest.raises(ActivityError, match=r"no scene that can be used \(.*no time"):
+        read_runs([folder])
+
+
+def test_chips_show_the_first_and_the_last_look(
+    activity: Activity, runs: Runs, tmp_path: Path
+) -> None:
+    visits = activity.tables["visits"].copy()
+    visits.loc[visits.index[0], "visit_id"] = "../나진/" + "x" * 300
+    number = write_chips(visits, runs.scenes, tmp_path)
+    assert number == 2 * len(visits) == len(list((tmp_path / "chips").iterdir()))
+    assert visits["first_chip"].iloc[0] == f"chips/0001-_나진_{'x' * 36}-first.png"
+    for row in visits.to_dict("records"):
+        scene_id, _, place = row["last_window"].partition(": ")
+        assert row["evidence"].split("; ")[-1].startswith(scene_id)
+        _, _, width, height = map(int, place.split(", "))
+        chip = cv2.imread(str(tmp_path / row["last_chip"]))
+        scale = min(1.0, 192 / max(width, height))
+        assert chip.shape[:2] == (round(height * scale), round(width * scale))
+        assert (chip == (27, 89, 196)).all(axis=2).sum() > scale * width  # the box is drawn
+    gone = [replace(scene, path="/nowhere.tif") for scene in runs.scenes]
+    assert write_chips(visits, gone, tmp_path / "none") == 0
+    assert visits["first_chip"].isna().all()
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    """Write it with `python -m detector.activity.schema > docs/activity.schema.json`."""
+    published = Path(__file__).parents[2] / "docs" / "activity.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == json_schema()
+
+
+def test_the_package_is_the_function(story: Written) -> None:
+    settings = ActivitySettings(VisitSettings(draws=40), registered=False)
+    found = detector.activity(story.sites["port"], story.runs["port"], settings)
+    assert isinstance(found, Activity)
+    assert not found.tables["visits"].empty
+    again = detector.find_activity([story.sites["port"]], [story.runs["port"]], weights="starter")
+    assert again.calibrated
+    assert again.tables["series"]["count_high"].notna().any()
+    assert detector.find_activity is find_activity_of_paths
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        detector.nothing  # noqa: B018 - asked for, since it is not there
+
+
+def test_the_package_stays_light() -> None:
+    code = "import detector, sys; sys.exit('geopandas' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_runs_that_are_none(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""The activity of sites in one call: paths in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from detector.activity.run import Activity, ActivitySettings
+from detector.activity.run import find_activity as find
+from detector.activity.runs import Runs, read_runs
+from detector.activity.sites import Site, read_site
+from detector.classes import ObjectClass
+from detector.counting.calibration import Calibration
+from detector.models.card import ModelCard
+from detector.models.detector import find_weights
+
+DEFAULT_WEIGHTS = "starter"
+
+
+def find_activity(
+    sites: Site | str | Path | Sequence[Site | str | Path],
+    runs: Runs | str | Path | Sequence[str | Path],
+    settings: ActivitySettings | None = None,
+    *,
+    weights: str = DEFAULT_WEIGHTS,
+) -> Activity:
+    """Series, visits and events of sites, as tables.
+
+    Args:
+        sites: site files, or sites; one or several.
+        runs: folders of `detector predict`, or what `read_runs` gives.
+        settings: how to count; by default as `detector activity` does, with the calibration of the
+            weights.
+        weights: that made the runs; read for their calibration, without settings only.
+
+    Returns:
+        `tables` holds a DataFrame for each of `schema.TABLES`, `sentences` what may be said.
+
+    Raises:
+        QuaywatchError: sites, runs or weights cannot be used.
+
+    Examples:
+        >>> import detector
+        >>> found = detector.activity("port.yaml", "runs/port")  # doctest: +SKIP
+        >>> found.tables["visits"]  # doctest: +SKIP
+    """
+    several = [sites] if isinstance(sites, Site | str | Path) else list(sites)
+    read = [site if isinstance(site, Site) else read_site(site) for site in several]
+    if not isinstance(runs, Runs):
+        runs = read_runs([runs] if isinstance(runs, str | Path) else runs)
+    return find(read, runs, settings or calibrated(ActivitySettings(), weights))
+
+
+def calibrated(
+    settings: ActivitySettings, weights: str, recall: float | None = None
+) -> ActivitySettings:
+    """The settings with the calibration of the weights' card.
+
+    Args:
+        settings: how to count.
+        weights: by name or path.
+        recall: share of seen ships that are found; None: as calibrated, where it is.
+
+    Raises:
+        WeightsError: no such weights.
+        CalibrationError: the card's calibration cannot be read.
+    """
+    card = ModelCard.read(find_weights(weights).with_suffix(".yaml"))
+    calibration = Calibration.from_card(card.calibration)
+    links = settings.visits.links
+    share = recall or calibration.recall(ObjectClass.SHIP) or links.recall
+    visits = replace(settings.visits, links=replace(links, recall=share))
+    return replace(settings, visits=visits, calibration=calibration)
