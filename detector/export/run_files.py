@@ -18,6 +18,7 @@ from detector.export.scene_files import PARQUET_FILE
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
+from detector.stacks.files import STACKS_FILE, join_stacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class RunResult:
 
 
 def write_run_files(out: Path, result: RunResult) -> None:
-    """Write `detections.parquet`, `counts.csv`, `counts.parquet`, `scenes.csv` and `run.json`.
+    """Write detections, counts, `stacks.csv`, `scenes.csv` and `run.json`.
 
     Detections are read scene by scene, so memory does not grow with their number.
 
@@ -50,6 +51,7 @@ def write_run_files(out: Path, result: RunResult) -> None:
     counts = counts.astype(counts_table([]).dtypes.to_dict())
     write_csv(out / "counts.csv", counts)
     write_parquet(out / "counts.parquet", counts)
+    join_stacks(out / STACKS_FILE, [out / record.scene_id / STACKS_FILE for record in done])
     write_csv(out / "scenes.csv", scenes_table(result.records))
     scenes = [
         {"path": r.path, "scene_id": r.scene_id, "status": r.status, "reason": r.reason}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from detector.export.records import SceneRecord
 from detector.export.tables import write_csv, write_json
 from detector.export.vector import write_geojson, write_geopackage, write_geoparquet
 from detector.scenes.scene import Scene
+from detector.stacks.files import STACKS_FILE, no_stacks, write_stacks
 
 RECORD_FILE = "scene.json"
 PARQUET_FILE = "detections.parquet"
@@ -34,19 +35,21 @@ class SceneResult:
         counts: as `count_scene` makes them.
         zones: in file pixels.
         record: of the scene.
+        stacks: one row a block, as `estimate_stacks` makes them.
     """
 
     detections: Detections
     counts: pd.DataFrame
     zones: Sequence[Zone]
     record: SceneRecord
+    stacks: pd.DataFrame = field(default_factory=no_stacks)
 
 
 def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
     """Write a scene's folder, whole or not at all.
 
-    `detections.gpkg`, `.geojson` (only with a CRS), `.parquet`, `counts.csv`, `overlay.png`,
-    `scene.json`.
+    `detections.gpkg`, `.geojson` (only with a CRS), `.parquet`, `counts.csv`, `stacks.csv`,
+    `overlay.png`, `scene.json`.
 
     Raises:
         SceneError: the scene is damaged.
@@ -60,6 +63,7 @@ def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
         frame = detections.to_geodataframe()
         write_geoparquet(temporary / PARQUET_FILE, [frame], detections.crs)
         write_csv(temporary / "counts.csv", result.counts)
+        write_stacks(temporary / STACKS_FILE, result.stacks)
         write_overlay(
             temporary / "overlay.png", scene, detections, _outlines(result), _notes(record)
         )

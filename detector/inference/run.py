@@ -36,6 +36,8 @@ from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
+from detector.stacks.estimate import estimate_stacks
+from detector.stacks.settings import StackSettings
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class RunSettings:
         overwrite: replace results that other settings made; without it such a folder is refused.
         scene: what the user says of the scenes.
         pipeline: threads and queues.
+        stacks: what is assumed of container stacks.
     """
 
     paths: tuple[str, ...]
@@ -63,6 +66,7 @@ class RunSettings:
     overwrite: bool = False
     scene: SceneOptions = field(default_factory=SceneOptions)
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    stacks: StackSettings = field(default_factory=StackSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ class _Run:
         record = scene_record(
             scene.info, detections, areas, model, len(prepared.plan), tuple(warnings)
         )
-        return SceneResult(detections, counts, zones, record)
+        stacks = estimate_stacks(scene, detections, zones, self._settings.stacks)
+        return SceneResult(detections, counts, zones, record, stacks)
 
     def _earlier(self, folder: Path, fingerprint: str) -> tuple[SceneRecord, pd.DataFrame] | None:
         """The results that are there already, if the same settings made them."""
@@ -265,6 +270,7 @@ def _fingerprint(settings: RunSettings, detector: Detector, zones: Zones, scene:
         "scene": scene.info.content_hash,
         "acquired": str(scene.info.acquired),
         "clouds": str(scene.info.cloud_source),
+        "angles": asdict(scene.info.angles),
         "options": asdict(settings.scene),
     }
     text = json.dumps(content, sort_keys=True, default=str)
@@ -288,6 +294,7 @@ def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[s
         "batch": detector.batch,
         "merge": asdict(settings.pipeline.merge),
         "calibration_sha256": _sha256_of(detector.card.calibration),
+        "stacks": asdict(settings.stacks),
         "zones_sha256": digest.hexdigest() if len(zones) else None,
         "zones_only": settings.zones_only,
     }

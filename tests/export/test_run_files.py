@@ -26,8 +26,16 @@ SCENE_FILES = [
     "detections.parquet",
     "overlay.png",
     "scene.json",
+    "stacks.csv",
 ]
-RUN_FILES = ["counts.csv", "counts.parquet", "detections.parquet", "run.json", "scenes.csv"]
+RUN_FILES = [
+    "counts.csv",
+    "counts.parquet",
+    "detections.parquet",
+    "run.json",
+    "scenes.csv",
+    "stacks.csv",
+]
 
 
 def write_scene(out: Path, made: Made) -> Path:

@@ -81,10 +81,14 @@ def test_the_layout_of_a_run(tmp_path: Path) -> None:
     names = ("gpkg", "geojson", "parquet")
     assert found == {
         *(f"{scene_id}/detections.{name}" for name in names),
-        *(f"{scene_id}/{name}" for name in ("counts.csv", "overlay.png", "scene.json")),
+        *(
+            f"{scene_id}/{name}"
+            for name in ("counts.csv", "overlay.png", "scene.json", "stacks.csv")
+        ),
         "detections.parquet",
         "counts.csv",
         "counts.parquet",
+        "stacks.csv",
         "scenes.csv",
         "run.json",
     }

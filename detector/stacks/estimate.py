@@ -1,0 +1,312 @@
+"""Every stack of a scene: slots, tiers, containers, TEU. One row a block, every factor kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from detector.classes import ObjectClass
+from detector.counting.zones import Zone, assign_to_zones
+from detector.detections import Detections
+from detector.scenes.scene import Scene
+from detector.stacks.block import BlockBox
+from detector.stacks.frame import GroundFrame, ground_frame
+from detector.stacks.patch import Patch, read_patch
+from detector.stacks.settings import StackSettings
+from detector.stacks.shadow import TALLEST_M, ShadowTiers, measure_tiers
+from detector.stacks.simulate import Factors, quantiles, simulate
+from detector.stacks.slots import Fill, Grid, lay_grid, measure_fill
+
+NUMBERS: Final = ("slots", "tiers", "containers", "teu")
+COLUMNS: Final = (
+    "scene_id",
+    "id",
+    "zone",
+    "zone_kind",
+    "area_m2",
+    "length_m",
+    "width_m",
+    *(f"{name}{end}" for name in NUMBERS for end in ("_low", "", "_high")),
+    "share_40ft",
+    "fill",
+    "method",
+    "flags",
+    "along_m",
+    "across_m",
+    "size_sd_m",
+    "places",
+    "rows",
+    "fill_sd",
+    "shadow_tiers",
+    "shadow_sd",
+    "shadow_pieces",
+    "shadow_hidden",
+    "area_px",
+)
+TEXT_COLUMNS: Final = ("scene_id", "id", "zone", "zone_kind", "method", "flags")
+BOX_SD_M: Final = 0.5  # of a side of a found box, besides a pixel
+LEAN_SPREAD_M: Final = 4.0  # tops of a block differ by a tier or two: the lean widens its box
+SEEN_SHARE: Final = 0.98  # of a box; below it what is under cloud or nodata is unknown
+MOST_MARGIN_M: Final = 60.0  # of pixels around a block: longer shadows are not followed
+RING_MARGIN_M: Final = 15.0
+TRAIN_WIDTH_M: Final = 4.4  # a box of one row of wagons, with its errors
+COARSEST_GSD_M: Final = 1.2  # nothing of a container can be seen above it
+FLAG_SEPARATOR: Final = ";"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEstimate:
+    """What was found about one block.
+
+    Attributes:
+        row: of the detections.
+        box: in metres; None without gsd or area.
+        grid: of its places; None as the box.
+        fill: measured, or None.
+        shadow: measured tiers, or None.
+        size: along and across the containers, metres, without lean.
+        wagons: it is a train.
+        flags: words, see `docs/stacks.md`.
+    """
+
+    row: int
+    box: BlockBox | None
+    grid: Grid | None
+    fill: Fill | None
+    shadow: ShadowTiers | None
+    size: tuple[float, float]
+    wagons: bool
+    flags: tuple[str, ...]
+
+
+def estimate_stacks(
+    scene: Scene, detections: Detections, zones: Sequence[Zone], settings: StackSettings
+) -> pd.DataFrame:
+    """Containers of every stack of a scene.
+
+    Args:
+        scene: open; its pixels around the stacks are read.
+        detections: of the scene.
+        zones: in file pixels; a block belongs to the first zone that holds its centre.
+        settings: priors.
+
+    Returns:
+        `COLUMNS`, one row a block in the order of the detections. Numbers are null without gsd
+        (`method` is `area_only`); deck cargo has slots, no tiers.
+
+    Raises:
+        SceneError: the file is damaged.
+    """
+    blocks = examine_stacks(scene, detections, zones, settings)
+    kinds = _zones_of(detections, [block.row for block in blocks], zones)
+    return tabulate(detections, blocks, kinds, ground_frame(scene), settings)
+
+
+def examine_stacks(
+    scene: Scene, detections: Detections, zones: Sequence[Zone], settings: StackSettings
+) -> list[BlockEstimate]:
+    """Look at every stack of a scene; see `estimate_stacks`."""
+    rows = np.flatnonzero(detections.class_ids == ObjectClass.CONTAINER_STACK).tolist()
+    frame = ground_frame(scene)
+    if frame is None:
+        return [_without_gsd(detections, row) for row in rows]
+    kinds = _zones_of(detections, rows, zones)
+    all_m = detections.corners * frame.scale
+    low, high = all_m.min(axis=1), all_m.max(axis=1)
+    tree = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
+    blocks = []
+    for row, (_, kind) in zip(rows, kinds, strict=True):
+        reach = _margin(frame)
+        around = shapely.box(*(low[row] - reach), *(high[row] + reach))
+        near = np.setdiff1d(tree.query(around), [row])
+        blocks.append(_examine(scene, frame, detections, row, (all_m[near], kind), settings))
+    return blocks
+
+
+def _examine(
+    scene: Scene,
+    frame: GroundFrame,
+    detections: Detections,
+    row: int,
+    around: tuple[np.ndarray[Any, np.dtype[np.float64]], str],
+    settings: StackSettings,
+) -> BlockEstimate:
+    flags = _edge_flags(detections, row)
+    box = BlockBox.of(detections.corners[row] * frame.scale)
+    if box is None:
+        return BlockEstimate(row, None, None, None, None, (0.0, 0.0), False, (*flags, "no_area"))
+    size = _without_lean(box, frame)
+    others, kind = around
+    patch = None
+    if frame.gsd_m <= COARSEST_GSD_M:
+        patch = read_patch(scene, frame, box.corners, others, _margin(frame))
+        flags += _seen_flags(patch, box)
+    else:
+        flags += ("too_coarse",)
+    grid = lay_grid(size, patch, box)
+    wagons = kind == "railhead" and size[1] < TRAIN_WIDTH_M
+    fill = measure_fill(grid, patch, box, frame.gsd_m) if patch is not None else None
+    shadow, why = None, ""
+    if patch is not None and not wagons and not detections.on_ship[row]:
+        shadow, why = _shadow(box, grid, patch, frame, settings)
+    ordered = size if grid.lengthwise else size[::-1]
+    words = (*flags, *(("wagons",) if wagons else ()), *((why,) if why else ()))
+    return BlockEstimate(row, box, grid, fill, shadow, ordered, wagons, words)
+
+
+def _shadow(
+    box: BlockBox, grid: Grid, patch: Patch, frame: GroundFrame, settings: StackSettings
+) -> tuple[ShadowTiers | None, str]:
+    tilt = frame.off_nadir_deg
+    if tilt is not None and abs(tilt) > settings.max_off_nadir_deg:
+        return None, "oblique_view"
+    shadow, why = measure_tiers(box, grid, patch, frame)
+    if shadow is not None and not frame.lean_known:
+        return shadow, "view_unknown"
+    return shadow, why
+
+
+def tabulate(
+    detections: Detections,
+    blocks: Sequence[BlockEstimate],
+    zones: Sequence[tuple[str, str]],
+    frame: GroundFrame | None,
+    settings: StackSettings,
+) -> pd.DataFrame:
+    """The table of blocks; see `estimate_stacks`."""
+    rows = [_row(detections, block, zone, frame) for block, zone in zip(blocks, zones, strict=True)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
+        {name: "float64" for name in COLUMNS if name not in TEXT_COLUMNS}
+    )
+    for name in TEXT_COLUMNS:
+        table[name] = table[name].astype("str")
+    return add_numbers(table, settings)
+
+
+def add_numbers(table: pd.DataFrame, settings: StackSettings) -> pd.DataFrame:
+    """The table with its numbers and intervals filled in from its factors, block by block."""
+    table = table.copy()
+    known = table["along_m"].notna().to_numpy()
+    if not known.any():
+        return table
+    draws = simulate(factors_of(table[known], settings), settings)
+    for name in NUMBERS:
+        low, mid, high = quantiles(getattr(draws, name))
+        for end, values in (("_low", low), ("", mid), ("_high", high)):
+            table.loc[known, f"{name}{end}"] = values
+    table.loc[known, "share_40ft"] = settings.share_40ft[1]
+    deck = table["flags"].str.split(FLAG_SEPARATOR).map(lambda words: "deck_cargo" in words)
+    hidden = [f"{n}{end}" for n in NUMBERS[1:] for end in ("_low", "", "_high")]
+    table.loc[deck.to_numpy(), hidden] = np.nan
+    return table
+
+
+def factors_of(table: pd.DataFrame, settings: StackSettings) -> Factors:
+    """The factors of rows that have sizes.
+
+    Args:
+        table: rows of `COLUMNS`, `zone_kind` of each decides its prior.
+        settings: priors.
+    """
+    prior = [settings.tiers_of(kind) for kind in table["zone_kind"]]
+    wagons = table["flags"].str.split(FLAG_SEPARATOR).map(lambda words: "wagons" in words)
+    return Factors(
+        along_m=table["along_m"].to_numpy(float),
+        across_m=table["across_m"].to_numpy(float),
+        size_sd_m=table["size_sd_m"].to_numpy(float),
+        fill=table["fill"].to_numpy(float),
+        fill_sd=table["fill_sd"].to_numpy(float),
+        tiers=table["shadow_tiers"].to_numpy(float),
+        tiers_sd=table["shadow_sd"].to_numpy(float),
+        prior=np.array(prior, float).reshape(-1, 3),
+        wagons=wagons.to_numpy(bool),
+    )
+
+
+def _row(
+    detections: Detections, block: BlockEstimate, zone: tuple[str, str], frame: GroundFrame | None
+) -> dict[str, Any]:
+    i = block.row
+    x, y = detections.corners[i].T
+    area_px = 0.5 * abs(float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()))
+    row: dict[str, Any] = {
+        "scene_id": detections.scene_id,
+        "id": f"{detections.scene_id}#{i}",
+        "zone": zone[0],
+        "zone_kind": zone[1],
+        "area_m2": float(detections.area_m2[i]),
+        "length_m": float(detections.length_m[i]),
+        "width_m": float(detections.width_m[i]),
+        "method": "area_only",
+        "flags": FLAG_SEPARATOR.join(block.flags),
+        "area_px": area_px,
+    }
+    if block.grid is None or frame is None:
+        return row
+    row |= {
+        "method": "shadow" if block.shadow is not None else "prior",
+        "along_m": block.size[0],
+        "across_m": block.size[1],
+        "size_sd_m": BOX_SD_M + frame.gsd_m,
+        "places": block.grid.capacity,
+        "rows": block.grid.rows,
+        "fill": block.fill.share if block.fill else np.nan,
+        "fill_sd": block.fill.sd if block.fill else np.nan,
+    }
+    if "deck_cargo" in block.flags:
+        row["method"] = "area_only"
+    if block.shadow is not None:
+        row |= {
+            "shadow_tiers": block.shadow.tiers,
+            "shadow_sd": block.shadow.sd,
+            "shadow_pieces": block.shadow.bins,
+            "shadow_hidden": block.shadow.hidden,
+        }
+    return row
+
+
+def _without_gsd(detections: Detections, row: int) -> BlockEstimate:
+    flags = (*_edge_flags(detections, row), "no_gsd")
+    return BlockEstimate(row, None, None, None, None, (0.0, 0.0), False, flags)
+
+
+def _edge_flags(detections: Detections, row: int) -> tuple[str, ...]:
+    flags = ("cut_by_edge",) if detections.at_scene_edge[row] else ()
+    return (*flags, "deck_cargo") if detections.on_ship[row] else flags
+
+
+def _seen_flags(patch: Patch, box: BlockBox) -> tuple[str, ...]:
+    u, v = (np.linspace(0.02, 0.98, 24) * side for side in (box.length_m, box.width_m))
+    whole = Patch(patch.rgb, patch.seen, np.zeros_like(patch.seen), patch.origin, patch.scale)
+    return ("under_cloud",) if whole.free(box.places(u, v)).mean() < SEEN_SHARE else ()
+
+
+def _without_lean(box: BlockBox, frame: GroundFrame) -> tuple[float, float]:
+    """Length and width less what the lean of tops of different height adds."""
+    lean = np.abs(np.array([box.along @ frame.lean, box.across @ frame.lean])) * LEAN_SPREAD_M
+    return (max(box.length_m - float(lean[0]), box.length_m / 2),
+            max(box.width_m - float(lean[1]), box.width_m / 2))  # fmt: skip
+
+
+def _margin(frame: GroundFrame) -> float:
+    reach = float(np.hypot(*frame.throw)) * TALLEST_M if frame.throw is not None else 0.0
+    return float(np.clip(reach, RING_MARGIN_M, MOST_MARGIN_M))
+
+
+def _zones_of(
+    detections: Detections, rows: Sequence[int], zones: Sequence[Zone]
+) -> list[tuple[str, str]]:
+    """Name and kind of the first zone that holds each block."""
+    found = [("", "")] * len(rows)
+    corners = detections.corners[list(rows)]
+    for zone, members in reversed(
+        list(zip(zones, assign_to_zones(corners, tuple(zones)), strict=True))
+    ):
+        for member in members.tolist():
+            found[member] = (zone.name, zone.kind)
+    return found

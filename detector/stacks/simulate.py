@@ -1,0 +1,140 @@
+"""From the factors of blocks to containers and TEU with 90 % intervals, by Monte Carlo.
+
+For every draw and block: places = whole half bays times whole rows of a box with errors; slots =
+places * taken share; TEU = slots * mean tiers; containers = TEU * (1 - share_40ft / 2), since a
+40 ft container is 2 TEU. What blocks share is drawn once a draw: the error of the shadow's scale,
+the habit of a zone (how high, how full), the share of 40 ft. Inside a block all stacks share its
+level and differ by `STACK_SPREAD` each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.stacks.settings import StackSettings
+from detector.stacks.slots import BAY_GAP_M, HALF_BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M
+
+Floats = NDArray[np.float64]
+
+QUANTILES = (0.05, 0.5, 0.95)
+ZONE_SHARE = 0.5  # of a prior's variance that the blocks of a zone have in common
+SCALE_SHARE = 0.3  # of a shadow's error that the blocks of a scene have in common
+STACK_SPREAD = 0.8  # tiers: standard deviation of one stack around its block
+PITCH_SD = 0.02  # relative: gaps differ between yards
+WAGON_HALF_PITCH_M = 6.9  # 40 ft wagons measure 14.2 m, three-TEU wagons 19.7 m over the buffers
+WAGON_PITCH_SD = 0.04
+Z_90 = 1.6449  # a normal lies within this many standard deviations with 90 %
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What is known of blocks, one entry a block, each `(N,)`.
+
+    Attributes:
+        along_m: extent along the containers' length, metres.
+        across_m: extent across.
+        size_sd_m: error of both.
+        fill: taken share of the places.
+        fill_sd: its error; NaN where it is the prior.
+        tiers: mean tiers by shadow; NaN where the prior holds.
+        tiers_sd: its error.
+        prior: `(N, 3)` tiers, 5 %, median, 95 %.
+        wagons: containers on wagons: one row, one tier.
+    """
+
+    along_m: Floats
+    across_m: Floats
+    size_sd_m: Floats
+    fill: Floats
+    fill_sd: Floats
+    tiers: Floats
+    tiers_sd: Floats
+    prior: Floats
+    wagons: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.along_m)
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Draws of every block, each `(draws, N)`."""
+
+    slots: Floats
+    tiers: Floats
+    containers: Floats
+    teu: Floats
+
+
+def simulate(factors: Factors, settings: StackSettings, seed: int = 0) -> Draws:
+    """Draw the blocks of one zone, with what they have in common.
+
+    Args:
+        factors: of the blocks.
+        settings: priors and number of draws.
+        seed: of the draws; equal seeds give equal numbers.
+    """
+    generator = np.random.Generator(np.random.Philox(seed))
+    shape = (settings.draws, len(factors))
+
+    def noise() -> Floats:
+        return generator.standard_normal(shape)
+
+    def mixed(share: float) -> Floats:
+        common = generator.standard_normal((settings.draws, 1))
+        return np.asarray(np.sqrt(share) * common + np.sqrt(1 - share) * noise())
+
+    places = _places(factors, noise(), noise(), mixed(0.8))
+    z = mixed(ZONE_SHARE)
+    measured = np.clip(np.nan_to_num(factors.fill + factors.fill_sd * z, nan=1.0), 0.05, 1.0)
+    assumed = np.minimum(split_lognormal(settings.fill, z), 1.0)
+    slots = np.maximum(places * np.where(np.isnan(factors.fill_sd), assumed, measured), 1.0)
+    level = _levels(factors, mixed(SCALE_SHARE), mixed(ZONE_SHARE))
+    level = level + noise() * STACK_SPREAD / np.sqrt(np.maximum(slots / 2.0, 1.0))
+    tiers = np.where(factors.wagons, 1.0, np.maximum(level, 1.0))
+    share = np.minimum(split_lognormal(settings.share_40ft, mixed(ZONE_SHARE)), 1.0)
+    teu = slots * tiers
+    return Draws(slots, tiers, teu * (1.0 - share / 2.0), teu)
+
+
+def quantiles(draws: Floats) -> Floats:
+    """5 %, 50 % and 95 % of draws along the first axis: `(3, …)`."""
+    return np.asarray(np.quantile(draws, QUANTILES, axis=0))
+
+
+def split_lognormal(prior: list[float], z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of a distribution given by 5 %, median and 95 %, at standard normal scores `z`.
+
+    A lognormal whose spread differs on both sides of the median.
+    """
+    low, mid, high = prior
+    spread = np.where(z < 0, float(np.log(mid / low)), float(np.log(high / mid)))
+    return np.asarray(mid * np.exp(spread * z / Z_90), np.float64)
+
+
+def _places(factors: Factors, a: Floats, b: Floats, pitch: Floats) -> Floats:
+    """Places of 20 ft, whole numbers both ways."""
+    half = np.where(factors.wagons, WAGON_HALF_PITCH_M, HALF_BAY_PITCH_M)
+    spread = np.where(factors.wagons, WAGON_PITCH_SD, PITCH_SD)
+    along = factors.along_m + factors.size_sd_m * a
+    across = factors.across_m + factors.size_sd_m * b
+    half_bays = np.maximum(np.rint((along + BAY_GAP_M) / (half * np.exp(spread * pitch))), 1.0)
+    rows = np.maximum(np.rint((across + ROW_GAP_M) / ROW_PITCH_M), 1.0)
+    return np.asarray(half_bays * np.where(factors.wagons, 1.0, rows))
+
+
+def _levels(factors: Factors, scale: Floats, habit: Floats) -> Floats:
+    """Mean tiers of every block: by shadow where there is one, else by prior."""
+    by_shadow = factors.tiers + factors.tiers_sd * scale
+    by_prior = (
+        np.stack(
+            [split_lognormal(prior.tolist(), habit[:, i]) for i, prior in enumerate(factors.prior)],
+            axis=1,
+        )
+        if len(factors)
+        else np.zeros_like(habit)
+    )
+    return np.where(np.isnan(factors.tiers), by_prior, by_shadow)

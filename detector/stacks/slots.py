@@ -1,0 +1,197 @@
+"""Ground slots of a block: a grid of ISO containers in its box, and which places are taken.
+
+Sizes are ISO 668: 6.058 and 12.192 m long, 2.438 m wide. Gaps are what stacking machines leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.stacks.block import BlockBox
+from detector.stacks.frame import Vector
+from detector.stacks.patch import Patch
+
+LENGTH_20_M = 6.058
+LENGTH_40_M = 12.192
+WIDTH_M = 2.438
+BAY_GAP_M = 0.45  # between the ends of 40 ft containers
+ROW_GAP_M = 0.40  # between their sides
+HALF_BAY_PITCH_M = (LENGTH_40_M + BAY_GAP_M) / 2.0
+ROW_PITCH_M = WIDTH_M + ROW_GAP_M
+COARSEST_FILL_M = 0.8  # gsd; above it a place is narrower than three pixels
+RING_M = (1.0, 9.0)  # around the box, where the ground is looked at
+GROUND_SD = 9.0  # grey levels: spread of bare ground around its colour, least
+EMPTY_PRIOR = 0.08  # share of empty places in a block, before its pixels are looked at
+COLOUR_RANGE = 90.0  # grey levels a band: how widely containers' colours are spread
+FILL_SD_MEASURED = 0.06  # error of the measured filling; from rendered yards, see docs/stacks.md
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How containers lie in a box.
+
+    Attributes:
+        lengthwise: the containers lie along the length of the box.
+        half_bays: places of 20 ft along the containers' length.
+        rows: of containers side by side.
+        certain: the pixels tell the direction; else the sizes alone did.
+    """
+
+    lengthwise: bool
+    half_bays: int
+    rows: int
+    certain: bool
+
+    @property
+    def capacity(self) -> int:
+        """Ground slots, TEU."""
+        return self.half_bays * self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """The taken share of the places.
+
+    Attributes:
+        share: of the places.
+        sd: its error.
+        measured: seen in the pixels; else the prior.
+    """
+
+    share: float
+    sd: float
+    measured: bool
+
+
+def half_bays_of(length_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places of 20 ft in a length, whole, at least 1."""
+    return np.maximum(np.rint((length_m + BAY_GAP_M) / HALF_BAY_PITCH_M), 1.0)
+
+
+def rows_of(width_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of containers in a width, whole, at least 1."""
+    return np.maximum(np.rint((width_m + ROW_GAP_M) / ROW_PITCH_M), 1.0)
+
+
+def lay_grid(size_m: tuple[float, float], patch: Patch | None, box: BlockBox) -> Grid:
+    """The grid of containers in a box.
+
+    Their direction is told by the edges in the picture: a container has five times as much edge
+    along itself as across. Where nothing is seen the one whose sizes fit better is taken.
+
+    Args:
+        size_m: length and width of the box without lean, metres.
+        patch: pixels, or None.
+        box: as found.
+    """
+    fits = _misfit(size_m[0], size_m[1]) <= _misfit(size_m[1], size_m[0])
+    ratio = _edge_ratio(patch, box) if patch is not None else None
+    certain = ratio is not None and not 0.87 < ratio < 1.15
+    lengthwise = (ratio > 1.0) if certain and ratio is not None else fits
+    if size_m[1] < LENGTH_20_M - 1.0:
+        lengthwise, certain = True, True  # no container lies across so narrow a box
+    length, width = size_m if lengthwise else size_m[::-1]
+    half_bays = int(half_bays_of(np.array(length)))
+    return Grid(lengthwise, half_bays, int(rows_of(np.array(width))), certain)
+
+
+def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill | None:
+    """The taken share of the grid's places, by the colour of each against the bare ground around.
+
+    A place is empty where it looks like the ground, in sun or in shadow; a soft vote by Bayes'
+    rule, so that a grey container on grey ground counts as taken rather than not.
+
+    Returns:
+        None where the pixels are too coarse, hidden, or no ground is seen around.
+    """
+    if gsd_m > COARSEST_FILL_M:
+        return None
+    ground = _ground_colours(patch, box)
+    if ground is None:
+        return None
+    cells = _cells(grid, box)
+    colours = patch.colour(cells.reshape(-1, cells.shape[2], 2)).reshape(*cells.shape[:3], 3)
+    usable = patch.free(cells.reshape(-1, cells.shape[2], 2)).reshape(cells.shape[:3])
+    weight = usable.sum(axis=2)
+    if (weight > 0).mean() < 0.5:
+        return None
+    mean = (colours * usable[..., None]).sum(axis=2) / np.maximum(weight, 1)[..., None]
+    empty = _empty(mean.astype(np.float64), ground)
+    share = 1.0 - float((empty * (weight > 0)).sum() / (weight > 0).sum())
+    least = 1.0 / grid.capacity
+    return Fill(max(share, least), FILL_SD_MEASURED, True)
+
+
+def _misfit(length_m: float, width_m: float) -> float:
+    """How far a size is from whole containers, in shares of a place."""
+    bays = (length_m + BAY_GAP_M) / HALF_BAY_PITCH_M
+    rows = (width_m + ROW_GAP_M) / ROW_PITCH_M
+    short = 10.0 if length_m < LENGTH_20_M - 1.0 else 0.0
+    return abs(bays - round(bays)) * 2 + abs(rows - round(rows)) + short
+
+
+def _edge_ratio(patch: Patch, box: BlockBox) -> float | None:
+    """Mean contrast across the box over that along it; above 1 the containers lie lengthwise."""
+    step = max(float(np.sqrt(patch.scale[0] * patch.scale[1])), 0.25)
+    u, v = np.arange(0.5, box.length_m - 0.5, step), np.arange(0.5, box.width_m - 0.5, step)
+    if min(len(u), len(v)) < 4:
+        return None
+    places = box.places(u, v)
+    if patch.free(places).mean() < 0.5:
+        return None
+    grey = patch.grey(places)
+    across = float(np.abs(np.diff(grey, axis=0)).mean())
+    along = float(np.abs(np.diff(grey, axis=1)).mean())
+    return across / along if along > 0 else None
+
+
+def _cells(grid: Grid, box: BlockBox) -> Vector:
+    """Sample points `(half bays, rows, points, 2)` in the middle part of every place."""
+    length, width = (box.length_m, box.width_m) if grid.lengthwise else (box.width_m, box.length_m)
+    inner = np.array([-0.3, -0.1, 0.1, 0.3])
+    a = (np.arange(grid.half_bays)[:, None] + 0.5 + inner) * length / grid.half_bays
+    b = (np.arange(grid.rows)[:, None] + 0.5 + 0.6 * inner) * width / grid.rows
+    along, across = (box.along, box.across) if grid.lengthwise else (box.across, box.along)
+    points = box.corners[0] + a[:, None, :, None, None] * along + b[None, :, None, :, None] * across
+    return np.asarray(points.reshape(grid.half_bays, grid.rows, -1, 2))
+
+
+def _ground_colours(patch: Patch, box: BlockBox) -> list[tuple[Vector, Vector]] | None:
+    """Colour and spread `(3,), (3,)` of the bare ground in sun and in shadow around a box."""
+    step = 0.7
+    u = np.arange(-RING_M[1], box.length_m + RING_M[1], step)
+    v = np.arange(-RING_M[1], box.width_m + RING_M[1], step)
+    places = box.places(u, v)
+    gap = RING_M[0]
+    inside = ((u > -gap) & (u < box.length_m + gap))[None, :] & (
+        (v > -gap) & (v < box.width_m + gap)
+    )[:, None]
+    chosen = patch.free(places) & ~inside
+    if chosen.sum() < 40:
+        return None
+    colours = patch.colour(places)[chosen].astype(np.float64)
+    grey = colours.mean(axis=1)
+    middle = (np.percentile(grey, 10) + np.percentile(grey, 85)) / 2.0
+    parts = []
+    for part in (colours[grey >= middle], colours[grey < middle]):
+        if len(part) >= 0.08 * len(colours):
+            centre = np.median(part, axis=0)
+            spread = 1.4826 * np.median(np.abs(part - centre), axis=0)
+            parts.append((centre, np.clip(spread, GROUND_SD, 2 * GROUND_SD)))
+    return parts
+
+
+def _empty(colours: Vector, ground: list[tuple[Vector, Vector]]) -> NDArray[np.float64]:
+    """Probability `(bays, rows)` that a place is bare ground."""
+    likelihood = np.zeros(colours.shape[:2])
+    for centre, sd in ground:
+        z = (colours - centre) / sd
+        # bands go together on ground and on containers: two of three tell something of their own
+        density = np.exp(-0.5 * (z**2).sum(axis=-1) * 2 / 3) / (2 * np.pi * sd.mean() ** 2)
+        likelihood = np.maximum(likelihood, density)
+    taken = 1.0 / COLOUR_RANGE**2
+    odds = likelihood * EMPTY_PRIOR / (taken * (1 - EMPTY_PRIOR))
+    return np.asarray(odds / (1 + odds))
