@@ -222,6 +222,27 @@ def test_what_is_longer_than_any_ship_is_left_out_and_counted(tmp_path: Path) ->
     assert found.detections.length_m == pytest.approx([200], abs=8)
 
 
+@pytest.mark.parametrize(("iou", "ships"), [(0.5, 1), (0.9, 2)])
+def test_the_duplicate_iou_of_the_detector_is_that_of_the_merge(
+    tmp_path: Path, iou: float, ships: int
+) -> None:
+    class Doubling(BlobDetector):
+        def decode(self, raw: np.ndarray) -> list[Boxes]:
+            # Moved by 2 of 16 px across: IoU 0.78, a second ship only if the card says so.
+            aside = np.array([0.0, 2.0])
+            return [
+                Boxes.concatenate([one, Boxes(one.corners + aside, one.scores, one.class_ids)])
+                for one in super().decode(raw)
+            ]
+
+    truth = corners_from_xywhr(np.array([[100.0, 100, 80, 16, 0.0]]))
+    path = blob_scene(tmp_path / "a.tif", (200, 200), truth, transform=utm_transform(), crs=UTM52)
+    with open_scene(path) as scene:
+        found = find_objects(scene, Doubling(iou=iou))  # type: ignore[arg-type]
+    assert len(found.detections) == ships
+    assert found.stats.duplicates == 2 - ships
+
+
 def test_a_stack_on_a_ship_is_deck_cargo() -> None:
     boxes = [(100, 100, 120, 30, 0.2), (100, 100, 60, 20, 0.2), (160, 100, 60, 20, 0.2)]
     corners = corners_from_xywhr(np.array(boxes, np.float64))
