@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench accuracy clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(STAMP)  ## the measurements of the README; takes long
 	@for file in $$(grep -l '__main__' benchmarks/*.py); do \
 		$(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; \
 	done
+
+accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut
+	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),starter) --docs docs/accuracy.md
 
 clean:  ## remove what make made, the virtual environment too
 	rm -rf .venv demo runs build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

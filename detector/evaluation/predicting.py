@@ -27,7 +27,7 @@ from detector.errors import DeviceError
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvalImage, EvaluationError
 from detector.geometry.boxes import iou_matrix
-from detector.inference.pipeline import PipelineSettings, predict_scene
+from detector.inference.pipeline import PipelineSettings, predict_scene, prepare_scene
 from detector.models.backends import Backend
 from detector.models.detector import Detector
 from detector.progress import Progress, SilentProgress
@@ -130,9 +130,16 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
                 f"{path}: {size[0]} x {size[1]} pixels, but the truth is of an image of "
                 f"{image.width} x {image.height}; the labels belong to another image"
             )
-        at_floor = predict_scene(scene, _detector(job, recorder, low), job.settings)
-        replay = _Replay(recorder)
-        at_card = predict_scene(scene, _detector(job, replay, job.detector.conf), job.settings)
+        prepared = prepare_scene(scene, job.detector, job.settings)
+        at_floor = predict_scene(
+            scene, _detector(job, recorder, low), job.settings, prepared=prepared
+        )
+        at_card = predict_scene(
+            scene,
+            _detector(job, _Replay(recorder), job.detector.conf),
+            job.settings,
+            prepared=prepared,
+        )
     counted = counted_boxes(at_card)
     return completed(counted, counted_boxes(at_floor), job.detector.conf), counted
 
