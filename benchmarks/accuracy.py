@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import logging
 import os
 import time
 import warnings
@@ -54,8 +53,6 @@ OURS = "Quaywatch"
 OVERLAP_SHARE = 0.25  # of a tile: what the fine scale of our plan uses where ships may be long
 BLOCK = 25  # images that are done before the predictions of the peers are saved
 PARTS = ("evaluation", "cost", "rendered", "mosaics", "dev")
-
-logging.getLogger("sahi").setLevel(logging.ERROR)  # it tells of its change at low scores
 
 
 @dataclass(frozen=True, slots=True)

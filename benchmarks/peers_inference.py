@@ -8,6 +8,7 @@ several of them ask for the same tiles.
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class Peers:
         from sahi.models.ultralytics import UltralyticsDetectionModel
         from sahi.predict import get_sliced_prediction
 
+        # Importing it sets its level; it tells of its change at low scores for every image.
+        logging.getLogger("sahi").setLevel(logging.ERROR)
         ratio = tiling.overlap_px / tiling.tile_px
 
         def find(rgb: Pixels, conf: float) -> Boxes:
