@@ -1,19 +1,27 @@
-"""Validates the counting of visits on simulated series: `python -m benchmarks.counting`.
+"""The tables of `docs/counting.md`: `python -m benchmarks.counting`.
 
-Prints the table of `docs/counting.md`.
+Simulates series and counts their visits (a minute), and writes down what the card of the weights
+says of the intervals of counts, after `detector calibrate`.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binomtest
 
+from benchmarks.tables import markdown, put
 from detector.activity.counting_visits import VisitSettings, count_visits
 from detector.activity.linking import LinkSettings
 from detector.activity.simulation import SeriesSpec, simulate_series
+from detector.classes import SHIP_LENGTH_CLASSES
+from detector.counting.calibration import Calibration
+from detector.counting.coverage import coverage_table
+from detector.models.card import ModelCard
+from detector.models.detector import find_weights
 
 FAULTS = {
     "miss": 0.1,
@@ -34,6 +42,12 @@ CASES = {
     "all faults, about every 3 days": SeriesSpec(days=60, cadence_days=3, irregular=True, **FAULTS),
     "all faults, every 5 days": SeriesSpec(days=90, cadence_days=5, **FAULTS),
 }
+VISITS_HEAD = (
+    "series of", "visits", "in view", "`visits_min`", "≤ truth", "`visits_seen_max`", "≥ in view",
+    "slack of min to truth", "to in view",
+)  # fmt: skip
+GROUNDS = ("all", "land", "water")
+DOCUMENT = Path(__file__).parents[1] / "docs" / "counting.md"
 DRAWS = 200
 FIRST_SEED = 100_000  # far from those that were looked at while the links were set
 
@@ -50,23 +64,48 @@ class Counted:
 
 
 def main() -> None:
-    """Simulate, count, print."""
+    """Make all tables and put them where they belong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=100, help="series of each case")
-    series = parser.parse_args().series
-    print(
-        "| series of | visits | in view | `visits_min` | ≤ truth | `visits_seen_max` | ≥ in view "
-        "| slack of min to truth | to in view |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    parts = []
+    parser.add_argument("--weights", default="starter", help="whose card is read")
+    parser.add_argument("--skip-series", action="store_true", help="only what the card says")
+    options = parser.parse_args()
+    card = ModelCard.read(find_weights(options.weights).with_suffix(".yaml"))
+    calibration = Calibration.from_card(card.calibration)
+    put(DOCUMENT, "intervals", coverage_table(calibration.coverage))
+    put(DOCUMENT, "rates", rates_table(calibration))
+    if not options.skip_series:
+        put(DOCUMENT, "visits", visits_table(options.series))
+
+
+def visits_table(series: int) -> str:
+    """Truth and bounds of simulated series, a line a case, as Markdown."""
+    parts = {}
     for name, spec in CASES.items():
-        parts.append(run_case(spec, series))
-        print(row(name, parts[-1]), flush=True)
-    whole = Counted(
-        *(np.concatenate([getattr(part, key) for part in parts]) for key in Counted.__slots__)
-    )
-    print(row(f"all {len(whole.visits)}", whole))
+        parts[name] = run_case(spec, series)
+        print(f"{name}: done", flush=True)
+    columns = [
+        np.concatenate([getattr(part, key) for part in parts.values()]) for key in Counted.__slots__
+    ]
+    whole = Counted(*columns)
+    rows = [row(name, part) for name, part in {**parts, f"all {len(whole.visits)}": whole}.items()]
+    return markdown(VISITS_HEAD, rows)
+
+
+def rates_table(calibration: Calibration) -> str:
+    """Recall by length class and false alarms by ground, a line a class and kind of data."""
+    rows = []
+    for name, fitted in calibration.classes.items():
+        known = [(calibration.fitted_on, fitted.recall_by_length, fitted.false_per_km2)]
+        if fitted.checked:
+            other = fitted.checked
+            known.append((other["data"], other["recall_by_length"], other["false_per_km2"]))
+        for data, recall, false in known:
+            cells = [f"{recall[key]:.2f}" if key in recall else "" for key in SHIP_LENGTH_CLASSES]
+            cells += [f"{false[key]:.1f}" if key in false else "" for key in GROUNDS]
+            rows.append([name, data, *cells])
+    head = ("class", "data", *(f"recall {key}" for key in SHIP_LENGTH_CLASSES))
+    return markdown((*head, *(f"false a km², {key}" for key in GROUNDS)), rows)
 
 
 def run_case(spec: SeriesSpec, series: int) -> Counted:
@@ -82,15 +121,19 @@ def run_case(spec: SeriesSpec, series: int) -> Counted:
     return Counted(*np.array(rows, float).T)
 
 
-def row(name: str, part: Counted) -> str:
+def row(name: str, part: Counted) -> list[str]:
     """A line of the table."""
-    return (
-        f"| {name} | {part.visits.mean():.1f} | {part.visible.mean():.1f} | "
-        f"{part.least.mean():.1f} | {share(part.least <= part.visits)} | {part.most.mean():.1f} | "
-        f"{share(part.most >= part.visible)} | "
-        f"{100 * (1 - part.least.sum() / part.visits.sum()):.0f} % | "
-        f"{100 * (1 - part.least.sum() / part.visible.sum()):.0f} % |"
-    )
+    return [
+        name,
+        f"{part.visits.mean():.1f}",
+        f"{part.visible.mean():.1f}",
+        f"{part.least.mean():.1f}",
+        share(part.least <= part.visits),
+        f"{part.most.mean():.1f}",
+        share(part.most >= part.visible),
+        f"{100 * (1 - part.least.sum() / part.visits.sum()):.0f} %",
+        f"{100 * (1 - part.least.sum() / part.visible.sum()):.0f} %",
+    ]
 
 
 def share(holds: np.ndarray) -> str:
