@@ -24,6 +24,7 @@ def find_activity(
     settings: ActivitySettings | None = None,
     *,
     weights: str = DEFAULT_WEIGHTS,
+    appearance: bool = False,
 ) -> Activity:
     """Series, visits and events of sites, as tables.
 
@@ -32,7 +33,9 @@ def find_activity(
         runs: folders of `detector predict`, or what `read_runs` gives.
         settings: how to count; by default as `detector activity` does, with the calibration of the
             weights.
-        weights: that made the runs; read for their calibration, without settings only.
+        weights: that made the runs; read for their calibration where no settings are given.
+        appearance: compare how ships look by the network of the weights, as the command does; opens
+            the scenes.
 
     Returns:
         `tables` holds a DataFrame for each of `schema.TABLES`, `sentences` what may be said.
@@ -49,6 +52,10 @@ def find_activity(
     read = [site if isinstance(site, Site) else read_site(site) for site in several]
     if not isinstance(runs, Runs):
         runs = read_runs([runs] if isinstance(runs, str | Path) else runs)
+    if appearance:
+        from detector.activity.appearance import with_appearance  # noqa: PLC0415 - torch is slow
+
+        runs = with_appearance(runs, weights)
     return find(read, runs, settings or calibrated(ActivitySettings(), weights))
 
 

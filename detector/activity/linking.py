@@ -35,6 +35,14 @@ LEAST_SHIPS = 0.3  # in a zone on average, however few were seen
 NEW_BEAM_SD = 0.15  # of beam at a given length, among ships
 AXIS_SD_DEG = 3.0
 LEAST_DOUBT = 1e-3  # no score makes a box surer than this
+LEAST_FEATURES = 8  # ships, to say what they have in common
+# Mean and spread of the cosine distance, from rendered ports of three seeds (docs/counting.md)
+DISTANCE_SAME = (0.2, 0.15)
+DISTANCE_NEW = (1.0, 0.27)
+CHANGED_SHARE = (
+    0.3  # of ships whose load, light or neighbours changed, so that they look like others
+)
+MOST_APPEARANCE = 2.0  # log odds that one look may weigh
 EM_STEPS = 30
 EM_PRIOR = 1.0  # tracks of each kind that the scores alone are worth
 
@@ -52,7 +60,6 @@ class LinkSettings:
         shift_share: of stays in which the ship is moved along the quay between two looks.
         swing_lengths: ships at anchor swing around by this many lengths; 0 at berths.
         longest_miss: looks in a row at which a ship that stays may have been missed.
-        appearance_sd: of the cosine distance of two features of one ship; used with embeddings.
     """
 
     stay_days: float = 5.0
@@ -63,7 +70,6 @@ class LinkSettings:
     shift_share: float = 0.05
     swing_lengths: float = 0.0
     longest_miss: int = 3
-    appearance_sd: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class ShipsSeen:
         axis_deg: `(N,)`.
         probability: `(N,)` of being a ship.
         sure_size: `(N,)` false where the scene's edge cuts the ship.
-        embeddings: `(N, D)` or None.
+        embeddings: `(N, D)` or None; NaN where unknown.
     """
 
     look: NDArray[np.int64]
@@ -148,7 +154,7 @@ def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Li
         - np.log1p(-stays)
         + _position_ratio(ships, looks, settings, a, b)
         + _size_ratio(ships, settings, a, b)
-        + _appearance_ratio(ships, settings, a, b)
+        + _appearance_ratio(ships, a, b)
         + _missed(ships, looks, settings, a, b)
     )
     kept = log_odds > np.log(LEAST_ODDS)
@@ -342,20 +348,26 @@ def _density_ratio(
 
 
 def _appearance_ratio(
-    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
+    ships: ShipsSeen, a: NDArray[np.int64], b: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Log of the densities of the cosine distance; two ships' is as spread as all pairs' are."""
-    if ships.embeddings is None or len(ships) < 3:
+    """Log of the densities of the cosine distance, of one ship seen twice and of two ships.
+
+    Every number of the features is taken relative to its mean and spread among the ships of the
+    zone, so that what they have in common does not count. 0 where a feature is unknown.
+    """
+    if ships.embeddings is None or len(ships) < LEAST_FEATURES:
         return np.zeros(len(a))
-    unit = ships.embeddings / np.maximum(
-        np.linalg.norm(ships.embeddings, axis=1, keepdims=True), 1e-9
-    )
+    known = np.asarray(np.isfinite(ships.embeddings).all(axis=1), np.bool_)
+    if known.sum() < LEAST_FEATURES:
+        return np.zeros(len(a))
+    among = ships.embeddings[known]
+    apart = (ships.embeddings - among.mean(axis=0)) / np.maximum(among.std(axis=0), 1e-9)
+    unit = apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-9)
     distance = 1.0 - (unit[a] * unit[b]).sum(axis=1)
-    everything = 1.0 - (unit @ unit.T)[np.triu_indices(len(ships), 1)]
-    middle, spread = float(np.median(everything)), float(max(everything.std(), 0.05))
-    same = norm.logpdf(distance, scale=settings.appearance_sd)
-    new = norm.logpdf(distance, loc=middle, scale=spread)
-    return np.asarray(np.clip(same - new, -3.0, 3.0))  # a look's light changes features too
+    new = norm.pdf(distance, *DISTANCE_NEW)
+    same = (1 - CHANGED_SHARE) * norm.pdf(distance, *DISTANCE_SAME) + CHANGED_SHARE * new
+    ratio = np.log(same + 1e-9) - np.log(new + 1e-9)
+    return np.where(known[a] & known[b], np.minimum(ratio, MOST_APPEARANCE), 0.0)
 
 
 def _missed(

@@ -42,6 +42,7 @@ class ActivityConfig:
     first: str | None = option("first day, such as 2026-10-01; null: that of the first scene")
     last: str | None = option("last day; null: that of the last scene")
     register: bool = option("lay scenes on each other by their pictures; needs the scenes")
+    appearance: bool = option("compare how ships look, by the weights' network; needs the scenes")
     stay_days: float = option("typical stay of a ship", above=0)
     recall: float | None = option("share of seen ships found; null: as calibrated", above=0, high=1)
     draws: int = option("Monte-Carlo draws", low=20, high=100000)
@@ -64,20 +65,13 @@ def run(config: ActivityConfig) -> int:
     if not config.runs:
         raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
     configure_logging(config.log, quiet=config.quiet)
-    from detector.activity.chips import write_chips
-    from detector.activity.run import ACTIVITY_FILE, find_activity
-    from detector.activity.runs import read_runs
+    from detector.activity.run import ACTIVITY_FILE
     from detector.activity.schema import json_schema
-    from detector.activity.sites import read_site
     from detector.export.tables import write_json
     from detector.report.sources import record_inputs
 
-    sites = [read_site(path) for path in config.paths]
-    runs = read_runs(config.runs)
-    activity = find_activity(sites, runs, to_settings(config))
     out = Path(config.out)
-    if config.chips:
-        write_chips(activity.tables["visits"], runs.scenes, out)
+    activity = _find(config, out)
     activity.write(out)
     write_json(out / SCHEMA_FILE, json_schema())
     record_inputs(out, config.paths, config.runs)
@@ -97,6 +91,25 @@ def run(config: ActivityConfig) -> int:
     if page is not None:
         print(f"report in {page}")
     return EXIT_DONE
+
+
+def _find(config: ActivityConfig, out: Path) -> Activity:
+    """The activity, with the chips of its visits written."""
+    from detector.activity.chips import write_chips
+    from detector.activity.run import find_activity
+    from detector.activity.runs import read_runs
+    from detector.activity.sites import read_site
+
+    sites = [read_site(path) for path in config.paths]
+    runs = read_runs(config.runs)
+    if config.appearance:
+        from detector.activity.appearance import with_appearance
+
+        runs = with_appearance(runs, config.weights)
+    activity = find_activity(sites, runs, to_settings(config))
+    if config.chips:
+        write_chips(activity.tables["visits"], runs.scenes, out)
+    return activity
 
 
 def to_settings(config: ActivityConfig) -> ActivitySettings:

@@ -19,6 +19,7 @@ import pytest
 
 import detector
 from detector.activity.api import find_activity as find_activity_of_paths
+from detector.activity.appearance import with_appearance
 from detector.activity.chips import write_chips
 from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
@@ -279,6 +280,30 @@ def test_chips_show_the_first_and_the_last_look(
     gone = [replace(scene, path="/nowhere.tif") for scene in runs.scenes]
     assert write_chips(visits, gone, tmp_path / "none") == 0
     assert visits["first_chip"].isna().all()
+
+
+def test_ships_that_stay_look_alike(runs: Runs, sites: list[Site], story: Written) -> None:
+    """Features are of the ships' own pixels: of one object at two dates nearer than of others."""
+    port = Runs(tuple(s for s in runs.scenes if s.scene_id.startswith("port")), ())
+    seen = with_appearance(port, "starter")
+    lengths = np.concatenate([scene.objects.length_m for scene in seen.scenes])
+    features = np.concatenate([scene.objects.embeddings for scene in seen.scenes])
+    ids = np.concatenate([scene.objects.class_ids for scene in seen.scenes])
+    long = (ids == 0) & (lengths >= 25)
+    assert np.isfinite(features[long]).all()
+    assert np.isnan(features[~long]).all()
+    unit = features[long] - features[long].mean(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    size = np.log(lengths[long])
+    day = np.concatenate([np.full(len(s.objects), i) for i, s in enumerate(seen.scenes)])[long]
+    one, other = np.nonzero(day[:, None] + 1 == day)
+    alike = np.abs(size[one] - size[other])
+    distance = 1 - (unit[one] * unit[other]).sum(axis=1)
+    assert np.median(distance[alike < 1e-3]) < np.median(distance[alike > 0.1]) - 0.2
+    gone = Runs(tuple(replace(scene, path="/nowhere.tif") for scene in port.scenes), ())
+    nothing = with_appearance(gone, "starter").scenes[0].objects.embeddings
+    assert nothing is not None
+    assert np.isnan(nothing).all()
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 
@@ -84,15 +85,27 @@ def test_unseen_looks_between_are_no_misses() -> None:
 
 
 def test_appearance_tells_sisters_apart() -> None:
-    rows = [(0, 100.0, 120.0), (0, 300.0, 180.0), (1, 102.0, 120.0), (1, 300.0, 180.0)]
+    """Two sisters take the place of one another, among ten ships; the next looks like the first."""
+    base = [(0, 100.0, 120.0), (1, 102.0, 120.0), (2, 101.0, 120.0)]
+    others = [(i % 3, 300.0 + 20 * i, 150.0 + i) for i in range(9)]
+    rows = sorted(base + others)
+    at = [rows.index(item) for item in base]
     plain = ships(rows)
-    alike = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]])
-    marked = ShipsSeen(*(getattr(plain, name) for name in list(plain.__slots__)[:-1]), alike)
-    pair = [find_links(s, looks(0, 2), LinkSettings()) for s in (plain, marked)]
-    same = [float(p.probability[(p.earlier == 0) & (p.later == 2)].sum()) for p in pair]
-    odds = [p / (1 - p) for p in same]
-    # the most that an appearance may weigh, for a look's light changes it too
-    assert odds[1] / odds[0] == pytest.approx(np.exp(-3), rel=0.2)
+    features = np.random.default_rng(0).normal(size=(len(rows), 64))
+    features[at[2]] = features[at[0]] + 0.1
+    features[at[1]] = -features[at[0]]
+    marked = replace(plain, embeddings=features)
+    blind = replace(plain, embeddings=np.where(np.arange(len(rows))[:, None] > 2, features, np.nan))
+
+    def odds(seen: ShipsSeen, one: int, other: int) -> float:
+        links = find_links(seen, looks(0, 2, 4), LinkSettings(recall=0.5))
+        p = float(links.probability[(links.earlier == at[one]) & (links.later == at[other])].sum())
+        return p / (1 - p)
+
+    assert odds(marked, 0, 1) < 0.35 * odds(plain, 0, 1)
+    assert odds(marked, 0, 2) > 2 * odds(plain, 0, 2)
+    # of three ships nothing is known
+    assert odds(blind, 0, 1) == pytest.approx(odds(plain, 0, 1), rel=0.01)
 
 
 def test_fewest_stays_is_the_minimum_path_cover_by_brute_force() -> None:
