@@ -40,6 +40,9 @@ LENGTH_SLACK = 1.05
 
 LEAST_AREA_PX = 1e-6
 
+MOST_PENDING = 20_000
+"""Boxes that wait for their duplicates to be removed: it bounds the memory at low thresholds."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -165,6 +168,7 @@ class Merger:
         self._done = np.zeros(len(plan.tiles), bool)
         self._next = 0
         self._held = sightings(Boxes.empty(), np.zeros(0, np.int64), self._table)
+        self._pending: list[TileBoxes] = []
         self._fresh: list[Sightings] = []
         self._edges = _no_edges()
         self._objects: list[Boxes] = []
@@ -193,11 +197,22 @@ class Merger:
             self._settle(self._horizon())
 
     def take(self, added: TileBoxes) -> None:
-        """Keep what can be used of boxes: sound, no duplicates, in the band of their scale.
+        """Take all boxes of one or more tiles.
+
+        They are sifted together, which is faster than tile by tile, but never more than
+        `MOST_PENDING` and those of one tile.
 
         Args:
-            added: all boxes of one or more tiles.
+            added: scene frame.
         """
+        self._pending.append(added)
+        if sum(map(len, self._pending)) > MOST_PENDING:
+            self._sift()
+
+    def _sift(self) -> None:
+        """Keep what can be used of the pending boxes: sound, no duplicates, in their bands."""
+        added = TileBoxes.concatenate(self._pending)
+        self._pending = []
         usable = _usable(added.boxes)
         good, tiles = added.boxes.select(usable), added.tiles[usable]
         good = Boxes(order_corners(good.corners), good.scores, good.class_ids)
@@ -256,6 +271,7 @@ class Merger:
 
     def _all_sightings(self) -> tuple[Sightings, NDArray[np.bool_]]:
         """Held and fresh sightings in canonical order; the held edges follow."""
+        self._sift()
         seen = Sightings.concatenate([self._held, *self._fresh])
         self._fresh = []
         fresh = np.arange(len(seen)) >= len(self._held)
