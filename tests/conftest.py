@@ -26,17 +26,22 @@ def shared_data() -> Path:
     return folder
 
 
+# what a marked test needs -> the variable that says that it must be there
+REQUIRED = {"real": "QUAYWATCH_REQUIRE_REAL", "browser": "QUAYWATCH_REQUIRE_BROWSER"}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn skips of tests on real imagery into failures where the imagery must be there.
+    """Turn skips of tests into failures where what they need must be there.
 
-    CI sets `QUAYWATCH_REQUIRE_REAL=1` beside the imagery, so that these tests cannot fall silent.
+    CI sets `QUAYWATCH_REQUIRE_REAL=1` beside the imagery, and `QUAYWATCH_REQUIRE_BROWSER=1`, so
+    that these tests cannot fall silent.
     """
     report = yield
-    required = os.environ.get("QUAYWATCH_REQUIRE_REAL") == "1"
-    if required and report.skipped and item.get_closest_marker("real"):
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} needs real imagery, which must be here, but skipped"
+    for marker, variable in REQUIRED.items():
+        if report.skipped and item.get_closest_marker(marker) and os.environ.get(variable) == "1":
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} skipped, but {variable}=1: {report.longrepr}"
     return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import matplotlib.dates as mdates
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -24,9 +26,11 @@ ROW_INCHES: Final = 0.26
 DPI: Final = 120
 ENDINGS: Final = (".png", ".svg")
 MOST_BARS: Final = 60
-UNFIT: Final = re.compile(r"[^\w.-]+")
+UNFIT: Final = re.compile(r"[^\w-]+")
 LONGEST_STEM: Final = 80
 UNITS: Final = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
+
+OTHER_SCRIPTS: Final = ("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans Arabic", "Noto Sans")
 
 Point = Mapping[str, Any]
 
@@ -41,12 +45,22 @@ def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list
     """
     prepare_folder(folder)
     paths = []
+    there = set(font_manager.get_font_names())
+    fonts = ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in there)]
     for number, (name, figure) in enumerate(_figures(document, words), start=1):
-        stem = f"{number:02d}-{UNFIT.sub('_', name)[:LONGEST_STEM].strip('.')}"
+        stem = f"{number:02d}-{UNFIT.sub('_', name)[:LONGEST_STEM]}"
+        # text stays text in SVG: the reader's own fonts show names of any script
+        settings = {"svg.fonttype": "none", "svg.hashsalt": stem, "font.family": fonts}
         for ending in ENDINGS:
             path = folder / f"{stem}{ending}"
             # no date and no random ids: the same chart gives the same bytes
-            with atomic_path(path) as temporary, mpl.rc_context({"svg.hashsalt": stem}):
+            with (
+                atomic_path(path) as temporary,
+                mpl.rc_context(settings),
+                warnings.catch_warnings(),
+            ):
+                # without a font for a name's script the PNG shows boxes; the SVG has the name
+                warnings.filterwarnings("ignore", message="Glyph")
                 metadata = {"Software": None} if ending == ".png" else {"Date": None}
                 figure.savefig(temporary, dpi=DPI, metadata=metadata)
             paths.append(path)

@@ -202,8 +202,9 @@ def _unseen(days: Sequence[Day], looks: Sequence[Row], words: Words) -> list[str
     if not days:
         return []
     counts = {kind: sum(day.status == kind for day in days) for kind in ("whole", "partial")}
+    key = "short.all_seen" if counts["whole"] == len(days) else "short.unseen"
     text = words.say(
-        "short.unseen",
+        key,
         days=words.days(days[0].day, days[-1].day),
         observed=counts["whole"],
         partial=counts["partial"],

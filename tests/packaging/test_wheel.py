@@ -72,6 +72,9 @@ def test_the_wheel_carries_conf_weights_and_licences(wheel: Path) -> None:
     licences = f"quaywatch-{__version__}.dist-info/licenses"
     assert {f"{licences}/{n}" for n in ("LICENSE", "NOTICE", "weights/LICENSE")} <= names
     assert "detector/py.typed" in names
+    report = ROOT / "detector" / "report"
+    page = [*report.glob("page.*"), *report.glob("text.*"), *(report / "vendor").iterdir()]
+    assert {file.relative_to(ROOT).as_posix() for file in page} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "tools/"))]
 
 
