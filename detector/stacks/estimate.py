@@ -20,7 +20,7 @@ from detector.stacks.patch import Patch, read_patch
 from detector.stacks.settings import StackSettings
 from detector.stacks.shadow import TALLEST_M, ShadowTiers, measure_tiers
 from detector.stacks.simulate import Factors, quantiles, simulate
-from detector.stacks.slots import Fill, Grid, lay_grid, measure_fill
+from detector.stacks.slots import Fill, Grid, Share, lay_grid, measure_fill, measure_share
 
 NUMBERS: Final = ("slots", "tiers", "containers", "teu")
 COLUMNS: Final = (
@@ -42,10 +42,13 @@ COLUMNS: Final = (
     "places",
     "rows",
     "fill_sd",
+    "share_sd",
     "shadow_tiers",
     "shadow_sd",
     "shadow_pieces",
     "shadow_hidden",
+    "lean_east",
+    "lean_north",
     "area_px",
 )
 TEXT_COLUMNS: Final = ("scene_id", "id", "zone", "zone_kind", "method", "flags")
@@ -69,6 +72,7 @@ class BlockEstimate:
         grid: of its places; None as the box.
         fill: measured, or None.
         shadow: measured tiers, or None.
+        share: of 40 ft containers, measured, or None.
         size: along and across the containers, metres, without lean.
         wagons: it is a train.
         flags: words, see `docs/stacks.md`.
@@ -79,6 +83,7 @@ class BlockEstimate:
     grid: Grid | None
     fill: Fill | None
     shadow: ShadowTiers | None
+    share: Share | None
     size: tuple[float, float]
     wagons: bool
     flags: tuple[str, ...]
@@ -139,7 +144,9 @@ def _examine(
     flags = _edge_flags(detections, row)
     box = BlockBox.of(detections.corners[row] * frame.scale)
     if box is None:
-        return BlockEstimate(row, None, None, None, None, (0.0, 0.0), False, (*flags, "no_area"))
+        return BlockEstimate(
+            row, None, None, None, None, None, (0.0, 0.0), False, (*flags, "no_area")
+        )
     size = _without_lean(box, frame)
     others, kind = around
     patch = None
@@ -151,12 +158,15 @@ def _examine(
     grid = lay_grid(size, patch, box)
     wagons = kind == "railhead" and size[1] < TRAIN_WIDTH_M
     fill = measure_fill(grid, patch, box, frame.gsd_m) if patch is not None else None
+    share = None
+    if patch is not None:
+        share = measure_share(grid, patch, box, frame.gsd_m, settings.share_40ft[1])
     shadow, why = None, ""
     if patch is not None and not wagons and not detections.on_ship[row]:
         shadow, why = _shadow(box, grid, patch, frame, settings)
     ordered = size if grid.lengthwise else size[::-1]
     words = (*flags, *(("wagons",) if wagons else ()), *((why,) if why else ()))
-    return BlockEstimate(row, box, grid, fill, shadow, ordered, wagons, words)
+    return BlockEstimate(row, box, grid, fill, shadow, share, ordered, wagons, words)
 
 
 def _shadow(
@@ -199,7 +209,7 @@ def add_numbers(table: pd.DataFrame, settings: StackSettings) -> pd.DataFrame:
         low, mid, high = quantiles(getattr(draws, name))
         for end, values in (("_low", low), ("", mid), ("_high", high)):
             table.loc[known, f"{name}{end}"] = values
-    table.loc[known, "share_40ft"] = settings.share_40ft[1]
+    table.loc[known, "share_40ft"] = table["share_40ft"][known].fillna(settings.share_40ft[1])
     deck = table["flags"].str.split(FLAG_SEPARATOR).map(lambda words: "deck_cargo" in words)
     hidden = [f"{n}{end}" for n in NUMBERS[1:] for end in ("_low", "", "_high")]
     table.loc[deck.to_numpy(), hidden] = np.nan
@@ -221,6 +231,8 @@ def factors_of(table: pd.DataFrame, settings: StackSettings) -> Factors:
         size_sd_m=table["size_sd_m"].to_numpy(float),
         fill=table["fill"].to_numpy(float),
         fill_sd=table["fill_sd"].to_numpy(float),
+        share=table["share_40ft"].to_numpy(float),
+        share_sd=table["share_sd"].to_numpy(float),
         tiers=table["shadow_tiers"].to_numpy(float),
         tiers_sd=table["shadow_sd"].to_numpy(float),
         prior=np.array(prior, float).reshape(-1, 3),
@@ -253,10 +265,14 @@ def _row(
         "along_m": block.size[0],
         "across_m": block.size[1],
         "size_sd_m": BOX_SD_M + frame.gsd_m,
+        "lean_east": frame.lean_east_north[0],
+        "lean_north": frame.lean_east_north[1],
         "places": block.grid.capacity,
         "rows": block.grid.rows,
         "fill": block.fill.share if block.fill else np.nan,
         "fill_sd": block.fill.sd if block.fill else np.nan,
+        "share_40ft": block.share.share if block.share else np.nan,
+        "share_sd": block.share.sd if block.share else np.nan,
     }
     if "deck_cargo" in block.flags:
         row["method"] = "area_only"
@@ -272,7 +288,7 @@ def _row(
 
 def _without_gsd(detections: Detections, row: int) -> BlockEstimate:
     flags = (*_edge_flags(detections, row), "no_gsd")
-    return BlockEstimate(row, None, None, None, None, (0.0, 0.0), False, flags)
+    return BlockEstimate(row, None, None, None, None, None, (0.0, 0.0), False, flags)
 
 
 def _edge_flags(detections: Detections, row: int) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class GroundFrame:
             unknown.
         lean_known: whether the view is told.
         off_nadir_deg: of the view; None where unknown.
+        lean_east_north: the lean on the map, metres east and north; NaN where unknown.
     """
 
     scale: Vector
@@ -35,6 +36,7 @@ class GroundFrame:
     lean: Vector
     lean_known: bool
     off_nadir_deg: float | None
+    lean_east_north: tuple[float, float] = (float("nan"), float("nan"))
 
     @property
     def gsd_m(self) -> float:
@@ -59,6 +61,7 @@ def ground_frame(scene: Scene) -> GroundFrame | None:
     scale = np.array([info.pixel_size.x_m, info.pixel_size.y_m])
     north = _north(scene, scale)
     shadow, lean, known = None, np.zeros(2), False
+    east_north = np.full(2, np.nan)
     elevation, azimuth = info.sun_elevation_deg, info.sun_azimuth_deg
     if north is not None:
         if elevation is not None and azimuth is not None and elevation > 0:
@@ -68,7 +71,12 @@ def ground_frame(scene: Scene) -> GroundFrame | None:
             known = True
             towards = _turned(north, info.view_azimuth_deg or 0.0)
             lean = -towards * np.tan(np.deg2rad(tilt))
-    return GroundFrame(scale, shadow, lean, known, info.off_nadir_deg)
+            azimuth_rad = np.deg2rad(info.view_azimuth_deg or 0.0)
+            east_north = -np.tan(np.deg2rad(tilt)) * np.array(
+                [np.sin(azimuth_rad), np.cos(azimuth_rad)]
+            )
+    on_map = (float(east_north[0]), float(east_north[1]))
+    return GroundFrame(scale, shadow, lean, known, info.off_nadir_deg, on_map)
 
 
 def _north(scene: Scene, scale: Vector) -> Vector | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.stacks.settings import StackSettings
-from detector.stacks.slots import BAY_GAP_M, HALF_BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M
+from detector.stacks.slots import BAY_GAP_M, HALF_BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M, rows_of
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ class Factors:
         size_sd_m: error of both.
         fill: taken share of the places.
         fill_sd: its error; NaN where it is the prior.
+        share: of places under 40 ft containers.
+        share_sd: its error; NaN where it is the prior.
         tiers: mean tiers by shadow; NaN where the prior holds.
         tiers_sd: its error.
         prior: `(N, 3)` tiers, 5 %, median, 95 %.
@@ -50,6 +52,8 @@ class Factors:
     size_sd_m: Floats
     fill: Floats
     fill_sd: Floats
+    share: Floats
+    share_sd: Floats
     tiers: Floats
     tiers_sd: Floats
     prior: Floats
@@ -95,7 +99,7 @@ def simulate(factors: Factors, settings: StackSettings, seed: int = 0) -> Draws:
     level = _levels(factors, mixed(SCALE_SHARE), mixed(ZONE_SHARE))
     level = level + noise() * STACK_SPREAD / np.sqrt(np.maximum(slots / 2.0, 1.0))
     tiers = np.where(factors.wagons, 1.0, np.maximum(level, 1.0))
-    share = np.minimum(split_lognormal(settings.share_40ft, mixed(ZONE_SHARE)), 1.0)
+    share = _shares(factors, settings, mixed(ZONE_SHARE), noise(), places)
     teu = slots * tiers
     return Draws(slots, tiers, teu * (1.0 - share / 2.0), teu)
 
@@ -124,6 +128,19 @@ def _places(factors: Factors, a: Floats, b: Floats, pitch: Floats) -> Floats:
     half_bays = np.maximum(np.rint((along + BAY_GAP_M) / (half * np.exp(spread * pitch))), 1.0)
     rows = np.maximum(np.rint((across + ROW_GAP_M) / ROW_PITCH_M), 1.0)
     return np.asarray(half_bays * np.where(factors.wagons, 1.0, rows))
+
+
+def _shares(
+    factors: Factors, settings: StackSettings, habit: Floats, bays: Floats, places: Floats
+) -> Floats:
+    """Shares of 40 ft: a bay is of one length, so blocks of few bays differ widely."""
+    level = np.minimum(split_lognormal(settings.share_40ft, habit), 1.0)
+    rows = np.where(factors.wagons, 1.0, rows_of(factors.across_m))
+    number = np.maximum(places / rows / 2.0, 1.0)
+    by_prior = level + bays * np.sqrt(level * (1.0 - level) / number)
+    by_colour = factors.share + np.nan_to_num(factors.share_sd) * bays
+    share = np.where(np.isnan(factors.share_sd), by_prior, by_colour)
+    return np.asarray(np.clip(share, 0.0, 1.0))
 
 
 def _levels(factors: Factors, scale: Floats, habit: Floats) -> Floats:

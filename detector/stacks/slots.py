@@ -26,6 +26,9 @@ RING_M = (1.0, 9.0)  # around the box, where the ground is looked at
 GROUND_SD = 9.0  # grey levels: spread of bare ground around its colour, least
 EMPTY_PRIOR = 0.08  # share of empty places in a block, before its pixels are looked at
 COLOUR_RANGE = 90.0  # grey levels a band: how widely containers' colours are spread
+COARSEST_SHARE_M = 0.7  # gsd; above it the halves of a place have too few pixels
+SHARE_NOISE = 13.0  # grey levels: halves of one container differ by less
+PAIRS_ALIKE = 0.15  # share of pairs of 20 ft containers whose colours cannot be told apart
 FILL_SD_MEASURED = 0.06  # error of the measured filling; from rendered yards, see docs/stacks.md
 
 
@@ -64,6 +67,14 @@ class Fill:
     share: float
     sd: float
     measured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of places under 40 ft containers, and its error."""
+
+    share: float
+    sd: float
 
 
 def half_bays_of(length_m: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,6 +134,33 @@ def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill 
     share = 1.0 - float((empty * (weight > 0)).sum() / (weight > 0).sum())
     least = 1.0 / grid.capacity
     return Fill(max(share, least), FILL_SD_MEASURED, True)
+
+
+def measure_share(
+    grid: Grid, patch: Patch, box: BlockBox, gsd_m: float, prior: float
+) -> Share | None:
+    """The share of places under 40 ft containers: those whose two halves have one colour.
+
+    The containers of a bay are mostly of one length, so a bay counts as 20 ft where most of its
+    rows change colour in the middle. The prior weighs as much as one bay.
+
+    Returns:
+        None where the pixels are too coarse or without colour, or the grid is no whole number of
+        40 ft bays.
+    """
+    bays, odd = divmod(grid.half_bays, 2)
+    if gsd_m > COARSEST_SHARE_M or odd or not grid.certain or bays == 0:
+        return None
+    cells = _cells(grid, box)
+    colours = patch.colour(cells.reshape(-1, cells.shape[2], 2)).reshape(*cells.shape[:3], 3)
+    mean = np.median(colours, axis=2).astype(np.float64)
+    if float(np.ptp(mean, axis=-1).mean()) < 4.0:
+        return None  # panchromatic: light and shade look like colours
+    change = np.linalg.norm(mean[0::2] - mean[1::2], axis=-1) / np.sqrt(3.0)
+    changed = (change > SHARE_NOISE).mean(axis=1) / (1.0 - PAIRS_ALIKE)
+    short = 1.0 / (1.0 + np.exp(-(changed - 0.55) * 10.0 * np.sqrt(grid.rows / 4.0)))
+    share = float((1.0 - short).sum() + prior) / (bays + 1)
+    return Share(share, float(np.sqrt(0.12**2 + 0.06 / (bays + 1))))
 
 
 def _misfit(length_m: float, width_m: float) -> float:
