@@ -50,7 +50,11 @@ def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list
     for number, (name, figure) in enumerate(_figures(document, words), start=1):
         stem = f"{number:02d}-{UNFIT.sub('_', name)[:LONGEST_STEM]}"
         # text stays text in SVG: the reader's own fonts show names of any script
-        settings = {"svg.fonttype": "none", "svg.hashsalt": stem, "font.family": fonts}
+        settings: dict[Any, Any] = {
+            "svg.fonttype": "none",
+            "svg.hashsalt": stem,
+            "font.family": fonts,
+        }
         for ending in ENDINGS:
             path = folder / f"{stem}{ending}"
             # no date and no random ids: the same chart gives the same bytes
