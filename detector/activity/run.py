@@ -32,6 +32,7 @@ from detector.activity.series import (
     usable_points,
 )
 from detector.activity.sites import Site
+from detector.activity.stack_tables import StackBook, stack_rows
 from detector.activity.visits import longest_gap_days, zone_visits
 from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS
@@ -162,6 +163,9 @@ _TABLE_NAMES: Final = (
     "links",
     "looks",
     "registration",
+    "stacks",
+    "stack_changes",
+    "trains",
     "skipped",
 )
 
@@ -195,15 +199,22 @@ def _add_site(
         else unregistered(scenes, "not asked for (register=false)")
     )
     rows["registration"] += [_registration_row(site, item) for item in registered]
-    looks = build_looks(site, scenes, placements(registered))
+    placed = placements(registered)
+    looks = build_looks(site, scenes, placed)
+    book = StackBook(scenes)
+    by_id = {scene.scene_id: scene for scene in scenes}
     for zone in site.zones:
         _add_zone(rows, site, zone, looks[zone.name], settings)
+        if zone.kind in YARD_KINDS:
+            found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
+            for name, more in found.items():
+                rows[name] += more
     alone = [item for item in registered if item.method == "none"]
     warnings = [
         f"site '{site.name}', zone '{zone.name}': no scene meets it"
         for zone in site.zones
         if not looks[zone.name]
-    ]
+    ] + book.warnings
     if alone and len(scenes) > 1:
         warnings.append(
             f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class RunScene:
         whole: what was seen of the scene itself.
         objects: found in it.
         weights_sha256: which network found them.
+        folder: of the run.
     """
 
     scene_id: str
@@ -69,6 +70,7 @@ class RunScene:
     whole: Observed
     objects: Sightings
     weights_sha256: str = ""
+    folder: str = ""
 
     def footprint(self, frame: LocalFrame) -> BaseGeometry:
         """The outline of the raster in local metres; empty where the frame does not reach."""
@@ -123,7 +125,8 @@ def read_runs(
                 skipped.append((scene_id or row["path"], reason))
                 continue
             features = (embeddings or {}).get(scene_id)
-            scenes[scene_id] = _scene(row, objects, counts, features)
+            scene = _scene(row, objects, counts, features)
+            scenes[scene_id] = replace(scene, folder=str(folder))
     if not scenes:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise ActivityError(

@@ -194,6 +194,7 @@ def _check(value: object, rule: dict[str, object]) -> None:
         assert value in rule["enum"]  # type: ignore[operator]
         return
     kinds = {"string": str, "integer": int, "number": (int, float), "null": type(None)}
+    kinds["boolean"] = bool
     names = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
     assert any(isinstance(value, {**kinds, "array": list}[name]) for name in names), (value, rule)
 
