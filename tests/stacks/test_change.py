@@ -1,0 +1,186 @@
+"""Change between looks: what is told, and that sun, view, and missed blocks make none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.activity.looks import Placement, build_looks
+from detector.activity.runs import Observed, RunScene
+from detector.activity.sightings import Sightings
+from detector.activity.sites import make_site
+from detector.activity.stack_tables import StackBook, stack_rows
+from detector.counting.zones import Zone, Zones
+from detector.data.synthetic.scene import RenderedScene
+from detector.scenes.scene import open_scene
+from detector.stacks.change import Standing, find_changes
+from detector.stacks.estimate import estimate_stacks
+from detector.stacks.files import STACKS_FILE, write_stacks
+from detector.stacks.picture import difference_picture
+from detector.stacks.settings import StackSettings
+from detector.stacks.simulate import Draws
+from detector.stacks.trains import find_trains
+from tests.stacks.yards import BARE, found, sky, view, write, yard
+
+STAYS = {(60.0, 40.0): np.full((4, 5), 3), (60.0, 75.0): np.full((4, 5), 2)}
+NEW = {(60.0, 110.0): np.full((5, 5), 3)}
+
+
+def square(x: float, y: float, w: float, h: float) -> list[list[float]]:
+    return [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]
+
+
+def standing(*boxes: list[list[float]], error_m: float = 0.5) -> Standing:
+    corners = np.array(boxes, float).reshape(-1, 4, 2)
+    teu = np.tile(corners[:, 1, 0] - corners[:, 0, 0], (50, 1))
+    return Standing(corners, np.full(len(boxes), error_m), Draws(teu, teu, teu / 2, teu))
+
+
+def test_appeared_gone_grown_shrunk() -> None:
+    before = standing(square(0, 0, 60, 15), square(0, 50, 60, 15), square(0, 100, 30, 15))
+    after = standing(square(0, 0, 60, 15), square(0, 50, 20, 15), square(200, 0, 24, 15))
+    changes = {change.kind: change for change in find_changes(before, after)}
+    assert sorted(changes) == ["appeared", "gone", "shrunk"]
+    assert changes["shrunk"].area_m2 == pytest.approx(-600)
+    assert np.median(changes["shrunk"].teu) == pytest.approx(-40)  # two thirds of its 60
+    assert (changes["gone"].area_m2, np.median(changes["gone"].containers)) == (-450, -15)
+    assert changes["appeared"].centre == pytest.approx([212, 7.5])
+    grown = find_changes(after, before)
+    assert sorted(change.kind for change in grown) == ["appeared", "gone", "grown"]
+
+
+def test_a_block_told_as_two_is_no_change() -> None:
+    whole = standing(square(0, 0, 60, 15))
+    parts = standing(square(0, 0, 31, 15), square(31.5, 0, 28.5, 15))
+    assert find_changes(whole, parts) == []
+
+
+def test_below_the_tolerance_is_nothing() -> None:
+    before, after = standing(square(0, 0, 60, 15)), standing(square(1, 0.5, 62, 15.5))
+    assert find_changes(before, after) == []
+    longer = standing(square(0, 0, 85, 15))
+    assert len(find_changes(before, longer)) == 1
+    blurred = Standing(longer.corners, np.full(1, 9.0), longer.draws)
+    assert find_changes(before, blurred) == []
+
+
+def test_pixels_tell_a_missed_block_from_a_gone_one() -> None:
+    before, after = standing(square(0, 0, 60, 15), square(0, 50, 60, 15)), standing()
+    alike = {0: 0.9, 1: 0.1}
+    changes = find_changes(before, after, lambda look, row: alike[row])
+    assert [change.before.tolist() for change in changes] == [[1]]
+
+
+def tables(
+    folder: Path, looks: list[tuple[RenderedScene, list[int] | None]]
+) -> dict[str, list[dict[str, object]]]:
+    """Tables of looks of one yard; each with the stacks that were found (None: all)."""
+    zones = Zones(
+        (Zone("yard", "yard", _zone_shape(looks[0][0])),), looks[0][0].crs, "zones.geojson"
+    )
+    site = make_site("site", zones)
+    scenes = []
+    for number, (scene, kept) in enumerate(looks):
+        run = folder / f"run{number}"
+        run.mkdir()
+        path = write(scene, run)
+        boxes = replace(found(scene), scene_id=f"look{number}")
+        boxes = boxes if kept is None else boxes.select(np.array(kept, np.int64))
+        with open_scene(path) as opened:
+            info = opened.info
+            table = estimate_stacks(opened, boxes, [], StackSettings())
+        write_stacks(run / STACKS_FILE, table)
+        seen = Observed(1.0, "observed")
+        objects = Sightings(
+            ids=np.array([f"look{number}#{row}" for row in range(len(boxes))], np.str_),
+            gsd_m=np.full(len(boxes), 0.5),
+            class_ids=boxes.class_ids,
+            scores=boxes.scores.astype(float),
+            corners=boxes.corners,
+            length_m=boxes.length_m,
+            width_m=boxes.width_m,
+            axis_deg=boxes.axis_deg,
+            at_scene_edge=boxes.at_scene_edge,
+        )
+        time = scene.acquired + pd.Timedelta(days=number)
+        scenes.append(
+            RunScene(f"look{number}", str(path), time, scene.crs, info.width, info.height,
+                     info.transform, True, {"yard": seen}, seen, objects, "", str(run))
+        )  # fmt: skip
+    placed = {scene.scene_id: Placement((0.0, 0.0), 0.5) for scene in scenes}
+    built = build_looks(site, scenes, placed)["yard"]
+    by_id = {scene.scene_id: scene for scene in scenes}
+    return stack_rows(site, site.zones[0], built, by_id, placed, StackBook(scenes))
+
+
+def _zone_shape(scene: RenderedScene) -> object:
+    import shapely
+
+    from detector.geometry.geodesy import apply_transform
+
+    box = shapely.box(5, 5, scene.spec.width - 5, scene.spec.height - 5)
+    return shapely.transform(box, lambda points: apply_transform(scene.transform, points))
+
+
+def test_other_sun_and_view_make_no_change(tmp_path: Path) -> None:
+    """Lean moves the tops of three tiers by 2 m one way and the other; shadows turn by 120°."""
+    first = yard(STAYS, replace(BARE, sky=sky(35.0, 120.0), sensor=view(14.0, 90.0)))
+    second = yard(STAYS, replace(BARE, sky=sky(60.0, 240.0), sensor=view(14.0, 270.0)))
+    rows = tables(tmp_path, [(first, None), (second, None)])
+    assert rows["stack_changes"] == []
+    assert [row["blocks"] for row in rows["stacks"]] == [2, 2]
+    truth = sum(item.teu for item in first.truth if item.class_id == 1)
+    for row in rows["stacks"]:
+        assert row["teu_low"] <= truth <= row["teu_high"]  # type: ignore[operator]
+        assert row["lower_bound"] is False
+
+
+def test_a_new_block_is_told_and_a_missed_one_is_not(tmp_path: Path) -> None:
+    """The second look misses a block that stands there still, and has a new one."""
+    first = yard(STAYS, replace(BARE, sky=sky(40.0, 130.0)))
+    second = yard(STAYS | NEW, replace(BARE, sky=sky(55.0, 200.0), sensor=view(8.0, 200.0)))
+    new = int(np.argmax(found(second).corners[:, :, 1].mean(axis=1)))
+    missed = int(np.argmin(found(second).corners[:, :, 1].mean(axis=1)))
+    kept = [i for i in range(3) if i != missed]
+    (row,) = tables(tmp_path, [(first, None), (second, kept)])["stack_changes"]
+    assert (row["kind"], row["blocks_after"]) == ("appeared", f"look1#{kept.index(new)}")
+    assert row["area_m2"] == pytest.approx(62.75 * 13.8, rel=0.06)
+    assert row["teu_low"] <= 150 <= row["teu_high"]  # type: ignore[operator]
+    assert row["lon"] == pytest.approx(130.3, abs=0.01)
+
+
+def test_a_block_that_left_is_gone_for_the_pixels_too(tmp_path: Path) -> None:
+    first = yard(STAYS | NEW, replace(BARE, sky=sky(40.0, 130.0)))
+    second = yard(STAYS, replace(BARE, sky=sky(55.0, 200.0)))
+    (row,) = tables(tmp_path, [(first, None), (second, None)])["stack_changes"]
+    assert row["kind"] == "gone"
+    assert row["teu_high"] < 0  # type: ignore[operator]
+
+
+def test_the_picture_of_a_difference() -> None:
+    before = np.full((40, 60, 3), 80, np.uint8)
+    after = before.copy()
+    before[5:15, 5:15] = 200
+    after[25:35, 40:50] = 200
+    box = np.array([square(40, 25, 10, 10)], float)
+    picture = difference_picture(before, after, box, np.zeros((0, 4, 2)))
+    assert picture[10, 10].tolist() == [200, 80, 80]  # only the first has it: red
+    assert picture[30, 45].tolist() == [80, 200, 200]
+    assert picture[30, 40].tolist() == [40, 220, 60]
+
+
+def test_trains_are_boxes_in_line() -> None:
+    boxes = [
+        square(0, 0, 100, 2.5),
+        square(130, 0.6, 60, 2.5),  # the same track, empty wagons between
+        square(0, 4.8, 80, 2.5),  # the next track
+        square(300, 0, 40, 2.5),  # far along
+    ]
+    trains = sorted(find_trains(np.array(boxes, float)), key=lambda train: -train.length_m)
+    assert [train.blocks.tolist() for train in trains] == [[0, 1], [2], [3]]
+    assert trains[0].length_m == pytest.approx(190)
+    assert trains[0].wagons == pytest.approx(160 / 13.8, rel=0.01)
