@@ -94,6 +94,7 @@ def to_settings(config: PredictConfig) -> RunSettings:
                 longest_stack_m=merge.longest_stack_m,
             ),
         ),
+        stacks=config.stacks,
     )
 
 

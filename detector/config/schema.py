@@ -11,6 +11,7 @@ from datetime import datetime
 
 from detector.config.options import option
 from detector.errors import ConfigError
+from detector.stacks.settings import StackSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class PredictConfig:
     model: ModelConfig
     scene: SceneConfig
     merge: MergeConfig
+    stacks: StackSettings
 
     def __post_init__(self) -> None:
         if self.zones_only and self.zones is None:
