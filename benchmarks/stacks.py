@@ -3,7 +3,6 @@
 python -m benchmarks.stacks validate            the tables of docs/stacks.md, frozen parameters
 python -m benchmarks.stacks tune --scenes 12    the same on other seeds, to look at while tuning
 python -m benchmarks.stacks pictures            the pictures of docs/stacks.md
-python -m benchmarks.stacks slots TABLE.csv     ground slots counted by eye against the estimate
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
@@ -27,13 +27,14 @@ from detector.data.synthetic.truth import truth_corners
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, order_corners
 from detector.scenes.scene import open_scene
-from detector.stacks.estimate import estimate_stacks, factors_of
+from detector.stacks.estimate import estimate_stacks, examine_stacks, factors_of
 from detector.stacks.settings import StackSettings
 from detector.stacks.simulate import quantiles, simulate
 
 CONFIG = "stacks_validation"
 TUNING = ["name=stacks-tuning", "first_seed=660000"]
 RAILHEAD_EVERY = 5
+PICTURED = 3  # of the tuning set
 SIDE_SD_M = 0.4  # a found box is not the true one: error of every side, as measured on detections
 SETTINGS = StackSettings()
 
@@ -178,6 +179,30 @@ def zone_totals(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def draw_pictures(folder: Path) -> None:
+    """A rendered yard with the shadows that were measured: docs/images/stacks_shadows.jpg."""
+    spec, seed = yard_specs(TUNING)[PICTURED]
+    scene = render(spec, seed)
+    detections = found_boxes(scene, scene.truth, np.random.default_rng(seed))
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        open_scene(scene.write(Path(temporary) / "scene.tif")) as opened,
+    ):
+        blocks = examine_stacks(opened, detections, (), SETTINGS)
+    picture = np.ascontiguousarray(scene.rgb)
+    for block in blocks:
+        corners = np.rint(detections.corners[block.row] * 16).astype(np.int32)
+        colour = (90, 230, 90) if block.shadow is not None else (255, 210, 60)
+        cv2.polylines(picture, [corners], True, colour, 1, cv2.LINE_AA, 4)
+        if block.shadow is None:
+            continue
+        for start, end in np.rint(block.shadow.ends_m / spec.gsd_m).astype(int).tolist():
+            cv2.line(picture, start, end, (255, 60, 200), 1, cv2.LINE_AA)
+    folder.mkdir(parents=True, exist_ok=True)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 88]
+    cv2.imwrite(str(folder / "stacks_shadows.jpg"), picture[..., ::-1], quality)
+
+
 def _scores(part: pd.DataFrame, name: str) -> list[str]:
     if part.empty:
         return ["0", "", "", "", "", ""]
@@ -199,10 +224,13 @@ def _scores(part: pd.DataFrame, name: str) -> list[str]:
 def main() -> None:
     """Run what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("validate", "tune"))
+    parser.add_argument("what", choices=("validate", "tune", "pictures"))
     parser.add_argument("--scenes", type=int, default=None)
     parser.add_argument("--out", type=Path, default=None, help="CSV of all blocks")
     words = parser.parse_args()
+    if words.what == "pictures":
+        draw_pictures(Path("docs/images"))
+        return
     overrides = TUNING if words.what == "tune" else []
     specs = yard_specs(overrides)[: words.scenes]
     table = pd.concat(examine(specs), ignore_index=True)
