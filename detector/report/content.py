@@ -45,7 +45,7 @@ def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, 
 
     Returns:
         `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
-        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`), `links`,
+        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`, `trains`), `links`,
         `timeline`, `provenance`.
     """
     activity = sources.activity
@@ -90,6 +90,7 @@ def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any
         "visits": [_visit(row, words) for row in _of(activity["visits"], name)],
         "events": event_rows(name, activity, words),
         "stacks": _of(activity.get("stacks", ()), name),
+        "trains": _of(activity.get("trains", ()), name),
         "stack_changes": [
             {**row, "span": _span(row, words)}
             for row in _of(activity.get("stack_changes", ()), name)
@@ -99,7 +100,7 @@ def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any
 
 def _span(row: Row, words: Words) -> str:
     """The dates between which a block came, went or changed."""
-    return words.days(row["first_day"], row["last_day"])
+    return words.days(row["from_day"], row["to_day"])
 
 
 def _day(day: Day) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _containers(stacks: Sequence[Row], site: str, words: Words) -> list[str]:
     """The last estimate of each zone of a site, where there is one."""
     last: dict[str, Row] = {}
     for row in stacks:
-        if row["site"] == site and row.get("teu") is not None:
+        if row["site"] == site and row["teu_high"]:
             last[row["zone"]] = max(last.get(row["zone"], row), row, key=lambda r: r["day"])
     told = []
     for zone, row in last.items():
