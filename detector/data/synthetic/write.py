@@ -93,7 +93,8 @@ def raster_profile(spec: PortSpec, transform: Affine) -> dict[str, Any]:
 def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
     """Write zones or truth as GeoJSON, WGS84."""
     with atomic_path(path) as temporary:
-        table.to_crs(4326).to_file(temporary, driver="GeoJSON", RFC7946="YES")
+        # the layer is named in the file: not after the temporary name
+        table.to_crs(4326).to_file(temporary, layer=path.stem, driver="GeoJSON", RFC7946="YES")
     return path
 
 
