@@ -45,8 +45,8 @@ def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, 
 
     Returns:
         `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
-        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`, `trains`), `links`,
-        `timeline`, `provenance`.
+        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`,
+        `trains`), `links`, `timeline`, `provenance`.
     """
     activity = sources.activity
     names = list(dict.fromkeys(row["site"] for row in activity["looks"]))
