@@ -340,7 +340,7 @@ def test_every_recipe_and_network_composes(experiment: str, network: str) -> Non
     assert config.experiment == experiment
     assert found.model.architecture.endswith(f"{network[-1]}-obb.yaml")
     if experiment == "port-n":
-        assert found.mix.sources["xView"] == 2.0
+        assert found.mix.sources["xView"] == 3.0
         assert found.model.freeze_norms
 
 
@@ -364,12 +364,12 @@ def test_smoke_experiment_loss_falls(tmp_path: Path) -> None:
         "data.port_px=256",
         "views.tile_px=128",
         "mix.epoch_views=32",
-        "trainer.epochs=6",
+        "trainer.epochs=9",
         "trainer.threads=1",
     ]
     config = load_config("train", TrainConfig, words)
     result = train(config)
-    assert result.epochs == 6
+    assert result.epochs == 9
     assert result.last_loss < 0.8 * result.first_loss
     manifest = json.loads((tmp_path / "run" / "data.json").read_text())
     assert manifest["images"] == {"rendered": 2}
