@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any, Final
 
 import numpy as np
 import shapely
@@ -18,6 +19,8 @@ from detector.activity.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import polygons
+
+ID_SEPARATOR: Final = "; "  # of several ids in one cell
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
@@ -193,6 +196,21 @@ def _status(fraction: float, views: Sequence[View]) -> Status:
     if fraction < OBSERVED_SHARE:
         return "partial"
     return "cloud_unknown" if "cloud_unknown" in statuses else "observed"
+
+
+def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
+    """The columns `schema.LOOK_COLUMNS` of one look of a zone."""
+    return {
+        "site": site.name,
+        "zone": zone.name,
+        "kind": zone.kind,
+        "day": look.day,
+        "acquired": look.acquired,
+        "observed_fraction": look.observed_fraction,
+        "status": look.status,
+        "residual_m": look.residual_m,
+        "scene_ids": ID_SEPARATOR.join(look.scene_ids),
+    }
 
 
 def _seen(scene: RunScene, zone: Zone, outline: BaseGeometry) -> Observed:

@@ -112,6 +112,12 @@ def save_plots(activity: Activity, folder: Path) -> list[Path]:
 def _figure(height: float = SIZE_INCHES[1]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(SIZE_INCHES[0], height), layout="constrained")
     axes = figure.add_subplot()
+    style_dates(axes)
+    return figure, axes
+
+
+def style_dates(axes: Axes) -> None:
+    """Dates along x, whole numbers along y, no frame above and right."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -119,4 +125,3 @@ def _figure(height: float = SIZE_INCHES[1]) -> tuple[Figure, Axes]:
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure, axes

@@ -18,7 +18,7 @@ from detector.activity.chain import consistent_links, ship_events, sort_events, 
 from detector.activity.chips import no_chips, visit_windows
 from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
-from detector.activity.looks import Look, build_looks
+from detector.activity.looks import Look, build_looks, look_row
 from detector.activity.registration import Registered, placements, register, unregistered
 from detector.activity.runs import Runs, RunScene
 from detector.activity.schema import VERSION, columns_of
@@ -241,7 +241,7 @@ def _add_zone(
 ) -> None:
     probability = settings.calibration.probability
     counting = SeriesSettings(settings.visits.min_length_m, settings.calibration)
-    rows["looks"] += [_look_row(site, zone, look) for look in looks]
+    rows["looks"] += [look_row(site, zone, look) for look in looks]
     series = series_rows(site.name, zone, looks, counting)
     rows["series"] += series
     rows["trends"] += _trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
@@ -285,20 +285,6 @@ def _trend_rows(
             }
         )
     return rows
-
-
-def _look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
-    return {
-        "site": site.name,
-        "zone": zone.name,
-        "kind": zone.kind,
-        "day": look.day,
-        "acquired": look.acquired,
-        "observed_fraction": look.observed_fraction,
-        "status": look.status,
-        "residual_m": look.residual_m,
-        "scene_ids": "; ".join(look.scene_ids),
-    }
 
 
 def _registration_row(site: Site, item: Registered) -> dict[str, Any]:

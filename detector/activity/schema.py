@@ -36,18 +36,21 @@ _TYPES: Final[Mapping[str, Any]] = {
     "state": {"enum": ["first_look", "stayed", "arrived", "left", "undecided"]},
 }
 
+# of one look of one zone, `looks.look_row`
+LOOK_COLUMNS: Final[Mapping[str, str]] = {
+    "site": "text",
+    "zone": "text",
+    "kind": "text",
+    "day": "day",
+    "acquired": "time",
+    "observed_fraction": "share",
+    "status": "status",
+    "residual_m": "number",
+    "scene_ids": "text",
+}
+
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "looks": {
-        "site": "text",
-        "zone": "text",
-        "kind": "text",
-        "day": "day",
-        "acquired": "time",
-        "observed_fraction": "share",
-        "status": "status",
-        "residual_m": "number",
-        "scene_ids": "text",
-    },
+    "looks": LOOK_COLUMNS,
     "registration": {
         "site": "text",
         "scene_id": "text",
@@ -171,15 +174,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "sentence": "text",
     },
     "stacks": {
-        "site": "text",
-        "zone": "text",
-        "kind": "text",
-        "day": "day",
-        "acquired": "time",
-        "observed_fraction": "share",
-        "status": "status",
-        "residual_m": "number",
-        "scene_ids": "text",
+        **LOOK_COLUMNS,
         "blocks": "whole?",
         "area_m2": "number?",
         "containers_low": "number?",
@@ -212,15 +207,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "lat": "number",
     },
     "trains": {
-        "site": "text",
-        "zone": "text",
-        "kind": "text",
-        "day": "day",
-        "acquired": "time",
-        "observed_fraction": "share",
-        "status": "status",
-        "residual_m": "number",
-        "scene_ids": "text",
+        **LOOK_COLUMNS,
         "train": "whole",
         "blocks": "whole",
         "length_m": "number",

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.looks import Look, Placement
+from detector.activity.looks import ID_SEPARATOR, Look, Placement, look_row
 from detector.activity.runs import RunScene
 from detector.activity.sightings import Sightings
 from detector.activity.sites import Site
@@ -26,16 +26,15 @@ from detector.scenes.scene import open_scene
 from detector.stacks.change import Change, Standing, find_changes
 from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M, factors_of
 from detector.stacks.files import STACKS_FILE, read_stacks
+from detector.stacks.frame import UNKNOWN_LEAN
 from detector.stacks.picture import ToPixels, box_places, likeness, read_ground
 from detector.stacks.settings import StackSettings
 from detector.stacks.simulate import Draws, Floats, quantiles, simulate
 from detector.stacks.trains import find_trains
 
 TIER_M: Final = 2.74  # a standard container and a high cube, the mean
-LEAN_UNKNOWN: Final = 0.15  # of a view that is not told, as `detector.stacks.frame.UNKNOWN_LEAN`
 INNER_SHARE: Final = 0.9  # of a block's box is compared: its rim is lean and shadow
 LOWER_BOUND_FLAGS: Final = ("cut_by_edge", "under_cloud")
-ID_SEPARATOR: Final = "; "
 TABLE_NAMES: Final = ("stacks", "stack_changes", "trains")
 
 
@@ -84,7 +83,7 @@ def stack_rows(
     """
     examined = [_Examined(zone, look, book) for look in looks]
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLE_NAMES}
-    keys = [_keys(site, zone, look) for look in looks]
+    keys = [look_row(site, zone, look) for look in looks]
     for key, one in zip(keys, examined, strict=True):
         rows["stacks"].append(key | _look_numbers(one))
         if zone.kind == "railhead":
@@ -127,7 +126,7 @@ class _Examined:
         lean = self.table[["lean_east", "lean_north"]].to_numpy(float)
         known = np.isfinite(lean).all(axis=1)
         lean = np.where(known[:, None], lean, 0.0)
-        error = np.where(known, np.hypot(*lean.T) * TIER_M * spread, LEAN_UNKNOWN * height)
+        error = np.where(known, np.hypot(*lean.T) * TIER_M * spread, UNKNOWN_LEAN * height)
         corners = self.stacks.corners - (lean * height[:, None])[:, None, :]
         return Standing(corners, np.hypot(error, self.look.residual_m), self.draws)
 
@@ -212,20 +211,6 @@ def _in_zone(found: pd.DataFrame, zone: Zone) -> pd.DataFrame:
         for flags, train in zip(words, narrow, strict=True)
     ]
     return table
-
-
-def _keys(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
-    return {
-        "site": site.name,
-        "zone": zone.name,
-        "kind": zone.kind,
-        "day": look.day,
-        "acquired": look.acquired,
-        "observed_fraction": look.observed_fraction,
-        "status": look.status,
-        "residual_m": look.residual_m,
-        "scene_ids": ID_SEPARATOR.join(look.scene_ids),
-    }
 
 
 def _look_numbers(one: _Examined) -> dict[str, Any]:

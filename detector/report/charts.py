@@ -14,8 +14,8 @@ import matplotlib.dates as mdates
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from detector.activity.plots import style_dates
 from detector.export.atomic import atomic_path, prepare_folder
 from detector.report.words import Words
 
@@ -137,13 +137,7 @@ def _figure(height: float, left_inches: float = 0.7) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(SIZE_INCHES[0], height))
     above, below, left = 0.35 / height, 0.65 / height, left_inches / SIZE_INCHES[0]
     axes = figure.add_axes((left, below, 0.97 - left, 1 - above - below))
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(labelsize=8)
-    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    style_dates(axes)
     return figure, axes
 
 
