@@ -101,3 +101,16 @@ SOURCES: Final[Mapping[str, SourceClasses]] = {
 # hundreds of boats in a marina (all three such images of the dev split, by eye). Their boxes are
 # ships; the rest of their images is not background, and the class is not scored there.
 PARTLY_BOXED_SHIPS: Final = frozenset({"SIMD"})
+
+
+def complete_above_px(source: str) -> tuple[float, ...]:
+    """From which length, in pixels, a source boxes every object; one number for each class.
+
+    Args:
+        source: name of a dataset; names such as `DOTA-v1` are of `DOTA`. Unknown ones, and classes
+            that a source does not label at all, have 0.
+    """
+    for name, classes in SOURCES.items():
+        if source.startswith(name):
+            return tuple(limit or 0.0 for limit in classes.complete_above_px)
+    return (0.0,) * len(CLASS_NAMES)

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, PARTLY_BOXED_SHIPS, SOURCES, ObjectClass
+from detector.classes import CLASS_NAMES, PARTLY_BOXED_SHIPS, ObjectClass, complete_above_px
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.synthetic.scene import RenderedScene, render
 from detector.data.synthetic.validation import validation_specs
@@ -167,7 +167,7 @@ def _image(item: LabelledImage) -> tuple[EvalImage, int, int]:
         measures=measures,
         ignored=item.ignored,
         ignored_class_ids=np.full(len(item.ignored), ANY_CLASS) if ids is None else ids,
-        complete_above_px=_complete_above_px(item.source),
+        complete_above_px=complete_above_px(item.source),
     )
     beyond = inside & (share < 1 - OUTSIDE_TOLERANCE)
     return image, int(beyond.sum()), int((~inside).sum())
@@ -178,14 +178,6 @@ def _measures(item: LabelledImage) -> tuple[Measure, ...]:
     if measures[ObjectClass.SHIP] is Measure.ENVELOPE and item.source in PARTLY_BOXED_SHIPS:
         measures[ObjectClass.SHIP] = Measure.NONE
     return tuple(measures)
-
-
-def _complete_above_px(source: str) -> tuple[float, ...]:
-    """From which length the source labels every object; names such as `DOTA-v1` are of `DOTA`."""
-    for name, classes in SOURCES.items():
-        if source.startswith(name):
-            return tuple(limit or 0.0 for limit in classes.complete_above_px)
-    return (0.0,) * len(CLASS_NAMES)
 
 
 def _pixel_zones(scene: RenderedScene) -> list[shapely.Polygon]:

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from detector.classes import ObjectClass
+from detector.classes import ObjectClass, complete_above_px
 from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
-from detector.training.loss import TAUGHT
+from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import LAND_SOURCES, StackLibrary
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
@@ -71,12 +71,14 @@ class ChipViews(Dataset[dict[str, Any]]):
             chips += [self.chips[i] for i in rng.choice(self._stackless, 3)]
         settings = self._views if len(chips) == 1 else self._views.cell()
         views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng) for c in chips]
+        limits = [complete_above(c, v.scale) for c, v in zip(chips, views, strict=True)]
         view = views[0] if len(views) == 1 else join_views(views)
         if self._library and self._takes_stacks(chips) and rng.random() < self._views.paste:
             view = self._library.paste(view, rng)
         pixels = self._augment(view.pixels) if self._augment is not None else view.pixels
         taught = np.all([chip.taught for chip in chips], axis=0)
-        return as_item(view, pixels, taught, str(chips[0].pixels))
+        item = as_item(view, pixels, taught, str(chips[0].pixels))
+        return {**item, COMPLETE_ABOVE: torch.from_numpy(np.max(limits, axis=0))}
 
     def _takes_stacks(self, chips: Sequence[Chip]) -> bool:
         """Whether a view shows land alone, or a yard."""
@@ -95,6 +97,17 @@ class ChipViews(Dataset[dict[str, Any]]):
             if self._augment_settings is not None:
                 self._augment = PixelAugment(self._augment_settings, seed % 2**32)
         return self._rng
+
+
+def complete_above(chip: Chip, scale: float) -> NDArray[np.float32]:
+    """Of each class, the length in tile pixels from which a chip's source boxes every object.
+
+    Args:
+        chip: what is shown.
+        scale: tile pixels a chip pixel.
+    """
+    limits = np.array(complete_above_px(chip.source), np.float32)
+    return limits * np.float32(chip.scale * scale)
 
 
 def as_item(
@@ -132,6 +145,7 @@ def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "bboxes": torch.cat([item["bboxes"] for item in items]),
         "batch_idx": torch.repeat_interleave(torch.arange(len(items)), counts).float(),
         TAUGHT: torch.stack([item[TAUGHT] for item in items]),
+        COMPLETE_ABOVE: torch.stack([item[COMPLETE_ABOVE] for item in items]),
         "im_file": [item["im_file"] for item in items],
     }
 

@@ -8,26 +8,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from detector.training.upstream import E2ELoss, OBBModel, v8OBBLoss
+from detector.training.upstream import E2ELoss, OBBModel, make_anchors, v8OBBLoss
 
 TAUGHT = "taught"
+COMPLETE_ABOVE = "complete_above"
 
 
 class TaughtBCE(nn.Module):
-    """Binary cross entropy of every anchor and class, zero where the image does not teach."""
+    """Binary cross entropy of every anchor and class, zero where the image does not teach.
+
+    Attributes:
+        taught: `(B, 1, classes)`, 0 where a class is not labelled; None: all are.
+        complete_above: `(B, 1, classes)` lengths in pixels below which an object may be without a
+            box: a shorter proposal there is neither right nor wrong, as in evaluation.
+        lengths: `(B, anchors, 1)` of the proposals, pixels.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.taught: Tensor | None = None
+        self.complete_above: Tensor | None = None
+        self.lengths: Tensor | None = None
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Losses `(B, anchors, classes)` of logits against soft targets."""
         losses = functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        return losses if self.taught is None else losses * self.taught
+        if self.taught is not None:
+            losses = losses * self.taught
+        if self.complete_above is not None and self.lengths is not None:
+            losses = losses * ((self.lengths >= self.complete_above) | (targets > 0))
+        return losses
 
 
 class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
-    """`v8OBBLoss` in float32, with the class loss masked by `batch["taught"]`."""
+    """`v8OBBLoss` in float32, its class loss masked by what the batch says is labelled."""
 
     def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
         super().__init__(model, tal_topk, tal_topk2)
@@ -41,17 +55,29 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
         Args:
             preds: raw outputs of the head.
             batch: Ultralytics' training batch; `taught` `(B, classes)` is 1 where everything
-                without a box is background, 0 where the class is not labelled.
+                without a box is background, 0 where the class is not labelled;
+                `complete_above` `(B, classes)` is the length in pixels from which it is.
 
         Returns:
             The four losses times the batch size, and the four as they are, by name.
         """
-        taught = batch.get(TAUGHT)
-        self.bce.taught = None if taught is None else taught.to(self.device)[:, None, :].float()
+        self.bce.taught = self._of_anchors(batch.get(TAUGHT))
+        self.bce.complete_above = self._of_anchors(batch.get(COMPLETE_ABOVE))
+        self._anchor_px = make_anchors(preds["feats"], self.stride, 0.5)[1]
         # bfloat16 holds three digits: too few for coordinates of 640 pixels.
         with torch.autocast(self.device.type, enabled=False):
             result: tuple[Tensor, dict[str, Tensor]] = super().loss(_float(preds), batch)
         return result
+
+    def bbox_decode(self, anchor_points: Tensor, pred_dist: Tensor, pred_angle: Tensor) -> Tensor:
+        """Ultralytics' decoding, `(B, anchors, 5)` in strides; the lengths are kept in pixels."""
+        boxes: Tensor = super().bbox_decode(anchor_points, pred_dist, pred_angle)
+        sides = boxes[..., 2:4].detach().amax(dim=-1, keepdim=True)
+        self.bce.lengths = sides * self._anchor_px
+        return boxes
+
+    def _of_anchors(self, of_images: Tensor | None) -> Tensor | None:
+        return None if of_images is None else of_images.to(self.device)[:, None, :].float()
 
 
 class TaughtOBBModel(OBBModel):  # type: ignore[misc]

@@ -16,5 +16,6 @@ load_checkpoint: Any = import_module("ultralytics.nn.tasks").load_checkpoint
 E2ELoss: Any = import_module("ultralytics.utils.loss").E2ELoss
 v8OBBLoss: Any = import_module("ultralytics.utils.loss").v8OBBLoss  # noqa: N816 - its name
 xyxyxyxy2xywhr: Any = import_module("ultralytics.utils.ops").xyxyxyxy2xywhr
+make_anchors: Any = import_module("ultralytics.utils.tal").make_anchors
 ModelEMA: Any = import_module("ultralytics.utils.torch_utils").ModelEMA
 unwrap_model: Any = import_module("ultralytics.utils.torch_utils").unwrap_model

@@ -65,11 +65,13 @@ class View:
         pixels: `(tile, tile, 3)` uint8, RGB; 0 outside the chip, as `Scene` pads.
         corners: `(N, 4, 2)` tile pixels.
         class_ids: `(N,)`.
+        scale: tile pixels a chip pixel.
     """
 
     pixels: NDArray[np.uint8]
     corners: Corners
     class_ids: NDArray[np.int64]
+    scale: float = 1.0
 
 
 def draw_view(
@@ -113,11 +115,16 @@ def take_view(
     moved = corners @ matrix[:, :2].T + matrix[:, 2]
     settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
     paint_over(tile, settled.painted, settled.corners)
-    return View(tile, settled.corners, settled.class_ids)
+    return View(tile, settled.corners, settled.class_ids, scale_of(matrix))
+
+
+def scale_of(matrix: NDArray[np.float64]) -> float:
+    """Lengths after an affine map `(2, 3)` over those before it."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
 def join_views(cells: Sequence[View]) -> View:
-    """Four views of one size as one of twice the side, row by row."""
+    """Four views of one size as one of twice the side, row by row; its scale is their largest."""
     side = cells[0].pixels.shape[0]
     pixels = np.concatenate(
         [np.concatenate([cell.pixels for cell in cells[i : i + 2]], axis=1) for i in (0, 2)]
@@ -127,6 +134,7 @@ def join_views(cells: Sequence[View]) -> View:
         pixels,
         np.concatenate([c.corners + shift for c, shift in zip(cells, shifts, strict=True)]),
         np.concatenate([cell.class_ids for cell in cells]),
+        max(cell.scale for cell in cells),
     )
 
 
@@ -175,7 +183,7 @@ def _draw_matrix(
 def _warp(
     pixels: NDArray[np.uint8], matrix: NDArray[np.float64], tile_px: int
 ) -> NDArray[np.uint8]:
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    scale = scale_of(matrix)
     linear, shift = matrix[:, :2], matrix[:, 2]
     if scale < SOFT_SHRINK:
         height, width = pixels.shape[:2]

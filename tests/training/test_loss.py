@@ -10,7 +10,7 @@ import torch
 from ultralytics.utils import DEFAULT_CFG
 from ultralytics.utils.loss import v8OBBLoss
 
-from detector.training.loss import TAUGHT, TaughtOBBLoss, TaughtOBBModel
+from detector.training.loss import COMPLETE_ABOVE, TAUGHT, TaughtOBBLoss, TaughtOBBModel
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,29 @@ def test_a_class_said_to_be_absent_is_a_negative(model: Any) -> None:
     preds["scores"] = preds["scores"].detach().requires_grad_()
     TaughtOBBLoss(model)(preds, data)[0].sum().backward()
     assert (preds["scores"].grad[0, 1] > 0).all()  # pushed down everywhere
+
+
+def test_a_proposal_shorter_than_its_source_boxes_is_neither_right_nor_wrong(model: Any) -> None:
+    data = batch([[1, 1], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    preds["scores"] = preds["scores"].detach().requires_grad_()
+    loss = TaughtOBBLoss(model)
+    loss(preds, data)
+    lengths = loss.bce.lengths[..., 0]
+    limit = float(lengths[0].median())
+    data[COMPLETE_ABOVE] = torch.tensor([[limit, 0.0], [0.0, 0.0]])
+    loss(preds, data)[0].sum().backward()
+    gradient = preds["scores"].grad
+    untaught = gradient[0, 0] == 0
+    assert (lengths[0][untaught] < limit).all()
+    boxed = (gradient[0, 0] != 0) & (lengths[0] < limit)
+    # What is short and still taught is assigned to the one box of ten candidates at most.
+    assert untaught.sum() > 0
+    assert boxed.sum() <= 10
+    assert untaught.sum() + boxed.sum() == (lengths[0] < limit).sum()
+    assert (gradient[0, 1] != 0).all()
+    assert (gradient[1] != 0).all()
 
 
 def test_bfloat16_predictions_are_scored_in_float32(model: Any) -> None:

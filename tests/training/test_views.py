@@ -16,7 +16,7 @@ from detector.data.labelled import DataError
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.dataset import ChipViews, MixSampler, MixSettings, collate, mix_weights
-from detector.training.loss import TAUGHT
+from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
 from detector.training.views import View, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
@@ -118,6 +118,21 @@ def test_a_collage_teaches_only_what_all_its_chips_teach(tmp_path: Path) -> None
     views = ChipViews(chips, replace(PLAIN, collage=1.0), None, 3)
     taught = [views[0][TAUGHT].tolist() for _ in range(5)]
     assert taught == [[1, 0]] * 5
+
+
+def test_items_say_from_which_length_their_source_boxes_everything(tmp_path: Path) -> None:
+    chips = [
+        replace(make_chip(tmp_path, "h", ships=1), scale=0.5),
+        make_chip(tmp_path, "d", ships=1, source="DOTA-v1"),
+    ]
+    settings = replace(PLAIN, scale_min=1.2, scale_max=1.2, whole=0.0)
+    views = ChipViews(chips, settings, None, 0)
+    # HRSC2016 boxes ships from 130 px of its images on, DOTA from 10 px on.
+    limits = collate([views[0], views[1]])[COMPLETE_ABOVE]
+    np.testing.assert_allclose(limits, [[130 * 0.5 * 1.2, 0], [10 * 1.2, 0]], rtol=1e-6)
+    collages = replace(settings, collage=1.0, collage_scale_min=0.4, collage_scale_max=0.4)
+    limit = ChipViews(chips, collages, None, 1)[0][COMPLETE_ABOVE]
+    np.testing.assert_allclose(limit, [130 * 0.5 * 0.4, 0], rtol=1e-6)  # the largest of four
 
 
 def test_the_mix_has_the_shares_asked_for(tmp_path: Path) -> None:
