@@ -19,8 +19,10 @@ from detector.data.synthetic import (
     write_scene,
 )
 from detector.data.synthetic.truth import truth_classes, truth_corners
+from detector.export.atomic import atomic_path
 
 SOURCE = "rendered"
+LABELS_SUFFIX = ".npz"
 GSD_M = (0.3, 1.0)  # the range in which both classes are labelled in the pool
 # What is built along the coast, and how often. Yards are what the pool has too few of.
 LAYOUTS: tuple[tuple[tuple[str, ...], float], ...] = (
@@ -46,6 +48,27 @@ def rendered_ports(folder: Path, count: int, side_px: int, seed: int) -> Iterato
 
 
 def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
+    path = folder / f"port-{side_px}-{seed}.tif"
+    labels = path.with_suffix(LABELS_SUFFIX)
+    # The labels are written last, so that picture and labels are of one rendering.
+    if not labels.is_file():
+        _render(path, side_px, seed)
+    with np.load(labels, allow_pickle=False) as truth:
+        return LabelledImage(
+            image=path,
+            width=side_px,
+            height=side_px,
+            source=SOURCE,
+            split="train",
+            place=f"rendered-{seed}",
+            gsd_m=float(truth["gsd_m"]),
+            corners=truth["corners"],
+            class_ids=truth["class_ids"],
+            ignored=truth["ignored"],
+        )
+
+
+def _render(path: Path, side_px: int, seed: int) -> None:
     rng = np.random.default_rng([seed, side_px])
     gsd_m = float(np.round(np.exp(rng.uniform(*np.log(GSD_M))), 3))
     spec = PortSpec(
@@ -74,23 +97,17 @@ def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
         ),
     )
     scene = render(spec, seed)
-    path = folder / f"port-{side_px}-{seed}.tif"
-    if not path.is_file():
-        write_scene(scene, path)
+    write_scene(scene, path)
     objects = tuple(item for item in scene.truth if item.counts)
     unsure = tuple(item for item in scene.truth if not item.counts and _hides(item))
-    return LabelledImage(
-        image=path,
-        width=side_px,
-        height=side_px,
-        source=SOURCE,
-        split="train",
-        place=f"rendered-{seed}",
-        gsd_m=gsd_m,
-        corners=truth_corners(objects),
-        class_ids=truth_classes(objects),
-        ignored=truth_corners(unsure),
-    )
+    with atomic_path(path.with_suffix(LABELS_SUFFIX)) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            gsd_m=gsd_m,
+            corners=truth_corners(objects),
+            class_ids=truth_classes(objects),
+            ignored=truth_corners(unsure),
+        )
 
 
 def _layout(rng: np.random.Generator) -> LayoutSpec:

@@ -18,6 +18,7 @@ from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.dataset import ChipViews, MixSampler, MixSettings, collate, mix_weights
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
+from detector.training.rendered import rendered_ports
 from detector.training.views import View, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
 
@@ -217,3 +218,24 @@ def test_one_seed_gives_one_series(tmp_path: Path) -> None:
         first, second = one[0], other[0]
         assert torch.equal(first["img"], second["img"])
         assert torch.equal(first["bboxes"], second["bboxes"])
+
+
+def test_ports_rendered_once_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(rendered_ports(tmp_path, 1, 256, 1))
+    assert len(first.corners) == len(first.class_ids) > 0
+    written = first.image.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr("detector.training.rendered.render", refuse)
+    again = next(rendered_ports(tmp_path, 1, 256, 1))
+    assert again.image.read_bytes() == written
+    np.testing.assert_array_equal(again.corners, first.corners)
+    np.testing.assert_array_equal(again.class_ids, first.class_ids)
+    np.testing.assert_array_equal(again.ignored, first.ignored)
+    assert again.gsd_m == first.gsd_m
+    with pytest.raises(AssertionError, match="rendered again"):
+        next(rendered_ports(tmp_path, 1, 256, 2))
