@@ -223,7 +223,7 @@ def test_one_seed_gives_one_series(tmp_path: Path) -> None:
 def test_ports_rendered_once_are_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = next(rendered_ports(tmp_path, 1, 256, 1))
+    first = next(rendered_ports(tmp_path, 1, 320, 3))
     assert len(first.corners) == len(first.class_ids) > 0
     written = first.image.read_bytes()
 
@@ -231,11 +231,11 @@ def test_ports_rendered_once_are_read_again(
         raise AssertionError("rendered again")
 
     monkeypatch.setattr("detector.training.rendered.render", refuse)
-    again = next(rendered_ports(tmp_path, 1, 256, 1))
+    again = next(rendered_ports(tmp_path, 1, 320, 3))
     assert again.image.read_bytes() == written
     np.testing.assert_array_equal(again.corners, first.corners)
     np.testing.assert_array_equal(again.class_ids, first.class_ids)
     np.testing.assert_array_equal(again.ignored, first.ignored)
     assert again.gsd_m == first.gsd_m
     with pytest.raises(AssertionError, match="rendered again"):
-        next(rendered_ports(tmp_path, 1, 256, 2))
+        next(rendered_ports(tmp_path, 1, 320, 4))
