@@ -98,7 +98,9 @@ class Detector:
             ValueError: the tiles have another shape or type.
         """
         found = [decode_tile(tile, self.conf) for tile in self.forward(tiles)]
-        return [boxes.select(suppress_duplicates(boxes, self.iou)) for boxes in found]
+        return [
+            boxes.select(suppress_duplicates(boxes, self.iou, crossing=True)) for boxes in found
+        ]
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw predictions `(B, 4 + classes + 1, anchors)`; the heavy half of `detect`."""

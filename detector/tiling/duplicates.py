@@ -9,11 +9,20 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import Corners, envelopes
+from detector.classes import ObjectClass
+from detector.geometry.boxes import Corners, edge_lengths, envelopes
 from detector.tiling.areas import shared_areas
 
 DUPLICATE_IOU = 0.5
 """Where a card says nothing else. Neighbours in a tight row share 0.2, with errors up to 0.5."""
+
+CROSSING_ANGLE_DEG = 20.0
+CROSSING_SHARE = 0.3
+CROSSING_ELONGATION = 2.0
+"""No ship lies across another: of two boxes of ships at least twice as long as wide, at more than
+20 degrees to each other, that share 30 % of the smaller one, the worse shows no ship. Networks box
+a ship twice so where they are unsure of its axis; the IoU of such a pair is low. Errors of angle
+are far below it (2 degrees), and ships side by side are parallel."""
 
 MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
@@ -27,7 +36,9 @@ BLOCK = 256
 _log = logging.getLogger(__name__)
 
 
-def suppress_duplicates(boxes: Boxes, iou: float = DUPLICATE_IOU) -> NDArray[np.int64]:
+def suppress_duplicates(
+    boxes: Boxes, iou: float = DUPLICATE_IOU, *, crossing: bool = False
+) -> NDArray[np.int64]:
     """Indices of the boxes that are not a duplicate of a better one of their class.
 
     Of more than `MOST_BOXES` only the best are looked at, with a warning; see `crowded_tiles`.
@@ -35,15 +46,21 @@ def suppress_duplicates(boxes: Boxes, iou: float = DUPLICATE_IOU) -> NDArray[np.
     Args:
         boxes: of one tile, any frame.
         iou: exact polygon IoU from which two boxes are the same object.
+        crossing: whether a ship that lies across a better one is a duplicate too.
 
     Returns:
         `(K,)` int64, best score first; ties go by geometry, never by order.
     """
-    return suppress_tile_duplicates(boxes, np.zeros(len(boxes), np.int64), iou)
+    tiles = np.zeros(len(boxes), np.int64)
+    return suppress_tile_duplicates(boxes, tiles, iou, crossing=crossing)
 
 
 def suppress_tile_duplicates(
-    boxes: Boxes, tiles: NDArray[np.int64], iou: float = DUPLICATE_IOU
+    boxes: Boxes,
+    tiles: NDArray[np.int64],
+    iou: float = DUPLICATE_IOU,
+    *,
+    crossing: bool = False,
 ) -> NDArray[np.int64]:
     """The same for the boxes of many tiles at once, in one frame; tiles do not see each other.
 
@@ -51,6 +68,7 @@ def suppress_tile_duplicates(
         boxes: `N` boxes.
         tiles: `(N,)` tile of each.
         iou: exact polygon IoU from which two boxes of one tile are the same object.
+        crossing: whether a ship that lies across a better one of its tile is a duplicate too.
 
     Returns:
         `(K,)` int64, best score first.
@@ -61,7 +79,11 @@ def suppress_tile_duplicates(
         order = np.delete(order, inside[MOST_BOXES:])
         _log.warning("%d boxes in one tile: only the best %d are used", len(inside), MOST_BOXES)
     groups = tiles[order] * (int(boxes.class_ids.max(initial=0)) + 1) + boxes.class_ids[order]
-    return np.asarray(order[_keep_best(boxes.corners[order], groups, iou)])
+    corners, axes = boxes.corners[order], np.full(len(order), np.nan)
+    if crossing:
+        axes = _axes(corners)
+        axes[boxes.class_ids[order] != ObjectClass.SHIP] = np.nan
+    return np.asarray(order[_keep_best(corners, groups, iou, axes)])
 
 
 def crowded_tiles(tiles: NDArray[np.int64]) -> list[int]:
@@ -95,7 +117,24 @@ def greedy_keep(
     return kept
 
 
-def _keep_best(corners: Corners, groups: NDArray[np.int64], iou: float) -> NDArray[np.bool_]:
+def _axes(corners: Corners) -> NDArray[np.float64]:
+    """Angles `(N,)` of the lengths in degrees; NaN where a box is not long enough to have one."""
+    along = corners[:, 1] - corners[:, 0]
+    length, width = edge_lengths(corners)
+    return np.where(
+        length >= CROSSING_ELONGATION * width, np.degrees(np.arctan2(*along.T[::-1])), np.nan
+    )
+
+
+def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether axes in degrees differ by more than the angle that tells a crossing; NaN: no."""
+    turn = (first - second + 90.0) % 180.0 - 90.0
+    return np.asarray(np.abs(turn) > CROSSING_ANGLE_DEG)
+
+
+def _keep_best(
+    corners: Corners, groups: NDArray[np.int64], iou: float, axes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """Mask of the boxes, best first, without those that a kept one of their group suppresses."""
     shapes, areas = shapely.box(*envelopes(corners).T), shared_areas(corners)
 
@@ -104,6 +143,9 @@ def _keep_best(corners: Corners, groups: NDArray[np.int64], iou: float) -> NDArr
         first, second = first[one_group], second[one_group]
         shared = shared_areas(corners[first], corners[second])
         least = iou * (areas[first] + areas[second] - shared)
+        across = _cross(axes[first], axes[second])
+        smaller = np.minimum(areas[first], areas[second])
+        least[across] = np.minimum(least, CROSSING_SHARE * smaller)[across]
         one_group[one_group] = (shared >= least) & (shared > 0)
         return np.asarray(one_group)
 

@@ -219,7 +219,7 @@ class Merger:
         band = self._in_band(good, tiles)
         boxes, tiles = good.select(band), tiles[band]
         self.stats.crowded += crowded_tiles(tiles)
-        kept = suppress_tile_duplicates(boxes, tiles, self._settings.duplicate_iou)
+        kept = suppress_tile_duplicates(boxes, tiles, self._settings.duplicate_iou, crossing=True)
         self.stats.boxes += len(added)
         self.stats.unusable += len(added) - len(good)
         self.stats.out_of_band += len(good) - len(boxes)

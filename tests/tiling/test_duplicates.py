@@ -73,6 +73,32 @@ def test_rows_at_any_angle_are_no_duplicates() -> None:
         assert len(suppress_duplicates(boxes)) == 20
 
 
+def test_a_ship_across_a_better_one_is_no_ship() -> None:
+    def kept(angle_deg: float, classes: int, offset: float, crossing: bool = True) -> list[int]:
+        turn = np.radians(angle_deg)
+        xywhr = np.array([[0, 0, 120, 20, 0.3], [offset, 0, 100, 20, 0.3 + turn]])
+        boxes = Boxes(
+            corners_from_xywhr(xywhr), np.array([0.5, 0.8], np.float32), np.full(2, classes)
+        )
+        return suppress_duplicates(boxes, crossing=crossing).tolist()
+
+    ship, stack = 0, 1
+    assert kept(30, ship, 0) == [1]
+    assert kept(150, ship, 0) == [1]
+    assert kept(30, ship, 0, crossing=False) == [1, 0]
+    assert kept(90, ship, 0) == [1, 0]  # 20 x 20 of 2,000 px: a fifth, as a bow over a stern
+    assert kept(30, stack, 0) == [1, 0]  # the arms of an L may meet
+    assert kept(12, ship, 30) == [1, 0]  # no more than an error of angle; IoU 0.43
+    assert kept(30, ship, 60) == [1, 0]
+
+
+def test_boxes_as_long_as_wide_have_no_axis_to_cross() -> None:
+    xywhr = np.array([[0, 0, 30, 18, 0.0], [12, 0, 30, 18, np.pi / 2]])
+    boxes = Boxes(corners_from_xywhr(xywhr), np.array([0.5, 0.8], np.float32), np.zeros(2, int))
+    assert iou_matrix(boxes.corners, boxes.corners)[0, 1] < 0.5
+    assert sorted(suppress_duplicates(boxes, crossing=True).tolist()) == [0, 1]
+
+
 def test_no_boxes() -> None:
     assert suppress_duplicates(Boxes.empty()).tolist() == []
 
