@@ -52,8 +52,8 @@ DEMO_RAILHEAD = PortSpec(
 def demo_story(seed: int = 2) -> Story:
     """The story of the demo: a port and a railhead, eight dates in a month, clouds on three.
 
-    One consignment of containers stands in the port until the third date and at the railhead from
-    the fifth.
+    One lot of containers stands in the port until the third date and at the railhead from the
+    fifth.
     """
     return tell_chain([DEMO_PORT, DEMO_RAILHEAD], seed, DEMO_DAYS, DEMO_CLOUDS)
 
@@ -70,7 +70,7 @@ def tell_chain(
         clouds: cloud fraction of every date.
     """
     grounds = [lay_out(spec, seed) for spec in specs]
-    goods = _travelling_goods(grounds, seed, len(days))
+    goods = _travelling_goods(specs, grounds, seed, len(days))
     told = [
         _tell(spec, ground, seed, list(zip(days, clouds, strict=True)), here)
         for spec, ground, here in zip(specs, grounds, goods, strict=True)
@@ -85,9 +85,9 @@ def _tell(
     site: Site,
     seed: int,
     dates: Sequence[tuple[float, float]],
-    goods: dict[int, tuple[YardBlock, Bays]],
+    goods: dict[int, list[tuple[YardBlock, Bays]]],
 ) -> tuple[StorySite, list[Visit]]:
-    """One site: its looks, with the goods that stand in one block on given dates, and visits."""
+    """One site: its looks, with the goods that stand in its blocks on each date, and visits."""
     stays = schedule(site, seed, dates[-1][0])
     yards = drifting_yards(site, seed, len(dates), spec.traffic.tiers_max)
     looks = []
@@ -96,11 +96,8 @@ def _tell(
         scene_seed = seed * 1000 + i
         lying = ships_on(stays, day)
         passing = populate(replace(site, berths=(), blocks=()), here, scene_seed, lying)
-        ground, bays = site, yards[i]
-        if i in goods:
-            block, containers = goods[i]
-            ground = _with_block(site, block)
-            bays = {**bays, block.block_id: containers}
+        ground = _with_blocks(site, [block for block, _ in goods[i]])
+        bays = {**yards[i], **{block.block_id: containers for block, containers in goods[i]}}
         content = Content((*lying, *passing.ships), bays, passing.lorries)
         looks.append(StoryLook(day, here, content, scene_seed, ground))
     visits = [
@@ -121,24 +118,30 @@ def _tell(
 
 
 def _travelling_goods(
-    sites: Sequence[Site], seed: int, dates: int
-) -> list[dict[int, tuple[YardBlock, Bays]]]:
-    """For each site and date: the block that goods travel through, and what stands in it."""
-    travel = consignment(sites, seed) if len(sites) > 1 else None
-    if travel is None:
-        return [{} for _ in sites]
-    blocks, bays = travel
-    empty = replace(bays, tiers=np.zeros_like(bays.tiers))
-    return [
-        {date: (block, bays if date in there else empty) for date in range(dates)}
-        for block, there in zip(blocks, travel_dates(len(sites), dates), strict=True)
-    ]
+    specs: Sequence[PortSpec], sites: Sequence[Site], seed: int, dates: int
+) -> list[dict[int, list[tuple[YardBlock, Bays]]]]:
+    """For each site and date: the blocks that goods travel through, and what stands in them."""
+    sizes = [(spec.width * spec.gsd_m, spec.height * spec.gsd_m) for spec in specs]
+    lot = consignment(sites, seed, sizes) if len(sites) > 1 else []
+    goods: list[dict[int, list[tuple[YardBlock, Bays]]]] = []
+    for at, there in enumerate(travel_dates(len(sites), dates)):
+        here = {}
+        for date in range(dates):
+            here[date] = [
+                (blocks[at], bays if date in there else _emptied(bays)) for blocks, bays in lot
+            ]
+        goods.append(here)
+    return goods
 
 
-def _with_block(site: Site, block: YardBlock) -> Site:
-    """The site with a block replaced by one of the same id."""
-    blocks = tuple(block if old.block_id == block.block_id else old for old in site.blocks)
-    return replace(site, blocks=blocks)
+def _emptied(bays: Bays) -> Bays:
+    return replace(bays, tiers=np.zeros_like(bays.tiers))
+
+
+def _with_blocks(site: Site, blocks: Sequence[YardBlock]) -> Site:
+    """The site with blocks replaced by those of the same ids."""
+    new = {block.block_id: block for block in blocks}
+    return replace(site, blocks=tuple(new.get(old.block_id, old) for old in site.blocks))
 
 
 def _look_spec(spec: PortSpec, seed: int, index: int, day: float, cloud: float) -> PortSpec:

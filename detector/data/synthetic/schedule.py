@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from detector.data.synthetic.cargo import Bays, draw_bays
+from detector.data.synthetic.cargo import BAY_PITCH_M, ROW_PITCH_M, Bays, draw_bays
 from detector.data.synthetic.content import FENDER_M, PlacedShip, lie_along
 from detector.data.synthetic.ships import ShipDesign, draw_design
 from detector.data.synthetic.site import Berth, Site, YardBlock
@@ -19,6 +19,8 @@ BETWEEN_ARRIVALS_DAYS = 1.1
 MEETING_M = 14.0  # free water between two ships at one berth
 SHIFTING = 0.2  # share of ships that go on to another berth
 PLACE_STEP_M = 6.0
+LOT_BLOCKS = 6  # that travel from site to site
+EDGE_M = 15.0  # from the edge of a picture, as far as pictures are displaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,42 @@ def drifting_yards(site: Site, seed: int, dates: int, tiers_max: int) -> list[di
     return yards
 
 
-def consignment(sites: Sequence[Site], seed: int) -> tuple[list[YardBlock], Bays] | None:
-    """A block in every site that holds the same containers, one site after another.
+def consignment(
+    sites: Sequence[Site], seed: int, sizes_m: Sequence[tuple[float, float]]
+) -> list[tuple[list[YardBlock], Bays]]:
+    """Blocks of containers that stand in every site, one site after another: one lot of goods.
+
+    The lot is of one zone of the first site, its largest blocks first. All its places are inside
+    the pictures, or nobody could see it come and go.
+
+    Args:
+        sites: in the order of the journey.
+        seed: of what stands in the blocks.
+        sizes_m: width and height of the picture of each site, metres.
 
     Returns:
-        The blocks, all cut to the shape of the first, and what stands there; None where no blocks
-        fit.
+        At most `LOT_BLOCKS` blocks: its place in each site, cut to the shape of the first, and what
+        stands there. Empty where no block fits everywhere.
     """
-    first = [block for block in sites[0].blocks if not block.wagons and min(block.shape) >= 2]
+    free = [
+        [block for block in site.blocks if not block.wagons and _is_inside(block, size)]
+        for site, size in zip(sites, sizes_m, strict=True)
+    ]
+    lot: list[tuple[list[YardBlock], Bays]] = []
+    first = [block for block in free[0] if min(block.shape) >= 2]
     for block in sorted(first, key=lambda block: -block.shape[0] * block.shape[1]):
-        places = [_room_for(site, block) for site in sites[1:]]
-        found = [place for place in places if place is not None]
-        if len(found) == len(places):
-            bays = draw_bays(stream(seed, "consignment"), block.shape, 1.0, 3)
-            full = replace(bays, tiers=np.maximum(bays.tiers, 1))
-            return [block, *(replace(place, shape=block.shape) for place in found)], full
-    return None
+        found = [_room_for(blocks, block) for blocks in free[1:]]
+        places = [place for place in found if place is not None]
+        if len(places) < len(found) or (lot and block.zone != lot[0][0][0].zone):
+            continue
+        bays = draw_bays(stream(seed, "consignment", block.block_id), block.shape, 1.0, 3)
+        full = replace(bays, tiers=np.maximum(bays.tiers, 1))
+        lot.append(([block, *(replace(place, shape=block.shape) for place in places)], full))
+        for blocks, place in zip(free[1:], places, strict=True):
+            blocks.remove(place)
+        if len(lot) == LOT_BLOCKS:
+            break
+    return lot
 
 
 def travel_dates(sites: int, dates: int) -> list[range]:
@@ -108,13 +130,22 @@ def travel_dates(sites: int, dates: int) -> list[range]:
     return [range(low, high if high == dates else high - 1) for low, high in pairwise(bounds)]
 
 
-def _room_for(site: Site, block: YardBlock) -> YardBlock | None:
-    """The first block of a site that is at least as large as another site's."""
-    for place in site.blocks:
-        large = place.shape[0] >= block.shape[0] and place.shape[1] >= block.shape[1]
-        if large and not place.wagons:
-            return place
-    return None
+def _is_inside(block: YardBlock, size_m: tuple[float, float]) -> bool:
+    """Whether a block lies in the picture, however the picture is displaced."""
+    along, across = block.shape[0] * BAY_PITCH_M / 2, block.shape[1] * ROW_PITCH_M / 2
+    cos, sin = abs(np.cos(block.angle)), abs(np.sin(block.angle))
+    reach = np.array([along * cos + across * sin, along * sin + across * cos]) + EDGE_M
+    return bool((block.centre >= reach).all() and (block.centre <= np.array(size_m) - reach).all())
+
+
+def _room_for(places: Sequence[YardBlock], block: YardBlock) -> YardBlock | None:
+    """The smallest place that is at least as large as a block; of equal ones the first."""
+    large = [
+        place
+        for place in places
+        if place.shape[0] >= block.shape[0] and place.shape[1] >= block.shape[1]
+    ]
+    return min(large, key=lambda place: place.shape[0] * place.shape[1], default=None)
 
 
 def _filling_order(generator: np.random.Generator, bays: int) -> np.ndarray:
