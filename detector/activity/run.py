@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from detector._version import __version__
-from detector.activity.chain import consistent_links, ship_events, sort_events, stack_events
+from detector.activity.chain import ship_events, sort_events, stack_events
 from detector.activity.chips import no_chips, visit_windows
 from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
 from detector.activity.looks import Look, build_looks, look_row
+from detector.activity.lots import consistent_links, standing_blocks
 from detector.activity.registration import Registered, placements, register, unregistered
 from detector.activity.runs import Runs, RunScene
 from detector.activity.schema import VERSION, columns_of
@@ -130,7 +131,7 @@ def find_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings)
     names = [site.name for site in sites]
     if len(set(names)) != len(names):
         raise ActivityError(f"two sites have one name ({', '.join(sorted(names))}); rename one")
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLE_NAMES}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in (*_TABLE_NAMES, _STANDING)}
     rows["skipped"] = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
     warnings = [warning for site in sites for warning in site.warnings]
     warnings += _settings_warnings(runs, settings)
@@ -146,12 +147,13 @@ def find_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings)
         visit | visit_windows(visit["evidence"], scenes) | no_chips() for visit in rows["visits"]
     ]
     rows["events"] = sort_events(rows["events"])
-    rows["links"] = consistent_links(rows["events"])
+    rows["links"] = consistent_links(rows["events"], rows[_STANDING])
     tables = {name: _table(name, rows[name]) for name in _TABLE_NAMES}
     calibrated = any(value.claims for value in settings.calibration.classes.values())
     return Activity(tables, calibrated, settings.visits.min_length_m, tuple(warnings))
 
 
+_STANDING: Final = "standing"  # beside the tables: blocks of every date, to compare sizes with
 _TABLE_NAMES: Final = (
     "periods",
     "visits",
@@ -257,6 +259,7 @@ def _add_zone(
         rows["routine"].append({"site": site.name, "zone": zone.name, **usual, **gap})
     if zone.kind in YARD_KINDS:
         rows["events"] += stack_events(site.name, zone, looks)
+        rows[_STANDING] += standing_blocks(site.name, looks)
 
 
 def _trend_rows(

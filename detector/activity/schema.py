@@ -160,6 +160,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "number": "whole",
         "area_m2": "number?",
         "lengths_m": "numbers",
+        "widths_m": "numbers",
         "text": "text",
         "evidence": "text",
     },
@@ -171,6 +172,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "gone_by": "day",
         "appeared_by": "day",
         "stacks_alike": "whole",
+        "by_chance": "number",
         "sentence": "text",
     },
     "stacks": {

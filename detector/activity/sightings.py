@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, as_corners, centres
+
+LEAST_STACK_M2 = 60.0  # two 40 ft containers side by side; less is in the errors of the boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ def concatenate(parts: Sequence[Sightings]) -> Sightings:
         missing = any(value is None for value in values)
         joined[item.name] = None if missing else np.concatenate(values)
     return Sightings(**joined)
+
+
+def stacks_of(sightings: Sightings) -> Sightings:
+    """The container stacks that are larger than the errors of boxes: `LEAST_STACK_M2` and more."""
+    stacks = sightings.class_ids == ObjectClass.CONTAINER_STACK
+    return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
 
 
 def no_sightings() -> Sightings:

@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 SHIP: Final = "ship"
 TRAIN: Final = "loaded at railhead"
 KEYS: Final = {STACKS_GONE: "gone", STACKS_CAME: "appeared", TRAIN: "train", SHIP: "ship"}
+LEAST_CHANCE: Final = 0.001  # smaller numbers say no more
 FIRST_SHOWN: Final = {STACKS_GONE: 0, STACKS_CAME: 0, SHIP: 1, TRAIN: 2}  # where room is short
 
 
@@ -85,11 +86,18 @@ def link_rows(activity: Mapping[str, Any], words: Words) -> list[dict[str, Any]]
             came=words.say("links.stacks", n=two["number"]),
             came_day=words.day(link["appeared_by"]),
             alike=words.say("links.alike", n=link["stacks_alike"]),
+            chance=_chance_words(link["by_chance"], words),
         )
         rows.append(
             {**link, "sentence": sentence, "from_zone": one["zone"], "to_zone": two["zone"]}
         )
     return rows
+
+
+def _chance_words(chance: float, words: Words) -> str:
+    if chance < LEAST_CHANCE:
+        return words.say("links.below", limit=f"{LEAST_CHANCE:g}")
+    return f"{chance:.2g}"
 
 
 def _text(row: Row, kind: str, words: Words) -> str:

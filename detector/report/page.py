@@ -14,6 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from detector.activity.lots import LEAST_ALIKE, MOST_CHANCE
 from detector.report.gallery import Picture
 from detector.report.words import Words
 
@@ -90,6 +91,7 @@ def render_page(
         remarks=remarks,
         most_rows=MOST_ROWS,
         event_groups=EVENT_GROUPS,
+        bar={"least": LEAST_ALIKE, "chance": f"{MOST_CHANCE:g}"},
         libraries=words.listed(
             [f"{e['package']} {e['version']} ({e['licence']})" for e in _record()]
         ),

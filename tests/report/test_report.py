@@ -112,8 +112,13 @@ def test_consistent_is_all_that_is_said_of_links(report: Report) -> None:
     sentence = report.document["links"][0]["sentence"]
     assert sentence.startswith("Consistent with goods that went from Port of 나진 (East yard)")
     assert "3 stacks gone by 8 October 2026, 3 stacks new by 14 October 2026" in sentence
+    assert "3 pairs are of like length and width (less than 0.001 such lines" in sentence
+    link = report.document["links"][0]
+    assert 0 < link["by_chance"] < 0.001
     text = " ".join(read_page(report).texts)
     assert "no proof that they are the same" in text
+    assert "only if at least 3 stacks fit" in text
+    assert "at most 0.05 such lines" in text
     assert not re.search(r"the same (ship|vessel|containers)\b", text)
 
 
