@@ -155,7 +155,7 @@ def _can_follow(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
         return False
     longest = (second["last_day"] - first["first_day"]).days
     shortest = (second["first_day"] - first["last_day"]).days
-    return longest > 0 and shortest <= LONGEST_TRANSIT_DAYS
+    return bool(longest > 0 and shortest <= LONGEST_TRANSIT_DAYS)
 
 
 def _by_site_and_day(standing: Sequence[Mapping[str, Any]]) -> Standing:
