@@ -106,10 +106,11 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
 
     Long edges are split before they are reprojected, since a straight line of one CRS is curved in
     another. A zone that lies where the CRS of the scene is not defined (another site, far away)
-    gets an empty shape: the scene has not seen it.
+    gets an empty shape: the scene has not seen it. So does every zone with a CRS in a scene
+    without one, since nobody knows where it lies there (`placeable`).
 
     Raises:
-        ZonesError: only one of zones and scene has a CRS.
+        ZonesError: the scene has a CRS, the zones have none.
     """
     if not len(zones):
         return ()
@@ -121,10 +122,7 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
             f"{zones.source}: no CRS, but {info.path} has one; save the zones with theirs"
         )
     if info.crs is None:
-        raise ZonesError(
-            f"{info.path}: no CRS, so zones in map coordinates don't fit; draw zones in pixels and "
-            "save them without CRS"
-        )
+        return tuple(Zone(zone.name, zone.kind, shapely.MultiPolygon()) for zone in zones.zones)
     transformer = Transformer.from_crs(zones.crs, info.crs, always_xy=True)
 
     def to_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,6 +144,11 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         shape = shapely.transform(shape, scene.to_pixel)
         placed.append(Zone(zone.name, zone.kind, _polygonal(_valid(shape))))
     return tuple(placed)
+
+
+def placeable(zones: Zones, scene: Scene) -> bool:
+    """Whether it is known where the zones lie in a scene: not with a CRS in one without."""
+    return zones.crs is None or scene.info.crs is not None
 
 
 def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[np.int64]]:

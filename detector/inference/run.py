@@ -16,8 +16,8 @@ import shapely
 from detector._version import __version__
 from detector.counting.calibration import Calibration
 from detector.counting.counts import count_scene
-from detector.counting.zones import NO_ZONES, Zone, Zones, read_zones, zones_in_pixels
-from detector.errors import OutputError, QuaywatchError, SceneError
+from detector.counting.zones import NO_ZONES, Zone, Zones, placeable, read_zones, zones_in_pixels
+from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
 from detector.export.atomic import prepare_folder
 from detector.export.records import ModelUse, SceneRecord, scene_record
 from detector.export.run_files import RunResult, write_run_files
@@ -170,6 +170,11 @@ class _Run:
     def _find(self, scene: Scene, zones: Sequence[Zone], label: str) -> tuple[PreparedScene, Found]:
         area = None
         if self._settings.zones_only and zones:
+            if not placeable(self._zones, scene):
+                raise ZonesError(
+                    f"{scene.info.path}: no CRS, so nobody knows where the zones lie in it; say "
+                    "zones_only=false to count it as a whole"
+                )
             area = shapely.union_all([zone.shape for zone in zones])
         prepared = prepare_scene(scene, self._detector, self._settings.pipeline, area)
         title = f"{label} {scene.info.name}"
@@ -199,7 +204,8 @@ class _Run:
         card = self._detector.card
         model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
         counts, areas = count_scene(scene, detections, zones, model.in_range, self._calibration)
-        warnings = _warnings(scene, model, [area.seen.fraction for area in areas[1:]])
+        fractions = [area.seen.fraction for area in areas[1:]]
+        warnings = _warnings(scene, model, fractions, placeable(self._zones, scene))
         warnings += _left_out(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
@@ -228,7 +234,9 @@ class _Run:
         self.counts.append(counts)
 
 
-def _warnings(scene: Scene, model: ModelUse, zone_fractions: Sequence[float]) -> list[str]:
+def _warnings(
+    scene: Scene, model: ModelUse, zone_fractions: Sequence[float], zones_placed: bool
+) -> list[str]:
     info = scene.info
     found = []
     if info.gsd_m is None:
@@ -239,7 +247,12 @@ def _warnings(scene: Scene, model: ModelUse, zone_fractions: Sequence[float]) ->
         found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
     if info.acquired is None:
         found.append("time of acquisition unknown; say it with scene.acquired=")
-    if zone_fractions and not any(zone_fractions):
+    if not zones_placed:
+        found.append(
+            "no CRS, so the zones were not used and the scene is counted as a whole; georeference "
+            "it, or draw zones in its pixels and save them without CRS"
+        )
+    elif zone_fractions and not any(zone_fractions):
         found.append("none of the zones was seen in this scene")
     return found
 

@@ -12,7 +12,7 @@ import shapely
 from affine import Affine
 from pyproj import Transformer
 
-from detector.counting.zones import Zone, Zones, read_zones, zones_in_pixels
+from detector.counting.zones import Zone, Zones, placeable, read_zones, zones_in_pixels
 from detector.errors import ZonesError
 from detector.scenes.scene import Scene, open_scene
 from tests.counting.conftest import WriteZones, square
@@ -299,5 +299,9 @@ def test_only_one_of_both_has_a_crs(write_zones: WriteZones, scene: Scene, tmp_p
         zones_in_pixels(pixels, scene)
     degrees = read_zones(write_zones(({"name": "A"}, square(130, 42, 1))))
     path = write_raster(tmp_path / "port.png", gradient(40, 40), crs=None, driver="PNG")
-    with open_scene(path) as flat, pytest.raises(ZonesError, match=r"port\.png: no CRS, so zones"):
-        zones_in_pixels(degrees, flat)
+    with open_scene(path) as flat:
+        (zone,) = zones_in_pixels(degrees, flat)
+        assert zone.shape.is_empty
+        assert not placeable(degrees, flat)
+        assert placeable(pixels, flat)
+    assert placeable(degrees, scene)

@@ -245,6 +245,32 @@ def test_zones_only_reads_less(tmp_path: Path, detector: BlobDetector) -> None:
     assert _count(tmp_path / "part", "west")["count"] == 1
 
 
+def test_a_scene_without_crs_is_counted_as_a_whole(tmp_path: Path) -> None:
+    """Nobody knows where zones of a map lie in it: their rows say unobserved, not 0."""
+    placed = _scene(tmp_path, "placed.tif", (150, 100), (400, 300))
+    ships = _ships((150, 100), (400, 300))
+    flat = blob_scene(tmp_path / "flat.tif", SIZE, ships, transform=Affine.identity(), crs=None)
+    zones = str(_zones(tmp_path / "z.gpkg", west=(0, 0, 250, 500)))
+    summary = _predict(tmp_path / "out", placed, flat, zones=zones)
+    assert [record.status for record in summary.records] == ["done", "done"]
+    record = summary.records[1]
+    assert record.ships == 2
+    assert record.warnings[0].startswith("gsd unknown")
+    assert "no CRS, so the zones were not used and the scene is counted as a whole" in " ".join(
+        record.warnings
+    )
+    assert [(area.name, area.status) for area in record.areas[1:]] == [("west", "unobserved")]
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv", keep_default_na=False)
+    mine = counts[(counts["scene_id"] == record.scene_id) & (counts["length_class"] == "all")]
+    ships = mine[mine["class"] == "ship"].set_index("zone")
+    assert ships.loc["", "count"] == "2"
+    assert (ships.loc["west", "count"], ships.loc["west", "status"]) == ("", "unobserved")
+    rows = pd.read_csv(tmp_path / "out" / "scenes.csv", keep_default_na=False)
+    assert "the zones were not used" in rows["warnings"][1]
+    with pytest.raises(ZonesError, match=r"flat\.tif: no CRS, so nobody knows where the zones lie"):
+        _predict(tmp_path / "part", flat, zones=zones, zones_only=True)
+
+
 def test_bad_zones_stop_the_run_before_anything_is_written(tmp_path: Path) -> None:
     scene = _scene(tmp_path, "a.tif", (150, 100))
     with pytest.raises(ZonesError, match=r"none\.geojson"):
