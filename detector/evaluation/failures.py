@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import shapely
@@ -54,6 +55,27 @@ class Kinds:
     predicted_kinds: list[Kind]
     true: NDArray[np.int64]
     true_kinds: list[Kind]
+
+
+Explained: TypeAlias = Mapping[int, Kinds]
+"""The kinds of one image by the classes that are scored in it."""
+
+
+def explain_all(images: Sequence[EvalImage], counted: Sequence[Boxes]) -> list[Explained]:
+    """The kinds of every image, as `explain` gives them.
+
+    Args:
+        images: the truth.
+        counted: predictions at the thresholds of the card, in the order of the images.
+    """
+    return [
+        {
+            class_id: explain(image, boxes, class_id)
+            for class_id, measure in enumerate(image.measures)
+            if measure is not Measure.NONE
+        }
+        for image, boxes in zip(images, counted, strict=True)
+    ]
 
 
 def explain(image: EvalImage, boxes: Boxes, class_id: int) -> Kinds:

@@ -13,8 +13,8 @@ import numpy as np
 
 from detector.boxes import Boxes
 from detector.classes import CLASS_NAMES
-from detector.evaluation.failures import Kind, explain
-from detector.evaluation.truth import EvalImage, Measure
+from detector.evaluation.failures import Explained, Kind
+from detector.evaluation.truth import EvalImage
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
@@ -63,7 +63,11 @@ class Picture:
 
 
 def worst_images(
-    images: Sequence[EvalImage], paths: Sequence[Path], counted: Sequence[Boxes], n: int = IMAGES
+    images: Sequence[EvalImage],
+    paths: Sequence[Path],
+    counted: Sequence[Boxes],
+    explained: Sequence[Explained],
+    n: int = IMAGES,
 ) -> list[Picture]:
     """The images with the most errors, worst first.
 
@@ -71,27 +75,30 @@ def worst_images(
         images: the truth.
         paths: of the image files.
         counted: predictions at the thresholds of the card.
+        explained: what became of them and of the truth.
         n: at most so many; images without errors don't enter.
     """
-    errors = [_errors(image, boxes) for image, boxes in zip(images, counted, strict=True)]
+    errors = [_errors(kinds) for kinds in explained]
     order = sorted(range(len(images)), key=lambda i: (-errors[i], images[i].name))
     return [
-        _picture(images[i], paths[i], counted[i], errors[i]) for i in order[:n] if errors[i] > 0
+        _picture(images[i], paths[i], counted[i], explained[i], errors[i])
+        for i in order[:n]
+        if errors[i] > 0
     ]
 
 
-def _errors(image: EvalImage, boxes: Boxes) -> int:
+def _errors(explained: Explained) -> int:
     fine = (Kind.RIGHT, Kind.NEUTRAL)
     total = 0
-    for class_id, measure in enumerate(image.measures):
-        if measure is not Measure.NONE:
-            kinds = explain(image, boxes, class_id)
-            total += sum(kind not in fine for kind in kinds.predicted_kinds)
-            total += kinds.true_kinds.count(Kind.MISSED)
+    for kinds in explained.values():
+        total += sum(kind not in fine for kind in kinds.predicted_kinds)
+        total += kinds.true_kinds.count(Kind.MISSED)
     return total
 
 
-def _picture(image: EvalImage, path: Path, boxes: Boxes, errors: int) -> Picture:
+def _picture(
+    image: EvalImage, path: Path, boxes: Boxes, explained: Explained, errors: int
+) -> Picture:
     scale = min(1.0, SIDE_PX / max(image.width, image.height))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
@@ -100,10 +107,7 @@ def _picture(image: EvalImage, path: Path, boxes: Boxes, errors: int) -> Picture
     jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)[1].tobytes()
     truth: list[Shape] = []
     found: list[Shape] = []
-    for class_id, measure in enumerate(image.measures):
-        if measure is Measure.NONE:
-            continue
-        kinds = explain(image, boxes, class_id)
+    for class_id, kinds in explained.items():
         for index, kind in zip(kinds.true, kinds.true_kinds, strict=True):
             style = "found" if kind is Kind.RIGHT else "missed"
             words = f"true {CLASS_NAMES[class_id]}: {kind}"

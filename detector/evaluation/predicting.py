@@ -36,7 +36,7 @@ from detector.scenes.types import SceneOptions
 
 FLOOR: Final = 0.01  # lowest score of the curves; lower ones change AP by less than 0.001
 SAME_IOU: Final = 0.5  # from it a box of the low run is one that is counted already
-WORKERS: Final = 2  # images at once: one reads and merges while the network runs on the other
+WORKERS: Final = 3  # images at once: one in the network, one ready for it, one read or merged
 
 
 @dataclass(frozen=True, slots=True)

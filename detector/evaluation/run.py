@@ -228,25 +228,22 @@ def _write(
         table.save(out / name)
     with atomic_path(out / PREDICTIONS_FILE) as temporary:
         _predictions_table(dataset.images, run).to_parquet(temporary, index=False)
-    pictures = worst_images(dataset.images, dataset.paths, run.predictions.counted, gallery)
+    pictures = worst_images(
+        dataset.images, dataset.paths, run.predictions.counted, evaluation.explained, gallery
+    )
     _write_text(out / PAGE_FILE, render_page(facts, evaluation, deltas, pictures))
 
 
 def _predictions_table(images: list[EvalImage], run: Run) -> pd.DataFrame:
-    parts = [
-        _rows(image.name, boxes, counted=counted)
-        for counted, sets in ((False, run.predictions.complete), (True, run.predictions.counted))
-        for image, boxes in zip(images, sets, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _rows(name: str, boxes: Boxes, *, counted: bool) -> pd.DataFrame:
+    complete, counted = run.predictions.complete, run.predictions.counted
+    boxes = Boxes.concatenate([*complete, *counted])
+    sizes = [len(part) for part in (*complete, *counted)]
+    names = np.array([image.name for image in images] * 2, object)
     corners = boxes.corners.reshape(-1, 8)
     columns: dict[str, Any] = {
-        "image": [name] * len(boxes),
-        "counted": np.full(len(boxes), counted),
-        "class": [CLASS_NAMES[class_id] for class_id in boxes.class_ids],
+        "image": np.repeat(names, sizes),
+        "counted": np.arange(len(boxes)) >= sum(sizes[: len(complete)]),
+        "class": np.array(CLASS_NAMES, object)[boxes.class_ids],
         "score": boxes.scores,
     }
     columns |= {column: corners[:, i] for i, column in enumerate(CORNER_COLUMNS)}

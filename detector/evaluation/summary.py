@@ -18,7 +18,6 @@ from detector.evaluation.bootstrap import (
     place_sums,
     resampled_ap,
     resampled_ap_prob_iou,
-    resampled_mean_ap,
     resampled_ratio,
 )
 from detector.evaluation.counts import (
@@ -31,7 +30,7 @@ from detector.evaluation.counts import (
     zone_counts,
 )
 from detector.evaluation.curves import best_f1
-from detector.evaluation.failures import Kind, explain
+from detector.evaluation.failures import Explained, Kind, explain_all
 from detector.evaluation.matching import IOU_THRESHOLDS
 from detector.evaluation.select import Part, select
 from detector.evaluation.slices import WHOLE, Slice, slices_of
@@ -189,11 +188,13 @@ class Evaluation:
     Attributes:
         complete: matches of all predictions.
         counted: matches of those that are counted.
+        explained: kinds of what is counted and of what is true, one an image.
         summary: the numbers.
     """
 
     complete: MatchTable
     counted: MatchTable
+    explained: list[Explained]
     summary: Summary
 
 
@@ -216,6 +217,7 @@ def evaluate(images: Sequence[EvalImage], predictions: Predictions) -> Evaluatio
         for measure in (Measure.POLYGON, Measure.ENVELOPE)
         if len(select(complete, class_id, measure).images)
     ]
+    explained = explain_all(images, predictions.counted)
     summary = Summary(
         detection=[
             row
@@ -229,9 +231,9 @@ def evaluate(images: Sequence[EvalImage], predictions: Predictions) -> Evaluatio
             for row in _count_rows(images, predictions, counted, class_id, measure)
         ],
         lengths=_length_rows(counted),
-        kinds=[_kind_row(images, predictions, *which) for which in scored],
+        kinds=[_kind_row(images, explained, *which) for which in scored],
     )
-    return Evaluation(complete, counted, summary)
+    return Evaluation(complete, counted, explained, summary)
 
 
 def detection_row(
@@ -248,6 +250,7 @@ def detection_row(
     def ap(value: float, resampled: Weights) -> Estimate:
         return estimate(value, resampled, with_truth)
 
+    by_step = [resampled_ap(whole, weights, step) for step in range(len(IOU_THRESHOLDS))]
     best = best_f1(*whole.scored())
     return DetectionRow(
         class_name=CLASS_NAMES[class_id],
@@ -258,9 +261,9 @@ def detection_row(
         n_places=len(whole.places),
         n_truth=whole.n_truth,
         n_truth_places=with_truth,
-        ap50=ap(whole.ap(), resampled_ap(whole, weights)),
-        ap75=ap(whole.ap(STEP_75), resampled_ap(whole, weights, STEP_75)),
-        ap50_95=ap(whole.mean_ap(), resampled_mean_ap(whole, weights)),
+        ap50=ap(whole.ap(), by_step[0]),
+        ap75=ap(whole.ap(STEP_75), by_step[STEP_75]),
+        ap50_95=ap(whole.mean_ap(), np.mean(by_step, axis=0)),
         ap50_voc07=ap(whole.ap(0, "voc07"), resampled_ap(whole, weights, 0, "voc07")),
         ap50_prob_iou=ap(whole.ap_prob_iou(), resampled_ap_prob_iou(whole, weights)),
         counted=operation(used, weights, 0.0, float("nan")),
@@ -342,15 +345,14 @@ def _length_rows(table: MatchTable) -> list[LengthRow]:
 
 
 def _kind_row(
-    images: Sequence[EvalImage], predictions: Predictions, class_id: int, measure: Measure
+    images: Sequence[EvalImage], explained: list[Explained], class_id: int, measure: Measure
 ) -> KindRow:
     predicted: Counter[Kind] = Counter()
     true: Counter[Kind] = Counter()
-    for image, boxes in zip(images, predictions.counted, strict=True):
+    for image, kinds in zip(images, explained, strict=True):
         if image.measures[class_id] is measure:
-            kinds = explain(image, boxes, class_id)
-            predicted.update(kinds.predicted_kinds)
-            true.update(kinds.true_kinds)
+            predicted.update(kinds[class_id].predicted_kinds)
+            true.update(kinds[class_id].true_kinds)
     return KindRow(
         CLASS_NAMES[class_id],
         str(measure),
