@@ -25,6 +25,7 @@ from detector.evaluation.record import (
     length_table,
 )
 from detector.evaluation.select import Part, select
+from detector.evaluation.slices import WHOLE
 from detector.evaluation.summary import STEP_75, Evaluation
 from detector.evaluation.truth import Measure
 
@@ -103,9 +104,13 @@ def _plain(line: str) -> str:
 
 def _html_table(markdown: str) -> str:
     """A Markdown table of `record.table` as HTML."""
-    lines = [line.strip("| ").split(" | ") for line in markdown.splitlines()]
+    # Only the outer marks are taken off: an empty cell at the end is a cell too.
+    lines = [
+        line.removeprefix("| ").removesuffix(" |").split(" | ") for line in markdown.splitlines()
+    ]
     head, body = lines[0], lines[2:]
     rows = ["<tr>" + "".join(f"<th>{html.escape(cell)}</th>" for cell in head) + "</tr>"]
     for cells in body:
-        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+        row = '<tr class="whole">' if WHOLE in cells[:2] else "<tr>"
+        rows.append(row + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     return "<table>" + "".join(rows) + "</table>"

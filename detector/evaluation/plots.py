@@ -58,10 +58,9 @@ def count_svg(rows: CountRows, title: str) -> str:
     """Counted over true objects, on square-root axes; larger dots are more images."""
     top = max(float(rows.true.max(initial=1)), float(rows.counted.max(initial=1)), 1.0)
     labels = [f"{top * tick * tick:.0f}" for tick in TICKS]
-    parts = _frame(title, "true", "counted", labels)
     x0, y0 = _place(0, 0)
     x1, y1 = _place(1, 1)
-    parts.append(f'<path d="M{x0} {y0} L{x1} {y1}" stroke="#888" stroke-dasharray="4 4"/>')
+    parts = [f'<path d="M{x0} {y0} L{x1} {y1}" stroke="#888" stroke-dasharray="4 4"/>']
     pairs = Counter(zip(rows.true.tolist(), rows.counted.tolist(), strict=True))
     for (true, counted), images in sorted(pairs.items()):
         x, y = _place((true / top) ** 0.5, (counted / top) ** 0.5)
@@ -71,7 +70,8 @@ def count_svg(rows: CountRows, title: str) -> str:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{COLOURS[0]}" '
             f'fill-opacity="0.55"><title>{words}</title></circle>'
         )
-    return _svg(parts)
+    # The frame lies above: a large bubble at zero would hide its numbers.
+    return _svg([*parts, *_frame(title, "true", "counted", labels)])
 
 
 def kinds_svg(numbers: Mapping[str, int], title: str) -> str:

@@ -145,6 +145,10 @@ def test_the_page_needs_nothing_else_and_shows_the_worst(standard: Done) -> None
     assert 'class="missed"' in page
     assert 'class="wrong"' in page
     assert page.count("<svg") == 3 * 3 + 2  # curve, counts and kinds of three; two pictures
+    tables = re.findall(r"<table>.*?</table>", page)
+    widths = [{len(re.findall("<t[dh]>", row)) for row in t.split("</tr>")[:-1]} for t in tables]
+    assert widths == [{15}, {11}, {6}, {11}]  # cells of every row, empty ones too
+    assert page.count('<tr class="whole">') == 3 + 1  # of each class and measure; lengths
 
 
 def test_names_are_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
