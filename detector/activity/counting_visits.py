@@ -12,15 +12,13 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from detector.activity.linking import (
-    Links,
     LinkSettings,
     LookTimes,
     ShipsSeen,
-    best_tracks,
-    fewest_stays,
     find_links,
     track_probability,
 )
+from detector.activity.matching import Links, best_tracks, fewest_stays
 
 SAME_PLACE_M = 15.0  # of two tracks at one fixed thing
 SAME_LENGTH = 0.15  # relative

@@ -17,22 +17,28 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
 from scipy.stats import norm
 
+from detector.activity.matching import Links, pair_probability
+from detector.activity.offsets import Offsets, find_offsets, no_offsets
+from detector.activity.sizes import (
+    OUTLIER_FACTOR,
+    OUTLIERS,
+    compare_sizes,
+    learn_population,
+    measure_sizes,
+)
+
 LEAST_ODDS = 1e-3  # pairs below it are no candidates
-OUTLIERS = 0.05  # share of measured sizes that are off by much more, as of a cut or shadowed ship
-OUTLIER_FACTOR = 4.0
-POPULATION_LOG_SD = 0.35  # of the lengths of ships, where the series says nothing else
-POPULATION_WEIGHT = 10.0  # ships that this prior is worth
+LEAST_NEAR = 1e-5  # nor those below it by place and time, for sizes seldom weigh a hundred to one
+MOST_LOG_ODDS = 50.0
+LEAST_GAP_DAYS = 1e-3
+ROUNDS = 3
 TAKEN_FACTOR = 0.05  # a ship cannot have been missed where another was found in its place
 TAKEN_SHARE = 0.5  # of the lesser length, within which two centres are one place
-BERTHING_M = 12.0  # ships berth at the places where others did, to about this
+BERTHING_M = 5.0  # ships berth at the places where others did, to about this
 BERTHING_SHARE = 0.5
 LEAST_SHIPS = 0.3  # in a zone on average, however few were seen
-NEW_BEAM_SD = 0.15  # of beam at a given length, among ships
 AXIS_SD_DEG = 3.0
 LEAST_DOUBT = 1e-3  # no score makes a box surer than this
 LEAST_FEATURES = 8  # ships, to say what they have in common
@@ -117,24 +123,10 @@ class LookTimes:
     area_m2: float
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Candidate pairs: the same ship at two looks.
-
-    Attributes:
-        earlier: `(E,)` positions of ships.
-        later: `(E,)`.
-        probability: `(E,)` that they are one stay; a ship has at most one earlier and one later
-            self, so the links of a ship compete.
-    """
-
-    earlier: NDArray[np.int64]
-    later: NDArray[np.int64]
-    probability: NDArray[np.float64]
-
-
 def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Links:
     """All pairs of ships at different looks that may be one ship that stayed.
+
+    Each round knows more: which sizes ships have here, and by how far the looks are off.
 
     Args:
         ships: of one zone.
@@ -145,58 +137,33 @@ def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Li
         (ships.look[:, None] < ships.look[None])
         & (ships.look[None] - ships.look[:, None] <= settings.longest_miss + 1)
     )
+    stays = np.exp(
+        -np.maximum(looks.day[ships.look[b]] - looks.day[ships.look[a]], LEAST_GAP_DAYS)
+        / settings.stay_days
+    )
+    apart = np.log(stays) - np.log1p(-stays) + _appearance_ratio(ships, a, b)
+    offsets = no_offsets(looks.residual_m)
+    near = apart + _position_ratio(ships, looks, offsets, settings, a, b) > np.log(LEAST_NEAR)
+    a, b, apart = a[near], b[near], apart[near]
     if not len(a):
         return Links(a, b, np.zeros(0))
-    gap = np.maximum(looks.day[ships.look[b]] - looks.day[ships.look[a]], 1e-3)
-    stays = np.exp(-gap / settings.stay_days)
-    log_odds = (
-        np.log(stays)
-        - np.log1p(-stays)
-        + _position_ratio(ships, looks, settings, a, b)
-        + _size_ratio(ships, settings, a, b)
-        + _appearance_ratio(ships, a, b)
-        + _missed(ships, looks, settings, a, b)
-    )
-    kept = log_odds > np.log(LEAST_ODDS)
-    a, b, odds = a[kept], b[kept], np.exp(np.minimum(log_odds[kept], 50.0))
-    rivals = np.bincount(a, odds, len(ships))[a] + np.bincount(b, odds, len(ships))[b] - odds
-    return Links(a, b, odds / (1.0 + rivals))
-
-
-def best_tracks(n: int, links: Links) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The most probable stays: every ship has at most one link to an earlier and to a later look.
-
-    Maximises the product of the odds of the links that hold (scipy's assignment).
-
-    Args:
-        n: ships.
-        links: candidates.
-
-    Returns:
-        Track `(n,)` of every ship, numbered in the order of their first ships, and which links
-        hold `(E,)`.
-    """
-    holds = np.zeros(len(links.earlier), np.bool_)
-    p = np.clip(links.probability, 1e-12, 1 - 1e-12)
-    gain = np.log(p) - np.log1p(-p)
-    better = np.flatnonzero(gain > 0)
-    if len(better):
-        pairs = (links.earlier[better], links.later[better])
-        for part in _components(n, *pairs):
-            chosen = better[part]
-            rows, row = np.unique(links.earlier[chosen], return_inverse=True)
-            cols, col = np.unique(links.later[chosen], return_inverse=True)
-            table = np.zeros((len(rows), len(cols)))
-            at = np.full(table.shape, -1)
-            table[row, col], at[row, col] = gain[chosen], chosen
-            i, j = linear_sum_assignment(table, maximize=True)
-            found = at[i, j]
-            holds[found[found >= 0]] = True
-    graph = coo_array(
-        (np.ones(int(holds.sum())), (links.earlier[holds], links.later[holds])), shape=(n, n)
-    )
-    _, labels = connected_components(graph, directed=False)
-    return _in_order(labels.astype(np.int64)), holds
+    apart += _missed(ships, looks, settings, a, b)
+    sizes = measure_sizes(ships.length_m, ships.width_m, settings.length_sd, settings.width_sd)
+    sure = ships.sure_size[a] & ships.sure_size[b]
+    difference = ships.xy[b] - ships.xy[a]
+    for _ in range(ROUNDS):
+        log_odds = apart + _position_ratio(ships, looks, offsets, settings, a, b)
+        by_size, known = compare_sizes(sizes, a, b, _odds(log_odds), sure)
+        odds = _odds(log_odds + by_size)
+        probability = pair_probability(len(ships), a, b, odds)
+        starts = np.clip(1.0 - np.bincount(b, probability, len(ships)), 0.0, 1.0)
+        sizes = learn_population(sizes, known, starts)
+        offsets = find_offsets(
+            (ships.look[a], ships.look[b]), difference, _spread(ships, settings, a, b),
+            probability, looks.residual_m, offsets,
+        )  # fmt: skip
+    kept = odds > LEAST_ODDS
+    return Links(a[kept], b[kept], probability[kept])
 
 
 def track_probability(
@@ -232,48 +199,24 @@ def track_probability(
     return np.asarray(real)
 
 
-def fewest_stays(
-    n: int, present: NDArray[np.bool_], earlier: NDArray[np.int64], later: NDArray[np.int64]
-) -> tuple[int, NDArray[np.int64]]:
-    """The fewest stays that explain the ships: a minimum path cover (ships less links used).
-
-    Args:
-        n: ships.
-        present: `(n,)` which of them are real.
-        earlier: `(E,)` ships of the links that hold.
-        later: `(E,)`.
-
-    Returns:
-        The number, and for every ship the one that follows it, or -1.
-    """
-    valid = present[earlier] & present[later]
-    graph = coo_array(
-        (np.ones(int(valid.sum()), np.int8), (earlier[valid], later[valid])), shape=(n, n)
-    ).tocsr()
-    following = maximum_bipartite_matching(graph, perm_type="column")
-    return int(present.sum() - (following >= 0).sum()), np.asarray(following, np.int64)
+def _odds(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.exp(np.minimum(log_odds, MOST_LOG_ODDS)))
 
 
-def _components(
-    n: int, earlier: NDArray[np.int64], later: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """Positions of links that have to do with each other; an end and a start are two nodes."""
-    graph = coo_array((np.ones(len(earlier)), (earlier, later + n)), shape=(2 * n, 2 * n))
-    _, labels = connected_components(graph, directed=False)
-    part = labels[earlier]
-    order = np.argsort(part, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
-
-
-def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))
-    return np.asarray(rank[inverse], np.int64)
+def _spread(
+    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Variance `(E,)`, m², of the distance of one ship's two boxes on each axis, looks aside."""
+    length = (ships.length_m[a] + ships.length_m[b]) / 2.0
+    variance = 2.0 * settings.position_sd_m**2 + (settings.swing_lengths * length) ** 2
+    # where one end is cut or shadowed, the centre moves by half of what is missing
+    return np.asarray(variance + ((ships.length_m[a] - ships.length_m[b]) / 2.0) ** 2)
 
 
 def _position_ratio(
     ships: ShipsSeen,
     looks: LookTimes,
+    offsets: Offsets,
     settings: LinkSettings,
     a: NDArray[np.int64],
     b: NDArray[np.int64],
@@ -283,12 +226,9 @@ def _position_ratio(
     Of a ship that has left, the place is taken again with `BERTHING_SHARE`; other ships that come
     lie anywhere.
     """
-    distance = np.linalg.norm(ships.xy[a] - ships.xy[b], axis=1)
-    length = (ships.length_m[a] + ships.length_m[b]) / 2.0
-    variance = 2.0 * settings.position_sd_m**2 + (settings.swing_lengths * length) ** 2
-    # where one end is cut or shadowed, the centre moves by half of what is missing
-    variance = variance + ((ships.length_m[a] - ships.length_m[b]) / 2.0) ** 2
-    variance += looks.residual_m[ships.look[a]] ** 2 + looks.residual_m[ships.look[b]] ** 2
+    xy = ships.xy - offsets.shift_m[ships.look]
+    distance = np.linalg.norm(xy[a] - xy[b], axis=1)
+    variance = _spread(ships, settings, a, b) + offsets.variance_m2[ships.look[a], ships.look[b]]
     anywhere = 1.0 / max(looks.area_m2, 1.0)
     staying = _rayleigh(distance, variance)
     same = (1 - settings.shift_share) * staying + settings.shift_share * anywhere
@@ -317,34 +257,6 @@ def _axis_density(
     turn = np.minimum(turn, 180.0 - turn)
     density = np.exp(-0.5 * (turn / (2.0 * AXIS_SD_DEG)) ** 2)
     return np.asarray(np.where(np.isnan(turn), 1.0, (1 - OUTLIERS) * density + OUTLIERS))
-
-
-def _size_ratio(
-    ships: ShipsSeen, settings: LinkSettings, a: NDArray[np.int64], b: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Log of the densities of the differences in length and beam; 0 where an edge cuts a ship."""
-    logs = np.log(np.maximum(ships.length_m, 1.0))
-    spread = float(((logs - logs.mean()) ** 2).sum())
-    population = np.sqrt(
-        (spread + POPULATION_WEIGHT * POPULATION_LOG_SD**2) / (len(logs) + POPULATION_WEIGHT)
-    )
-    beams = np.log(np.maximum(ships.width_m, 0.5))
-    ratio = _density_ratio(logs[a] - logs[b], settings.length_sd, float(population))
-    ratio += _density_ratio(beams[a] - beams[b], settings.width_sd, NEW_BEAM_SD)
-    return np.asarray(np.where(ships.sure_size[a] & ships.sure_size[b], ratio, 0.0))
-
-
-def _density_ratio(
-    difference: NDArray[np.float64], sd: float, spread: float
-) -> NDArray[np.float64]:
-    """Log ratio of a difference's density, of one ship measured twice and of two ships."""
-    narrow = sd * np.sqrt(2.0)
-    wide = float(np.hypot(narrow, spread * np.sqrt(2.0)))
-    same = (1 - OUTLIERS) * norm.pdf(difference, scale=narrow)
-    same += OUTLIERS * norm.pdf(difference, scale=OUTLIER_FACTOR * narrow)
-    new = (1 - OUTLIERS) * norm.pdf(difference, scale=wide)
-    new += OUTLIERS * norm.pdf(difference, scale=OUTLIER_FACTOR * wide)
-    return np.asarray(np.log(same + 1e-300) - np.log(new + 1e-300))
 
 
 def _appearance_ratio(

@@ -14,11 +14,10 @@ from detector.activity.linking import (
     LinkSettings,
     LookTimes,
     ShipsSeen,
-    best_tracks,
-    fewest_stays,
     find_links,
     track_probability,
 )
+from detector.activity.matching import best_tracks, fewest_stays
 from detector.activity.simulation import SeriesSpec, simulate_series
 from detector.activity.statements import days, gap
 
@@ -104,8 +103,8 @@ def test_appearance_tells_sisters_apart() -> None:
 
     assert odds(marked, 0, 1) < 0.35 * odds(plain, 0, 1)
     assert odds(marked, 0, 2) > 2 * odds(plain, 0, 2)
-    # of three ships nothing is known
-    assert odds(blind, 0, 1) == pytest.approx(odds(plain, 0, 1), rel=0.01)
+    # of three ships nothing is known; of others, whose links bear on what is known of sizes, it is
+    assert odds(blind, 0, 1) == pytest.approx(odds(plain, 0, 1), rel=0.05)
 
 
 def test_fewest_stays_is_the_minimum_path_cover_by_brute_force() -> None:
