@@ -88,6 +88,7 @@ def to_settings(config: PredictConfig) -> RunSettings:
         pipeline=PipelineSettings(
             readers=config.readers,
             queue=config.queue,
+            enlarge=config.enlarge,
             merge=MergeSettings(
                 match_iou=merge.match_iou,
                 longest_ship_m=merge.longest_ship_m,

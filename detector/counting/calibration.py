@@ -221,8 +221,8 @@ def readable_length_px(
     """Least length of an object in the claim of the counts, in the file's pixels.
 
     `READABLE_PX` at the scale that is read: finer scenes are reduced to `read_gsd_m`, coarser ones
-    and those of unknown gsd are read as they are. Stacks have no limit: the shortest that counts, a
-    container of 12 m, is longer.
+    and those of unknown gsd are taken as they are. Stacks have no limit: the shortest that counts,
+    a container of 12 m, is longer.
 
     Args:
         gsd_m: of scenes, of any shape, NaN where unknown.

@@ -29,7 +29,13 @@ from detector.inference.frame import PlanFrame
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
-from detector.tiling.plan import LONGEST_SHIP_M, PlanSettings, TilePlan, plan_tiles
+from detector.tiling.plan import (
+    LONGEST_SHIP_M,
+    MAX_UPSAMPLING,
+    PlanSettings,
+    TilePlan,
+    plan_tiles,
+)
 from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
@@ -42,12 +48,15 @@ class PipelineSettings:
     Attributes:
         readers: threads that read tiles.
         queue: batches read ahead of the network; with the tile size it bounds the memory.
+        enlarge: a scene of unknown gsd that is smaller than a tile is enlarged to the tile, but not
+            more than so many times.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
             a duplicate inside a tile is the detector's to say.
     """
 
     readers: int = 2
     queue: int = 4
+    enlarge: float = MAX_UPSAMPLING
     merge: MergeSettings = field(default_factory=MergeSettings)
 
 
@@ -107,15 +116,22 @@ def prepare_scene(
     Args:
         scene: open.
         detector: its card tells tile size and gsd.
-        settings: tell the longest ship.
+        settings: tell the longest ship, and how far a small scene is enlarged.
         area: look only where this geometry is, file pixels; None looks everywhere.
 
     Raises:
         SceneError: the scene is damaged.
     """
     frame, coverage = PlanFrame.of(scene.info), Coverage.of(scene)
-    longest_m = (settings or PipelineSettings()).merge.longest_ship_m
-    plan = plan_scene(frame, coverage, detector, longest_ship_m=longest_m, area=area)
+    settings = settings or PipelineSettings()
+    plan = plan_scene(
+        frame,
+        coverage,
+        detector,
+        longest_ship_m=settings.merge.longest_ship_m,
+        enlarge=settings.enlarge,
+        area=area,
+    )
     return PreparedScene(frame, coverage, plan)
 
 
@@ -186,16 +202,21 @@ def plan_scene(
     detector: Detector,
     *,
     longest_ship_m: float = LONGEST_SHIP_M,
+    enlarge: float = MAX_UPSAMPLING,
     area: BaseGeometry | None = None,
 ) -> TilePlan:
     """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given."""
     card = detector.card
-    settings = PlanSettings.for_scene(
-        frame.gsd_m,
-        tile_px=card.tile_px,
-        read_gsd_m=card.gsd_read_m,
-        longest_m=longest_ship_m,
-    )
+    side_px = max(frame.width, frame.height)
+    if frame.gsd_m is None and side_px < card.tile_px:
+        settings = PlanSettings.for_small_scene(side_px, tile_px=card.tile_px, enlarge=enlarge)
+    else:
+        settings = PlanSettings.for_scene(
+            frame.gsd_m,
+            tile_px=card.tile_px,
+            read_gsd_m=card.gsd_read_m,
+            longest_m=longest_ship_m,
+        )
     if area is not None:
         shapely.prepare(area)
 

@@ -306,6 +306,7 @@ def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[s
         "threads": detector.threads,
         "batch": detector.batch,
         "merge": asdict(settings.pipeline.merge),
+        "enlarge": settings.pipeline.enlarge,
         "calibration_sha256": _sha256_of(detector.card.calibration),
         "stacks": asdict(settings.stacks),
         "zones_sha256": digest.hexdigest() if len(zones) else None,

@@ -45,6 +45,13 @@ SINGLE_SCALE_SHARE, FINE_OVERLAP_SHARE = 0.35, 0.25
 COARSE_OVERLAP_SHARE = 0.4
 """Largest overlap by window of the coarse scale."""
 
+COARSE_RATIO = 4.0
+"""Fine scale by coarse scale, unless the longest ship demands more."""
+
+SMALL_LIMIT_SHARE = 0.4
+"""Limit by window where one window holds the scene. No overlap bounds it, but networks see ships
+that fill a window better in a coarse look (`docs/merging.md`)."""
+
 MAX_UPSAMPLING = 1.5
 
 
@@ -102,7 +109,7 @@ class PlanSettings:
         tile_px: int,
         read_gsd_m: float,
         longest_m: float = LONGEST_SHIP_M,
-        coarse_ratio: float = 4.0,
+        coarse_ratio: float = COARSE_RATIO,
     ) -> PlanSettings:
         """Scales and overlaps for a scene, from its gsd and that of the model.
 
@@ -126,6 +133,24 @@ class PlanSettings:
         limit_m = FINE_OVERLAP_SHARE * window_m / BAND_HIGH / ENVELOPE
         ratio = max(coarse_ratio, longest_m * ENVELOPE / (COARSE_OVERLAP_SHARE * window_m))
         return cls(tile_px, scale, scale / ratio, gsd_m, limit_m, longest_m)
+
+    @classmethod
+    def for_small_scene(
+        cls, side_px: int, *, tile_px: int, enlarge: float = MAX_UPSAMPLING
+    ) -> PlanSettings:
+        """Scales for a scene of unknown gsd that fits into one tile: a fine and a coarse look.
+
+        Nothing says how large its objects are, but a network finds more small ones where the scene
+        fills the tile (`docs/merging.md`), so the fine look is enlarged.
+
+        Args:
+            side_px: longer side of the scene, pixels, below `tile_px`.
+            tile_px: side of what the network reads, pixels.
+            enlarge: most read pixels by scene pixel, 1 to 1.5; the tile's size is the other bound.
+        """
+        window_px = max(side_px, math.ceil(tile_px / enlarge))
+        scale, limit_px = tile_px / window_px, SMALL_LIMIT_SHARE * window_px
+        return cls(tile_px, scale, scale / COARSE_RATIO, None, limit_px, limit_px * COARSE_RATIO)
 
     @property
     def levels(self) -> int:

@@ -15,7 +15,13 @@ from detector.boxes import Boxes
 from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.errors import SceneError
-from detector.geometry.boxes import Corners, centres, corners_from_xywhr, iou_matrix
+from detector.geometry.boxes import (
+    Corners,
+    centres,
+    corners_from_xywhr,
+    edge_lengths,
+    iou_matrix,
+)
 from detector.inference.assemble import find_deck_cargo
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
@@ -28,6 +34,7 @@ from detector.inference.pipeline import (
     prepare_scene,
 )
 from detector.scenes.scene import open_scene
+from detector.scenes.types import SceneOptions
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
 
@@ -154,6 +161,34 @@ def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
         plan = plan_scene(frame, coverage, BlobDetector())  # type: ignore[arg-type]
         seen = [tile.scale for tile in plan.tiles if tile.level == 0]
         assert max(seen) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "gsd_m", "enlarge", "scales"),
+    [
+        ((200, 150), None, 1.5, [1.28, 0.32]),  # the tile has 256 px
+        ((90, 60), None, 1.5, [256 / 171, 64 / 171]),
+        ((200, 150), None, 1.0, [1.0, 0.25]),
+        ((200, 150), 0.5, 1.5, [1.0, 0.1208]),  # the scale follows from the gsd
+        ((200, 256), None, 1.5, [1.0, 0.25]),  # as large as a tile
+    ],
+)
+def test_a_small_scene_of_unknown_gsd_is_enlarged_to_the_tile(
+    tmp_path: Path, size: tuple[int, int], gsd_m: float | None, enlarge: float, scales: list[float]
+) -> None:
+    ships = corners_from_xywhr(np.array([(30, 20, 40, 10, 0.0), (60, 45, 40, 10, 0.4)]))
+    path = blob_scene(tmp_path / "a.tif", size, ships, transform=Affine.identity(), crs=None)
+    settings = PipelineSettings(enlarge=enlarge)
+    with open_scene(path, SceneOptions(gsd_m=gsd_m)) as scene:
+        prepared = prepare_scene(scene, BlobDetector(), settings)  # type: ignore[arg-type]
+        found = predict_scene(scene, BlobDetector(), settings, prepared=prepared)  # type: ignore[arg-type]
+    seen = [tile.scale for tile in prepared.plan.tiles]
+    assert seen == pytest.approx(scales, rel=0.01)
+    assert len(found) == len(ships)
+    gaps = np.linalg.norm(centres(found.corners)[:, None] - centres(ships)[None], axis=2)
+    assert gaps.min(axis=0).max() < 1.0  # in pixels of the file
+    assert np.allclose(edge_lengths(found.corners), [[40, 40], [10, 10]], atol=3.0)
+    assert np.isnan(found.length_m).all() == (gsd_m is None)
 
 
 def test_a_scene_with_a_cloud_mask_closes_in_any_thread(tmp_path: Path) -> None:
