@@ -185,8 +185,12 @@ def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
 
 
 def _gdal_name(source: str) -> str:
-    """The name under which pyogrio opens a local file as it stands; it reads `!` as an archive."""
-    return f"/vsisubfile/0,{source}" if "!" in source and Path(source).is_file() else source
+    """The name under which pyogrio opens a local file as it stands.
+
+    It reads `!` as an archive, and cuts what follows a `;` as the parameters of an address.
+    """
+    special = "!" in source or ";" in source
+    return f"/vsisubfile/0,{source}" if special and Path(source).is_file() else source
 
 
 def _layer_crs(source: str, layer: str, frame: gpd.GeoDataFrame) -> str | None:

@@ -25,7 +25,8 @@ DECIMALS = {
     "off_nadir_deg": 2,
     "view_azimuth_deg": 2,
 }
-FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+# OWASP, "CSV Injection"; the last four are the wide forms of the first
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r"})
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 UNENCODABLE = "backslashreplace"  # half surrogates; in JSON the result is an escape that reads back
@@ -36,9 +37,9 @@ SENTENCE_SEPARATOR = "; "
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     r"""Write UTF-8 CSV with fixed decimals; empty cells are null.
 
-    Text that a spreadsheet would run as a formula (it starts with `= + - @` or a tab) gets an
-    apostrophe in front. Every row is one line: line breaks in text are written as `\n` and `\r`,
-    bytes of a file name that are not UTF-8 as `\udc80` to `\udcff`.
+    Text that a spreadsheet would run as a formula (it starts with `= + - @`, in their wide forms
+    too, or a tab) gets an apostrophe in front. Every row is one line: line breaks in text are
+    written as `\n` and `\r`, bytes of a file name that are not UTF-8 as `\udc80` to `\udcff`.
 
     Raises:
         OutputError: it cannot be written.

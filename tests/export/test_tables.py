@@ -71,7 +71,7 @@ def test_pandas_reads_the_counts_back(tmp_path: Path) -> None:
     assert table["acquired"].iloc[0] == pd.Timestamp("2023-10-13T02:15:07Z")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\uff1d", "\uff20"])
 def test_no_cell_is_a_formula(tmp_path: Path, start: str) -> None:
     name = f"{start}cmd|'/c calc'!A1"
     table = pd.DataFrame({"zone": pd.Series([name, None], dtype="str"), "count": [-1, 2]})
