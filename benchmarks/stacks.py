@@ -92,36 +92,41 @@ def found_boxes(
 
 
 def examine(specs: list[tuple[PortSpec, int]]) -> Iterator[pd.DataFrame]:
+    """`examine_scene` of every yard."""
+    for spec, seed in specs:
+        yield from examine_scene(render(spec, seed), seed)
+
+
+def examine_scene(scene: RenderedScene, seed: int) -> Iterator[pd.DataFrame]:
     """Truth beside the estimate of every block that a perfect counter counts and sees whole.
 
     Twice a scene: as it is, and without its angles, so that the prior holds (`told` False).
     """
-    for spec, seed in specs:
-        scene = render(spec, seed)
-        stacks = [t for t in scene.truth if t.class_id == 1]
-        detections = found_boxes(scene, scene.truth, np.random.default_rng(seed))
-        zones = [
-            Zone(name, kind, _pixels(scene, shape))
-            for name, kind, shape in zip(
-                scene.zones["name"], scene.zones["kind"], scene.zones.geometry, strict=True
-            )
-        ]
-        with tempfile.TemporaryDirectory() as folder:
-            path = scene.write(Path(folder) / "scene.tif")
-            for told in (True, False):
-                if not told:
-                    _forget_angles(path)
-                with open_scene(path) as opened:
-                    table = estimate_stacks(opened, detections, zones, SETTINGS)
-                for name in ("slots", "tiers", "containers", "teu"):
-                    table[f"true_{name}"] = [getattr(t, name) for t in stacks]
-                table["true_tiers"] = table["true_teu"] / table["true_slots"].clip(1)
-                table["kind"] = [t.kind for t in stacks]
-                table["whole"] = [t.counts and t.visible > 0.999 for t in stacks]
-                table["scene"], table["told"] = seed, told
-                table["off_nadir"], table["gsd"] = spec.sensor.off_nadir_deg, spec.gsd_m
-                whole = table["whole"] & ~table["flags"].str.contains("cut_by_edge")
-                yield table[whole.to_numpy()]
+    spec = scene.spec
+    stacks = [t for t in scene.truth if t.class_id == 1]
+    detections = found_boxes(scene, scene.truth, np.random.default_rng(seed))
+    zones = [
+        Zone(name, kind, _pixels(scene, shape))
+        for name, kind, shape in zip(
+            scene.zones["name"], scene.zones["kind"], scene.zones.geometry, strict=True
+        )
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = scene.write(Path(folder) / "scene.tif")
+        for told in (True, False):
+            if not told:
+                _forget_angles(path)
+            with open_scene(path) as opened:
+                table = estimate_stacks(opened, detections, zones, SETTINGS)
+            for name in ("slots", "tiers", "containers", "teu"):
+                table[f"true_{name}"] = [getattr(t, name) for t in stacks]
+            table["true_tiers"] = table["true_teu"] / table["true_slots"].clip(1)
+            table["kind"] = [t.kind for t in stacks]
+            table["whole"] = [t.counts and t.visible > 0.999 for t in stacks]
+            table["scene"], table["told"] = seed, told
+            table["off_nadir"], table["gsd"] = spec.sensor.off_nadir_deg, spec.gsd_m
+            whole = table["whole"] & ~table["flags"].str.contains("cut_by_edge")
+            yield table[whole.to_numpy()]
 
 
 def _pixels(scene: RenderedScene, shape: object) -> object:

@@ -17,10 +17,19 @@ from detector.scenes.scene import Scene
 from detector.stacks.block import BlockBox
 from detector.stacks.frame import GroundFrame, ground_frame
 from detector.stacks.patch import Patch, read_patch
+from detector.stacks.pitch import COARSEST_PITCH_M, Periods
 from detector.stacks.settings import StackSettings
 from detector.stacks.shadow import TALLEST_M, ShadowTiers, measure_tiers
-from detector.stacks.simulate import Factors, quantiles, simulate
-from detector.stacks.slots import Fill, Grid, Share, lay_grid, measure_fill, measure_share
+from detector.stacks.simulate import Z_90, Factors, quantiles, simulate
+from detector.stacks.slots import (
+    Fill,
+    Grid,
+    Share,
+    lay_grid,
+    measure_fill,
+    measure_share,
+    way_of,
+)
 
 NUMBERS: Final = ("slots", "tiers", "containers", "teu")
 COLUMNS: Final = (
@@ -43,6 +52,10 @@ COLUMNS: Final = (
     "rows",
     "fill_sd",
     "share_sd",
+    "row_pitch_m",
+    "row_pitch_sd",
+    "half_bay_m",
+    "half_bay_sd",
     "shadow_tiers",
     "shadow_sd",
     "shadow_pieces",
@@ -59,6 +72,8 @@ MOST_MARGIN_M: Final = 60.0  # of pixels around a block: longer shadows are not 
 RING_MARGIN_M: Final = 15.0
 TRAIN_WIDTH_M: Final = 4.4  # a box of one row of wagons, with its errors
 COARSEST_GSD_M: Final = 1.2  # nothing of a container can be seen above it
+MOST_ASKED: Final = 40  # largest blocks of a scene that are asked for the pitches of their yard
+ASKED_MARGIN_M: Final = 2.0
 FLAG_SEPARATOR: Final = ";"
 
 
@@ -87,6 +102,21 @@ class BlockEstimate:
     size: tuple[float, float]
     wagons: bool
     flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around a block.
+
+    Attributes:
+        boxes: `(K, 4, 2)` of other objects, metres.
+        zone_kind: of its zone; empty in none.
+        periods: what other blocks tell of the pitches.
+    """
+
+    boxes: np.ndarray[Any, np.dtype[np.float64]]
+    zone_kind: str
+    periods: Sequence[Periods]
 
 
 def estimate_stacks(
@@ -122,6 +152,7 @@ def examine_stacks(
         return [_without_gsd(detections, row) for row in rows]
     kinds = _zones_of(detections, rows, zones)
     all_m = detections.corners * frame.scale
+    periods = _periods_of_largest(scene, frame, detections, rows)
     low, high = all_m.min(axis=1), all_m.max(axis=1)
     tree = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
     blocks = []
@@ -129,8 +160,28 @@ def examine_stacks(
         reach = _margin(frame)
         around = shapely.box(*(low[row] - reach), *(high[row] + reach))
         near = np.setdiff1d(tree.query(around), [row])
-        blocks.append(_examine(scene, frame, detections, row, (all_m[near], kind), settings))
+        others = [told for number, told in periods.items() if number != row]
+        surroundings = Surroundings(all_m[near], kind, others)
+        blocks.append(_examine(scene, frame, detections, row, surroundings, settings))
     return blocks
+
+
+def _periods_of_largest(
+    scene: Scene, frame: GroundFrame, detections: Detections, rows: Sequence[int]
+) -> dict[int, Periods]:
+    """What the largest blocks tell of the pitches in their yard, by row of the detections."""
+    if frame.gsd_m > COARSEST_PITCH_M:
+        return {}
+    found = {}
+    for row in sorted(rows, key=lambda row: -float(detections.area_m2[row]))[:MOST_ASKED]:
+        box = BlockBox.of(detections.corners[row] * frame.scale)
+        if box is None:
+            continue
+        patch = read_patch(scene, frame, box.corners, np.zeros((0, 4, 2)), ASKED_MARGIN_M)
+        told = way_of(_without_lean(box, frame), patch, box, frame.gsd_m)[2]
+        if told is not None:
+            found[row] = told
+    return found
 
 
 def _examine(
@@ -138,7 +189,7 @@ def _examine(
     frame: GroundFrame,
     detections: Detections,
     row: int,
-    around: tuple[np.ndarray[Any, np.dtype[np.float64]], str],
+    around: Surroundings,
     settings: StackSettings,
 ) -> BlockEstimate:
     flags = _edge_flags(detections, row)
@@ -148,18 +199,20 @@ def _examine(
             row, None, None, None, None, None, (0.0, 0.0), False, (*flags, "no_area")
         )
     size = _without_lean(box, frame)
-    others, kind = around
-    patch = None
+    patch, seen = None, 1.0
     if frame.gsd_m <= COARSEST_GSD_M:
-        patch = read_patch(scene, frame, box.corners, others, _margin(frame))
-        flags += _seen_flags(patch, box)
+        patch = read_patch(scene, frame, box.corners, around.boxes, _margin(frame))
+        seen = _seen_share(patch, box)
+        flags += ("under_cloud",) if seen < SEEN_SHARE else ()
     else:
         flags += ("too_coarse",)
-    grid = lay_grid(size, patch, box)
-    wagons = kind == "railhead" and size[1] < TRAIN_WIDTH_M
+    grid = lay_grid(size, patch, box, frame.gsd_m, around.periods)
+    wagons = around.zone_kind == "railhead" and size[1] < TRAIN_WIDTH_M
     fill = measure_fill(grid, patch, box, frame.gsd_m) if patch is not None else None
+    if seen < SEEN_SHARE:
+        fill = _of_seen(fill, seen, settings)
     share = None
-    if patch is not None:
+    if patch is not None and not wagons:  # their gaps lie elsewhere than the grid's
         share = measure_share(grid, patch, box, frame.gsd_m, settings.share_40ft[1])
     shadow, why = None, ""
     if patch is not None and not wagons and not detections.on_ship[row]:
@@ -172,6 +225,8 @@ def _examine(
 def _shadow(
     box: BlockBox, grid: Grid, patch: Patch, frame: GroundFrame, settings: StackSettings
 ) -> tuple[ShadowTiers | None, str]:
+    if not settings.level_ground:
+        return None, "slope"
     tilt = frame.off_nadir_deg
     if tilt is not None and abs(tilt) > settings.max_off_nadir_deg:
         return None, "oblique_view"
@@ -233,6 +288,10 @@ def factors_of(table: pd.DataFrame, settings: StackSettings) -> Factors:
         fill_sd=table["fill_sd"].to_numpy(float),
         share=table["share_40ft"].to_numpy(float),
         share_sd=table["share_sd"].to_numpy(float),
+        row_pitch_m=table["row_pitch_m"].to_numpy(float),
+        row_pitch_sd=table["row_pitch_sd"].to_numpy(float),
+        half_bay_m=table["half_bay_m"].to_numpy(float),
+        half_bay_sd=table["half_bay_sd"].to_numpy(float),
         tiers=table["shadow_tiers"].to_numpy(float),
         tiers_sd=table["shadow_sd"].to_numpy(float),
         prior=np.array(prior, float).reshape(-1, 3),
@@ -269,6 +328,10 @@ def _row(
         "lean_north": frame.lean_east_north[1],
         "places": block.grid.capacity,
         "rows": block.grid.rows,
+        "row_pitch_m": block.grid.row_pitch.metres,
+        "row_pitch_sd": block.grid.row_pitch.sd,
+        "half_bay_m": block.grid.half_bay_pitch.metres,
+        "half_bay_sd": block.grid.half_bay_pitch.sd,
         "fill": block.fill.share if block.fill else np.nan,
         "fill_sd": block.fill.sd if block.fill else np.nan,
         "share_40ft": block.share.share if block.share else np.nan,
@@ -296,10 +359,17 @@ def _edge_flags(detections: Detections, row: int) -> tuple[str, ...]:
     return (*flags, "deck_cargo") if detections.on_ship[row] else flags
 
 
-def _seen_flags(patch: Patch, box: BlockBox) -> tuple[str, ...]:
+def _seen_share(patch: Patch, box: BlockBox) -> float:
     u, v = (np.linspace(0.02, 0.98, 24) * side for side in (box.length_m, box.width_m))
     whole = Patch(patch.rgb, patch.seen, np.zeros_like(patch.seen), patch.origin, patch.scale)
-    return ("under_cloud",) if whole.free(box.places(u, v)).mean() < SEEN_SHARE else ()
+    return float(whole.free(box.places(u, v)).mean())
+
+
+def _of_seen(fill: Fill | None, seen: float, settings: StackSettings) -> Fill:
+    """A block partly under cloud counts its seen part only: hidden places are not made up."""
+    low, mid, high = settings.fill
+    known = fill or Fill(mid, (high - low) / 2 / Z_90, measured=False)
+    return Fill(known.share * seen, known.sd * seen, known.measured)
 
 
 def _without_lean(box: BlockBox, frame: GroundFrame) -> tuple[float, float]:

@@ -19,7 +19,7 @@ class StackSettings:
     yard_tiers: list[float] = option(
         "mean tiers of a block in a yard: 5 %, median, 95 %",
         above=0,
-        default_factory=lambda: [1.0, 2.4, 4.6],
+        default_factory=lambda: [1.0, 2.1, 5.3],
     )
     quay_tiers: list[float] = option(
         "the same on a quay", above=0, default_factory=lambda: [1.0, 1.5, 3.2]
@@ -44,6 +44,9 @@ class StackSettings:
     )
     max_off_nadir_deg: float = option(
         "shadows are not used where the view leans more", low=0, high=45, default=15.0
+    )
+    level_ground: bool = option(
+        "yards are level; false: they slope, and shadows are not used", default=True
     )
     draws: int = option("Monte Carlo draws", low=100, default=2000)
 

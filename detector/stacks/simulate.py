@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.stacks.settings import StackSettings
-from detector.stacks.slots import BAY_GAP_M, HALF_BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M, rows_of
+from detector.stacks.slots import half_bays_of, rows_of
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,8 @@ QUANTILES = (0.05, 0.5, 0.95)
 ZONE_SHARE = 0.5  # of a prior's variance that the blocks of a zone have in common
 SCALE_SHARE = 0.3  # of a shadow's error that the blocks of a scene have in common
 STACK_SPREAD = 0.8  # tiers: standard deviation of one stack around its block
-PITCH_SD = 0.02  # relative: gaps differ between yards
+SHARE_SHARE = 0.3  # of the measured share's variance that the blocks of a zone have in common
+PITCH_SHARE = 0.8  # of the pitches' variance that the blocks of a zone have in common
 WAGON_HALF_PITCH_M = 6.9  # 40 ft wagons measure 14.2 m, three-TEU wagons 19.7 m over the buffers
 WAGON_PITCH_SD = 0.04
 Z_90 = 1.6449  # a normal lies within this many standard deviations with 90 %
@@ -41,6 +42,10 @@ class Factors:
         fill_sd: its error; NaN where it is the prior.
         share: of places under 40 ft containers.
         share_sd: its error; NaN where it is the prior.
+        row_pitch_m: from row to row.
+        row_pitch_sd: its error.
+        half_bay_m: from one place of 20 ft to the next.
+        half_bay_sd: its error.
         tiers: mean tiers by shadow; NaN where the prior holds.
         tiers_sd: its error.
         prior: `(N, 3)` tiers, 5 %, median, 95 %.
@@ -54,6 +59,10 @@ class Factors:
     fill_sd: Floats
     share: Floats
     share_sd: Floats
+    row_pitch_m: Floats
+    row_pitch_sd: Floats
+    half_bay_m: Floats
+    half_bay_sd: Floats
     tiers: Floats
     tiers_sd: Floats
     prior: Floats
@@ -91,7 +100,7 @@ def simulate(factors: Factors, settings: StackSettings, seed: int = 0) -> Draws:
         common = generator.standard_normal((settings.draws, 1))
         return np.asarray(np.sqrt(share) * common + np.sqrt(1 - share) * noise())
 
-    places = _places(factors, noise(), noise(), mixed(0.8))
+    places = _places(factors, (noise(), noise()), (mixed(PITCH_SHARE), mixed(PITCH_SHARE)))
     z = mixed(ZONE_SHARE)
     measured = np.clip(np.nan_to_num(factors.fill + factors.fill_sd * z, nan=1.0), 0.05, 1.0)
     assumed = np.minimum(split_lognormal(settings.fill, z), 1.0)
@@ -99,7 +108,7 @@ def simulate(factors: Factors, settings: StackSettings, seed: int = 0) -> Draws:
     level = _levels(factors, mixed(SCALE_SHARE), mixed(ZONE_SHARE))
     level = level + noise() * STACK_SPREAD / np.sqrt(np.maximum(slots / 2.0, 1.0))
     tiers = np.where(factors.wagons, 1.0, np.maximum(level, 1.0))
-    share = _shares(factors, settings, mixed(ZONE_SHARE), noise(), places)
+    share = _shares(factors, settings, (mixed(ZONE_SHARE), mixed(SHARE_SHARE), noise()), places)
     teu = slots * tiers
     return Draws(slots, tiers, teu * (1.0 - share / 2.0), teu)
 
@@ -119,26 +128,35 @@ def split_lognormal(prior: list[float], z: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray(mid * np.exp(spread * z / Z_90), np.float64)
 
 
-def _places(factors: Factors, a: Floats, b: Floats, pitch: Floats) -> Floats:
-    """Places of 20 ft, whole numbers both ways."""
-    half = np.where(factors.wagons, WAGON_HALF_PITCH_M, HALF_BAY_PITCH_M)
-    spread = np.where(factors.wagons, WAGON_PITCH_SD, PITCH_SD)
-    along = factors.along_m + factors.size_sd_m * a
-    across = factors.across_m + factors.size_sd_m * b
-    half_bays = np.maximum(np.rint((along + BAY_GAP_M) / (half * np.exp(spread * pitch))), 1.0)
-    rows = np.maximum(np.rint((across + ROW_GAP_M) / ROW_PITCH_M), 1.0)
+def _places(
+    factors: Factors, sizes: tuple[Floats, Floats], pitches: tuple[Floats, Floats]
+) -> Floats:
+    """Places of 20 ft, whole numbers both ways, by errors of both sizes and both pitches."""
+    half = np.where(factors.wagons, WAGON_HALF_PITCH_M, factors.half_bay_m)
+    half_sd = np.where(factors.wagons, WAGON_PITCH_SD * WAGON_HALF_PITCH_M, factors.half_bay_sd)
+    along = factors.along_m + factors.size_sd_m * sizes[0]
+    across = factors.across_m + factors.size_sd_m * sizes[1]
+    half_bays = half_bays_of(along, half + half_sd * pitches[0])
+    rows = rows_of(across, factors.row_pitch_m + factors.row_pitch_sd * pitches[1])
     return np.asarray(half_bays * np.where(factors.wagons, 1.0, rows))
 
 
 def _shares(
-    factors: Factors, settings: StackSettings, habit: Floats, bays: Floats, places: Floats
+    factors: Factors,
+    settings: StackSettings,
+    scores: tuple[Floats, Floats, Floats],
+    places: Floats,
 ) -> Floats:
-    """Shares of 40 ft: a bay is of one length, so blocks of few bays differ widely."""
+    """Shares of 40 ft: a bay is of one length, so blocks of few bays differ widely.
+
+    `scores` are standard normal: of the habit, of a measurement, of the bays.
+    """
+    habit, colour, bays = scores
     level = np.minimum(split_lognormal(settings.share_40ft, habit), 1.0)
-    rows = np.where(factors.wagons, 1.0, rows_of(factors.across_m))
+    rows = np.where(factors.wagons, 1.0, rows_of(factors.across_m, factors.row_pitch_m))
     number = np.maximum(places / rows / 2.0, 1.0)
     by_prior = level + bays * np.sqrt(level * (1.0 - level) / number)
-    by_colour = factors.share + np.nan_to_num(factors.share_sd) * bays
+    by_colour = factors.share + np.nan_to_num(factors.share_sd) * colour
     share = np.where(np.isnan(factors.share_sd), by_prior, by_colour)
     return np.asarray(np.clip(share, 0.0, 1.0))
 

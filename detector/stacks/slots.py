@@ -5,6 +5,7 @@ Sizes are ISO 668: 6.058 and 12.192 m long, 2.438 m wide. Gaps are what stacking
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,22 +14,37 @@ from numpy.typing import NDArray
 from detector.stacks.block import BlockBox
 from detector.stacks.frame import Vector
 from detector.stacks.patch import Patch
+from detector.stacks.pitch import (
+    BAY_GAP_M,
+    LENGTH_20_M,
+    LENGTH_40_M,
+    NOMINAL_HALF_BAYS,
+    NOMINAL_ROWS,
+    ROW_GAP_M,
+    WIDTH_M,
+    Periods,
+    Pitch,
+    find_pitches,
+    lies_lengthwise,
+    see_periods,
+)
 
-LENGTH_20_M = 6.058
-LENGTH_40_M = 12.192
-WIDTH_M = 2.438
-BAY_GAP_M = 0.45  # between the ends of 40 ft containers
-ROW_GAP_M = 0.40  # between their sides
-HALF_BAY_PITCH_M = (LENGTH_40_M + BAY_GAP_M) / 2.0
-ROW_PITCH_M = WIDTH_M + ROW_GAP_M
+LOOSE_M = 0.2  # by which a found box is longer and wider than its containers; by hand 0.2 to 0.45
+CLEAR_RANGE = 150.0  # grey levels between the darkest and the lightest of a clear scene's yard
+LEAST_ODDS = 0.6  # log odds from which the picture tells which way containers lie
 COARSEST_FILL_M = 0.8  # gsd; above it a place is narrower than three pixels
 RING_M = (1.0, 9.0)  # around the box, where the ground is looked at
 GROUND_SD = 9.0  # grey levels: spread of bare ground around its colour, least
 EMPTY_PRIOR = 0.08  # share of empty places in a block, before its pixels are looked at
 COLOUR_RANGE = 90.0  # grey levels a band: how widely containers' colours are spread
 COARSEST_SHARE_M = 0.7  # gsd; above it the halves of a place have too few pixels
-SHARE_NOISE = 13.0  # grey levels: halves of one container differ by less
-PAIRS_ALIKE = 0.15  # share of pairs of 20 ft containers whose colours cannot be told apart
+DARK_LEVEL = 6.0  # grey level: below it colour is noise
+# How the halves of a place differ: scale of two containers, share of pairs alike, noise of one
+# container, share and scale of stains and shadows. Fitted to 40 rendered yards of tuning.
+DISTANCE_LAW = (28.0, 0.15, 3.5, 0.12, 28.0)  # grey levels
+HUE_LAW = (0.28, 0.25, 0.02, 0.07, 0.12)  # logarithms
+VOTE_WEIGHT = 0.5  # the rows of a bay share their shadows
+SHARE_SD = 0.08  # error of the measured share beside that of undecided bays; rendered yards
 FILL_SD_MEASURED = 0.06  # error of the measured filling; from rendered yards, see docs/stacks.md
 
 
@@ -41,12 +57,16 @@ class Grid:
         half_bays: places of 20 ft along the containers' length.
         rows: of containers side by side.
         certain: the pixels tell the direction; else the sizes alone did.
+        row_pitch: from row to row, metres.
+        half_bay_pitch: from one place of 20 ft to the next, metres.
     """
 
     lengthwise: bool
     half_bays: int
     rows: int
     certain: bool
+    row_pitch: Pitch = NOMINAL_ROWS
+    half_bay_pitch: Pitch = NOMINAL_HALF_BAYS
 
     @property
     def capacity(self) -> int:
@@ -77,36 +97,62 @@ class Share:
     sd: float
 
 
-def half_bays_of(length_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places of 20 ft in a length, whole, at least 1."""
-    return np.maximum(np.rint((length_m + BAY_GAP_M) / HALF_BAY_PITCH_M), 1.0)
+def half_bays_of(length_m: Vector, pitch_m: Vector) -> Vector:
+    """Places of 20 ft in a length, whole, at least 1; the outer ends have no gap."""
+    gap = 2 * pitch_m - LENGTH_40_M
+    return np.maximum(np.rint((length_m - LOOSE_M + gap) / pitch_m), 1.0)
 
 
-def rows_of(width_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of containers in a width, whole, at least 1."""
-    return np.maximum(np.rint((width_m + ROW_GAP_M) / ROW_PITCH_M), 1.0)
+def rows_of(width_m: Vector, pitch_m: Vector) -> Vector:
+    """Rows of containers in a width, whole, at least 1; the outer sides have no gap."""
+    gap = pitch_m - WIDTH_M
+    return np.maximum(np.rint((width_m - LOOSE_M + gap) / pitch_m), 1.0)
 
 
-def lay_grid(size_m: tuple[float, float], patch: Patch | None, box: BlockBox) -> Grid:
+def lay_grid(
+    size_m: tuple[float, float],
+    patch: Patch | None,
+    box: BlockBox,
+    gsd_m: float,
+    others: Sequence[Periods] = (),
+) -> Grid:
     """The grid of containers in a box.
 
-    Their direction is told by the edges in the picture: a container has five times as much edge
-    along itself as across. Where nothing is seen the one whose sizes fit better is taken.
+    Which way they lie is told by the picture: by edges, and by what repeats along both sides. Where
+    it does not tell, the way whose sizes fit better is taken.
 
     Args:
         size_m: length and width of the box without lean, metres.
         patch: pixels, or None.
         box: as found.
+        gsd_m: of the scene.
+        others: what other blocks of the scene tell of the pitches.
     """
-    fits = _misfit(size_m[0], size_m[1]) <= _misfit(size_m[1], size_m[0])
-    ratio = _edge_ratio(patch, box) if patch is not None else None
-    certain = ratio is not None and not 0.87 < ratio < 1.15
-    lengthwise = (ratio > 1.0) if certain and ratio is not None else fits
+    lengthwise, certain, own = way_of(size_m, patch, box, gsd_m)
+    rows, half_bays = find_pitches(own, others, box.corners.mean(axis=0))
+    length, width = size_m if lengthwise else size_m[::-1]
+    return Grid(
+        lengthwise,
+        int(half_bays_of(np.array(length), np.array(half_bays.metres))),
+        int(rows_of(np.array(width), np.array(rows.metres))),
+        certain,
+        rows,
+        half_bays,
+    )
+
+
+def way_of(
+    size_m: tuple[float, float], patch: Patch | None, box: BlockBox, gsd_m: float
+) -> tuple[bool, bool, Periods | None]:
+    """Whether containers lie lengthwise, whether that is certain, and what repeats; see above."""
+    both = see_periods(patch, box, gsd_m) if patch is not None else None
+    odds = lies_lengthwise(both, _edge_ratio(patch, box) if patch is not None else None)
+    certain = abs(odds) > LEAST_ODDS
+    lengthwise = odds > 0 if certain else _misfit(*size_m) <= _misfit(*size_m[::-1])
     if size_m[1] < LENGTH_20_M - 1.0:
         lengthwise, certain = True, True  # no container lies across so narrow a box
-    length, width = size_m if lengthwise else size_m[::-1]
-    half_bays = int(half_bays_of(np.array(length)))
-    return Grid(lengthwise, half_bays, int(rows_of(np.array(width))), certain)
+    own = both[0 if lengthwise else 1] if both is not None and certain else None
+    return lengthwise, certain, own
 
 
 def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill | None:
@@ -130,7 +176,8 @@ def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill 
     if (weight > 0).mean() < 0.5:
         return None
     mean = (colours * usable[..., None]).sum(axis=2) / np.maximum(weight, 1)[..., None]
-    empty = _empty(mean.astype(np.float64), ground)
+    contrast = _contrast(patch, box)
+    empty = _empty(mean.astype(np.float64), ground, contrast)
     share = 1.0 - float((empty * (weight > 0)).sum() / (weight > 0).sum())
     least = 1.0 / grid.capacity
     return Fill(max(share, least), FILL_SD_MEASURED, True)
@@ -141,8 +188,8 @@ def measure_share(
 ) -> Share | None:
     """The share of places under 40 ft containers: those whose two halves have one colour.
 
-    The containers of a bay are mostly of one length, so a bay counts as 20 ft where most of its
-    rows change colour in the middle. The prior weighs as much as one bay.
+    The containers of a bay are mostly of one length, so its rows vote together. Hue tells more than
+    brightness, since the shadow of a taller bay darkens one half.
 
     Returns:
         None where the pixels are too coarse or without colour, or the grid is no whole number of
@@ -156,17 +203,36 @@ def measure_share(
     mean = np.median(colours, axis=2).astype(np.float64)
     if float(np.ptp(mean, axis=-1).mean()) < 4.0:
         return None  # panchromatic: light and shade look like colours
-    change = np.linalg.norm(mean[0::2] - mean[1::2], axis=-1) / np.sqrt(3.0)
-    changed = (change > SHARE_NOISE).mean(axis=1) / (1.0 - PAIRS_ALIKE)
-    short = 1.0 / (1.0 + np.exp(-(changed - 0.55) * 10.0 * np.sqrt(grid.rows / 4.0)))
-    share = float((1.0 - short).sum() + prior) / (bays + 1)
-    return Share(share, float(np.sqrt(0.12**2 + 0.06 / (bays + 1))))
+    distance = np.linalg.norm(mean[0::2] - mean[1::2], axis=-1) / np.sqrt(3.0)
+    ratio = np.log(np.maximum(mean, DARK_LEVEL))
+    change = ratio[0::2] - ratio[1::2]
+    hue = np.linalg.norm(change - change.mean(axis=-1, keepdims=True), axis=-1)
+    votes = (_for_two(distance, DISTANCE_LAW) + _for_two(hue, HUE_LAW)) / 2.0
+    odds = np.log(prior / (1 - prior)) if prior < 1 else 20.0
+    whole = 1.0 / (1.0 + np.exp(VOTE_WEIGHT * votes.sum(axis=1) - odds))
+    sd = np.hypot(SHARE_SD, np.sqrt((whole * (1 - whole)).sum()) / bays)
+    return Share(float(whole.mean()), float(sd))
+
+
+def _for_two(difference: Vector, law: tuple[float, ...]) -> Vector:
+    """Log likelihood ratio that halves differing so are two containers, not one.
+
+    Two: a gamma law, and some pairs that are alike; one: small noise, and now and then a stain.
+    """
+    apart, alike_share, noise, stain_share, stain = law
+
+    def falling(scale: float) -> Vector:
+        return np.asarray(np.exp(-difference / scale) / scale)
+
+    two = (1 - alike_share) * difference / apart * falling(apart) + alike_share * falling(noise)
+    one = (1 - stain_share) * falling(noise) + stain_share * falling(stain)
+    return np.asarray(np.log(two / one))
 
 
 def _misfit(length_m: float, width_m: float) -> float:
     """How far a size is from whole containers, in shares of a place."""
-    bays = (length_m + BAY_GAP_M) / HALF_BAY_PITCH_M
-    rows = (width_m + ROW_GAP_M) / ROW_PITCH_M
+    bays = (length_m + BAY_GAP_M) / NOMINAL_HALF_BAYS.metres
+    rows = (width_m + ROW_GAP_M) / NOMINAL_ROWS.metres
     short = 10.0 if length_m < LENGTH_20_M - 1.0 else 0.0
     return abs(bays - round(bays)) * 2 + abs(rows - round(rows)) + short
 
@@ -217,19 +283,30 @@ def _ground_colours(patch: Patch, box: BlockBox) -> list[tuple[Vector, Vector]] 
     for part in (colours[grey >= middle], colours[grey < middle]):
         if len(part) >= 0.08 * len(colours):
             centre = np.median(part, axis=0)
-            spread = 1.4826 * np.median(np.abs(part - centre), axis=0)
-            parts.append((centre, np.clip(spread, GROUND_SD, 2 * GROUND_SD)))
+            parts.append((centre, 1.4826 * np.median(np.abs(part - centre), axis=0)))
     return parts
 
 
-def _empty(colours: Vector, ground: list[tuple[Vector, Vector]]) -> NDArray[np.float64]:
-    """Probability `(bays, rows)` that a place is bare ground."""
+def _contrast(patch: Patch, box: BlockBox) -> float:
+    """Range of light on and around a block beside that of a clear scene; at most 1."""
+    margin = RING_M[1]
+    u = np.arange(-margin, box.length_m + margin, 1.0)
+    v = np.arange(-margin, box.width_m + margin, 1.0)
+    low, high = np.percentile(patch.grey(box.places(u, v)), (2, 98))
+    return float(np.clip((high - low) / CLEAR_RANGE, 0.1, 1.0))
+
+
+def _empty(
+    colours: Vector, ground: list[tuple[Vector, Vector]], contrast: float
+) -> NDArray[np.float64]:
+    """Probability `(bays, rows)` that a place is bare ground; all in the scene's contrast."""
     likelihood = np.zeros(colours.shape[:2])
-    for centre, sd in ground:
+    for centre, spread in ground:
+        sd = np.clip(spread, GROUND_SD * contrast, 2 * GROUND_SD * contrast)
         z = (colours - centre) / sd
         # bands go together on ground and on containers: two of three tell something of their own
         density = np.exp(-0.5 * (z**2).sum(axis=-1) * 2 / 3) / (2 * np.pi * sd.mean() ** 2)
         likelihood = np.maximum(likelihood, density)
-    taken = 1.0 / COLOUR_RANGE**2
+    taken = 1.0 / (COLOUR_RANGE * contrast) ** 2
     odds = likelihood * EMPTY_PRIOR / (taken * (1 - EMPTY_PRIOR))
     return np.asarray(odds / (1 + odds))

@@ -22,8 +22,9 @@ from tests.stacks.yards import found, write, yard
 def test_sizes_give_whole_places(bays: int, rows: int, error_m: float) -> None:
     length = bays * BAY_PITCH_M - BAY_GAP_M + error_m
     width = rows * ROW_PITCH_M - ROW_GAP_M + error_m
-    assert half_bays_of(np.array([length]))[0] == 2 * bays
-    assert rows_of(np.array([width]))[0] == rows
+    pitches = np.array([BAY_PITCH_M / 2]), np.array([ROW_PITCH_M])
+    assert half_bays_of(np.array([length]), pitches[0])[0] == 2 * bays
+    assert rows_of(np.array([width]), pitches[1])[0] == rows
 
 
 def test_a_box_without_area_is_none() -> None:
