@@ -84,7 +84,7 @@ def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> 
         for (number, end, _), chip in zip(wanted, chips, strict=True):
             visit = UNFIT.sub("_", str(visits["visit_id"].iloc[number]))[:NAME_LENGTH]
             path = folder / f"{number + 1:04d}-{visit}-{end}.png"
-            _write(path, chip)
+            write_png(path, chip)
             names[end][number] = f"{CHIPS_FOLDER}/{path.name}"
     for end in ENDS:
         visits[f"{end}_chip"] = pd.Series(names[end], dtype=object, index=visits.index)
@@ -119,8 +119,13 @@ def _read(scene: RunScene, boxes: Sequence[NDArray[np.float64]]) -> list[NDArray
     return chips
 
 
-def _write(path: Path, chip: NDArray[np.uint8]) -> None:
-    _, data = cv2.imencode(".png", chip)
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a picture `(h, w, 3)`, blue, green, red.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    _, data = cv2.imencode(".png", picture)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.tobytes())
 

@@ -207,6 +207,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "teu_high": "number",
         "lon": "number",
         "lat": "number",
+        "picture": "text?",
     },
     "trains": {
         **LOOK_COLUMNS,

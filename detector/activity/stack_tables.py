@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,7 @@ from detector.activity.sites import Site
 from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
-from detector.errors import QuaywatchError, SceneError
+from detector.errors import ConfigError, QuaywatchError, SceneError
 from detector.geometry.boxes import Corners
 from detector.geometry.geodesy import apply_transform
 from detector.scenes.scene import open_scene
@@ -35,22 +37,53 @@ from detector.stacks.trains import find_trains
 TIER_M: Final = 2.74  # a standard container and a high cube, the mean
 INNER_SHARE: Final = 0.9  # of a block's box is compared: its rim is lean and shadow
 LOWER_BOUND_FLAGS: Final = ("cut_by_edge", "under_cloud")
+RUN_FILE: Final = "run.json"
 TABLE_NAMES: Final = ("stacks", "stack_changes", "trains")
 
 
 class StackBook:
-    """What `detector predict` says of the stacks of all scenes, read once."""
+    """What `detector predict` says of the stacks of all scenes, read once.
 
-    def __init__(self, scenes: Sequence[RunScene], settings: StackSettings | None = None) -> None:
-        self.settings = settings or StackSettings()
+    Attributes:
+        settings: what the runs assumed of stacks. Where they differ the first run's are taken for
+            all looks, and said, since with several priors looks would differ by them.
+        warnings: what to know.
+    """
+
+    def __init__(self, scenes: Sequence[RunScene]) -> None:
         self.warnings: list[str] = []
         self._rows: dict[str, pd.DataFrame] = {}
-        for folder in dict.fromkeys(scene.folder for scene in scenes):
+        folders = list(dict.fromkeys(scene.folder for scene in scenes))
+        for folder in folders:
             try:
                 self._rows[folder] = read_stacks(Path(folder) / STACKS_FILE).set_index("id")
             except QuaywatchError as error:
                 self.warnings.append(f"no numbers of containers: {error}")
         self._folders = {scene.scene_id: scene.folder for scene in scenes}
+        self.settings = self._agreed(folders)
+
+    def _agreed(self, folders: Sequence[str]) -> StackSettings:
+        assumed = {folder: run_settings(Path(folder)) for folder in folders}
+        known = {folder: value for folder, value in assumed.items() if value is not None}
+        self.warnings += [
+            f"{folder}: run.json does not say what was assumed of stacks; the defaults of detector "
+            "predict are taken for blocks without a shadow"
+            for folder in self._rows
+            if folder not in known
+        ]
+        if not known:
+            return StackSettings()
+        first = next(iter(known))
+        for folder, other in known.items():
+            names = [n.name for n in fields(other)]
+            differ = [n for n in names if getattr(other, n) != getattr(known[first], n)]
+            if differ:
+                self.warnings.append(
+                    f"{first} and {folder} were predicted with different stacks.{differ[0]} "
+                    f"({getattr(known[first], differ[0])} and {getattr(other, differ[0])}): all "
+                    f"looks use those of {first}; predict again with the same stacks.* options"
+                )
+        return known[first]
 
     def of(self, ids: Sequence[str]) -> pd.DataFrame | None:
         """The rows of blocks in the order of their ids; None where one is not known."""
@@ -94,6 +127,15 @@ def stack_rows(
         changes = find_changes(before.standing(), after.standing(), compare)
         rows["stack_changes"] += [_change_row(site, zone, before, after, one) for one in changes]
     return rows
+
+
+def run_settings(folder: Path) -> StackSettings | None:
+    """What a run assumed of stacks, by its `run.json`; None where no such settings are in it."""
+    try:
+        content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return StackSettings(**content["stacks"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        return None
 
 
 class _Examined:
@@ -290,4 +332,5 @@ def _change_row(
         **dict(zip(("teu_low", "teu", "teu_high"), teu, strict=True)),
         "lon": lon,
         "lat": lat,
+        "picture": None,  # see `stack_pictures`
     }

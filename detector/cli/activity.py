@@ -48,7 +48,9 @@ class ActivityConfig:
     draws: int = option("Monte-Carlo draws", low=20, high=100000)
     seed: int = option("of the draws", low=0)
     plots: bool = option("draw the series and the visits")
-    chips: bool = option("write a picture of each visit's first and last look; needs the scenes")
+    chips: bool = option(
+        "write pictures: each visit's first and last look, changes of stacks; needs the scenes"
+    )
     report: bool = option("make the report in report/")
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("only warnings and the result")
@@ -94,11 +96,12 @@ def run(config: ActivityConfig) -> int:
 
 
 def _find(config: ActivityConfig, out: Path) -> Activity:
-    """The activity, with the chips of its visits written."""
+    """The activity, with the pictures of its visits and of changes of stacks written."""
     from detector.activity.chips import write_chips
     from detector.activity.run import find_activity
     from detector.activity.runs import read_runs
     from detector.activity.sites import read_site
+    from detector.activity.stack_pictures import write_differences
 
     sites = [read_site(path) for path in config.paths]
     runs = read_runs(config.runs)
@@ -109,6 +112,7 @@ def _find(config: ActivityConfig, out: Path) -> Activity:
     activity = find_activity(sites, runs, to_settings(config))
     if config.chips:
         write_chips(activity.tables["visits"], runs.scenes, out)
+        write_differences(activity.tables, sites, runs.scenes, out)
     return activity
 
 

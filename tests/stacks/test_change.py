@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from detector.activity.looks import Placement, build_looks
 from detector.activity.runs import Observed, RunScene
 from detector.activity.sightings import Sightings
-from detector.activity.sites import make_site
-from detector.activity.stack_tables import StackBook, stack_rows
+from detector.activity.sites import Site, make_site
+from detector.activity.stack_pictures import write_differences
+from detector.activity.stack_tables import RUN_FILE, StackBook, stack_rows
 from detector.counting.zones import Zone, Zones
 from detector.data.synthetic.scene import RenderedScene
+from detector.export.tables import write_json
 from detector.scenes.scene import open_scene
 from detector.stacks.change import Standing, find_changes
 from detector.stacks.estimate import estimate_stacks
@@ -75,24 +78,45 @@ def test_pixels_tell_a_missed_block_from_a_gone_one() -> None:
     assert [change.before.tolist() for change in changes] == [[1]]
 
 
+@dataclass(frozen=True)
+class Told:
+    """The tables of looks of one yard, and what they were made from."""
+
+    tables: dict[str, list[dict[str, object]]]
+    site: Site
+    scenes: list[RunScene]
+    placed: dict[str, Placement]
+    book: StackBook
+
+
 def tables(
     folder: Path, looks: list[tuple[RenderedScene, list[int] | None]]
 ) -> dict[str, list[dict[str, object]]]:
     """Tables of looks of one yard; each with the stacks that were found (None: all)."""
-    zones = Zones(
-        (Zone("yard", "yard", _zone_shape(looks[0][0])),), looks[0][0].crs, "zones.geojson"
-    )
+    return tell(folder, looks).tables
+
+
+def tell(
+    folder: Path,
+    looks: list[tuple[RenderedScene, list[int] | None]],
+    assumed: tuple[StackSettings, ...] = (),
+    kind: str = "yard",
+) -> Told:
+    """Predict and activity without a network: every look a run of its own."""
+    zones = Zones((Zone("yard", kind, _zone_shape(looks[0][0])),), looks[0][0].crs, "zones.geojson")
     site = make_site("site", zones)
     scenes = []
     for number, (scene, kept) in enumerate(looks):
         run = folder / f"run{number}"
         run.mkdir()
         path = write(scene, run)
+        settings = assumed[number] if assumed else StackSettings()
+        write_json(run / RUN_FILE, {"stacks": asdict(settings)})
         boxes = replace(found(scene), scene_id=f"look{number}")
         boxes = boxes if kept is None else boxes.select(np.array(kept, np.int64))
         with open_scene(path) as opened:
             info = opened.info
-            table = estimate_stacks(opened, boxes, [], StackSettings())
+            table = estimate_stacks(opened, boxes, [], settings)
         write_stacks(run / STACKS_FILE, table)
         seen = Observed(1.0, "observed")
         objects = Sightings(
@@ -114,7 +138,9 @@ def tables(
     placed = {scene.scene_id: Placement((0.0, 0.0), 0.5) for scene in scenes}
     built = build_looks(site, scenes, placed)["yard"]
     by_id = {scene.scene_id: scene for scene in scenes}
-    return stack_rows(site, site.zones[0], built, by_id, placed, StackBook(scenes))
+    book = StackBook(scenes)
+    rows = stack_rows(site, site.zones[0], built, by_id, placed, book)
+    return Told(rows, site, scenes, placed, book)
 
 
 def _zone_shape(scene: RenderedScene) -> object:
@@ -171,6 +197,70 @@ def test_the_picture_of_a_difference() -> None:
     assert picture[10, 10].tolist() == [200, 80, 80]  # only the first has it: red
     assert picture[30, 45].tolist() == [80, 200, 200]
     assert picture[30, 40].tolist() == [40, 220, 60]
+
+
+def test_the_picture_of_a_difference_is_written(tmp_path: Path) -> None:
+    """Of registered looks, on its ground, outlined; a scene that is gone leaves no name."""
+    first = yard(STAYS, replace(BARE, sky=sky(40.0, 130.0)))
+    second = yard(STAYS | NEW, replace(BARE, sky=sky(55.0, 200.0)))
+    told = tell(tmp_path, [(first, None), (second, None)])
+    frames = {
+        name: pd.DataFrame(rows) for name, rows in told.tables.items() if name == "stack_changes"
+    }
+    frames["looks"] = pd.DataFrame(told.tables["stacks"])
+    frames["registration"] = pd.DataFrame(
+        [
+            {"site": "site", "scene_id": f"look{n}", "shift_east_m": 0.0, "shift_north_m": 0.0,
+             "residual_m": 0.5} for n in (0, 1)
+        ]
+    )  # fmt: skip
+    assert write_differences(frames, [told.site], told.scenes, tmp_path) == 1
+    (name,) = frames["stack_changes"]["picture"]
+    days = "-".join(str(row["day"]) for row in told.tables["stacks"])
+    assert name == f"differences/0001-yard-{days}.png"
+    picture = cv2.imread(str(tmp_path / name))[..., ::-1].astype(int)
+    (box,) = (b for b in found(second).corners if b[:, 1].mean() == max(
+        c[:, 1].mean() for c in found(second).corners
+    ))  # fmt: skip
+    length, width = np.ptp(box, axis=0) * 0.5
+    assert picture.shape[:2] == pytest.approx((2 * (width + 120), 2 * (length + 120)), abs=3)
+    green = (picture == (40, 220, 60)).all(axis=2)
+    y, x = np.nonzero(green)
+    assert (np.ptp(x) + 1) * 0.5 == pytest.approx(length, abs=2)  # outlined where it stands
+    assert (np.ptp(y) + 1) * 0.5 == pytest.approx(width, abs=2)
+    inside = picture[y.min() + 4 : y.max() - 4, x.min() + 4 : x.max() - 4]
+    tint = np.abs(inside[..., 0] - inside[..., 1]).mean()
+    ground = picture[y.max() + 60 :, x.min() : x.max()]
+    assert tint > 3 * np.abs(ground[..., 0] - ground[..., 1]).mean()
+    Path(told.scenes[0].path).unlink()
+    assert write_differences(frames, [told.site], told.scenes, tmp_path) == 0
+    assert frames["stack_changes"]["picture"].isna().all()
+
+
+def test_activity_assumes_what_the_runs_assumed(tmp_path: Path) -> None:
+    """Blocks of the second look have no shadow; with other priors their numbers are others."""
+    oblique = replace(BARE, sensor=replace(BARE.sensor, off_nadir_deg=20.0))
+    looks: list[tuple[RenderedScene, list[int] | None]] = [(yard(STAYS, oblique), None)] * 2
+    high = StackSettings(yard_tiers=[4.0, 5.0, 6.0])
+    teu = {}
+    for name, assumed in (
+        ("default", (StackSettings(),) * 2),
+        ("high", (high, high)),
+        ("mixed", (high, StackSettings())),
+    ):
+        (tmp_path / name).mkdir()
+        told = tell(tmp_path / name, looks, assumed)
+        teu[name] = [row["teu"] for row in told.tables["stacks"]]
+        if name != "mixed":
+            assert told.book.warnings == []
+    assert teu["high"][0] == teu["high"][1] == teu["mixed"][0] == teu["mixed"][1]
+    assert teu["high"][0] > 1.7 * teu["default"][0]  # type: ignore[operator]
+    (warning,) = told.book.warnings
+    assert "different stacks.yard_tiers ([4.0, 5.0, 6.0] and [1.0, 2" in warning
+    (tmp_path / "mixed" / "run0" / RUN_FILE).write_text("{}")
+    book = StackBook(told.scenes[:1])
+    assert book.settings == StackSettings()
+    assert "run.json does not say what was assumed of stacks" in book.warnings[0]
 
 
 def test_trains_are_boxes_in_line() -> None:
