@@ -3,22 +3,29 @@
 python -m benchmarks.stacks validate            the tables of docs/stacks.md, frozen parameters
 python -m benchmarks.stacks tune --scenes 12    the same on other seeds, to look at while tuning
 python -m benchmarks.stacks pictures            the pictures of docs/stacks.md
+python -m benchmarks.stacks cost                what the estimate adds to detector predict
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+import detector.inference.run
 from benchmarks.tables import markdown
+from detector.cli import main as cli
+from detector.cli.data_render import RenderConfig
 from detector.config.compose import load_config
 from detector.counting.zones import Zone
 from detector.data.synthetic import PortSpec, RenderedScene, TruthObject, render
@@ -37,6 +44,8 @@ RAILHEAD_EVERY = 5
 PICTURED = 3  # of the tuning set
 SIDE_SD_M = 0.4  # a found box is not the true one: error of every side, as measured on detections
 SETTINGS = StackSettings()
+COST_SPEC = ["spec=container_terminal", "spec.width=3000", "spec.height=3000"]
+COST_SEED = 5
 
 
 def yard_specs(overrides: list[str]) -> list[tuple[PortSpec, int]]:
@@ -208,6 +217,36 @@ def draw_pictures(folder: Path) -> None:
     cv2.imwrite(str(folder / "stacks_shadows.jpg"), picture[..., ::-1], quality)
 
 
+def measure_cost() -> str:
+    """Seconds that stacks take of `detector predict` on a large terminal, with the starter."""
+    spent = {"wall": 0.0, "cpu": 0.0, "blocks": 0.0}
+
+    def timed(*words: Any) -> pd.DataFrame:
+        wall, cpu = time.perf_counter(), time.process_time()
+        table = estimate_stacks(*words)
+        spent["wall"] += time.perf_counter() - wall
+        spent["cpu"] += time.process_time() - cpu
+        spent["blocks"] += len(table)
+        return table
+
+    config = load_config("render", RenderConfig, COST_SPEC)
+    with tempfile.TemporaryDirectory() as folder:
+        path = render(config.spec, COST_SEED).write(Path(folder) / "terminal.tif")
+        words = ["predict", str(path), f"out={folder}/run", "quiet=true"]
+        with mock.patch.object(detector.inference.run, "estimate_stacks", timed):
+            wall, cpu = time.perf_counter(), time.process_time()
+            cli.main(words)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    head = ["pixels", "blocks", "clock", "predict, s", "stacks, s", "share", "ms a block"]
+    size = f"{config.spec.width} x {config.spec.height}"
+    rows = [
+        [size, f"{spent['blocks']:.0f}", name, f"{total:.1f}", f"{spent[name]:.1f}",
+         f"{100 * spent[name] / total:.0f} %", f"{1000 * spent[name] / spent['blocks']:.0f}"]
+        for name, total in (("wall", wall), ("cpu", cpu))
+    ]  # fmt: skip
+    return markdown(head, rows)
+
+
 def _scores(part: pd.DataFrame, name: str) -> list[str]:
     if part.empty:
         return ["0", "", "", "", "", ""]
@@ -229,12 +268,15 @@ def _scores(part: pd.DataFrame, name: str) -> list[str]:
 def main() -> None:
     """Run what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("validate", "tune", "pictures"))
+    parser.add_argument("what", choices=("validate", "tune", "pictures", "cost"))
     parser.add_argument("--scenes", type=int, default=None)
     parser.add_argument("--out", type=Path, default=None, help="CSV of all blocks")
     words = parser.parse_args()
     if words.what == "pictures":
         draw_pictures(Path("docs/images"))
+        return
+    if words.what == "cost":
+        print(measure_cost())
         return
     overrides = TUNING if words.what == "tune" else []
     specs = yard_specs(overrides)[: words.scenes]

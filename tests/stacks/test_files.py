@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from detector.config.compose import load_config
@@ -16,7 +17,7 @@ from detector.scenes.scene import open_scene
 from detector.stacks.estimate import COLUMNS, estimate_stacks, factors_of
 from detector.stacks.files import join_stacks, no_stacks, read_stacks, write_stacks
 from detector.stacks.settings import StackSettings
-from detector.stacks.simulate import simulate
+from detector.stacks.simulate import SHARE_SHARE, simulate
 from tests.stacks.yards import BARE, found, write, yard
 
 
@@ -67,3 +68,22 @@ def test_blocks_without_shadow_go_together(tmp_path: Path) -> None:
     assert np.array_equal(draws.teu, again.teu)
     assert (draws.tiers >= 1).all()
     assert (draws.containers <= draws.teu).all()
+
+
+def test_errors_of_a_zone_do_not_cancel() -> None:
+    """Sixteen blocks of one measured share: their sum is as unsure as what they have in common."""
+    count = 16
+    columns = dict.fromkeys(COLUMNS, np.nan) | {
+        "along_m": 62.7, "across_m": 16.8, "size_sd_m": 0.01, "fill": 1.0, "fill_sd": 0.0,
+        "share_40ft": 0.5, "share_sd": 0.1, "row_pitch_m": 2.838, "row_pitch_sd": 0.0,
+        "half_bay_m": 6.3215, "half_bay_sd": 0.0, "shadow_tiers": 3.0, "shadow_sd": 0.0,
+        "zone_kind": "yard", "flags": "",
+    }  # fmt: skip
+    table = pd.DataFrame([columns] * count)
+    draws = simulate(factors_of(table, StackSettings()), StackSettings())
+    share = 2.0 * (1.0 - draws.containers.sum(axis=1) / draws.teu.sum(axis=1))
+    alone = 0.1 / np.sqrt(count)
+    together = 0.1 * np.sqrt(SHARE_SHARE + (1 - SHARE_SHARE) / count)
+    assert share.std() == pytest.approx(together, rel=0.06)
+    assert together > 2 * alone
+    assert draws.teu.mean() == pytest.approx(60 * 3.0, rel=0.01)
