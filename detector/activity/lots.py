@@ -6,6 +6,7 @@ pass a bar: several blocks fit, each in length and in width, and so many would h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import product
@@ -30,9 +31,11 @@ LEAST_ALIKE = 3  # blocks that fit, for a link
 LEAST_SHARE = 0.5  # of the lesser of the two numbers of blocks
 MOST_CHANCE = 0.05  # links that chance alone would make, among all that was compared
 LONGEST_TRANSIT_DAYS = 30
-# Of two blocks of different places fit so many; and how many blocks that knowledge is worth.
-# Measured on blocks of rendered stories, `python -m benchmarks.lots` (docs/counting.md).
-FITTING_SHARE, FITTING_WORTH = 0.03, 10.0
+# Of two blocks of different places fit so many: 0.029 of those of rendered stories, by
+# `python -m benchmarks.lots` (docs/counting.md)
+FITTING_SHARE = 0.03
+LEAST_DRAWS, MOST_DRAWS, DRAWS_A_PAIR = 4_000, 200_000, 200  # so that 0.05 of many can be told
+SEED = 0  # the same input gives the same bytes
 
 Sizes = NDArray[np.float64]
 Standing = Mapping[tuple[str, date], Sizes]
@@ -78,7 +81,8 @@ def consistent_links(
         lesser = min(len(sizes_of(first)), len(sizes_of(second)))
         if alike < LEAST_ALIKE or alike < LEAST_SHARE * lesser:
             continue
-        chance = len(compared) * _chance(first, second, alike, others)
+        draws = min(max(LEAST_DRAWS, DRAWS_A_PAIR * len(compared)), MOST_DRAWS)
+        chance = len(compared) * _chance(first, second, alike, others, draws)
         if chance <= MOST_CHANCE:
             links.append(_link(first, second, alike, chance))
     return links
@@ -92,34 +96,43 @@ def sizes_of(event: Mapping[str, Any]) -> Sizes:
 
 def count_alike(one: Sizes, other: Sizes) -> int:
     """How many blocks of two lists `(N, 2)`, `(M, 2)` pair up, each used once."""
-    if not len(one) or not len(other):
-        return 0
-    graph = csr_array(_fits(one, other).astype(np.int8))
-    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
+    return _pairs(_fits(one, other)) if len(one) and len(other) else 0
 
 
-def chance_of_alike(blocks: Sizes, others: Sizes, drawn: int, alike: int) -> float:
-    """At most how probable it is that so many blocks pair up with blocks taken at random.
+def chance_of_alike(
+    blocks: Sizes, others: Sizes, drawn: int, alike: int, draws: int = LEAST_DRAWS
+) -> float:
+    """How probable it is that so many blocks pair up with blocks that have nothing to do with them.
 
-    The expected number of ways in which `alike` of the blocks pair with as many of `drawn` blocks
-    that are taken from `others` at random: e_k(q) · n! / (n - k)!, with q the share of others that
-    fit each block and e_k the elementary symmetric polynomial (the union bound).
+    The larger of two numbers: the share of `draws` in which `alike` of the blocks pair up with
+    `drawn` blocks that are taken from `others` at random (one draw more is taken to do so, so that
+    the share is never 0); and what is to be expected where two blocks fit with `FITTING_SHARE`, the
+    number of ways in which so many can pair times that share for each pair (the union bound).
 
     Args:
         blocks: `(N, 2)` the blocks.
         others: `(M, 2)` blocks that have nothing to do with them.
-        drawn: n.
-        alike: k.
+        drawn: how many are taken.
+        alike: how many pair up.
+        draws: how often it is tried.
     """
-    fitting = _fits(blocks, others).sum(axis=1) if len(others) else np.zeros(len(blocks))
-    smoothed = (fitting + FITTING_SHARE * FITTING_WORTH) / (len(others) + FITTING_WORTH)
-    shares = np.maximum(smoothed, fitting / max(len(others), 1))  # no size is rarer than it is seen
-    symmetric = np.zeros(alike + 1)
-    symmetric[0] = 1.0
-    for share in shares:
-        symmetric[1:] += share * symmetric[:-1]
-    orders = np.prod(np.arange(drawn - alike + 1, drawn + 1, dtype=np.float64))
-    return float(min(symmetric[alike] * orders, 1.0))
+    ways = math.comb(len(blocks), alike) * math.perm(drawn, alike)
+    expected = min(ways * FITTING_SHARE**alike, 1.0)
+    if not len(others):
+        return expected
+    fits = _fits(blocks, others)
+    generator = np.random.default_rng(SEED)
+    taken = generator.integers(0, len(others), (draws, drawn))
+    fits_any: NDArray[np.bool_] = np.asarray(fits.any(axis=0))
+    enough = fits_any[taken].sum(axis=1) >= alike
+    hits = sum(_pairs(fits[:, row]) >= alike for row in taken[enough])
+    return max(expected, (hits + 1) / (draws + 1))
+
+
+def _pairs(fits: NDArray[np.bool_]) -> int:
+    """How many rows and columns of `(N, M)` pair up where they fit, each used once."""
+    graph = csr_array(fits.astype(np.int8))
+    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
 
 
 def _fits(one: Sizes, other: Sizes) -> NDArray[np.bool_]:
@@ -131,7 +144,11 @@ def _fits(one: Sizes, other: Sizes) -> NDArray[np.bool_]:
 
 
 def _chance(
-    first: Mapping[str, Any], second: Mapping[str, Any], alike: int, others: Standing
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    alike: int,
+    others: Standing,
+    draws: int,
 ) -> float:
     """Chance as the blocks of either event are compared with those that stand where they are not.
 
@@ -142,8 +159,8 @@ def _chance(
     before = others.get((second["site"], second["first_day"]), none)
     after = others.get((first["site"], first["last_day"]), none)
     return max(
-        chance_of_alike(left, before, len(arrived), alike),
-        chance_of_alike(arrived, after, len(left), alike),
+        chance_of_alike(left, before, len(arrived), alike, draws),
+        chance_of_alike(arrived, after, len(left), alike, draws),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -112,24 +113,24 @@ def test_the_more_is_compared_the_more_must_fit() -> None:
 
 
 @pytest.mark.parametrize("alike", [1, 2, 3])
-def test_chance_is_an_upper_bound_of_what_is_drawn(alike: int) -> None:
-    generator = np.random.default_rng(5)
-    others = np.stack([generator.choice([25, 38, 50, 63, 75], 200), np.full(200, 8.0)], axis=1)
+def test_chance_is_that_of_all_draws(alike: int) -> None:
+    """Against every draw of three out of five."""
+    others = np.array([[25.0, 8.0], [38.0, 8.0], [50.0, 8.0], [63.0, 8.0], [75.0, 8.0]])
     blocks = np.array([[25.0, 8.0], [50.0, 8.0], [50.0, 8.0], [90.0, 8.0]])
-    bound = chance_of_alike(blocks, others, drawn=3, alike=alike)
-    draws = [count_alike(blocks, others[generator.integers(0, 200, 3)]) for _ in range(2000)]
-    share = np.mean(np.array(draws) >= alike)
-    assert share <= bound + 0.03
-    assert bound == 1.0 or bound < 4 * share
+    every = [count_alike(blocks, others[list(taken)]) for taken in product(range(5), repeat=3)]
+    exact = float(np.mean(np.array(every) >= alike))
+    found = chance_of_alike(blocks, others, drawn=3, alike=alike)
+    assert found == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 4000) + 1e-3)
+    assert found == chance_of_alike(blocks, others, drawn=3, alike=alike)
 
 
-def test_chance_of_one_block_by_hand() -> None:
-    # one of ten others fits; of none that fits what is known beforehand is left: 0.3 of 20
-    others = np.concatenate([LOT[:1], np.repeat([[200.0, 30.0]], 9, axis=0)])
-    assert chance_of_alike(LOT[:1], others, drawn=2, alike=1) == pytest.approx(2 * 0.1)
-    assert chance_of_alike(LOT[1:2], others, drawn=2, alike=1) == pytest.approx(2 * 0.3 / 20)
-    assert chance_of_alike(LOT[:1], LOT[:0], drawn=1, alike=1) == pytest.approx(0.03)
-    assert chance_of_alike(LOT[:2], LOT[:0], drawn=2, alike=2) == pytest.approx(2 * 0.03**2)
+def test_chance_without_others_by_hand() -> None:
+    """Two blocks of two places fit with 0.03; nothing is ever impossible."""
+    none = LOT[:0]
+    assert chance_of_alike(LOT[:1], none, drawn=1, alike=1) == pytest.approx(0.03)
+    assert chance_of_alike(LOT[:2], none, drawn=2, alike=2) == pytest.approx(2 * 0.03**2)
+    assert chance_of_alike(LOT, none, drawn=5, alike=3) == pytest.approx(4 * 60 * 0.03**3)
+    assert chance_of_alike(LOT, YARD, drawn=4, alike=4) == pytest.approx(1 / 4001)
 
 
 def test_told_stories_are_found_and_mixed_ones_are_not() -> None:
