@@ -1,6 +1,7 @@
-/* Every text with the contrast of its colour to the first opaque ground behind it. Texts on pictures
-   and in the viewer are left out: they carry a shadow of their own. */
+/* Every text with the contrast of its colour to what is behind it. On pictures, in the viewer too,
+   that is the worse of its backing over white and over black: nobody knows what a picture shows. */
 () => {
+  const PICTURES = ".frame, .map";
   const parse = (text) => {
     const values = text.match(/[\d.]+/g).map(Number);
     return values.length < 4 ? [...values, 1] : values;
@@ -11,27 +12,35 @@
       .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const ground = (element) => {
+  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
+  // what can be behind a text: one colour, or two where a picture is
+  const grounds = (element) => {
+    const layers = [];
+    let below = [[255, 255, 255]];
     for (let at = element; at; at = at.parentElement) {
+      if (at.matches(PICTURES)) { below = [[255, 255, 255], [0, 0, 0]]; break; }
       const colour = parse(getComputedStyle(at).backgroundColor);
-      if (colour[3] === 1) return colour;
+      if (colour[3] === 1) { below = [colour]; break; }
+      layers.push(colour);
     }
-    return [255, 255, 255, 1];
+    return below.map((colour) => layers.reduceRight((base, top) => over(top, base), colour));
   };
+  const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node; (node = walker.nextNode()); ) {
     const element = node.parentElement, text = node.textContent.trim();
-    if (!text || element.closest("script, style, noscript, .frame, .map, .skip, [aria-hidden=true]")) continue;
+    if (!text || element.closest("script, style, noscript, .skip")) continue;
+    if (element.closest("[aria-hidden=true]") && !element.closest(PICTURES)) continue;
     if (!element.checkVisibility()) continue;
     const style = getComputedStyle(element);
     const ink = parse(element.closest("svg") && style.fill !== "none" ? style.fill : style.color);
-    const [a, b] = [light(ink), light(ground(element))];
     const size = parseFloat(style.fontSize), bold = +style.fontWeight >= 700;
     found.push({
       text: text.slice(0, 40),
       large: size >= 24 || (bold && size >= 18.66),
-      contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05),
+      picture: Boolean(element.closest(PICTURES)),
+      contrast: Math.min(...grounds(element).map((behind) => contrast(light(ink), light(behind)))),
     });
   }
   return found;

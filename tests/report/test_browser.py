@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +46,19 @@ SMALL = "all => all.filter((e) => e.offsetParent && e.getBoundingClientRect().he
 HEIGHTS = (
     "all => all.map((e) => [e.getBoundingClientRect().height, getComputedStyle(e).breakInside])"
 )
+
+# a word at the beginning and at the end of every block that must stay whole and can: a name of
+# 10,000 characters needs more than a page
+MARK_BLOCKS = """(most) => {
+  const blocks = [...document.querySelectorAll("figure, .event, .card, .note, .methods > div")]
+    .filter((block) => block.checkVisibility() && block.clientHeight < most);
+  const style = "font-size: 2px; line-height: 1; color: black; white-space: nowrap";
+  const mark = (text) => Object.assign(document.createElement("div"), { textContent: text, style });
+  blocks.forEach((block, i) => { block.prepend(mark(`B#${i}#`)); block.append(mark(`E#${i}#`)); });
+  return blocks.length;
+}"""
+CUT_TABLES = """() => [...document.querySelectorAll(".scroll")].filter((e) => e.checkVisibility())
+  .filter((e) => e.firstElementChild.scrollWidth > e.clientWidth + 1).map((e) => e.ariaLabel)"""
 
 
 @contextmanager
@@ -208,6 +223,9 @@ def test_contrast_is_aa(browser: Browser, report: Report, scheme: str) -> None:
         page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
         texts = page.evaluate(CONTRASTS)
         assert len(texts) > 200
+        on_pictures = {text["text"] for text in texts if text["picture"]}
+        assert {"N", "50 m", "14 October 2026", NAMES.berth} <= on_pictures
+        assert len([text for text in texts if text["picture"]]) > 30
         low = [t for t in texts if t["contrast"] < (AA_LARGE if t["large"] else AA_CONTRAST)]
         assert low == []
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -254,6 +272,33 @@ def test_it_prints_on_a4_with_whole_charts(browser: Browser, report: Report) -> 
         }
         assert all(box[2:] == pytest.approx((595.0, 842.0), abs=1.5) for box in boxes)
         assert wrong == []
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils are not installed")
+@pytest.mark.parametrize("of", ["report", "hostile_report"])
+def test_no_chart_and_no_table_is_cut_on_paper(
+    browser: Browser, request: pytest.FixtureRequest, of: str, tmp_path: Path
+) -> None:
+    """Every chart, picture and event begins and ends on one page; no table is cut at the right."""
+    report: Report = request.getfixturevalue(of)
+    with opened(browser, report.page, viewport={"width": 688, "height": 1000}) as (page, wrong):
+        page.emulate_media(media="print")
+        page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+        assert page.evaluate(CUT_TABLES) == []
+        number = page.evaluate(MARK_BLOCKS, A4_PRINTED_PX - 20)
+        assert number > 15
+        page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=True)
+        assert wrong == []
+    command = ["pdftotext", "-enc", "UTF-8", tmp_path / "report.pdf", "-"]
+    text = subprocess.run(command, check=True, capture_output=True).stdout.decode()
+    pages = {
+        mark: at
+        for at, part in enumerate(text.split("\f"))
+        for mark in re.findall(r"[BE]#\d+#", part)
+    }
+    assert len(pages) == 2 * number
+    for block in range(number):
+        assert pages[f"B#{block}#"] == pages[f"E#{block}#"], block
 
 
 def test_the_data_can_be_saved(browser: Browser, report: Report, tmp_path: Path) -> None:
