@@ -18,11 +18,13 @@ DUPLICATE_IOU = 0.5
 
 CROSSING_ANGLE_DEG = 20.0
 CROSSING_SHARE = 0.3
+CROSSING_LINE = 0.8
 CROSSING_ELONGATION = 2.0
 """No ship lies across another: of two boxes of ships at least twice as long as wide, at more than
-20 degrees to each other, that share 30 % of the smaller one, the worse shows no ship. Networks box
-a ship twice so where they are unsure of its axis; the IoU of such a pair is low. Errors of angle
-are far below it (2 degrees), and ships side by side are parallel."""
+20 degrees to each other, that share 30 % of the smaller one or whose middle lines cross (the inner
+80 % of them: a bow against a side does not), the worse shows no ship. Networks box a ship twice so
+where they are unsure of its axis; the IoU of such a pair is low. Errors of angle are far below it
+(2 degrees), and ships side by side are parallel."""
 
 MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
@@ -79,11 +81,13 @@ def suppress_tile_duplicates(
         order = np.delete(order, inside[MOST_BOXES:])
         _log.warning("%d boxes in one tile: only the best %d are used", len(inside), MOST_BOXES)
     groups = tiles[order] * (int(boxes.class_ids.max(initial=0)) + 1) + boxes.class_ids[order]
-    corners, axes = boxes.corners[order], np.full(len(order), np.nan)
+    corners = boxes.corners[order]
+    may_cross = np.zeros(len(order), bool)
     if crossing:
-        axes = _axes(corners)
-        axes[boxes.class_ids[order] != ObjectClass.SHIP] = np.nan
-    return np.asarray(order[_keep_best(corners, groups, iou, axes)])
+        length, width = edge_lengths(corners)
+        ships = boxes.class_ids[order] == ObjectClass.SHIP
+        may_cross = ships & (length >= CROSSING_ELONGATION * width)
+    return np.asarray(order[_keep_best(corners, groups, iou, may_cross)])
 
 
 def crowded_tiles(tiles: NDArray[np.int64]) -> list[int]:
@@ -117,23 +121,32 @@ def greedy_keep(
     return kept
 
 
-def _axes(corners: Corners) -> NDArray[np.float64]:
-    """Angles `(N,)` of the lengths in degrees; NaN where a box is not long enough to have one."""
-    along = corners[:, 1] - corners[:, 0]
-    length, width = edge_lengths(corners)
-    return np.where(
-        length >= CROSSING_ELONGATION * width, np.degrees(np.arctan2(*along.T[::-1])), np.nan
-    )
+def _lie_across(first: Corners, second: Corners, share: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether boxes cross.
+
+    Args:
+        first: `(P, 4, 2)`.
+        second: `(P, 4, 2)`.
+        share: `(P,)` of the smaller box that both hold.
+    """
+    one, other = (first[:, 1] - first[:, 0]) / 2, (second[:, 1] - second[:, 0]) / 2
+    between = second.mean(axis=1) - first.mean(axis=1)
+    turn = _cross(one, other)
+    steep = np.abs(turn) > np.sin(np.radians(CROSSING_ANGLE_DEG)) * np.linalg.norm(
+        one, axis=1
+    ) * np.linalg.norm(other, axis=1)
+    safe = np.where(steep, turn, 1.0)
+    # The middle lines meet at these shares of the half lengths from the centres.
+    meet = np.maximum(np.abs(_cross(between, other) / safe), np.abs(_cross(between, one) / safe))
+    return np.asarray(steep & ((share >= CROSSING_SHARE) | (meet <= CROSSING_LINE)))
 
 
-def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether axes in degrees differ by more than the angle that tells a crossing; NaN: no."""
-    turn = (first - second + 90.0) % 180.0 - 90.0
-    return np.asarray(np.abs(turn) > CROSSING_ANGLE_DEG)
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
 
 
 def _keep_best(
-    corners: Corners, groups: NDArray[np.int64], iou: float, axes: NDArray[np.float64]
+    corners: Corners, groups: NDArray[np.int64], iou: float, may_cross: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Mask of the boxes, best first, without those that a kept one of their group suppresses."""
     shapes, areas = shapely.box(*envelopes(corners).T), shared_areas(corners)
@@ -143,10 +156,11 @@ def _keep_best(
         first, second = first[one_group], second[one_group]
         shared = shared_areas(corners[first], corners[second])
         least = iou * (areas[first] + areas[second] - shared)
-        across = _cross(axes[first], axes[second])
-        smaller = np.minimum(areas[first], areas[second])
-        least[across] = np.minimum(least, CROSSING_SHARE * smaller)[across]
-        one_group[one_group] = (shared >= least) & (shared > 0)
+        same_object = (shared >= least) & (shared > 0)
+        both = np.flatnonzero(may_cross[first] & may_cross[second] & ~same_object)
+        share = shared[both] / np.maximum(np.minimum(areas[first], areas[second])[both], 1e-12)
+        same_object[both] = _lie_across(corners[first[both]], corners[second[both]], share)
+        one_group[one_group] = same_object
         return np.asarray(one_group)
 
     alive = np.ones(len(corners), bool)

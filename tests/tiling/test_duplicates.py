@@ -6,11 +6,12 @@ import logging
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.boxes import Boxes
-from detector.geometry.boxes import corners_from_xywhr, iou_matrix
+from detector.geometry.boxes import corners_from_xywhr, iou_matrix, polygons
 from detector.tiling.duplicates import MOST_BOXES, suppress_duplicates
 
 
@@ -86,10 +87,41 @@ def test_a_ship_across_a_better_one_is_no_ship() -> None:
     assert kept(30, ship, 0) == [1]
     assert kept(150, ship, 0) == [1]
     assert kept(30, ship, 0, crossing=False) == [1, 0]
-    assert kept(90, ship, 0) == [1, 0]  # 20 x 20 of 2,000 px: a fifth, as a bow over a stern
+    assert kept(90, ship, 0) == [1]  # 20 x 20 of 2,000 px is a fifth, but the middles cross
+    assert kept(90, ship, 0, crossing=False) == [1, 0]
+    assert kept(90, ship, 55) == [1, 0]  # a bow against a side
     assert kept(30, stack, 0) == [1, 0]  # the arms of an L may meet
     assert kept(12, ship, 30) == [1, 0]  # no more than an error of angle; IoU 0.43
     assert kept(30, ship, 60) == [1, 0]
+
+
+@given(st.integers(0, 10**6))
+def test_crossing_agrees_with_shapely(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = corners_from_xywhr(
+        np.column_stack(
+            [
+                rng.uniform(-60, 60, (2, 2)),
+                rng.uniform([60, 5], [150, 25], (2, 2)),
+                rng.uniform(0, 3.1, 2),
+            ]
+        )
+    )
+    scored = Boxes(boxes, np.array([0.9, 0.5], np.float32), np.zeros(2, np.int64))
+    middles = []
+    for box in boxes:
+        half = (box[1] - box[0]) / 2 * 0.8
+        middles.append(shapely.LineString([box.mean(axis=0) - half, box.mean(axis=0) + half]))
+    first, second = polygons(boxes)
+    share = first.intersection(second).area / min(first.area, second.area)
+    along = boxes[:, 1] - boxes[:, 0]
+    cosine = abs(along[0] @ along[1]) / np.prod(np.linalg.norm(along, axis=1))
+    across = np.degrees(np.arccos(min(cosine, 1.0))) > 20 and (
+        share >= 0.3 or middles[0].intersects(middles[1])
+    )
+    same = iou_matrix(boxes, boxes)[0, 1] >= 0.5
+    kept = suppress_duplicates(scored, crossing=True).tolist()
+    assert kept == ([0] if across or same else [0, 1])
 
 
 def test_boxes_as_long_as_wide_have_no_axis_to_cross() -> None:
