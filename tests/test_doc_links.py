@@ -1,0 +1,62 @@
+"""Links of the documents lead somewhere: files that are there, headings that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
+
+
+def text_of(path: Path) -> str:
+    """A document without its blocks of code."""
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub and GitLab make of headings."""
+    plain = (re.sub(r"[^\w\s-]", "", heading.lower()) for heading in HEADING.findall(text_of(path)))
+    return {re.sub(r"\s", "-", heading.strip()) for heading in plain}
+
+
+def dead_links(path: Path) -> list[str]:
+    """Relative links of a document that lead nowhere."""
+    dead = []
+    for link in LINK.findall(text_of(path)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        outside = bool(name) and not target.is_relative_to(ROOT)
+        headless = bool(anchor) and target.is_file() and anchor not in anchors(target)
+        if outside or not target.exists() or headless:
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_no_link_is_dead(path: Path) -> None:
+    assert dead_links(path) == []
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("# One, *two*\n[a](none.md) [b](#one-two) [c](#three) [d](https://x.invalid)\n")
+    assert anchors(path) == {"one-two"}
+    assert dead_links(path) == ["none.md", "#three"]
+
+
+def test_every_document_is_linked_from_the_readme_or_another() -> None:
+    linked = set()
+    for path in DOCUMENTS:
+        for link in LINK.findall(text_of(path)):
+            if not re.match(r"[a-z]+:", link):
+                linked.add((path.parent / link.partition("#")[0]).resolve())
+    lonely = [path.name for path in (ROOT / "docs").glob("*.md") if path.resolve() not in linked]
+    assert lonely == []
