@@ -8,7 +8,9 @@ with the gap in days, `stay` the typical stay, `seen` the observed fraction of e
 at which the ship must have been missed, and `f_same`, `f_new` the densities of the measured
 differences (position, length, beam, axis, appearance) of one ship and of the ships that come. It is
 the likelihood ratio of multiple-hypothesis tracking (Reid, IEEE Transactions on Automatic Control
-1979), for targets that don't move.
+1979), for targets that don't move. Lengths and beams are compared by what all looks say of them
+(`sizes`), positions after the looks were laid on each other by the ships that stayed (`offsets`),
+and the probability of a pair is its share of all pairings (`matching`).
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ LEAST_GAP_DAYS = 1e-3
 ROUNDS = 3
 TAKEN_FACTOR = 0.05  # a ship cannot have been missed where another was found in its place
 TAKEN_SHARE = 0.5  # of the lesser length, within which two centres are one place
-BERTHING_M = 5.0  # ships berth at the places where others did, to about this
-BERTHING_SHARE = 0.5
+BERTHING_M = 3.0  # ships berth at the places where others did, to about this
+VACANT_SHARE = 0.2  # of a typical stay for which a place at a busy quay is free
 LEAST_SHIPS = 0.3  # in a zone on average, however few were seen
 AXIS_SD_DEG = 3.0
 LEAST_DOUBT = 1e-3  # no score makes a box surer than this
@@ -63,7 +65,7 @@ class LinkSettings:
         position_sd_m: of one measured centre, beside the residual of the registration.
         length_sd: of one measured length, relative.
         width_sd: of one measured beam, relative.
-        shift_share: of stays in which the ship is moved along the quay between two looks.
+        shift_share: of stays in which the ship is moved along the quay.
         swing_lengths: ships at anchor swing around by this many lengths; 0 at berths.
         longest_miss: looks in a row at which a ship that stays may have been missed.
     """
@@ -137,10 +139,7 @@ def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Li
         (ships.look[:, None] < ships.look[None])
         & (ships.look[None] - ships.look[:, None] <= settings.longest_miss + 1)
     )
-    stays = np.exp(
-        -np.maximum(looks.day[ships.look[b]] - looks.day[ships.look[a]], LEAST_GAP_DAYS)
-        / settings.stay_days
-    )
+    stays = np.exp(-_gap_days(ships, looks, a, b) / settings.stay_days)
     apart = np.log(stays) - np.log1p(-stays) + _appearance_ratio(ships, a, b)
     offsets = no_offsets(looks.residual_m)
     near = apart + _position_ratio(ships, looks, offsets, settings, a, b) > np.log(LEAST_NEAR)
@@ -199,6 +198,12 @@ def track_probability(
     return np.asarray(real)
 
 
+def _gap_days(
+    ships: ShipsSeen, looks: LookTimes, a: NDArray[np.int64], b: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    return np.maximum(looks.day[ships.look[b]] - looks.day[ships.look[a]], LEAST_GAP_DAYS)
+
+
 def _odds(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(np.minimum(log_odds, MOST_LOG_ODDS)))
 
@@ -223,19 +228,21 @@ def _position_ratio(
 ) -> NDArray[np.float64]:
     """Log of the densities of where the later ship lies: it stayed, or one of those that come.
 
-    Of a ship that has left, the place is taken again with `BERTHING_SHARE`; other ships that come
-    lie anywhere.
+    The longer the gap, the more ships have been moved and the more have come: those that come take
+    the place of one that left, which is free for `VACANT_SHARE` of a stay, or lie anywhere.
     """
     xy = ships.xy - offsets.shift_m[ships.look]
     distance = np.linalg.norm(xy[a] - xy[b], axis=1)
     variance = _spread(ships, settings, a, b) + offsets.variance_m2[ships.look[a], ships.look[b]]
     anywhere = 1.0 / max(looks.area_m2, 1.0)
-    staying = _rayleigh(distance, variance)
-    same = (1 - settings.shift_share) * staying + settings.shift_share * anywhere
+    stays = _gap_days(ships, looks, a, b) / settings.stay_days
+    changed = -np.expm1(-stays)
+    moved = settings.shift_share * changed
+    same = (1 - moved) * _rayleigh(distance, variance) + moved * anywhere
     same *= _axis_density(ships, settings, a, b)
-    berthing = _rayleigh(distance, variance + BERTHING_M**2)
     others = max(len(ships) / max(1, len(looks.day)), LEAST_SHIPS)
-    new = BERTHING_SHARE * berthing + (1 - BERTHING_SHARE) * others * anywhere
+    again = -np.expm1(-stays / 2.0 / VACANT_SHARE)  # it left halfway through the gap
+    new = again * _rayleigh(distance, variance + BERTHING_M**2) + changed * others * anywhere
     return np.asarray(np.log(same) - np.log(new))
 
 
