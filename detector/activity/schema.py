@@ -77,6 +77,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "observed_fraction": "share",
         "status": "status",
         "scene_ids": "text",
+        "evidence": "text",
     },
     "trends": {
         "site": "text",

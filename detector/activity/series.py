@@ -84,6 +84,7 @@ def series_rows(
                     "observed_fraction": look.observed_fraction,
                     "status": look.status,
                     "scene_ids": "; ".join(look.scene_ids),
+                    "evidence": "; ".join(chosen.ids.tolist()) if look.usable else "",
                 }
             )
     return rows

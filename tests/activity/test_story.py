@@ -175,6 +175,39 @@ def test_events_are_sorted_and_their_evidence_exists(activity: Activity, runs: R
             assert int(row) in rows[scene_id]
 
 
+def test_every_figure_of_a_statement_leads_to_scenes_zones_and_boxes(
+    activity: Activity, sites: list[Site], runs: Runs
+) -> None:
+    tables = activity.tables
+    scenes = {scene.scene_id: scene for scene in runs.scenes}
+    areas = {(site.name, zone.name): (site, zone) for site in sites for zone in site.zones}
+    for row in tables["series"].to_dict("records"):
+        boxes = row["evidence"].split("; ") if row["evidence"] else []
+        assert len(boxes) == (0 if pd.isna(row["count"]) else row["count"])
+        assert {box.rpartition("#")[0] for box in boxes} <= set(row["scene_ids"].split("; "))
+    for period in tables["periods"].to_dict("records"):
+        site, zone = areas[period["site"], period["zone"]]
+        looks, visits, moves = (
+            table[(table["site"] == site.name) & (table["zone"] == zone.name)]
+            for table in (tables["looks"], tables["visits"], tables["moves"])
+        )
+        assert period["looks"] == len(looks)
+        assert period["looks_observed"] == (looks["observed_fraction"] >= 0.98).sum()
+        assert set("; ".join(looks["scene_ids"]).split("; ")) <= set(scenes)
+        assert period["visits_listed"] == len(visits)
+        seen = moves[moves["state"] != "left"]
+        for visit in visits.to_dict("records"):
+            mine = seen[seen["visit_id"] == visit["visit_id"]]
+            boxes = visit["evidence"].split("; ")
+            assert set(boxes) == set(mine["evidence"])
+            for box in boxes:
+                scene_id, _, number = box.rpartition("#")
+                objects = scenes[scene_id].objects
+                at = objects.rows.tolist().index(int(number))
+                assert objects.class_ids[at] == 0
+                assert scene_id in "; ".join(looks["scene_ids"])
+
+
 def test_files_follow_the_schema(activity: Activity, tmp_path: Path) -> None:
     activity.write(tmp_path)
     content = read_activity(tmp_path / "activity.json")
