@@ -31,6 +31,7 @@ HALF_BAY_PITCHES_M = np.exp(np.arange(np.log(6.1), np.log(7.8), 0.01))
 NOMINAL_SD = 0.03  # relative, of pitches with the usual gap
 OTHER_SHARE = 0.2  # of yards with another gap; any pitch of the lists alike
 STEP_M = 0.2
+FREQUENCIES = 8192  # of the spectrum: 0.005 m between pitches of rows; no block is as long, 1.6 km
 RIM_M = 0.4  # of a box is left out: ground and walls
 ROWS_LOCAL_M = 3.5  # light and dark are told from what is this near: no longer wave is seen
 BAYS_LOCAL_M = 9.0
@@ -146,9 +147,9 @@ def _likelihoods(light: Vector) -> tuple[Vector, Vector]:
     """Log likelihoods `(rows, half bays)` of the pitches, for a picture `(along, across)`."""
     extent = len(light) * STEP_M + 2 * RIM_M
     rows, bays = np.zeros(len(ROW_PITCHES_M)), np.zeros(len(HALF_BAY_PITCHES_M))
-    wide = _profiles(light, BAYS_LOCAL_M)
+    wide = _spectrum(_profiles(light, BAYS_LOCAL_M))
     if extent >= LEAST_PERIODS * ROW_PITCH_M:
-        shares = _explained(_profiles(light, ROWS_LOCAL_M), ROW_PITCHES_M)
+        shares = _explained(_spectrum(_profiles(light, ROWS_LOCAL_M)), ROW_PITCHES_M)
         over = _explained(wide, 2 * ROW_PITCHES_M) - _explained(wide, ROW_PITCHES_M)
         shares = np.maximum(shares - OVERTONE_WEIGHT * np.maximum(over, 0.0), 0.0)
         rows = -extent / ROW_PITCH_M * np.log1p(-np.minimum(shares, 0.99))
@@ -172,15 +173,20 @@ def _profiles(light: Vector, local_m: float) -> list[Vector]:
     ]
 
 
-def _explained(profiles: Sequence[Vector], lengths_m: Vector) -> Vector:
-    """Share of the profiles' variance, on average, that a wave of each length explains."""
-    shares = np.zeros(len(lengths_m))
+def _spectrum(profiles: Sequence[Vector]) -> Vector:
+    """Share of the profiles' variance, on average, that a wave explains, by its frequency."""
+    power = np.zeros(FREQUENCIES // 2 + 1)
     for profile in profiles:
         signal = profile - profile.mean()
         total = float((signal**2).sum()) * len(signal) / 2.0
-        phase = np.arange(len(signal)) * STEP_M / lengths_m[:, None]
-        shares += np.abs(np.exp(-2j * np.pi * phase) @ signal) ** 2 / max(total, 1e-12)
-    return np.asarray(shares / len(profiles))
+        power += np.abs(np.fft.rfft(signal, FREQUENCIES)) ** 2 / max(total, 1e-12)
+    return np.asarray(power / len(profiles))
+
+
+def _explained(spectrum: Vector, lengths_m: Vector) -> Vector:
+    """The share that a wave of each length explains, linear between frequencies."""
+    at = FREQUENCIES * STEP_M / lengths_m
+    return np.asarray(np.interp(at, np.arange(len(spectrum)), spectrum))
 
 
 def _most_likely(likelihood: Vector, pitches: Vector, nominal: Pitch) -> Pitch:
