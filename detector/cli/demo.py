@@ -110,6 +110,7 @@ def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     from detector.activity.run import find_activity
     from detector.activity.runs import read_runs
     from detector.activity.sites import read_site
+    from detector.activity.stack_pictures import write_differences
     from detector.cli.activity import ActivityConfig, to_settings
     from detector.config.compose import load_config
     from detector.report.run import ReportSettings, make_report
@@ -118,7 +119,9 @@ def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     files = [_site_file(out / "scenes", site) for site in sites]
     runs = [str(out / "results" / site) for site in sites]
     settings = to_settings(load_config("activity", ActivityConfig, []))
-    activity = find_activity([read_site(path) for path in files], read_runs(runs), settings)
+    found, read = [read_site(path) for path in files], read_runs(runs)
+    activity = find_activity(found, read, settings)
+    write_differences(activity.tables, found, read.scenes, out / "activity")
     activity.write(out / "activity")
     record_inputs(out / "activity", files, runs)
     report = ReportSettings(activity=out / "activity", out=out / "report", note=NOTE)

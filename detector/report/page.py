@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from detector.activity.lots import LEAST_ALIKE, MOST_CHANCE
+from detector.report.differences import Difference
 from detector.report.gallery import Picture
 from detector.report.words import Words
 
@@ -45,11 +46,13 @@ class SitePictures:
     Attributes:
         looks: one a date, in order of time.
         events: each event's row with its chips.
+        differences: two looks of a zone in one, in order of time.
         reason: why there are no looks, one sentence; empty where it is not known.
     """
 
     looks: Sequence[Picture] = ()
     events: Sequence[tuple[Mapping[str, Any], Sequence[Picture]]] = ()
+    differences: Sequence[Difference] = ()
     reason: str = ""
 
 

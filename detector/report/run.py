@@ -13,6 +13,7 @@ from detector.export.tables import write_json
 from detector.progress import Progress, SilentProgress
 from detector.report.charts import save_charts
 from detector.report.content import build_document
+from detector.report.differences import site_differences
 from detector.report.errors import ReportError
 from detector.report.events import chips_of, shown_events
 from detector.report.findings import Day
@@ -29,6 +30,7 @@ CHARTS_FOLDER: Final = "charts"
 LARGEST_PAGE_BYTES: Final = 15_000_000
 LOOKS_BYTES: Final = 6_500_000  # of all pictures of looks; as base64 a third more
 CHIPS_BYTES: Final = 2_600_000  # of all chips
+DIFFERENCES_BYTES: Final = 1_000_000  # of all difference pictures
 LARGEST_LOOK_BYTES: Final = 420_000
 LARGEST_CHIP_BYTES: Final = 24_000
 LEAST_LOOK_BYTES: Final = 25_000  # less shows nothing: fewer looks then
@@ -127,8 +129,10 @@ def _site_pictures(
 ) -> SitePictures:
     """Pictures of the looks and events of a site, within its share of the room."""
     name = site["name"]
+    differences, missing = site_differences(site, sources.folder, share * DIFFERENCES_BYTES / sites)
+    remarks += missing
     if name not in sources.sites or not sources.scenes:
-        return SitePictures()
+        return SitePictures(differences=differences)
     days = [Day(**{**day, "scene_ids": tuple(day["scene_ids"])}) for day in site["days"]]
     looks_bytes, chips_bytes = share * LOOKS_BYTES / sites, share * CHIPS_BYTES / sites
     shown = _spread(days, int(looks_bytes // LEAST_LOOK_BYTES))
@@ -155,6 +159,7 @@ def _site_pictures(
     return SitePictures(
         [look for look in looks if look is not None],
         [(row, chips) for row, chips in told if chips],
+        differences,
         reason,
     )
 

@@ -36,6 +36,7 @@ class Sources:
         runs: content of each `run.json`.
         shifts: `(east, north)` metres of each site and scene, from the registration.
         remarks: what is missing, one sentence each.
+        folder: of the activity.
     """
 
     activity: Mapping[str, Any]
@@ -45,6 +46,7 @@ class Sources:
     runs: Sequence[Mapping[str, Any]] = ()
     shifts: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    folder: Path = Path()
 
     def shift(self, site: str, scene_id: str) -> tuple[float, float]:
         """Metres east and north that a scene was moved by."""
@@ -98,6 +100,7 @@ def read_sources(
         [run for folder in named_runs if (run := _run_json(folder))],
         shifts,
         tuple(remarks),
+        activity_folder,
     )
 
 

@@ -269,6 +269,38 @@ def test_containers_are_told_where_they_were_estimated(made: Made, tmp_path: Pat
     assert "3 to 8 October 2026 East yard gone 912 60 (40 to 90) 110 (70 to 170)" in text
 
 
+def test_difference_pictures_are_shown(made: Made, tmp_path: Path) -> None:
+    """One a pair of dates, as it is; a file outside the activity is none."""
+    tables = container_tables(made)
+    (row,) = tables["stack_changes"]
+    names = [
+        "differences/1.png",
+        "differences/1.png",
+        "../secret.png",
+        "differences/none.png",
+        None,
+    ]
+    tables["stack_changes"] = [{**row, "picture": name} for name in names]
+    folder = change_tables(made, tmp_path / "changed", tables)
+    picture = np.zeros((120, 200, 3), np.uint8)
+    picture[:, :100] = (0, 0, 255)
+    (folder / "differences").mkdir()
+    cv2.imwrite(str(folder / "differences" / "1.png"), picture)
+    cv2.imwrite(str(tmp_path / "secret.png"), picture)
+    done = made.report("differences", activity=folder, charts=False)
+    page = done.page.read_text("utf-8")
+    (src,) = re.findall(
+        r'<figure class="chip"><img src="data:image/jpeg;base64,([^"]+)" alt="Diff', page
+    )
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(src), np.uint8), cv2.IMREAD_COLOR)
+    assert shown.shape == picture.shape
+    assert np.abs(shown[:, 10:90].astype(int) - picture[:, 10:90]).max() < 8
+    assert "1 picture of the differences between two dates" in page
+    assert f'alt="Differences in {NAMES.yard}, 3 to 8 October 2026"' in page
+    told = [remark for remark in done.remarks if "difference picture" in remark]
+    assert [remark.split(":")[0] for remark in told] == ["secret.png", "none.png"]
+
+
 def test_scenes_that_are_gone_or_changed_are_said(made: Made, tmp_path: Path) -> None:
     moved = made.folder / "port" / "scene_0.tif"
     kept = moved.read_bytes()
