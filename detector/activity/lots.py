@@ -32,8 +32,8 @@ LEAST_SHARE = 0.5  # of the lesser of the two numbers of blocks
 MOST_CHANCE = 0.05  # links that chance alone would make, among all that was compared
 LONGEST_TRANSIT_DAYS = 30
 # Of two blocks of different places fit so many: 0.029 of those of rendered stories, by
-# `python -m benchmarks.lots` (docs/counting.md)
-FITTING_SHARE = 0.03
+# `python -m benchmarks.lots` (docs/counting.md); knowing it is worth so many blocks
+FITTING_SHARE, FITTING_WORTH = 0.03, 10.0
 LEAST_DRAWS, MOST_DRAWS, DRAWS_A_PAIR = 4_000, 200_000, 200  # so that 0.05 of many can be told
 SEED = 0  # the same input gives the same bytes
 
@@ -106,8 +106,9 @@ def chance_of_alike(
 
     The larger of two numbers: the share of `draws` in which `alike` of the blocks pair up with
     `drawn` blocks that are taken from `others` at random (one draw more is taken to do so, so that
-    the share is never 0); and what is to be expected where two blocks fit with `FITTING_SHARE`, the
-    number of ways in which so many can pair times that share for each pair (the union bound).
+    the share is never 0); and what is to be expected of sizes that `others` don't show, the number
+    of ways in which so many can pair times the share that fits for each pair (the union bound).
+    That share is `FITTING_SHARE` where there are no others, and less the more there are.
 
     Args:
         blocks: `(N, 2)` the blocks.
@@ -117,7 +118,8 @@ def chance_of_alike(
         draws: how often it is tried.
     """
     ways = math.comb(len(blocks), alike) * math.perm(drawn, alike)
-    expected = min(ways * FITTING_SHARE**alike, 1.0)
+    share = FITTING_SHARE * FITTING_WORTH / (len(others) + FITTING_WORTH)
+    expected = min(ways * share**alike, 1.0)
     if not len(others):
         return expected
     fits = _fits(blocks, others)
