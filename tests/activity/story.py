@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from detector.counting.counts import count_scene
-from detector.counting.zones import Zones, read_zones, zones_in_pixels
+from detector.counting.zones import read_zones
 from detector.data.synthetic import RenderedScene, tell_chain
 from detector.data.synthetic.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
 from detector.detections import Detections
-from detector.export.records import ModelUse, scene_record
-from detector.export.run_files import RunResult, write_run_files
-from detector.export.vector import write_geoparquet
+from detector.export.records import ModelUse
 from detector.geometry.boxes import as_corners
 from detector.geometry.geodesy import box_measures
 from detector.scenes.scene import Scene, open_scene
+from tests.activity.written_run import write_run
 
 COARSE = [
     replace(DEMO_PORT, width=600, height=467, gsd_m=1.5),
@@ -60,7 +59,7 @@ def write_story(folder: Path, seed: int = 7) -> Written:
     runs, sites = {}, {}
     for name, scenes in told.items():
         zones = read_zones(folder / f"{name}.geojson")
-        runs[name] = write_run(folder / "runs" / name, scenes, zones)
+        runs[name] = write_run(folder / "runs" / name, zones, _seen(scenes), MODEL, {})
         sites[name] = folder / f"{name}.yaml"
         sites[name].write_text(
             f"name: {name}\nzones: {name}.geojson\ntime_zone: Asia/Vladivostok\n", encoding="utf-8"
@@ -68,20 +67,11 @@ def write_story(folder: Path, seed: int = 7) -> Written:
     return Written(folder, runs, sites)
 
 
-def write_run(out: Path, scenes: list[tuple[RenderedScene, Path]], zones: Zones) -> Path:
-    """A run whose detections are the truth."""
-    records, counts = [], []
+def _seen(scenes: list[tuple[RenderedScene, Path]]) -> Iterator[tuple[Scene, Detections]]:
+    """Scenes with the detections that are the truth."""
     for rendered, path in scenes:
         with open_scene(path) as scene:
-            found = truth_detections(rendered, scene)
-            table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), True)
-            records.append(scene_record(scene.info, found, areas, MODEL, tiles=1))
-            counts.append(table)
-        folder = out / records[-1].scene_id
-        folder.mkdir(parents=True)
-        write_geoparquet(folder / "detections.parquet", [found.to_geodataframe()], found.crs)
-    write_run_files(out, RunResult(records, counts, {}))
-    return out
+            yield scene, truth_detections(rendered, scene)
 
 
 def truth_detections(rendered: RenderedScene, scene: Scene) -> Detections:

@@ -7,7 +7,7 @@ data. The railhead: three stacks of like length stand there on the last date.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,15 +25,14 @@ from detector.activity.runs import read_runs
 from detector.activity.sites import read_site
 from detector.cli.activity import ActivityConfig, to_settings
 from detector.config.compose import load_config
-from detector.counting.counts import count_scene
-from detector.counting.zones import read_zones, zones_in_pixels
-from detector.export.records import ModelUse, scene_record
-from detector.export.run_files import RunResult, write_run_files
-from detector.export.vector import write_geoparquet
+from detector.counting.zones import read_zones
+from detector.detections import Detections
+from detector.export.records import ModelUse
 from detector.report.run import Report, ReportSettings, make_report
 from detector.report.sources import record_inputs
-from detector.scenes.scene import open_scene
+from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
+from tests.activity.written_run import write_run
 from tests.counting.make import SHIP, STACK, Row, make_detections
 from tests.scenes.rasters import UTM52, write_raster
 
@@ -123,28 +122,23 @@ def _write_zones(path: Path, zones: dict[str, str], west: float) -> None:
 def _write_run(
     home: Path, stem: str, story: Sequence[Sequence[Row]], west: float, zones_path: Path
 ) -> Path:
-    zones = read_zones(zones_path)
     transform = Affine(GSD_M, 0.0, west, 0.0, -GSD_M, NORTH)
-    records, counts = [], []
-    out = home / "run"
-    for i, rows in enumerate(story):
-        path = home / f"{stem}_{i}.tif"
-        write_raster(
-            path, _picture(rows, i, home.name == "port" and i == 2), transform=transform, nodata=0
-        )
-        when = FIRST + timedelta(days=DAYS[i])
-        with open_scene(path, SceneOptions(acquired=when, clouds="clear")) as scene:
-            found = make_detections(
-                rows, scene_id=scene.info.scene_id, acquired=when, transform=transform
-            )
-            table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), True)
-            records.append(scene_record(scene.info, found, areas, MODEL, tiles=1))
-            counts.append(table)
-        folder = out / records[-1].scene_id
-        folder.mkdir(parents=True)
-        write_geoparquet(folder / "detections.parquet", [found.to_geodataframe()], found.crs)
-    write_run_files(out, RunResult(records, counts, {"version": "test", "weights": "truth"}))
-    return out
+
+    def seen() -> Iterator[tuple[Scene, Detections]]:
+        for i, rows in enumerate(story):
+            path = home / f"{stem}_{i}.tif"
+            hole = home.name == "port" and i == 2
+            write_raster(path, _picture(rows, i, hole), transform=transform, nodata=0)
+            when = FIRST + timedelta(days=DAYS[i])
+            with open_scene(path, SceneOptions(acquired=when, clouds="clear")) as scene:
+                scene_id = scene.info.scene_id
+                yield (
+                    scene,
+                    make_detections(rows, scene_id=scene_id, acquired=when, transform=transform),
+                )
+
+    facts = {"version": "test", "weights": "truth"}
+    return write_run(home / "run", read_zones(zones_path), seen(), MODEL, facts)
 
 
 def _picture(rows: Sequence[Row], date: int, hole: bool) -> NDArray[np.uint8]:
