@@ -9,16 +9,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 from rasterio.features import rasterize
 
+from detector.activity.frames import Frame, scene_pixels
 from detector.activity.looks import Placement
 from detector.activity.runs import RunScene
 from detector.activity.sites import Site
 from detector.errors import SceneError
-from detector.geometry.geodesy import apply_transform
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 
@@ -32,7 +30,6 @@ BLOCKS = 3  # a side: each is correlated by itself, to see how well they agree
 LEAST_BLOCK_SHARE = 0.2  # of a block that must be fixed land in both scenes
 LEAST_BLOCKS = 3
 AGREE_M = 3.0  # blocks within this of their median agree
-NODES = 17  # a side, at which the map projection is computed; linear between
 BLUR_PX = 1.2
 
 logger = logging.getLogger(__name__)
@@ -67,7 +64,7 @@ def register(site: Site, scenes: Sequence[RunScene]) -> list[Registered]:
         site: with its zones; `fixed` land, or all land and water around the zones.
         scenes: that meet the site.
     """
-    grid = _Grid.of(site)
+    grid = _grid(site)
     pictures: dict[str, _Picture] = {}
     notes: dict[str, str] = {}
     for scene in scenes:
@@ -120,34 +117,6 @@ def measure_shift(
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
-    """Cells of the local frame, row 0 in the north."""
-
-    west: float
-    north: float
-    cell_m: float
-    width: int
-    height: int
-
-    @classmethod
-    def of(cls, site: Site) -> _Grid:
-        west, south, east, north = site.extent
-        west, south, east, north = (
-            west - MARGIN_M,
-            south - MARGIN_M,
-            east + MARGIN_M,
-            north + MARGIN_M,
-        )
-        cell = max(max(east - west, north - south) / GRID_SIDE, LEAST_CELL_M)
-        width, height = int((east - west) / cell), int((north - south) / cell)
-        return cls(west, north, cell, width, height)
-
-    @property
-    def transform(self) -> Affine:
-        return Affine(self.cell_m, 0, self.west, 0, -self.cell_m, self.north)
-
-
-@dataclass(frozen=True, slots=True)
 class _Picture:
     """Edges of fixed land on the grid, and where they are known."""
 
@@ -155,8 +124,17 @@ class _Picture:
     mask: NDArray[np.bool_]
 
 
-def _picture(scene: RunScene, site: Site, grid: _Grid) -> _Picture:
-    columns, rows = _pixels_of(scene, site, grid)
+def _grid(site: Site) -> Frame:
+    west, south, east, north = site.extent
+    bounds = west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M
+    return Frame.around(bounds, GRID_SIDE, LEAST_CELL_M)
+
+
+def _picture(scene: RunScene, site: Site, grid: Frame) -> _Picture:
+    under = scene_pixels(grid, site.frame, scene)
+    if under is None:
+        raise SceneError(f"{scene.path}: its CRS is not defined at the site '{site.name}'")
+    columns, rows = under
     with open_scene(scene.path) as opened:
         left, top = int(np.floor(columns.min())), int(np.floor(rows.min()))
         right, bottom = int(np.ceil(columns.max())) + 1, int(np.ceil(rows.max())) + 1
@@ -174,32 +152,7 @@ def _picture(scene: RunScene, site: Site, grid: _Grid) -> _Picture:
     return _Picture(_edges(np.asarray(grey, np.uint8), mask), mask)
 
 
-def _pixels_of(
-    scene: RunScene, site: Site, grid: _Grid
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Columns and rows `(height, width)` of the scene under every cell."""
-    across = np.linspace(0.5, grid.width - 0.5, NODES)
-    down = np.linspace(0.5, grid.height - 0.5, NODES)
-    u, v = np.meshgrid(across, down)
-    local = apply_transform(grid.transform, np.stack([u, v], axis=-1))
-    transformer = Transformer.from_crs(site.frame.crs, scene.crs, always_xy=True)
-    map_x, map_y = transformer.transform(local[..., 0], local[..., 1])
-    pixels = apply_transform(~scene.transform, np.stack([map_x, map_y], axis=-1))
-    if not np.isfinite(pixels).all():
-        raise SceneError(f"{scene.path}: its CRS is not defined at the site '{site.name}'")
-    # node i lies at cell centre i: sample linearly between the nodes
-    at_x, at_y = np.meshgrid(
-        np.linspace(0, NODES - 1, grid.width, dtype=np.float32),
-        np.linspace(0, NODES - 1, grid.height, dtype=np.float32),
-    )
-    fine = [
-        cv2.remap(values.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR)
-        for values in (pixels[..., 0], pixels[..., 1])
-    ]
-    return np.asarray(fine[0], np.float32), np.asarray(fine[1], np.float32)
-
-
-def _fixed_land(site: Site, grid: _Grid) -> NDArray[np.bool_]:
+def _fixed_land(site: Site, grid: Frame) -> NDArray[np.bool_]:
     """Cells of fixed land; without any named, all cells that are in no zone."""
     shape = (grid.height, grid.width)
     if site.fixed is not None:
@@ -225,7 +178,7 @@ def _edges(grey: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float
     return edges
 
 
-def _correlate(scene_id: str, reference: _Picture, picture: _Picture, grid: _Grid) -> Registered:
+def _correlate(scene_id: str, reference: _Picture, picture: _Picture, grid: Frame) -> Registered:
     both = reference.mask & picture.mask
     if both.mean() < LEAST_BLOCK_SHARE / BLOCKS**2:
         return _unregistered(scene_id, "it does not overlap the reference on fixed land")

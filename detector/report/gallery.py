@@ -11,13 +11,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from detector.activity.frames import Frame
 from detector.activity.looks import Placement, merge_objects, scene_sightings
 from detector.activity.sightings import Sightings
 from detector.activity.sites import Site
 from detector.classes import ObjectClass
 from detector.export.overlay_view import scale_bar
 from detector.report.findings import Day
-from detector.report.pictures import Frame, Pictures, Placed, encode, site_frame
+from detector.report.pictures import Pictures, Placed, encode, site_frame
 from detector.report.sources import Sources
 
 LOOK_SIDE_PX: Final = 1600

@@ -10,24 +10,20 @@ import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import cv2
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
 
+from detector.activity.frames import Frame, scene_pixels
 from detector.activity.runs import RunScene
-from detector.activity.sites import LocalFrame, Site
+from detector.activity.sites import Site
 from detector.errors import SceneError
-from detector.geometry.geodesy import apply_transform
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene
 
-NODES: Final = 17  # a side, at which the map projection is computed; linear between
 MARGIN_M: Final = 40.0  # shown around the zones
 UNSEEN: Final = (128, 128, 128)
 QUALITY: Final = (82, 70, 55)  # of JPEG, from the best on; a PDF takes JPEG over as it is
@@ -36,56 +32,6 @@ LEAST_SIDE_PX: Final = 64
 READ_SIDE_PX: Final = 6000  # a scene is never read at more than this
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A picture's place in the local metres of a site, north up.
-
-    Attributes:
-        west: of the left edge.
-        north: of the upper edge.
-        cell_m: metres a pixel.
-        width: pixels.
-        height: pixels.
-    """
-
-    west: float
-    north: float
-    cell_m: float
-    width: int
-    height: int
-
-    @classmethod
-    def around(
-        cls, bounds: tuple[float, float, float, float], side_px: int, least_cell_m: float
-    ) -> Frame:
-        """The frame of `(west, south, east, north)` whose longer side is at most `side_px`."""
-        west, south, east, north = bounds
-        across, down = max(east - west, 1.0), max(north - south, 1.0)
-        cell = max(max(across, down) / side_px, least_cell_m)
-        return cls(west, north, cell, max(round(across / cell), 1), max(round(down / cell), 1))
-
-    @property
-    def transform(self) -> Affine:
-        """Pixels to local metres."""
-        return Affine(self.cell_m, 0, self.west, 0, -self.cell_m, self.north)
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """`(west, south, east, north)`, local metres."""
-        south = self.north - self.height * self.cell_m
-        return self.west, south, self.west + self.width * self.cell_m, self.north
-
-    def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pixels of local metres `(..., 2)`."""
-        return apply_transform(~self.transform, np.asarray(points, np.float64))
-
-    def holds(self, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which boxes `(N, 4, 2)` have their centre in the picture; `(N,)`."""
-        west, south, east, north = self.bounds
-        x, y = corners.mean(axis=1).T
-        return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +108,10 @@ class Pictures:
         opened = self._scene(item.scene)
         if opened is None:
             return None
-        columns, rows = _pixels_of(item, self.site.frame, frame)
-        if columns is None or rows is None:
+        under = scene_pixels(frame, self.site.frame, item.scene, item.shift_m)
+        if under is None:
             return None
+        columns, rows = under
         left, top = int(np.floor(columns.min())), int(np.floor(rows.min()))
         right, bottom = int(np.ceil(columns.max())) + 1, int(np.ceil(rows.max())) + 1
         window = PixelWindow(left, top, max(right - left, 1), max(bottom - top, 1))
@@ -207,33 +154,3 @@ def site_frame(site: Site, side_px: int, least_cell_m: float) -> Frame:
     ).tolist()
     bounds = west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M
     return Frame.around(bounds, side_px, least_cell_m)
-
-
-def _pixels_of(
-    item: Placed, local: LocalFrame, frame: Frame
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Columns and rows `(height, width)` of the scene under every pixel; None where undefined."""
-    across = np.linspace(0.5, frame.width - 0.5, NODES)
-    down = np.linspace(0.5, frame.height - 0.5, NODES)
-    u, v = np.meshgrid(across, down)
-    metres = apply_transform(frame.transform, np.stack([u, v], axis=-1)) - np.asarray(item.shift_m)
-    transformer = _transformer(local.crs, item.scene.crs)
-    map_x, map_y = transformer.transform(metres[..., 0], metres[..., 1])
-    pixels = apply_transform(~item.scene.transform, np.stack([map_x, map_y], axis=-1))
-    if not np.isfinite(pixels).all():
-        return None, None
-    at_x, at_y = np.meshgrid(
-        np.linspace(0, NODES - 1, frame.width, dtype=np.float32),
-        np.linspace(0, NODES - 1, frame.height, dtype=np.float32),
-    )
-    fine = [
-        np.asarray(cv2.remap(values.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR), np.float32)
-        for values in (pixels[..., 0], pixels[..., 1])
-    ]
-    return fine[0], fine[1]
-
-
-@lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> Transformer:
-    """Making one takes longer than using it."""
-    return Transformer.from_crs(source, target, always_xy=True)
