@@ -16,13 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from detector.activity.plots import style_dates
+from detector.counting.counts import OBSERVED_SHARE
 from detector.export.atomic import atomic_path, prepare_folder
+from detector.report.findings import STACKS_CAME
 from detector.report.words import Words
 
 INK: Final = {"ship": "#0b62a8", "container_stack": "#a4430a"}  # as in page.css
 GREY: Final = "#5b5b55"
 SIZE_INCHES: Final = (7.5, 3.0)
 ROW_INCHES: Final = 0.26
+TIMELINE_INCHES: Final = 0.45
 DPI: Final = 120
 ENDINGS: Final = (".png", ".svg")
 MOST_BARS: Final = 60
@@ -36,7 +39,7 @@ Point = Mapping[str, Any]
 
 
 def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list[Path]:
-    """Draw every chart of the document, and the visits of every site that has some.
+    """Draw the timeline, every chart of the document, and the visits of sites that have some.
 
     Names of files are a number and what of the site's and zone's names is fit for a file's name.
 
@@ -69,6 +72,57 @@ def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list
                 figure.savefig(temporary, dpi=DPI, metadata=metadata)
             paths.append(path)
     return paths
+
+
+def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
+    """All zones of all sites: dates with what was seen, ships, changes of stacks, and links.
+
+    Args:
+        document: of the report.
+        words: of the page.
+    """
+    timeline = document["timeline"]
+    places = {(row["site"], row["zone"]): at for at, row in enumerate(timeline["rows"])}
+    figure, axes = _figure(max(SIZE_INCHES[1], TIMELINE_INCHES * len(places) + 1.0), 2.0)
+    for row in timeline["visits"]:
+        at = places[row["site"], row["zone"]] - 0.15
+        first, last = _day(row, "first_seen"), _day(row, "last_seen")
+        ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
+        axes.plot(ends, [at, at], color=INK["ship"], linewidth=0.8)
+        axes.plot([first, last], [at, at], "o-", color=INK["ship"], linewidth=4, markersize=4)
+    for row in timeline["changes"]:
+        came = row["event"] == STACKS_CAME
+        at, day = places[row["site"], row["zone"]] - (0.42 if came else 0.22), _day(row, "last_day")
+        axes.plot([day], [at], "^" if came else "v", color=INK["container_stack"], markersize=5)
+        axes.annotate(f"  {row['number']}", (day, at), fontsize=6, va="center")
+    for row in timeline["looks"]:
+        at = places[row["site"], row["zone"]] + 0.2
+        fill = GREY if row["seen"] >= OBSERVED_SHARE else "white"
+        mark = "o" if row["seen"] > 0 else "x"
+        axes.plot([_day(row)], [at], mark, mec=GREY, mfc=fill, markersize=4)
+    for link in timeline["links"]:
+        ends = [link["from"], link["to"]]
+        days = [_day(end, "last_day") for end in ends]
+        heights = [places[end["site"], end["zone"]] - 0.3 for end in ends]
+        axes.plot(days, heights, "--", color=INK["container_stack"], linewidth=1)
+    names = [f"{_plain(site, 14)}: {_plain(zone, 16)}" for site, zone in places]
+    axes.set_yticks(range(len(places)), names, fontsize=7)
+    axes.invert_yaxis()
+    _title(axes, words.say("headings.timeline"))
+    ship, stack = INK["ship"], INK["container_stack"]
+    for key, mark, ink, fill in (
+        ("ship_bar", "o-", ship, ship),
+        ("appeared", "^", stack, stack),
+        ("gone", "v", stack, stack),
+        ("link", "--", stack, stack),
+        ("whole", "o", GREY, GREY),
+        ("partial", "o", GREY, "white"),
+        ("unobserved", "x", GREY, GREY),
+    ):
+        axes.plot([], [], mark, color=ink, mfc=fill, ms=4, label=words.say(f"legend.{key}"))
+    axes.xaxis.get_offset_text().set_fontsize(7)
+    figure.legend(frameon=False, fontsize=6, loc="lower left", ncols=4, columnspacing=1.0)
+    return figure
 
 
 def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
@@ -124,6 +178,7 @@ def draw_visits(site: Mapping[str, Any], words: Words) -> Figure:
 
 
 def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Figure]]:
+    yield "timeline", draw_timeline(document, words)
     for site in document["sites"]:
         for chart in site["charts"]:
             name = f"{site['name']}-{chart['zone']}-{chart['measure']}"

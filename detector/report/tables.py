@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from detector.activity.schema import TABLES
 from detector.export.atomic import prepare_folder
 from detector.export.tables import write_csv, write_parquet
 
@@ -34,9 +35,9 @@ def write_tables(
     }
     paths = []
     for name, rows in tables.items():
-        table = pd.DataFrame([{k: _cell(v) for k, v in row.items()} for row in rows])
-        if table.columns.empty:
-            continue
+        cells = [{k: _cell(v) for k, v in row.items()} for row in rows]
+        # a table without rows has its columns all the same
+        table = pd.DataFrame(cells, columns=None if cells else list(TABLES.get(name, ())))
         for ending, write in ((".csv", write_csv), (".parquet", write_parquet)):
             write(folder / f"{name}{ending}", table)
             paths.append(folder / f"{name}{ending}")

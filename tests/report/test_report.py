@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from detector.activity.schema import TABLES
 from detector.cli import main as cli
 from detector.report import run
 from detector.report.errors import ReportError
@@ -222,6 +223,10 @@ def test_tables_hold_the_same(made: Made, report: Report) -> None:
         told = pd.read_csv(folder / f"{name}.csv")
         assert len(told) == len(pd.read_csv(made.activity / f"{name}.csv")) > 0
         assert len(pd.read_parquet(folder / f"{name}.parquet")) == len(told)
+    # a table without rows is there too, with its columns
+    trains = pd.read_csv(folder / "trains.csv")
+    assert len(trains) == 0
+    assert list(trains.columns) == list(TABLES["trains"])
     charts = pd.read_parquet(folder / "charts.parquet")
     points = [p for s in report.document["sites"] for c in s["charts"] for p in c["points"]]
     assert charts["found"].tolist() == [p["found"] for p in points]
@@ -233,8 +238,13 @@ def test_charts_are_pictures_too(report: Report) -> None:
     folder = report.page.parent / "charts"
     pngs, svgs = sorted(folder.glob("*.png")), sorted(folder.glob("*.svg"))
     charts = sum(len(site["charts"]) for site in report.document["sites"])
-    assert len(pngs) == len(svgs) == charts + 1  # and the visits of the port
-    assert cv2.imread(str(pngs[0])).std() > 5
+    assert len(pngs) == len(svgs) == charts + 2  # and the timeline, and the visits of the port
+    assert all(cv2.imread(str(path)).std() > 5 for path in pngs)
+    assert pngs[0].name == "01-timeline.png"
+    text = svgs[0].read_text("utf-8")
+    assert all(f"{name}<" in text for name in (NAMES.berth, NAMES.yard, NAMES.railhead))
+    ink = text.count("stroke: #a4430a")
+    assert ink >= 3  # stacks that left, stacks that came, and the link between them
     assert ET.parse(svgs[0]).getroot().tag.endswith("svg")  # noqa: S314 - we wrote it
 
 
