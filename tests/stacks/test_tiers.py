@@ -115,6 +115,18 @@ def test_shadow_on_a_neighbour_is_not_measured(tmp_path: Path) -> None:
     assert table.loc[1 - south, "method"] == "shadow"
 
 
+def test_a_shadow_on_water_is_not_measured(tmp_path: Path) -> None:
+    """The block stands on a quay: 2 m from its northern edge all is dark water, shadow or not."""
+    scene = yard({(100.0, 80.0): np.full((5, 6), 4)}, replace(BARE, sky=sky(35.0, 180.0)))
+    values = scene.values.copy()
+    quay = int(found(scene).corners[0, :, 1].min() - 2.0 / 0.5)
+    generator = np.random.default_rng(3)
+    values[:quay] = generator.normal((24, 32, 38), 2.0, values[:quay].shape).clip(0, 255)
+    row = estimate(replace(scene, values=values), tmp_path, "quay").iloc[0]
+    assert (row["method"], row["flags"]) == ("prior", "shadow_on_neighbour")
+    assert row["tiers"] == pytest.approx(1.5, abs=0.15)
+
+
 def test_wagons_carry_one_tier(tmp_path: Path) -> None:
     scene = yard({(100.0, 80.0): np.ones((9, 1), int)}, wagons=True)
     row = estimate(scene, tmp_path, "railhead").iloc[0]
