@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,16 +15,17 @@ import pytest
 import shapely
 
 from detector.activity.schema import columns_of
-from detector.activity.stack_tables import RUN_FILE
 from detector.cli import main as cli
 from detector.counting.zones import Zones, read_zones
-from detector.export.tables import write_json
+from detector.data.synthetic.scene import RenderedScene
+from detector.detections import Detections
 from detector.geometry.geodesy import apply_transform
-from detector.scenes.scene import open_scene
+from detector.scenes.scene import Scene, open_scene
 from detector.stacks.estimate import estimate_stacks
 from detector.stacks.files import STACKS_FILE, write_stacks
 from detector.stacks.settings import StackSettings
-from tests.activity.story import truth_detections, write_run
+from tests.activity.story import MODEL, truth_detections
+from tests.activity.written_run import write_run
 from tests.stacks.yards import BARE, sky, yard
 
 STAYS = {(60.0, 40.0): np.full((4, 5), 3), (60.0, 75.0): np.full((4, 5), 2)}
@@ -53,16 +55,19 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def _run(folder: Path, looks: list, zones: Zones) -> Path:  # type: ignore[type-arg]
-    run = write_run(folder / "run", looks, zones)
+def _run(folder: Path, looks: list[tuple[RenderedScene, Path]], zones: Zones) -> Path:
     settings = StackSettings(yard_tiers=[2.0, 3.0, 4.0])
     tables = []
-    for rendered, path in looks:
-        with open_scene(path) as scene:
-            tables.append(estimate_stacks(scene, truth_detections(rendered, scene), [], settings))
+
+    def seen() -> Iterator[tuple[Scene, Detections]]:
+        for rendered, path in looks:
+            with open_scene(path) as scene:
+                found = truth_detections(rendered, scene)
+                tables.append(estimate_stacks(scene, found, [], settings))
+                yield scene, found
+
+    run = write_run(folder / "run", zones, seen(), MODEL, {"stacks": asdict(settings)})
     write_stacks(run / STACKS_FILE, pd.concat(tables))
-    said = json.loads((run / RUN_FILE).read_text())
-    write_json(run / RUN_FILE, said | {"stacks": asdict(settings)})
     return run
 
 
