@@ -32,7 +32,8 @@ from detector.activity.sizes import (
 )
 
 LEAST_ODDS = 1e-3  # pairs below it are no candidates
-LEAST_NEAR = 1e-5  # nor those below it by place and time, for sizes seldom weigh a hundred to one
+LEAST_NEAR = 1e-4  # nor those below it by place and time, for sizes seldom weigh ten to one
+MOST_LOG_LENGTH = 0.6  # nor those that differ by more: no shadow hides half a ship
 MOST_LOG_ODDS = 50.0
 LEAST_GAP_DAYS = 1e-3
 ROUNDS = 3
@@ -141,12 +142,14 @@ def find_links(ships: ShipsSeen, looks: LookTimes, settings: LinkSettings) -> Li
     )
     stays = np.exp(-_gap_days(ships, looks, a, b) / settings.stay_days)
     apart = np.log(stays) - np.log1p(-stays) + _appearance_ratio(ships, a, b)
+    apart += _missed(ships, looks, settings, a, b)
     offsets = no_offsets(looks.residual_m)
     near = apart + _position_ratio(ships, looks, offsets, settings, a, b) > np.log(LEAST_NEAR)
+    near &= np.abs(np.log(ships.length_m[a] / ships.length_m[b])) < MOST_LOG_LENGTH
     a, b, apart = a[near], b[near], apart[near]
     if not len(a):
         return Links(a, b, np.zeros(0))
-    apart += _missed(ships, looks, settings, a, b)
+    apart += _taken(ships, a, b)
     sizes = measure_sizes(ships.length_m, ships.width_m, settings.length_sd, settings.width_sd)
     sure = ships.sure_size[a] & ships.sure_size[b]
     difference = ships.xy[b] - ships.xy[a]
@@ -297,14 +300,17 @@ def _missed(
     b: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Log probability that a ship that stayed was not found at the looks between."""
-    result = np.zeros(len(a))
     miss = np.log(np.maximum(1.0 - settings.recall * looks.seen, 1e-6))
-    skipping = np.flatnonzero(ships.look[b] - ships.look[a] > 1)
-    for pair in skipping:
-        between = slice(ships.look[a[pair]] + 1, ships.look[b[pair]])
-        result[pair] = miss[between].sum()
-        others = (ships.look >= between.start) & (ships.look < between.stop)
-        reach = TAKEN_SHARE * np.minimum(ships.length_m, ships.length_m[a[pair]])
-        near = np.linalg.norm(ships.xy - ships.xy[a[pair]], axis=1) < reach
-        result[pair] += np.log(TAKEN_FACTOR) * len(np.unique(ships.look[others & near]))
+    until = np.concatenate([[0.0], np.cumsum(miss)])
+    return np.asarray(until[ships.look[b]] - until[ships.look[a] + 1])
+
+
+def _taken(ships: ShipsSeen, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Log factor for the looks between at which another ship was found in the place of one."""
+    result = np.zeros(len(a))
+    for pair in np.flatnonzero(ships.look[b] - ships.look[a] > 1):
+        others = slice(*np.searchsorted(ships.look, [ships.look[a[pair]] + 1, ships.look[b[pair]]]))
+        reach = TAKEN_SHARE * np.minimum(ships.length_m[others], ships.length_m[a[pair]])
+        near = np.hypot(*(ships.xy[others] - ships.xy[a[pair]]).T) < reach
+        result[pair] = np.log(TAKEN_FACTOR) * len(np.unique(ships.look[others][near]))
     return result
