@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from detector.scenes.types import SceneOptions
 SIDE_PX: Final = 900  # longer side in the page
 JPEG_QUALITY: Final = 80
 IMAGES: Final = 12
+WORKERS: Final = 4  # pictures at once: most of the work is outside Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,10 @@ def worst_images(
     """
     errors = [_errors(kinds) for kinds in explained]
     order = sorted(range(len(images)), key=lambda i: (-errors[i], images[i].name))
-    return [
-        _picture(images[i], paths[i], counted[i], explained[i], errors[i])
-        for i in order[:n]
-        if errors[i] > 0
-    ]
+    chosen = [i for i in order[:n] if errors[i] > 0]
+    of_chosen = ([values[i] for i in chosen] for values in (images, paths, counted, explained))
+    with ThreadPoolExecutor(WORKERS, "gallery") as pool:
+        return list(pool.map(_picture, *of_chosen, [errors[i] for i in chosen]))
 
 
 def _errors(explained: Explained) -> int:
