@@ -40,7 +40,7 @@ bench: $(STAMP)  ## the measurements of the README; takes long
 	done
 
 accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut
-	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),starter) --docs docs/accuracy.md
+	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),port-n) --docs docs/accuracy.md
 
 clean:  ## remove what make made, the virtual environment too
 	rm -rf .venv demo runs build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -34,7 +34,7 @@ LEAST_P = 1e-3
 def main() -> None:
     """Render, link, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", default="starter")
+    parser.add_argument("--weights", default="port-n")
     weights = parser.parse_args().weights
     rows = []
     for seed in SEEDS:

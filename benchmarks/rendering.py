@@ -2,7 +2,7 @@
 
 python -m benchmarks.rendering sheet docs/images/render_sheet.jpg
 python -m benchmarks.rendering speed
-python -m benchmarks.rendering domain starter
+python -m benchmarks.rendering domain port-n
 """
 
 from __future__ import annotations
@@ -199,10 +199,10 @@ def main(words: list[str]) -> None:
     elif command == "speed":
         print(measure_speed())
     elif command == "domain":
-        weights = rest[0] if rest else "starter"
+        weights = rest[0] if rest else "port-n"
         print(measure_domain(weights, int(rest[1]) if rest[1:] else SCENES))
     elif command == "all":
-        print(measure_speed(), measure_domain("starter", SCENES), sep="\n\n")
+        print(measure_speed(), measure_domain("port-n", SCENES), sep="\n\n")
     else:
         sys.exit(__doc__)
 

@@ -15,7 +15,7 @@ from detector.counting.calibration import Calibration
 from detector.models.card import ModelCard
 from detector.models.detector import find_weights
 
-DEFAULT_WEIGHTS = "starter"
+DEFAULT_WEIGHTS = "port-n"
 
 
 def find_activity(

@@ -168,7 +168,7 @@ COMMAND = Command(
     run=run,
     paths="EVALUATION",
     examples=(
-        ("detector calibrate runs/evaluate weights=starter", "fit, measure coverage, write"),
+        ("detector calibrate runs/evaluate weights=port-n", "fit, measure coverage, write"),
         (
             "detector calibrate runs/evaluate check=runs/rendered write=false",
             "coverage on rendered sites too; the card stays as it is",

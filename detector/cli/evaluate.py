@@ -119,19 +119,19 @@ COMMAND = Command(
     run=run,
     examples=(
         (
-            "detector evaluate data=port split=dev weights=starter out=runs/starter",
+            "detector evaluate data=port split=dev weights=port-n out=runs/port-n",
             "the yardstick: one table for the dev split",
         ),
         (
-            "detector evaluate weights=runs/new/weights/new.safetensors compare=runs/starter",
+            "detector evaluate weights=runs/new/weights/new.safetensors compare=runs/port-n",
             "new weights, with the differences from the run before",
         ),
         (
-            "detector evaluate data=rendered data.ports=24 weights=starter out=runs/rendered",
+            "detector evaluate data=rendered data.ports=24 weights=port-n out=runs/rendered",
             "the rendered validation set, counted by zone too",
         ),
         (
-            "detector evaluate dataset=dota root=/data/DOTA/val weights=starter",
+            "detector evaluate dataset=dota root=/data/DOTA/val weights=port-n",
             "another labelled dataset",
         ),
     ),

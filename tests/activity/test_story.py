@@ -321,7 +321,7 @@ def test_chips_show_the_first_and_the_last_look(
 def test_ships_that_stay_look_alike(runs: Runs, sites: list[Site], story: Written) -> None:
     """Features are of the ships' own pixels: of one object at two dates nearer than of others."""
     port = Runs(tuple(s for s in runs.scenes if s.scene_id.startswith("port")), ())
-    seen = with_appearance(port, "starter")
+    seen = with_appearance(port, "port-n")
     lengths = np.concatenate([scene.objects.length_m for scene in seen.scenes])
     features = np.concatenate([scene.objects.embeddings for scene in seen.scenes])
     ids = np.concatenate([scene.objects.class_ids for scene in seen.scenes])
@@ -337,7 +337,7 @@ def test_ships_that_stay_look_alike(runs: Runs, sites: list[Site], story: Writte
     distance = 1 - (unit[one] * unit[other]).sum(axis=1)
     assert np.median(distance[alike < 1e-3]) < np.median(distance[alike > 0.1]) - 0.2
     gone = Runs(tuple(replace(scene, path="/nowhere.tif") for scene in port.scenes), ())
-    nothing = with_appearance(gone, "starter").scenes[0].objects.embeddings
+    nothing = with_appearance(gone, "port-n").scenes[0].objects.embeddings
     assert nothing is not None
     assert np.isnan(nothing).all()
 
@@ -353,7 +353,7 @@ def test_the_package_is_the_function(story: Written) -> None:
     found = detector.activity(story.sites["port"], story.runs["port"], settings)
     assert isinstance(found, Activity)
     assert not found.tables["visits"].empty
-    again = detector.find_activity([story.sites["port"]], [story.runs["port"]], weights="starter")
+    again = detector.find_activity([story.sites["port"]], [story.runs["port"]], weights="port-n")
     assert again.calibrated
     assert again.tables["series"]["count_high"].notna().any()
     assert detector.find_activity is find_activity_of_paths

@@ -262,7 +262,7 @@ def test_the_starting_weights_on_real_images(shared_data: Path, tmp_path: Path) 
     pool = port_pool.read(shared_data / "port", "dev")
     harbours = [i for i in pool if i.source == "HRSC2016" and (i.class_ids == 0).sum() >= 2][:3]
     settings = EvaluationSettings(
-        out=tmp_path, detector=DetectorSettings("starter", backend="torch"), gallery=1
+        out=tmp_path, detector=DetectorSettings("port-n", backend="torch"), gallery=1
     )
     result = run_evaluation(labelled_dataset(harbours), "three harbours", settings)
     [ships] = [r for r in result.evaluation.summary.detection if r.by == "all"][:1]

@@ -104,7 +104,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 
 
 def test_unknown_names_list_what_is_shipped() -> None:
-    with pytest.raises(WeightsError, match=r"there are: .*starter"):
+    with pytest.raises(WeightsError, match=r"there are: .*port-n"):
         find_weights("nothing")
     with pytest.raises(WeightsError, match="no such weights file"):
         find_weights("folder/nothing.safetensors")
@@ -125,7 +125,7 @@ def _raw(boxes: list[tuple[float, ...]]) -> np.ndarray:
 
 
 CONF = np.array([0.5, 0.25], np.float32)
-SHIPPED = "starter"
+SHIPPED = "port-n"
 
 
 def test_each_class_has_its_threshold() -> None:
