@@ -165,8 +165,10 @@ def test_zoom_by_wheel_button_and_key(shown: Page) -> None:
     width = shown.locator(".leaflet-left-pane img").first.evaluate("e => e.clientWidth")
     assert width == pytest.approx(2 ** (pressed) * 460, rel=0.02)  # 380 m of zones, 40 m around
     middle = shown.evaluate("window.quaywatch.maps[0].getCenter().lng")
+    # Leaflet ignores arrows while it zooms, and glides to where they point.
+    shown.wait_for_function("!window.quaywatch.maps[0]._animatingZoom")
     shown.keyboard.press("ArrowRight")
-    assert shown.evaluate("window.quaywatch.maps[0].getCenter().lng") > middle
+    shown.wait_for_function("was => window.quaywatch.maps[0].getCenter().lng > was", arg=middle)
     shown.locator(".whole").first.click()
     assert shown.evaluate(zoom) == start
 

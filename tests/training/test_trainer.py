@@ -318,7 +318,7 @@ def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(gather, "orient_ships", orient)
     monkeypatch.setattr(gather, "load_detector", lambda settings: None)
-    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"), teacher="starter")
+    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"), teacher="port-n")
     first, second = gather.gather(data), gather.gather(data)
     assert asked == ["h.png"]
     assert [i.image.name for i in first] == ["o.png", "h.png", "u.png"]
@@ -340,7 +340,7 @@ def test_every_recipe_and_network_composes(experiment: str, network: str) -> Non
     assert config.experiment == experiment
     assert found.model.architecture.endswith(f"{network[-1]}-obb.yaml")
     if experiment == "port-n":
-        assert found.mix.sources["xView"] == 3.0
+        assert found.mix.sources["xView"] == 4.0
         assert found.model.freeze_norms
 
 
