@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.activity.looks import Look
-from detector.activity.sightings import Sightings, stacks_of
+from detector.activity.sightings import ID_SEPARATOR, Sightings, stacks_of
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
 from detector.geometry.boxes import envelopes
@@ -20,7 +20,6 @@ from detector.geometry.boxes import envelopes
 SAME_PLACE_SHARE = 0.3  # of a stack's area, under other stacks of the other look: it stood there
 LENGTH_SD = 0.045  # relative, of one measured length
 LEVEL_90 = 1.645
-EVIDENCE_SEPARATOR = "; "
 
 
 def stack_events(site: str, zone: Zone, looks: Sequence[Look]) -> list[dict[str, Any]]:
@@ -122,7 +121,7 @@ def _stack_event(
     }
     return event | {
         "text": f"{_number_of_stacks(event)}, {area:,.0f} m², {what} {zone.name}",
-        "evidence": EVIDENCE_SEPARATOR.join(stacks.ids.tolist()),
+        "evidence": ID_SEPARATOR.join(stacks.ids.tolist()),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.activity.runs import RunScene
-from detector.activity.visits import EVIDENCE_SEPARATOR
+from detector.activity.sightings import ID_SEPARATOR, scene_of
 from detector.errors import SceneError
-from detector.export.atomic import atomic_path, prepare_folder
+from detector.export.atomic import atomic_path, file_part, prepare_folder
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 
@@ -25,7 +24,6 @@ ENDS: Final = ("first", "last")
 MARGIN: Final = 0.2  # of the longer side of the box, on each side
 LONGEST_SIDE_PX: Final = 192
 BOX_COLOUR: Final = (27, 89, 196)  # blue, green, red
-UNFIT: Final = re.compile(r"[^\w-]+")
 NAME_LENGTH: Final = 40  # characters of a visit's name in that of its file, 4 bytes each at most
 
 logger = logging.getLogger(__name__)
@@ -41,10 +39,10 @@ def visit_windows(evidence: str, scenes: Mapping[str, RunScene]) -> dict[str, st
     Returns:
         `<scene_id>: column, row, width, height` in pixels of the file, with some margin.
     """
-    ids = evidence.split(EVIDENCE_SEPARATOR)
+    ids = evidence.split(ID_SEPARATOR)
     windows = {}
     for end, name in zip(ENDS, (ids[0], ids[-1]), strict=True):
-        scene_id = name.rpartition("#")[0]
+        scene_id = scene_of(name)
         window = _window(_corners(name, scenes))
         place = f"{window.col}, {window.row}, {window.width}, {window.height}"
         windows[f"{end}_window"] = f"{scene_id}: {place}"
@@ -70,9 +68,9 @@ def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> 
     by_id = {scene.scene_id: scene for scene in scenes}
     jobs: dict[str, list[tuple[int, str, str]]] = {}
     for number, evidence in enumerate(visits["evidence"]):
-        ids = evidence.split(EVIDENCE_SEPARATOR)
+        ids = evidence.split(ID_SEPARATOR)
         for end, name in zip(ENDS, (ids[0], ids[-1]), strict=True):
-            jobs.setdefault(name.rpartition("#")[0], []).append((number, end, name))
+            jobs.setdefault(scene_of(name), []).append((number, end, name))
     names: dict[str, list[str | None]] = {end: [None] * len(visits) for end in ENDS}
     folder = prepare_folder(out / CHIPS_FOLDER)
     for scene_id, wanted in jobs.items():  # each scene is opened once
@@ -82,7 +80,7 @@ def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> 
             logger.warning("no chips of %s: %s", scene_id, error)
             continue
         for (number, end, _), chip in zip(wanted, chips, strict=True):
-            visit = UNFIT.sub("_", str(visits["visit_id"].iloc[number]))[:NAME_LENGTH]
+            visit = file_part(str(visits["visit_id"].iloc[number]), NAME_LENGTH)
             path = folder / f"{number + 1:04d}-{visit}-{end}.png"
             write_png(path, chip)
             names[end][number] = f"{CHIPS_FOLDER}/{path.name}"
@@ -92,7 +90,7 @@ def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> 
 
 
 def _corners(name: str, scenes: Mapping[str, RunScene]) -> NDArray[np.float64]:
-    objects = scenes[name.rpartition("#")[0]].objects
+    objects = scenes[scene_of(name)].objects
     return np.asarray(objects.corners[np.flatnonzero(objects.ids == name)[0]])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import shapely
@@ -14,13 +14,11 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.runs import Observed, RunScene
-from detector.activity.sightings import Sightings, concatenate
+from detector.activity.sightings import ID_SEPARATOR, Sightings, concatenate
 from detector.activity.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import polygons
-
-ID_SEPARATOR: Final = "; "  # of several ids in one cell
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, as_corners, centres
 
+ID_SEPARATOR = "; "  # of several ids in one cell
 LEAST_STACK_M2 = 60.0  # two 40 ft containers side by side; less is in the errors of the boxes
+
+
+def scene_of(name: str) -> str:
+    """The scene of an evidence id `<scene_id>#<row>`."""
+    return name.rpartition("#")[0]
 
 
 @dataclass(frozen=True, slots=True)

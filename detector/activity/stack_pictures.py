@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.activity.chips import NAME_LENGTH, UNFIT, write_png
-from detector.activity.looks import ID_SEPARATOR, Placement, scene_sightings
+from detector.activity.chips import NAME_LENGTH, write_png
+from detector.activity.looks import Placement, scene_sightings
 from detector.activity.runs import RunScene
+from detector.activity.sightings import ID_SEPARATOR, scene_of
 from detector.activity.sites import Site
 from detector.activity.stack_tables import pixels_of
 from detector.errors import SceneError
-from detector.export.atomic import prepare_folder
+from detector.export.atomic import file_part, prepare_folder
 from detector.geometry.boxes import Corners
 from detector.scenes.scene import open_scene
 from detector.stacks.picture import Floats, difference_picture, levelled, sample_ground
@@ -74,7 +75,7 @@ def write_differences(
             logger.warning("no difference picture of '%s', %s to %s: %s", zone, first, last, error)
             continue
         written += 1
-        fit = UNFIT.sub("_", str(zone))[:NAME_LENGTH]
+        fit = file_part(str(zone), NAME_LENGTH)
         path = folder / f"{written:04d}-{fit}-{first}-{last}.png"
         write_png(path, picture[..., ::-1])
         names |= dict.fromkeys(rows.index, f"{DIFFERENCES_FOLDER}/{path.name}")
@@ -111,7 +112,7 @@ class _Pictures:
         chosen = changes.loc[changes["kind"].isin(kinds), column]
         names = [name for cell in chosen for name in cell.split(ID_SEPARATOR) if name]
         found = [np.zeros((0, 4, 2))]
-        for scene_id in dict.fromkeys(name.rpartition("#")[0] for name in names):
+        for scene_id in dict.fromkeys(map(scene_of, names)):
             placed = self._placements[scene_id]
             objects = scene_sightings(self._scenes[scene_id], self._site, placed)
             found.append(objects.corners[np.isin(objects.ids, names)])

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.looks import ID_SEPARATOR, Look, Placement, look_row
+from detector.activity.looks import Look, Placement, look_row
 from detector.activity.runs import RunScene
-from detector.activity.sightings import Sightings
+from detector.activity.sightings import ID_SEPARATOR, Sightings, scene_of
 from detector.activity.sites import Site
 from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
@@ -89,7 +89,7 @@ class StackBook:
         """The rows of blocks in the order of their ids; None where one is not known."""
         parts = []
         for name in ids:
-            rows = self._rows.get(self._folders.get(name.rpartition("#")[0], ""))
+            rows = self._rows.get(self._folders.get(scene_of(name), ""))
             if rows is None or name not in rows.index:
                 return None
             parts.append(rows.loc[[name]])
@@ -193,7 +193,7 @@ class _Pixels:
         corners = _inner(mine.stacks.corners[row])
         margin = 2.0 + self._reach(mine, row)
         try:
-            block = self._read(mine.ids[row].rpartition("#")[0], box_places(corners, 0.0))
+            block = self._read(scene_of(mine.ids[row]), box_places(corners, 0.0))
             ground = self._read(other.look.scene_ids[0], box_places(corners, margin))
         except SceneError:
             return None

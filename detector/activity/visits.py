@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.activity.counting_visits import VisitCount, VisitSettings, count_visits
 from detector.activity.linking import LookTimes, ShipsSeen
 from detector.activity.looks import Look
-from detector.activity.sightings import Sightings, concatenate
+from detector.activity.sightings import ID_SEPARATOR, Sightings, concatenate
 from detector.activity.statements import Period, say_period
 from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
@@ -21,7 +21,6 @@ from detector.counting.zones import Zone
 
 NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
 LISTED_PROBABILITY = 0.5  # a visit is listed from it on
-EVIDENCE_SEPARATOR = "; "
 SWING_LENGTHS = 1.0  # at anchor
 SECONDS_A_DAY = 86400.0
 
@@ -222,7 +221,7 @@ class _Track:
             "departure": "after the last look" if self.ends_at_last_look else self._end(),
             "not_before": self._neighbour_day(self._first - 1),
             "not_after": self._neighbour_day(self._last + 1),
-            "evidence": EVIDENCE_SEPARATOR.join(self._ids[members].tolist()),
+            "evidence": ID_SEPARATOR.join(self._ids[members].tolist()),
         }
 
     def moves(self, visit_id: str) -> list[dict[str, Any]]:

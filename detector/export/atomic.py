@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,14 @@ from pathlib import Path
 
 from detector.errors import OutputError
 
+UNFIT = re.compile(r"[^\w-]+")
 TEMPORARY_PREFIX = ".unfinished-"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+def file_part(text: str, longest: int) -> str:
+    """What of a name from outside fits a part of a file's name, at most `longest` characters."""
+    return UNFIT.sub("_", text)[:longest]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 
 from detector.activity.plots import style_dates
 from detector.counting.counts import OBSERVED_SHARE
-from detector.export.atomic import atomic_path, prepare_folder
+from detector.export.atomic import atomic_path, file_part, prepare_folder
 from detector.report.findings import STACKS_CAME
 from detector.report.words import Words
 
@@ -29,7 +28,6 @@ TIMELINE_INCHES: Final = 0.45
 DPI: Final = 120
 ENDINGS: Final = (".png", ".svg")
 MOST_BARS: Final = 60
-UNFIT: Final = re.compile(r"[^\w-]+")
 LONGEST_STEM: Final = 80
 UNITS: Final = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
 
@@ -51,7 +49,7 @@ def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list
     there = set(font_manager.get_font_names())
     fonts = ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in there)]
     for number, (name, figure) in enumerate(_figures(document, words), start=1):
-        stem = f"{number:02d}-{UNFIT.sub('_', name)[:LONGEST_STEM]}"
+        stem = f"{number:02d}-{file_part(name, LONGEST_STEM)}"
         # text stays text in SVG: the reader's own fonts show names of any script
         settings: dict[Any, Any] = {
             "svg.fonttype": "none",

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.activity.chain import EVIDENCE_SEPARATOR, LENGTH_SD, LEVEL_90
+from detector.activity.chain import LENGTH_SD, LEVEL_90
+from detector.activity.sightings import ID_SEPARATOR
 from detector.report.findings import STACKS_CAME, STACKS_GONE
 from detector.report.gallery import Picture, SiteGallery
 from detector.report.words import Words
@@ -49,7 +50,7 @@ def chips_of(
         looks: rows of the looks of the site.
         budget_bytes: of each picture.
     """
-    evidence = row["evidence"].split(EVIDENCE_SEPARATOR)
+    evidence = row["evidence"].split(ID_SEPARATOR)
     boxes = [gallery.box(item) for item in evidence]
     corners = [box for box in boxes if box is not None]
     days = {day.day: day for day in gallery.days}
@@ -104,7 +105,7 @@ def _text(row: Row, kind: str, words: Words) -> str:
     if kind != SHIP:
         return words.say(f"event.{kind}", n=row["number"], zone=row["zone"])
     length = row["lengths_m"][0]
-    looks = len(row["evidence"].split(EVIDENCE_SEPARATOR))
+    looks = len(row["evidence"].split(ID_SEPARATOR))
     error = max(LEVEL_90 * LENGTH_SD * length / np.sqrt(looks), 1.0)
     values = {"length": f"{length:.0f}", "error": f"{error:.0f}", "zone": row["zone"]}
     return words.say("event.ship", **values)
