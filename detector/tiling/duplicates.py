@@ -26,6 +26,10 @@ CROSSING_ELONGATION = 2.0
 where they are unsure of its axis; the IoU of such a pair is low. Errors of angle are far below it
 (2 degrees), and ships side by side are parallel."""
 
+ROW_SHARE, ROW_INSIDE = 0.25, 0.6
+"""A box is a row, not a ship, where ships with this much of them inside it (0.6) cover this much of
+it besides the one that covers most (0.25)."""
+
 MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
 thousand pixels, 21,504 in a tile of 1024 px."""
@@ -82,12 +86,28 @@ def suppress_tile_duplicates(
         _log.warning("%d boxes in one tile: only the best %d are used", len(inside), MOST_BOXES)
     groups = tiles[order] * (int(boxes.class_ids.max(initial=0)) + 1) + boxes.class_ids[order]
     corners = boxes.corners[order]
-    may_cross = np.zeros(len(order), bool)
-    if crossing:
-        length, width = edge_lengths(corners)
-        ships = boxes.class_ids[order] == ObjectClass.SHIP
-        may_cross = ships & (length >= CROSSING_ELONGATION * width)
+    may_cross = _long_ships(boxes)[order] & crossing
     return np.asarray(order[_keep_best(corners, groups, iou, may_cross)])
+
+
+def without_crossing(boxes: Boxes, standing: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Mask `(N,)` of the objects that do not lie across a better ship, whatever tiles saw them.
+
+    A box across two or more ships that lie in it is a row of them that a coarse look took for one
+    ship: it goes, however high it stands.
+
+    Args:
+        boxes: objects of all tiles and scales, one frame.
+        standing: `(N,)` the higher, the better; ties go by geometry.
+    """
+    keep = np.ones(len(boxes), bool)
+    long = np.flatnonzero(_long_ships(boxes))
+    order = long[rank(Boxes(boxes.corners[long], standing[long], boxes.class_ids[long]))]
+    better, worse, shared = _crossing_pairs(boxes.corners[order])
+    rows = _rows(better, worse, shared, shared_areas(boxes.corners[order]))
+    both = ~(rows[better] | rows[worse])
+    keep[order] = greedy_keep(len(order), better[both], worse[both]) & ~rows
+    return keep
 
 
 def crowded_tiles(tiles: NDArray[np.int64]) -> list[int]:
@@ -121,6 +141,13 @@ def greedy_keep(
     return kept
 
 
+def _long_ships(boxes: Boxes) -> NDArray[np.bool_]:
+    """Mask of the boxes of ships with an axis that can lie across another."""
+    length, width = edge_lengths(boxes.corners)
+    ships = boxes.class_ids == ObjectClass.SHIP
+    return np.asarray(ships & (length >= CROSSING_ELONGATION * width))
+
+
 def _lie_across(first: Corners, second: Corners, share: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether boxes cross.
 
@@ -139,6 +166,42 @@ def _lie_across(first: Corners, second: Corners, share: NDArray[np.float64]) -> 
     # The middle lines meet at these shares of the half lengths from the centres.
     meet = np.maximum(np.abs(_cross(between, other) / safe), np.abs(_cross(between, one) / safe))
     return np.asarray(steep & ((share >= CROSSING_SHARE) | (meet <= CROSSING_LINE)))
+
+
+def _crossing_pairs(
+    corners: Corners,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs of ships that cross, the lower index first, and the area that both hold."""
+    shapes, areas = shapely.box(*envelopes(corners).T), shared_areas(corners)
+    tree = shapely.STRtree(shapes)
+    size = BLOCK if _expected_pairs(corners) > MOST_PAIRS else max(1, len(corners))
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for start in range(0, len(corners), size):
+        first, second = tree.query(shapes[start : start + size])
+        first = first + start
+        first, second = first[first < second], second[first < second]
+        shared = shared_areas(corners[first], corners[second])
+        share = shared / np.maximum(np.minimum(areas[first], areas[second]), 1e-12)
+        across = _lie_across(corners[first], corners[second], share)
+        found.append((first[across], second[across], shared[across]))
+    first, second, shared = (np.concatenate(part) for part in zip(*found, strict=True))
+    return first, second, shared
+
+
+def _rows(
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    shared: NDArray[np.float64],
+    areas: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Mask of the boxes that ships across them fill: by `ROW_SHARE` besides the largest part."""
+    whole, part = np.concatenate([one, other]), np.concatenate([other, one])
+    shared = np.concatenate([shared, shared])
+    inside = shared >= ROW_INSIDE * areas[part]
+    whole, share = whole[inside], (shared / areas[whole])[inside]
+    best = np.zeros(len(areas))
+    np.maximum.at(best, whole, share)
+    return np.asarray(np.bincount(whole, share, len(areas)) - best >= ROW_SHARE)
 
 
 def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

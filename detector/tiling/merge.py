@@ -23,9 +23,10 @@ from detector.tiling.duplicates import (
     DUPLICATE_IOU,
     crowded_tiles,
     suppress_tile_duplicates,
+    without_crossing,
 )
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
-from detector.tiling.objects import Objects, represent, without_leftovers
+from detector.tiling.objects import LEAST_SAY, Objects, represent, without_leftovers
 from detector.tiling.plan import BAND_LOW, TilePlan
 from detector.tiling.scales import match_scales
 from detector.tiling.scores import missed_scores
@@ -83,9 +84,10 @@ class MergeStats:
     Attributes:
         boxes: that were added.
         unusable: left out: a corner that is not finite, no area, or sides that cross.
-        duplicates: of another box of their tile; this is the only place that removes them.
+        duplicates: of another box of their tile.
         out_of_band: coarse boxes of stacks, or of ships that the fine scale answers for alone.
         doubtful: objects below their threshold, by all tiles that see them.
+        crossing: ships that lie across a better one of another tile or scale.
         objects: that came out.
         joined: of them made from fragments.
         crowded: tiles with more boxes than a tile can hold; only the best of them were used.
@@ -98,6 +100,7 @@ class MergeStats:
     duplicates: int = 0
     out_of_band: int = 0
     doubtful: int = 0
+    crossing: int = 0
     objects: int = 0
     joined: int = 0
     crowded: list[int] = field(default_factory=list)
@@ -171,7 +174,7 @@ class Merger:
         self._pending: list[TileBoxes] = []
         self._fresh: list[Sightings] = []
         self._edges = _no_edges()
-        self._objects: list[Boxes] = []
+        self._objects: list[Objects] = []
 
     def add(self, tile_index: int, boxes: Boxes) -> None:
         """Take all boxes of one tile.
@@ -237,7 +240,15 @@ class Merger:
     def finish(self) -> Boxes:
         """All objects, scene frame, ordered by top, then left."""
         self._settle(np.inf)
-        found = Boxes.concatenate(self._objects)
+        found = Boxes.concatenate([part.boxes for part in self._objects])
+        if self._objects:
+            whole = np.concatenate([part.whole for part in self._objects])
+            joined = np.concatenate([part.joined for part in self._objects])
+            keep = without_crossing(found, found.scores * np.where(whole, 1.0, LEAST_SAY))
+            self.stats.crossing = int((~keep).sum())
+            self.stats.objects -= self.stats.crossing
+            self.stats.joined -= int(joined[~keep].sum())
+            found = found.select(keep)
         low = found.corners.min(axis=1)
         order = np.lexsort((found.scores, found.class_ids, low[:, 0], low[:, 1]))
         return found.select(order)
@@ -263,7 +274,7 @@ class Merger:
             counts = found.boxes.scores >= self._conf[found.boxes.class_ids]
             self.stats.doubtful += int((~counts).sum())
             found = found.select(counts)
-            self._objects.append(found.boxes)
+            self._objects.append(found)
             self.stats.objects += len(found)
             self.stats.joined += int(found.joined.sum())
         self._held = seen.select(~final)

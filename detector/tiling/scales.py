@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
 from detector.tiling.clusters import assign
+from detector.tiling.duplicates import ROW_INSIDE, ROW_SHARE
 from detector.tiling.matching import Edges
 from detector.tiling.objects import LEAST_SAY, Objects
 from detector.tiling.sightings import padded
 
-ROW_SHARE = 0.25
-"""A coarse box is a row, not a ship, where whole fine boxes besides the best cover this of it."""
-
-INSIDE = 0.6
+INSIDE = ROW_INSIDE
 """Share of a fine box inside a coarse one from which it is a part of what the coarse one saw."""
 
 ALIGNED_COS = 0.985

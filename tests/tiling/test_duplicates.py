@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from detector.boxes import Boxes
 from detector.geometry.boxes import corners_from_xywhr, iou_matrix, polygons
-from detector.tiling.duplicates import MOST_BOXES, suppress_duplicates
+from detector.tiling.duplicates import MOST_BOXES, suppress_duplicates, without_crossing
 
 
 def random_boxes(count: int, span: float, seed: int) -> Boxes:
@@ -129,6 +129,50 @@ def test_boxes_as_long_as_wide_have_no_axis_to_cross() -> None:
     boxes = Boxes(corners_from_xywhr(xywhr), np.array([0.5, 0.8], np.float32), np.zeros(2, int))
     assert iou_matrix(boxes.corners, boxes.corners)[0, 1] < 0.5
     assert sorted(suppress_duplicates(boxes, crossing=True).tolist()) == [0, 1]
+
+
+@given(st.integers(0, 10**6))
+def test_objects_of_all_tiles_lie_across_each_other_as_boxes_of_one_tile_do(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    xywhr = np.column_stack(
+        [
+            rng.uniform(0, 200, (12, 2)),
+            rng.uniform([60, 5], [150, 25], (12, 2)),
+            rng.uniform(0, 3.1, 12),
+        ]
+    )
+    scores = rng.choice([0.4, 0.6, 0.9], 12).astype(np.float32)
+    boxes = Boxes(corners_from_xywhr(xywhr), scores, rng.integers(0, 2, 12))
+    keep = without_crossing(boxes, scores)
+    assert keep[boxes.class_ids == 1].all()
+    alone = boxes.class_ids == 0
+    alone[np.flatnonzero(alone)[2:]] = False  # two ships are no row
+    two = boxes.select(alone)
+    one_tile = suppress_duplicates(two, 1.0, crossing=True)
+    kept = np.flatnonzero(without_crossing(two, two.scores))
+    assert kept.tolist() == sorted(one_tile.tolist())
+    order = rng.permutation(12)
+    again = without_crossing(boxes.select(order), scores[order])
+    assert again.tolist() == keep[order].tolist()
+
+
+def test_the_one_that_stands_lower_goes_whatever_its_score() -> None:
+    xywhr = np.array([[0, 0, 120, 20, 0.3], [0, 0, 100, 20, 1.3]])
+    scores = np.array([0.5, 0.8], np.float32)
+    boxes = Boxes(corners_from_xywhr(xywhr), scores, np.zeros(2, np.int64))
+    assert without_crossing(boxes, scores).tolist() == [False, True]
+    assert without_crossing(boxes, np.array([0.5, 0.2])).tolist() == [True, False]
+    assert without_crossing(Boxes.empty(), np.zeros(0)).tolist() == []
+
+
+def test_a_row_of_boats_is_not_a_ship_that_lies_across_them() -> None:
+    boats = [[10.0 * k, 0, 24, 8, np.pi / 2] for k in range(8)]
+    xywhr = np.array([[35, 0, 90, 26, 0.0], *boats])
+    scores = np.array([0.9] + [0.5] * 8, np.float32)
+    boxes = Boxes(corners_from_xywhr(xywhr), scores, np.zeros(9, np.int64))
+    assert without_crossing(boxes, scores).tolist() == [False] + [True] * 8
+    cranes = boxes.select(np.array([0, 2, 6]))  # two booms over a ship: 16 % of it
+    assert without_crossing(cranes, cranes.scores).tolist() == [True, False, False]
 
 
 def test_no_boxes() -> None:

@@ -105,8 +105,24 @@ def test_tugs_do_not_remove_the_ship_that_they_lie_at() -> None:
 def test_a_part_of_a_ship_that_only_the_coarse_scale_sees_whole_is_not_a_ship() -> None:
     found = merged(fine(ship(300, 300, 150, 88)), coarse(ship(400, 300, 600, 90)))
     np.testing.assert_allclose(found.corners, ship(400, 300, 600, 90))
+
+
+def test_of_a_fine_and_a_coarse_ship_that_cross_the_better_stays() -> None:
+    large = ship(400, 300, 600, 90)
     across = corners_from_xywhr(np.array([[300, 300, 80, 20, np.pi / 2]]))
-    assert len(merged(fine(across), coarse(ship(400, 300, 600, 90)))) == 2
+    for one, other, better in ((0.5, 0.7, large), (0.7, 0.5, across)):
+        found = merged(fine(across, one), coarse(large, other))
+        np.testing.assert_allclose(found.corners, better)
+
+
+def test_the_ships_that_crossed_better_ones_are_counted() -> None:
+    merger = Merger(PLAN)
+    across = corners_from_xywhr(np.array([[300, 300, 80, 20, np.pi / 2]]))
+    one = np.zeros(1, np.int64)
+    merger.add(FINE.index, Boxes(across, np.array([0.5], np.float32), one))
+    merger.add(COARSE.index, Boxes(ship(400, 300, 600, 90), np.array([0.7], np.float32), one))
+    assert len(merger.finish()) == merger.stats.objects == 1
+    assert merger.stats.crossing == 1
 
 
 def test_a_doubtful_coarse_box_does_not_remove_a_sure_fragment() -> None:
