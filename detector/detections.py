@@ -54,7 +54,8 @@ class Detections:
         width_m: `(N,)` geodesic metres across; NaN where the gsd is unknown.
         axis_deg: `(N,)` geodesic azimuth of the length, [0, 180); NaN without a CRS.
         at_scene_edge: `(N,)` the box touches the border of the scene or of its valid part.
-        on_ship: `(N,)` a container stack more than half inside a ship: deck cargo, not counted.
+        on_ship: `(N,)` a container stack more than half inside a ship of at least its score: deck
+            cargo, not counted.
 
     Raises:
         GeometryError: the lengths of the arrays differ.

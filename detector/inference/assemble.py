@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes
 from detector.classes import ObjectClass
 from detector.detections import Detections
-from detector.geometry.boxes import Corners, edge_lengths, polygons
+from detector.geometry.boxes import Corners, edge_lengths
 from detector.geometry.geodesy import apply_transform, box_measures
+from detector.inference.claims import find_deck_cargo, find_yards
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.scenes.types import SceneInfo
 
 # Seawise Giant was 458.5 m; 5 % on top for the error of a box.
 LONGEST_SHIP_EVER_M = 481.0
-ON_SHIP_SHARE = 0.5  # of a stack's area: over it the stack is deck cargo
 
 
-def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The detections of a scene, and what was no object.
+
+    Attributes:
+        detections: one row an object, in an order fixed by class and place.
+        implausible: ships left out, since no ship is so long.
+        yards: ships left out, since surer container stacks fill them.
+    """
+
+    detections: Detections
+    implausible: int
+    yards: int
+
+
+def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Assembled:
     """The detections of a scene.
 
     Args:
@@ -28,11 +44,30 @@ def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage
         info: of the scene.
         frame: the plan frame of the scene.
         coverage: valid part of the scene.
-
-    Returns:
-        One row an object, in an order fixed by class and place.
     """
-    boxes = boxes.select(_reading_order(boxes))
+    rows = _rows(boxes.select(_reading_order(boxes)), info, frame, coverage)
+    implausible = find_implausible(rows)
+    rows = rows.select(~implausible)
+    yards = find_yards(_boxes(rows))
+    rows = rows.select(~yards)
+    rows = replace(rows, on_ship=find_deck_cargo(_boxes(rows)))
+    return Assembled(rows, int(implausible.sum()), int(yards.sum()))
+
+
+def find_implausible(detections: Detections) -> NDArray[np.bool_]:
+    """Which detections `(N,)` are longer than any ship that was ever built, if metres are known.
+
+    The network sees no metres: a pier or a roof of a coarse scene can look like a ship of 2 km.
+    """
+    ships = detections.class_ids == ObjectClass.SHIP
+    return np.asarray(ships & (np.nan_to_num(detections.length_m) > LONGEST_SHIP_EVER_M))
+
+
+def _boxes(rows: Detections) -> Boxes:
+    return Boxes(rows.corners, rows.scores, rows.class_ids)
+
+
+def _rows(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
     corners = frame.to_file(boxes.corners)
     length_m, width_m, axis_deg = _measures(boxes.corners, corners, info, frame)
     return Detections(
@@ -47,32 +82,8 @@ def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage
         width_m=width_m,
         axis_deg=axis_deg,
         at_scene_edge=coverage.touches_edge(corners),
-        on_ship=find_deck_cargo(boxes),
+        on_ship=np.zeros(len(boxes), np.bool_),
     )
-
-
-def find_implausible(detections: Detections) -> NDArray[np.bool_]:
-    """Which detections `(N,)` are longer than any ship that was ever built, if metres are known.
-
-    The network sees no metres: a pier or a roof of a coarse scene can look like a ship of 2 km.
-    """
-    ships = detections.class_ids == ObjectClass.SHIP
-    return np.asarray(ships & (np.nan_to_num(detections.length_m) > LONGEST_SHIP_EVER_M))
-
-
-def find_deck_cargo(boxes: Boxes) -> NDArray[np.bool_]:
-    """Which boxes `(N,)` are container stacks with more than half of their area inside a ship."""
-    result = np.zeros(len(boxes), np.bool_)
-    ships = np.flatnonzero(boxes.class_ids == ObjectClass.SHIP)
-    stacks = np.flatnonzero(boxes.class_ids == ObjectClass.CONTAINER_STACK)
-    if not len(ships) or not len(stacks):
-        return result
-    hulls, blocks = polygons(boxes.corners[ships]), polygons(boxes.corners[stacks])
-    block, hull = shapely.STRtree(hulls).query(blocks, predicate="intersects")
-    shared = shapely.area(shapely.intersection(blocks[block], hulls[hull]))
-    inside = shared > ON_SHIP_SHARE * shapely.area(blocks[block])
-    result[stacks[block[inside]]] = True
-    return result
 
 
 def _measures(

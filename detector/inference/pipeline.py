@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from detector.boxes import Boxes
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
-from detector.inference.assemble import assemble, find_implausible
+from detector.inference.assemble import assemble
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.models.detector import Detector
@@ -98,11 +98,13 @@ class Found:
         detections: every object once.
         stats: what became of the boxes of its tiles.
         implausible: ships left out, since no ship is so long.
+        yards: ships left out, since surer container stacks fill them.
     """
 
     detections: Detections
     stats: MergeStats
     implausible: int
+    yards: int
 
 
 def prepare_scene(
@@ -191,9 +193,8 @@ def find_objects(
         for future in pending:
             tell(future.result())
     merged = merger.finish()
-    detections = assemble(merged, scene.info, frame, prepared.coverage)
-    implausible = find_implausible(detections)
-    return Found(detections.select(~implausible), merger.stats, int(implausible.sum()))
+    found = assemble(merged, scene.info, frame, prepared.coverage)
+    return Found(found.detections, merger.stats, found.implausible, found.yards)
 
 
 def plan_scene(

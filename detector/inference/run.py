@@ -266,6 +266,11 @@ def _left_out(result: Found) -> list[str]:
             f"{result.implausible} boxes were left out: longer than any ship "
             f"({LONGEST_SHIP_EVER_M:.0f} m)"
         )
+    if result.yards:
+        found.append(
+            f"{result.yards} boxes of ships were left out: container stacks with better scores "
+            "fill them"
+        )
     if stats.crowded:
         found.append(
             f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "

@@ -22,7 +22,7 @@ from detector.geometry.boxes import (
     edge_lengths,
     iou_matrix,
 )
-from detector.inference.assemble import find_deck_cargo
+from detector.inference.claims import find_deck_cargo, find_yards
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import (
@@ -285,6 +285,45 @@ def test_a_stack_on_a_ship_is_deck_cargo() -> None:
     boxes_ = Boxes(corners, np.ones(3, np.float32), classes)
     # The second block lies wholly on the hull, a quarter of the third does.
     assert find_deck_cargo(boxes_).tolist() == [False, True, False]
+
+
+def test_the_surer_of_a_ship_and_the_stacks_in_it_is_right() -> None:
+    boxes = [(100, 100, 120, 30, 0.2), (80, 96, 60, 26, 0.2), (130, 106, 50, 26, 0.2)]
+    corners = corners_from_xywhr(np.array(boxes, np.float64))
+    classes = np.array([ObjectClass.SHIP, *[ObjectClass.CONTAINER_STACK] * 2], np.int64)
+
+    def claims(*scores: float) -> tuple[list[bool], list[bool]]:
+        found = Boxes(corners, np.array(scores, np.float32), classes)
+        return find_yards(found).tolist(), find_deck_cargo(found).tolist()
+
+    assert claims(0.9, 0.5, 0.5) == ([False] * 3, [False, True, True])
+    assert claims(0.5, 0.9, 0.5) == ([False] * 3, [False, False, True])  # two fifths of the hull
+    assert claims(0.5, 0.9, 0.6) == ([True, False, False], [False] * 3)
+    assert claims(0.5, 0.5, 0.5) == ([False] * 3, [False, True, True])
+
+
+def test_a_yard_is_not_counted_as_a_ship_and_said(tmp_path: Path) -> None:
+    class Both(BlobDetector):
+        """Every blob is a ship to it, and a little more a stack."""
+
+        def decode(self, raw: np.ndarray) -> list[Boxes]:
+            return [
+                Boxes.concatenate(
+                    [
+                        Boxes(one.corners, one.scores * np.float32(0.9), one.class_ids),
+                        Boxes(one.corners, one.scores, np.ones_like(one.class_ids)),
+                    ]
+                )
+                for one in super().decode(raw)
+            ]
+
+    truth = corners_from_xywhr(np.array([[100.0, 100, 80, 16, 0.0]]))
+    path = blob_scene(tmp_path / "a.tif", (200, 200), truth, transform=utm_transform(), crs=UTM52)
+    with open_scene(path) as scene:
+        found = find_objects(scene, Both())  # type: ignore[arg-type]
+    assert found.detections.class_ids.tolist() == [ObjectClass.CONTAINER_STACK]
+    assert not found.detections.on_ship.any()
+    assert found.yards == 1
 
 
 def test_a_table_goes_to_a_geodataframe_and_back(tmp_path: Path) -> None:
