@@ -1,0 +1,54 @@
+"""A ship and container stacks that claim the same place: the surer of them is right.
+
+Containers on a ship are deck cargo, and a yard looks like a ship at times: long, straight, beside
+water. The labels know no containers on ships, so a network is unsure of blocks on a deck, as it is
+unsure of a hull around a yard.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.classes import ObjectClass
+from detector.geometry.boxes import polygons
+
+ON_SHIP_SHARE: Final = 0.5  # of a stack's area: over it the stack may be deck cargo
+YARD_SHARE: Final = 0.5  # of a ship's area: from it the stacks that fill it are no cargo
+
+
+def find_yards(boxes: Boxes) -> NDArray[np.bool_]:
+    """Which boxes `(N,)` are ships that surer container stacks fill by half: yards, not ships."""
+    result = np.zeros(len(boxes), np.bool_)
+    ship, stack = _pairs(boxes)
+    surer = boxes.scores[stack] > boxes.scores[ship]
+    ship, stack = ship[surer], stack[surer]
+    for one in np.unique(ship).tolist():
+        hull = polygons(boxes.corners[one : one + 1])[0]
+        blocks = shapely.union_all(polygons(boxes.corners[stack[ship == one]]))
+        result[one] = blocks.intersection(hull).area >= YARD_SHARE * hull.area
+    return result
+
+
+def find_deck_cargo(boxes: Boxes) -> NDArray[np.bool_]:
+    """Which boxes `(N,)` are container stacks with more than half of their area in a surer ship."""
+    result = np.zeros(len(boxes), np.bool_)
+    ship, stack = _pairs(boxes)
+    hulls, blocks = polygons(boxes.corners[ship]), polygons(boxes.corners[stack])
+    shared = shapely.area(shapely.intersection(blocks, hulls))
+    inside = shared > ON_SHIP_SHARE * shapely.area(blocks)
+    result[stack[inside & (boxes.scores[ship] >= boxes.scores[stack])]] = True
+    return result
+
+
+def _pairs(boxes: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of ships and container stacks that meet."""
+    ships = np.flatnonzero(boxes.class_ids == ObjectClass.SHIP)
+    stacks = np.flatnonzero(boxes.class_ids == ObjectClass.CONTAINER_STACK)
+    tree = shapely.STRtree(polygons(boxes.corners[ships]))
+    stack, ship = tree.query(polygons(boxes.corners[stacks]), predicate="intersects")
+    return ships[ship], stacks[stack]
