@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
-from detector.cli.data_summary import KINDS
 from detector.config.options import option
+from detector.data.kinds import KINDS
 
 DESCRIPTION = """
 Writes a labelled dataset as one YOLO-OBB folder (images, labels, data.yaml). Images with
@@ -36,8 +36,9 @@ def run(config: ConvertConfig) -> int:
     written, left_out = convert(chosen, Path(config.out))
     for reason in [*map(str, faults), *left_out]:
         print(f"left out: {reason}")
-    print(f"{written} images in {config.out}; {len(left_out)} images, {len(faults)} faults")
-    return EXIT_SOME_FAILED if faults else EXIT_DONE
+    lost = sum(not fault.note for fault in faults)
+    print(f"{written} images in {config.out}; {len(left_out)} images left out, {lost} faults")
+    return EXIT_SOME_FAILED if lost else EXIT_DONE
 
 
 COMMAND = Command(

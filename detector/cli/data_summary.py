@@ -7,8 +7,8 @@ from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.options import option
+from detector.data.kinds import KINDS
 
-KINDS = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco")
 DESCRIPTION = """
 Counts images, boxes, places and sizes (pixels and metres) of a labelled dataset, and names every
 annotation that could not be used by file and line.

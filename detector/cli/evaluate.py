@@ -70,8 +70,11 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
         raise ConfigError("dataset= and root= go together: the format and the folder")
     if config.dataset is not None and config.root is not None:
         images, faults = read_dataset(config.dataset, Path(config.root))
-        if faults:
-            raise DataError(f"{faults[0]}; mend the labels before measuring with them")
+        lost = [fault for fault in faults if not fault.note]
+        if lost:
+            raise DataError(f"{lost[0]}; mend the labels before measuring with them")
+        for note in faults:
+            LOG.warning("%s", note)
         return labelled_dataset(images), config.dataset
     data = config.data
     if data.kind == "rendered":

@@ -7,7 +7,7 @@ has no orientation (https://cocodataset.org/#format-data).
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import ObjectClass, SourceClasses
+from detector.data.files import unused_classes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.yolo import OURS
 from detector.geometry.boxes import as_corners
@@ -31,7 +32,8 @@ def read(
 
     Args:
         root: holds `annotations.json` and `images/`.
-        faults: gets images and annotations that are not there or belong to none.
+        faults: gets images and annotations that are not there or belong to none, and one note on
+            the categories that are no objects here.
         classes: the file's category names to ours; others are no objects here.
 
     Raises:
@@ -45,20 +47,24 @@ def read(
         annotations = content["annotations"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read as COCO ({type(error).__name__})") from error
-    numbers = {i: classes[name] for i, name in categories.items() if name in classes}
-    if not numbers:
+    numbers = {i: classes.get(name) for i, name in categories.items()}
+    if not any(ours is not None for ours in numbers.values()):
         raise DataError(f"{path}: none of its categories is {', '.join(classes)}")
     by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for annotation in annotations:
         by_image[annotation.get("image_id")].append(annotation)
     for key in by_image.keys() - records.keys():
         _note(faults, Fault(path, 0, f"{len(by_image[key])} annotations of no image ({key})"))
+    unused: Counter[Any] = Counter()
     for key, record in records.items():
         image = root / "images" / record["file_name"]
         if image.is_file():
-            yield _image(image, path, record, by_image[key], numbers)
+            yield _image(image, path, record, by_image[key], numbers, unused)
         else:
             _note(faults, Fault(path, 0, f"the image '{record['file_name']}' is missing"))
+    if faults is not None:
+        names = {str(categories[number]): count for number, count in unused.items()}
+        faults.extend(unused_classes(path, names))
 
 
 def _note(faults: list[Fault] | None, fault: Fault) -> None:
@@ -71,7 +77,8 @@ def _image(
     path: Path,
     record: Mapping[str, Any],
     annotations: list[dict[str, Any]],
-    numbers: Mapping[Any, ObjectClass],
+    numbers: Mapping[Any, ObjectClass | None],
+    unused: Counter[Any],
 ) -> LabelledImage:
     outlines: list[NDArray[np.float64]] = []
     class_ids: list[int] = []
@@ -79,15 +86,20 @@ def _image(
     unsure: list[NDArray[np.float64]] = []
     faults: list[Fault] = []
     for annotation in annotations:
-        if annotation.get("category_id") not in numbers:
+        name = f"object {annotation.get('id', '?')} (its id)"
+        category = annotation.get("category_id")
+        if category not in numbers:
+            faults.append(Fault(path, 0, f"{name} is of category {category}, which has no name"))
             continue
-        class_id = numbers[annotation["category_id"]]
+        class_id = numbers[category]
+        if class_id is None:
+            unused[category] += 1
+            continue
         outline = _outline(annotation)
         box = _box(annotation)
         shape = outline if outline is not None else box
         if shape is None:
-            number = annotation.get("id", 0)
-            faults.append(Fault(path, 0, f"annotation {number} has neither a shape nor a box"))
+            faults.append(Fault(path, 0, f"{name} has neither a shape nor a box"))
         elif annotation.get("iscrowd") or (outline is None and class_id != ObjectClass.SHIP):
             unsure.append(shape)
         elif outline is None:

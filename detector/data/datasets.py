@@ -1,4 +1,4 @@
-"""The table of dataset readers; a new dataset is one file and one line here."""
+"""The table of dataset readers: a new dataset is one file, one line here, a name in `kinds`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detector.data.labelled import DataError, Fault, LabelledImage
 Reader = Callable[[Path, list[Fault]], Iterator[LabelledImage]]
 
 READERS: Final[Mapping[str, Reader]] = {
-    "port": lambda root, _: port_pool.read(root),
+    "port": lambda root, faults: port_pool.read(root, faults=faults),
     "dota": dota.read,
     "hrsc": hrsc.read,
     "xview": xview.read,
@@ -23,7 +23,7 @@ READERS: Final[Mapping[str, Reader]] = {
 
 
 def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault]]:
-    """All images of a dataset, and what of it could not be used.
+    """All images of a dataset that can be read, and what of it could not be used.
 
     Args:
         name: key of `READERS`.
@@ -31,12 +31,12 @@ def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault
 
     Raises:
         DataError: an unknown name, or the folder is not laid out as documented.
-        SceneError: an image cannot be read.
     """
     if name not in READERS:
         raise DataError(f"'{name}' is none of the dataset kinds {', '.join(READERS)}")
     faults: list[Fault] = []
     images = list(READERS[name](root, faults))
     if not images:
-        raise DataError(f"{root}: no images")
+        first = f"; first: {faults[0]}" if faults else ""
+        raise DataError(f"{root}: no images that can be used{first}")
     return images, faults + [fault for image in images for fault in image.faults]

@@ -7,6 +7,7 @@ A label file starts with `imagesource:` and `gsd:` lines; then one object a line
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import SOURCES, ObjectClass
-from detector.data.files import find_images, image_size, orphans
+from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.geometry.rectangles import min_rectangles
 
@@ -26,11 +27,12 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
 
     Args:
         root: holds `images/` and `labelTxt/`, `labelTxt-v1.5/` or `labelTxt-v2.0/`.
-        faults: gets label files without an image.
+        faults: gets label files without an image, images that cannot be read, and one note on the
+            classes that are no objects here.
 
     Raises:
         DataError: a folder is missing or empty.
-        SceneError: an image cannot be read.
+        SceneError: an image cannot be read, and `faults` is None.
     """
     images = find_images(root / "images")
     folders = sorted(path for path in root.glob("labelTxt*") if path.is_dir())
@@ -39,12 +41,14 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
     labels = folders[-1]  # the newest version
     if faults is not None:
         faults.extend(orphans(images, labels, ".txt"))
-    for image in images:
-        yield _image(image, labels / f"{image.stem}.txt")
+    unused: Counter[str] = Counter()
+    for image, size in with_sizes(images, faults):
+        yield _image(image, size, labels / f"{image.stem}.txt", unused)
+    if faults is not None:
+        faults.extend(unused_classes(labels, unused))
 
 
-def _image(image: Path, label: Path) -> LabelledImage:
-    width, height = image_size(image)
+def _image(image: Path, size: tuple[int, int], label: Path, unused: Counter[str]) -> LabelledImage:
     faults: list[Fault] = []
     gsd_m: float | None = None
     outlines: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
@@ -56,14 +60,14 @@ def _image(image: Path, label: Path) -> LabelledImage:
         if line.startswith("gsd:"):
             gsd_m = _gsd(line)
         elif words and not line.startswith("imagesource:"):
-            reason = _add(words, outlines)
+            reason = _add(words, outlines, unused)
             if reason:
                 faults.append(Fault(label, number, reason))
     corners = min_rectangles(outlines[False])
     return LabelledImage(
         image=image,
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         source="DOTA",
         split="",
         place=image.stem.split("__")[0],
@@ -76,11 +80,14 @@ def _image(image: Path, label: Path) -> LabelledImage:
     )
 
 
-def _add(words: list[str], outlines: dict[bool, list[NDArray[np.float64]]]) -> str:
-    """Add an object to the certain or the difficult ones; says what is wrong, or nothing."""
+def _add(
+    words: list[str], outlines: dict[bool, list[NDArray[np.float64]]], unused: Counter[str]
+) -> str:
+    """Add an object to the certain, difficult or unused ones; says what is wrong, or nothing."""
     if len(words) not in (9, 10):
         return f"{len(words)} fields instead of 10"
     if words[8] not in SOURCE.classes:
+        unused[words[8]] += 1
         return ""
     try:
         points = np.array(words[:8], np.float64).reshape(4, 2)

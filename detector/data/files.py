@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from detector.data.labelled import DataError, Fault
+from detector.errors import SceneError
 from detector.scenes.scene import open_scene
 
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2", ".webp")
@@ -36,6 +37,46 @@ def orphans(images: list[Path], labels: Path, suffix: str) -> Iterator[Fault]:
     for path in sorted(labels.rglob(f"*{suffix}")) if labels.is_dir() else ():
         if path.stem not in stems:
             yield Fault(path, 0, "no image of this name")
+
+
+def with_sizes(
+    images: list[Path], faults: list[Fault] | None
+) -> Iterator[tuple[Path, tuple[int, int]]]:
+    """The images that can be opened, each with its `(width, height)` in pixels.
+
+    Args:
+        images: files.
+        faults: gets those that cannot be opened; None: they are errors.
+
+    Raises:
+        SceneError: an image cannot be opened, and `faults` is None.
+    """
+    for image in images:
+        try:
+            size = image_size(image)
+        except SceneError as error:
+            if faults is None:
+                raise
+            faults.append(unreadable(image, error))
+        else:
+            yield image, size
+
+
+def unreadable(image: Path, error: Exception) -> Fault:
+    """The fault of an image that cannot be read."""
+    return Fault(image, 0, str(error).removeprefix(f"{image}: "))
+
+
+def unused_classes(path: Path, unused: Mapping[str, int]) -> Iterator[Fault]:
+    """One note on a dataset's classes that are no objects here; none where all are used.
+
+    Args:
+        path: the file or folder of the labels.
+        unused: names of such classes, with the number of their boxes.
+    """
+    if unused:
+        names = ", ".join(f"{name} ({count})" for name, count in sorted(unused.items()))
+        yield Fault(path, 0, f"classes not used: {names}", note=True)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from detector.classes import SOURCES, ObjectClass
-from detector.data.files import find_images, image_size, orphans
+from detector.data.files import find_images, orphans, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 
@@ -26,11 +26,11 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
 
     Args:
         root: holds `AllImages/` and `Annotations/`.
-        faults: gets annotations without an image.
+        faults: gets annotations without an image, and images that cannot be read.
 
     Raises:
         DataError: a folder is missing or empty.
-        SceneError: an image cannot be read.
+        SceneError: an image cannot be read, and `faults` is None.
     """
     images = find_images(root / "AllImages")
     labels = root / "Annotations"
@@ -38,12 +38,11 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
         raise DataError(f"{root}: no Annotations folder beside AllImages")
     if faults is not None:
         faults.extend(orphans(images, labels, ".xml"))
-    for image in images:
-        yield _image(image, labels / f"{image.stem}.xml")
+    for image, size in with_sizes(images, faults):
+        yield _image(image, size, labels / f"{image.stem}.xml")
 
 
-def _image(image: Path, label: Path) -> LabelledImage:
-    width, height = image_size(image)
+def _image(image: Path, size: tuple[int, int], label: Path) -> LabelledImage:
     faults: list[Fault] = []
     boxes: dict[bool, list[list[float]]] = {False: [], True: []}
     tree = _parse(label, faults)
@@ -51,18 +50,18 @@ def _image(image: Path, label: Path) -> LabelledImage:
         try:
             values = [float(item.findtext(name, "")) for name in FIELDS]
         except ValueError:
-            faults.append(Fault(label, number, f"object {number} has no whole rotated box"))
+            faults.append(Fault(label, 0, f"object {number} has no whole rotated box"))
             continue
         if not np.isfinite(values).all() or min(values[2:4]) <= 0:
-            faults.append(Fault(label, number, f"object {number} has no size"))
+            faults.append(Fault(label, 0, f"object {number} has no size"))
             continue
         boxes[item.findtext("difficult", "0").strip() == "1"].append(values)
     corners = _corners(boxes[False])
     place = tree.findtext("Place_ID", "") if tree is not None else ""
     return LabelledImage(
         image=image,
-        width=width,
-        height=height,
+        width=size[0],
+        height=size[1],
         source="HRSC2016",
         split="",
         place=f"hrsc_{place}" if place else image.stem,

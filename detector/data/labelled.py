@@ -53,20 +53,24 @@ def labelling_of(source: SourceClasses, *, labelled: bool = True) -> tuple[Label
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An annotation that could not be used.
+    """An annotation or a file that could not be used.
 
     Attributes:
-        path: the label file.
-        line: line of it (or number of the record), counted from 1; 0 for the whole file.
+        path: the label file, or the image.
+        line: line of it, counted from 1; 0 for the whole file, and where it has no lines of ours:
+            then the reason names the object.
         reason: what is wrong, half a sentence.
+        note: True where it is only to be known: nothing of our classes is lost by it.
     """
 
     path: Path
     line: int
     reason: str
+    note: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}"
+        where = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return f"{where}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

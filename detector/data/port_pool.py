@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from detector.classes import ObjectClass
+from detector.data.files import find_images, orphans
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.data.yolo_lines import envelope_lines, oriented_lines
 from detector.geometry.boxes import Corners, as_corners
@@ -25,14 +24,21 @@ STACK_LABELS: Final = {
     "none_seen": Labelling.NONE,
     "unlabelled": Labelling.UNLABELLED,
 }
+# Where the boxes of a class are that an image's row says is labelled.
+LABEL_FOLDERS: Final = {Labelling.ORIENTED: "labels", Labelling.ENVELOPE: "labels_hbb"}
+IGNORE_FOLDER: Final = "labels_ignore"
+ENVELOPE_NUMBERS: Final = {int(ObjectClass.SHIP): int(ObjectClass.SHIP)}
 
 
-def read(root: Path, split: str | None = None) -> Iterator[LabelledImage]:
+def read(
+    root: Path, split: str | None = None, faults: list[Fault] | None = None
+) -> Iterator[LabelledImage]:
     """The images of the pool, in the order of its index.
 
     Args:
         root: folder of `index.csv`.
         split: `train` or `dev`; None gives all.
+        faults: gets images and label files without a row of the index.
 
     Raises:
         DataError: the index is missing, empty, or names an unknown state or a missing image.
@@ -44,6 +50,8 @@ def read(root: Path, split: str | None = None) -> Iterator[LabelledImage]:
         rows = list(csv.DictReader(file))
     if not rows:
         raise DataError(f"{index}: no images")
+    if faults is not None:
+        faults.extend(_without_row(root, {row["image"] for row in rows}))
     for number, row in enumerate(rows, start=2):
         if split is None or row["split"] == split:
             yield _image(root, row, f"{index}:{number}")
@@ -55,10 +63,14 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
         raise DataError(f"{where}: the image '{path}' is missing")
     size = int(row["width"]), int(row["height"])
     label = f"{path.stem}.txt"
+    said = (
+        _state(SHIP_LABELS, row["ship_labels"], where),
+        _state(STACK_LABELS, row["stack_labels"], where),
+    )
+    labelling, missing = _labelling(root, label, said)
     boxes, class_ids, faults = oriented_lines(root / "labels" / label, size)
-    ships = _state(SHIP_LABELS, row["ship_labels"], where)
-    envelopes, more = _ship_envelopes(root / "labels_hbb" / label, size, ships)
-    ignored, ignored_ids, ignored_faults = oriented_lines(root / "labels_ignore" / label, size)
+    envelopes, more = _ship_envelopes(root / "labels_hbb" / label, size, labelling)
+    ignored, ignored_ids, ignored_faults = oriented_lines(root / IGNORE_FOLDER / label, size)
     return LabelledImage(
         image=path,
         width=size[0],
@@ -72,18 +84,37 @@ def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
         envelopes=envelopes,
         ignored=ignored,
         ignored_class_ids=ignored_ids,
-        labelling=(ships, _state(STACK_LABELS, row["stack_labels"], where)),
-        faults=(*faults, *more, *ignored_faults),
+        labelling=labelling,
+        faults=(*missing, *faults, *more, *ignored_faults),
     )
 
 
+def _labelling(
+    root: Path, label: str, said: tuple[Labelling, ...]
+) -> tuple[tuple[Labelling, ...], tuple[Fault, ...]]:
+    """What the row says of each class; nothing is known of those whose label file is missing."""
+    paths = [root / LABEL_FOLDERS[s] / label if s in LABEL_FOLDERS else None for s in said]
+    missing = {path for path in paths if path is not None and not path.is_file()}
+    states = [Labelling.UNLABELLED if p in missing else s for s, p in zip(said, paths, strict=True)]
+    return tuple(states), tuple(Fault(p, 0, "no label file of this image") for p in sorted(missing))
+
+
 def _ship_envelopes(
-    path: Path, size: tuple[int, int], ships: Labelling
+    path: Path, size: tuple[int, int], labelling: tuple[Labelling, ...]
 ) -> tuple[Corners, tuple[Fault, ...]]:
-    if ships is not Labelling.ENVELOPE:
+    if labelling[ObjectClass.SHIP] is not Labelling.ENVELOPE:
         return as_corners([]), ()
-    envelopes, class_ids, faults = envelope_lines(path, size)
-    return envelopes[np.asarray(class_ids == ObjectClass.SHIP)], faults
+    envelopes, _, faults = envelope_lines(path, size, ENVELOPE_NUMBERS)
+    return envelopes, faults
+
+
+def _without_row(root: Path, names: set[str]) -> Iterator[Fault]:
+    images = find_images(root / "images")
+    for image in images:
+        if str(image.relative_to(root / "images")) not in names:
+            yield Fault(image, 0, f"no row of {INDEX} names this image")
+    for folder in (*LABEL_FOLDERS.values(), IGNORE_FOLDER):
+        yield from orphans([Path(name) for name in names], root / folder, ".txt")
 
 
 def _state(states: Mapping[str, Labelling], name: str, where: str) -> Labelling:

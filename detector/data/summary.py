@@ -51,7 +51,7 @@ class DataSummary:
         gsd_m: smallest, median and largest known gsd; NaN without any.
         labelling: images by source, class and what the labels say of it.
         classes: one row for each class of each source.
-        faults: annotations and files that could not be used.
+        faults: annotations and files that could not be used, and notes.
     """
 
     images: dict[str, int]
@@ -68,7 +68,7 @@ def summarise(images: Sequence[LabelledImage], faults: Sequence[Fault]) -> DataS
 
     Args:
         images: of it.
-        faults: all that could not be used.
+        faults: all that could not be used, and notes.
     """
     sources = sorted({image.source for image in images})
     gsds = np.array([image.gsd_m for image in images if image.gsd_m is not None])
@@ -112,11 +112,17 @@ def to_text(summary: DataSummary) -> str:
     lines += ["", f"{'source':<22}{'class':<22}{'labels say':<14}{'images':>7}"]
     for (source, name, state), count in sorted(summary.labelling.items()):
         lines.append(f"{source:<22}{name:<22}{state:<14}{count:>7}")
-    lines += ["", f"{len(summary.faults)} annotations or files could not be used"]
-    lines += [f"  {fault}" for fault in summary.faults[:FAULTS_SHOWN]]
-    if len(summary.faults) > FAULTS_SHOWN:
-        lines.append(f"  and {len(summary.faults) - FAULTS_SHOWN} more")
-    return "\n".join(lines)
+    lost = [fault for fault in summary.faults if not fault.note]
+    lines += ["", f"{len(lost)} annotations or files could not be used"]
+    lines += [f"  {line}" for line in listed(lost)]
+    return "\n".join([*lines, *(str(fault) for fault in summary.faults if fault.note)])
+
+
+def listed(items: Sequence[object]) -> list[str]:
+    """The first items as lines, and a line that says how many more there are."""
+    lines = [str(item) for item in items[:FAULTS_SHOWN]]
+    more = len(items) - FAULTS_SHOWN
+    return [*lines, f"and {more} more"] if more > 0 else lines
 
 
 def _classes(images: Sequence[LabelledImage], source: str) -> list[ClassSummary]:

@@ -7,7 +7,7 @@ arXiv:1802.07856).
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from detector.classes import SOURCES
-from detector.data.files import find_images, image_size
+from detector.data.files import find_images, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.geometry.boxes import as_corners
 
@@ -28,11 +28,12 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
 
     Args:
         root: holds `train_images/` and `xView_train.geojson`.
-        faults: gets features of images that are not there.
+        faults: gets features of images that are not there, images that cannot be read, and one
+            note on the classes that are no objects here.
 
     Raises:
         DataError: the images or the GeoJSON are missing or damaged.
-        SceneError: an image cannot be read.
+        SceneError: an image cannot be read, and `faults` is None.
     """
     images = find_images(root / "train_images")
     path = root / "xView_train.geojson"
@@ -47,25 +48,41 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
     names = {image.name for image in images}
     if faults is not None:
         missing = sorted(set(by_image) - names)
-        faults.extend(Fault(path, by_image[n][0][0], f"no image '{n}'") for n in missing)
-    for image in images:
-        yield _image(image, path, by_image[image.name])
+        faults.extend(Fault(path, 0, _gone(by_image[n], n)) for n in missing)
+    unused: Counter[str] = Counter()
+    for image, size in with_sizes(images, faults):
+        yield _image(image, size, path, by_image[image.name], unused)
+    if faults is not None:
+        faults.extend(unused_classes(path, unused))
 
 
-def _image(image: Path, path: Path, records: list[tuple[int, dict[str, Any]]]) -> LabelledImage:
-    width, height = image_size(image)
+def _gone(records: list[tuple[int, dict[str, Any]]], name: str) -> str:
+    more = f" and {len(records) - 1} more are" if len(records) > 1 else " is"
+    return f"object {records[0][0]}{more} of no image ('{name}')"
+
+
+def _image(
+    image: Path,
+    size: tuple[int, int],
+    path: Path,
+    records: list[tuple[int, dict[str, Any]]],
+    unused: Counter[str],
+) -> LabelledImage:
+    width, height = size
     faults: list[Fault] = []
     envelopes = []
     for number, properties in records:
-        if str(properties.get("type_id")) not in SOURCE.classes:
+        name = str(properties.get("type_id"))
+        if name not in SOURCE.classes:
+            unused[f"type_id {name}"] += 1
             continue
         bounds = _bounds(str(properties.get("bounds_imcoords")))
         if bounds is None:
-            faults.append(Fault(path, number, f"no box in feature {number}"))
+            faults.append(Fault(path, 0, f"object {number} has no box"))
             continue
         left, top, right, bottom = np.clip(bounds, 0, [width, height, width, height])
         if right <= left or bottom <= top:
-            faults.append(Fault(path, number, f"feature {number} has no area in its image"))
+            faults.append(Fault(path, 0, f"object {number} has no area in its image"))
             continue
         envelopes.append([(left, top), (right, top), (right, bottom), (left, bottom)])
     return LabelledImage(

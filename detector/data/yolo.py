@@ -6,6 +6,7 @@ A line is `class cx cy w h` or `class x1 y1 … x4 y4`, normalised
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ import numpy as np
 import yaml
 
 from detector.classes import CLASS_NAMES, ObjectClass, SourceClasses
-from detector.data.files import find_images, image_size, orphans
+from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
-from detector.data.yolo_lines import Lines, envelope_lines, oriented_lines
+from detector.data.yolo_lines import Lines, Numbers, envelope_lines, oriented_lines
 from detector.geometry.boxes import as_corners
 
 OURS: Mapping[str, ObjectClass] = {name: ObjectClass(i) for i, name in enumerate(CLASS_NAMES)}
-LineReader = Callable[[Path, tuple[int, int], Mapping[int, int]], Lines]
+LineReader = Callable[[Path, tuple[int, int], Numbers, Counter[int]], Lines]
 
 
 def read(
@@ -30,12 +31,13 @@ def read(
 
     Args:
         root: holds `images/`, `labels/` and `data.yaml`.
-        faults: gets label files without an image.
+        faults: gets label files without an image, images that cannot be read, and one note on the
+            classes that are no objects here.
         classes: the folder's class names to ours; others are no objects here.
 
     Raises:
         DataError: a folder or `data.yaml` is missing, or no class is known.
-        SceneError: an image cannot be read.
+        SceneError: an image cannot be read, and `faults` is None.
     """
     return _read(root, faults, classes, envelope_lines, oriented=False)
 
@@ -55,16 +57,17 @@ def _read(
     *,
     oriented: bool,
 ) -> Iterator[LabelledImage]:
-    numbers = class_numbers(root / "data.yaml", classes)
+    names = class_names(root / "data.yaml", classes)
+    numbers = {number: classes.get(name) for number, name in names.items()}
+    unused: Counter[int] = Counter()
     labelled = [0.0 if c in numbers.values() else None for c in ObjectClass]
     table = SourceClasses(classes, tuple(labelled), oriented=oriented)
     images = find_images(root / "images")
     if faults is not None:
         faults.extend(orphans(images, root / "labels", ".txt"))
-    for image in images:
+    for image, size in with_sizes(images, faults):
         label = root / "labels" / image.relative_to(root / "images").with_suffix(".txt")
-        size = image_size(image)
-        boxes, class_ids, wrong = lines(label, size, numbers)
+        boxes, class_ids, wrong = lines(label, size, numbers, unused)
         ships = class_ids == ObjectClass.SHIP
         yield LabelledImage(
             image=image,
@@ -82,10 +85,13 @@ def _read(
             labelling=labelling_of(table),
             faults=wrong,
         )
+    if faults is not None:
+        counts = {names[number]: count for number, count in unused.items()}
+        faults.extend(unused_classes(root / "data.yaml", counts))
 
 
-def class_numbers(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, int]:
-    """The numbers of a `data.yaml` to our classes.
+def class_names(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, str]:
+    """The names of the classes of a `data.yaml`, by their numbers.
 
     Raises:
         DataError: the file is missing, not as documented, or names none of the classes.
@@ -93,10 +99,10 @@ def class_numbers(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, i
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         names = content["names"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        found = {int(number): str(name) for number, name in pairs}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: no class names ({type(error).__name__})") from error
-    pairs = names.items() if isinstance(names, dict) else enumerate(names)
-    found = {int(number): int(classes[name]) for number, name in pairs if name in classes}
-    if not found:
+    if not classes.keys() & found.values():
         raise DataError(f"{path}: none of its classes is {', '.join(classes)}")
     return found

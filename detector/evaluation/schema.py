@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from detector.config.options import option
-
-READER_NAMES = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco")
+from detector.data.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ class EvaluateConfig:
 
     split: str = option("split of the pool to measure on; empty: all")
     dataset: str | None = option(
-        "format of another dataset, read from root; null: what data says", choices=READER_NAMES
+        "format of another dataset, read from root; null: what data says", choices=KINDS
     )
     root: str | None = option("folder of that other dataset", path=True)
     weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")

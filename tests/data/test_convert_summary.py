@@ -69,7 +69,7 @@ def test_faults_are_named_by_file_and_line(tmp_path: Path) -> None:
     assert "3 annotations or files could not be used" in text
     assert f"{tmp_path}/labels/a.txt:4: 1 coordinates instead of 4" in text
     assert f"{tmp_path}/labels/a.txt:5: '1 x y z w' is not made of numbers" in text
-    assert f"{tmp_path}/labels/z.txt:0: no image of this name" in text
+    assert f"{tmp_path}/labels/z.txt: no image of this name" in text
     assert "gsd unknown" in text
 
 
