@@ -21,7 +21,7 @@ from detector.data.synthetic import (
 )
 from detector.data.synthetic.stream import render_to_file
 from detector.errors import ConfigError
-from detector.geometry.geodesy import pixel_size
+from detector.geometry.geodesy import GEOD, apply_transform, lonlat, pixel_size
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 
@@ -30,40 +30,71 @@ PLACES = {
     "utm": PlaceSpec("EPSG:32652", 130.3, 42.2),
     "degrees": PlaceSpec("EPSG:4326", 103.8, 1.3),
     "mercator": PlaceSpec("EPSG:3857", 4.1, 51.9),
-    "turned": PlaceSpec("EPSG:32652", 130.3, 42.2, 25.0),
+    "utm turned": PlaceSpec("EPSG:32652", 130.3, 42.2, 25.0),
+    "degrees turned": PlaceSpec("EPSG:4326", 9.97, 53.5, 25.0),  # far from the equator
+    "mercator turned": PlaceSpec("EPSG:3857", 4.1, 51.9, -40.0),
 }
 SENSORS = {
     "rgb 8": SensorSpec(),
+    "rgb 11": SensorSpec(bits=11),
     "rgb 16": SensorSpec(bits=16),
     "pan 8": SensorSpec(bands="pan"),
     "pan 11": SensorSpec(bands="pan", bits=11, nodata_fraction=0.2, strip_seam=True),
+    "pan 16": SensorSpec(bands="pan", bits=16),
 }
 
 
-@pytest.mark.parametrize("cog", [False, True], ids=["geotiff", "cog"])
 @pytest.mark.parametrize("sensor", SENSORS)
 @pytest.mark.parametrize("place", PLACES)
-def test_gdal_reads_what_was_rendered(place: str, sensor: str, cog: bool, tmp_path: Path) -> None:
+def test_gdal_reads_what_was_rendered(place: str, sensor: str, tmp_path: Path) -> None:
     spec = replace(SMALL, place=PLACES[place], sensor=SENSORS[sensor])
     scene = render(spec, 1)
-    path = scene.write(tmp_path, cog=cog)
-    with rasterio.open(path) as raster:
-        assert np.array_equal(raster.read(), scene.values.transpose(2, 0, 1))
-        assert raster.crs.to_epsg() == int(spec.place.crs.split(":")[1])
-        assert raster.transform.almost_equals(scene.transform, 1e-12)
-        assert raster.nodata == 0
-        assert raster.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == ("COG" if cog else None)
-        bands = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-        assert list(raster.colorinterp) == (bands if raster.count == 3 else [ColorInterp.gray])
-        size = pixel_size(raster.transform, str(raster.crs), 150, 130)
+    for cog in (False, True):
+        path = scene.write(tmp_path / f"{cog}", cog=cog)
+        with rasterio.open(path) as raster:
+            assert np.array_equal(raster.read(), scene.values.transpose(2, 0, 1))
+            assert raster.dtypes[0] == ("uint8" if spec.sensor.bits == 8 else "uint16")
+            assert raster.crs.to_epsg() == int(spec.place.crs.split(":")[1])
+            assert raster.transform.almost_equals(scene.transform, 1e-12)
+            assert (raster.transform.b != 0) == (spec.place.rotation_deg != 0)
+            assert raster.nodata == 0
+            assert raster.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == ("COG" if cog else None)
+            bands = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+            assert list(raster.colorinterp) == (bands if raster.count == 3 else [ColorInterp.gray])
+            assert raster.count == (1 if spec.sensor.bands == "pan" else 3)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_pixels_are_square_metres_on_the_ground_in_every_place(place: str, tmp_path: Path) -> None:
+    spec = replace(SMALL, place=PLACES[place], sensor=SENSORS["pan 11"])
+    rendered = render(spec, 1)
+    with open_scene(rendered.write(tmp_path)) as scene:
+        transform, crs = scene.info.transform, scene.info.crs
+        assert scene.info.gsd_m == pytest.approx(0.5, rel=1e-3)
+    size = pixel_size(transform, crs, 150, 130)
     assert size is not None
-    assert size.x_m == pytest.approx(0.5, rel=1e-3)
-    assert size.y_m == pytest.approx(0.5, rel=1e-3)
+    assert (size.x_m, size.y_m) == pytest.approx((0.5, 0.5), rel=1e-3)
+    # along a row, down a column and down the diagonal: a skewed grid would differ there
+    pixels = np.array([[0.0, 130.0], [300.0, 130.0], [150.0, 0.0], [150.0, 260.0]])
+    ends = lonlat(apply_transform(transform, pixels), crs)
+    corner = lonlat(apply_transform(transform, np.array([[25.0, 5.0], [275.0, 255.0]])), crs)
+    for (start, end), wanted_m in (
+        (ends[:2], 150.0),
+        (ends[2:], 130.0),
+        (corner, 125.0 * np.sqrt(2)),
+    ):
+        assert GEOD.inv(*start, *end)[2] == pytest.approx(wanted_m, rel=2e-3)
+    blocks = [item for item in rendered.truth if item.counts]
+    assert blocks
+    for item in blocks:
+        ring = lonlat(apply_transform(transform, item.corners), crs)
+        assert GEOD.inv(*ring[0], *ring[1])[2] == pytest.approx(item.length_m, rel=0.01)
 
 
-def test_11_bits_stay_below_2048_and_16_bits_do_not() -> None:
-    eleven = render(replace(SMALL, sensor=SensorSpec(bits=11)), 1).values
-    sixteen = render(replace(SMALL, sensor=SensorSpec(bits=16)), 1).values
+@pytest.mark.parametrize("bands", ["rgb", "pan"])
+def test_11_bits_stay_below_2048_and_16_bits_do_not(bands: str) -> None:
+    eleven = render(replace(SMALL, sensor=SensorSpec(bands=bands, bits=11)), 1).values
+    sixteen = render(replace(SMALL, sensor=SensorSpec(bands=bands, bits=16)), 1).values
     assert eleven.dtype == sixteen.dtype == np.uint16
     assert 300 < eleven.max() < 2048 < sixteen.max()
 
