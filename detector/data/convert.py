@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from detector.classes import CLASS_NAMES
+from detector.classes import CLASS_NAMES, ObjectClass
 from detector.data.labelled import DataError, LabelledImage, Labelling
+from detector.data.yolo import INDEX, INDEX_COLUMNS
 from detector.errors import OutputError
 from detector.export.atomic import atomic_path
 
@@ -18,12 +20,15 @@ from detector.export.atomic import atomic_path
 def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]:
     """Write images and oriented labels.
 
-    Images with axis-aligned ships, or with a class that is visible but not labelled, are left out:
-    YOLO's format cannot say so, and a trainer would take the objects for background.
+    A class that no image labels is no class of the folder. Images with axis-aligned ships, or with
+    a class that is visible but labelled in other images only, are left out: YOLO's format cannot
+    say so, and a trainer would take the objects for background. Nor can it hold regions that are
+    neither right nor wrong: they are not written. Source, split, place and gsd stand in a table
+    of ours beside it, which our reader of YOLO folders knows.
 
     Args:
         images: to write.
-        out: gets `images/`, `labels/` and `data.yaml`; must not hold images yet.
+        out: gets `images/`, `labels/`, `data.yaml` and `quaywatch.csv`; must not hold images yet.
 
     Returns:
         Number of images written, and one sentence for each that was left out.
@@ -34,20 +39,23 @@ def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]
     """
     if (out / "images").is_dir() and any((out / "images").iterdir()):
         raise OutputError(f"{out}: already holds a dataset; name another folder with out=")
-    written: set[str] = set()
+    images = list(images)
+    named = _named(images)
+    written: dict[str, LabelledImage] = {}
     left_out: list[str] = []
     for image in images:
-        unfit = [state for state in image.labelling if state in _UNFIT]
+        unfit = [image.labelling[c] for c in named if image.labelling[c] in _UNFIT]
         if unfit:
             left_out.append(f"{image.image.name}: a class is {unfit[0].value} there")
             continue
         if image.image.stem in written:
             raise DataError(f"{image.image}: a second image called '{image.image.stem}'")
-        _write(image, out)
-        written.add(image.image.stem)
+        _write(image, out, named)
+        written[image.image.stem] = image
     if not written:
         raise DataError(f"no image could be converted; first: {(left_out or ['no images'])[0]}")
-    names = dict(enumerate(CLASS_NAMES))
+    _write_index(list(written.values()), out / INDEX)
+    names = dict(enumerate(CLASS_NAMES[class_id] for class_id in named))
     content = {"path": ".", "train": "images", "val": "images", "names": names}
     with atomic_path(out / "data.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -57,14 +65,32 @@ def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]
 _UNFIT = (Labelling.ENVELOPE, Labelling.UNLABELLED)
 
 
-def _write(image: LabelledImage, out: Path) -> None:
+def _named(images: Sequence[LabelledImage]) -> list[ObjectClass]:
+    """The classes that an image labels, or has a box of; all where there is none."""
+    named = [
+        c
+        for c in ObjectClass
+        if any(i.labelling[c] not in _UNFIT or (i.class_ids == c).any() for i in images)
+    ]
+    return named or list(ObjectClass)
+
+
+def _write_index(images: Sequence[LabelledImage], path: Path) -> None:
+    rows = [(i.image.name, i.source, i.split, i.place, i.gsd_m) for i in images]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(INDEX_COLUMNS)
+        writer.writerows(rows)  # None becomes an empty field
+
+
+def _write(image: LabelledImage, out: Path, named: Sequence[ObjectClass]) -> None:
     target = out / "images" / image.image.name
     label = out / "labels" / f"{image.image.stem}.txt"
     for path in (target, label):
         path.parent.mkdir(parents=True, exist_ok=True)
     normalised = image.corners / np.array([image.width, image.height])
     lines = [
-        f"{class_id} " + " ".join(f"{value:.6f}" for value in box.ravel())
+        f"{named.index(class_id)} " + " ".join(f"{value:.6f}" for value in box.ravel())
         for class_id, box in zip(image.class_ids, normalised, strict=True)
     ]
     with atomic_path(target) as temporary:

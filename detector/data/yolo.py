@@ -6,10 +6,11 @@ A line is `class cx cy w h` or `class x1 y1 … x4 y4`, normalised
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -21,6 +22,9 @@ from detector.data.yolo_lines import Lines, Numbers, envelope_lines, oriented_li
 from detector.geometry.boxes import as_corners
 
 OURS: Mapping[str, ObjectClass] = {name: ObjectClass(i) for i, name in enumerate(CLASS_NAMES)}
+# What a folder of `detector data convert` knows of its images beside YOLO's own files.
+INDEX: Final = "quaywatch.csv"
+INDEX_COLUMNS: Final = ("image", "source", "split", "place", "gsd_m")
 LineReader = Callable[[Path, tuple[int, int], Numbers, Counter[int]], Lines]
 
 
@@ -30,13 +34,14 @@ def read(
     """The images of a YOLO folder with axis-aligned boxes.
 
     Args:
-        root: holds `images/`, `labels/` and `data.yaml`.
+        root: holds `images/`, `labels/` and `data.yaml`; if `detector data convert` wrote it,
+            also the table of sources, splits, places and gsds.
         faults: gets label files without an image, images that cannot be read, and one note on the
             classes that are no objects here.
         classes: the folder's class names to ours; others are no objects here.
 
     Raises:
-        DataError: a folder or `data.yaml` is missing, or no class is known.
+        DataError: a folder or `data.yaml` is missing, no class is known, or the table is damaged.
         SceneError: an image cannot be read, and `faults` is None.
     """
     return _read(root, faults, classes, envelope_lines, oriented=False)
@@ -60,6 +65,7 @@ def _read(
     names = class_names(root / "data.yaml", classes)
     numbers = {number: classes.get(name) for number, name in names.items()}
     unused: Counter[int] = Counter()
+    rows = _index(root / INDEX)
     labelled = [0.0 if c in numbers.values() else None for c in ObjectClass]
     table = SourceClasses(classes, tuple(labelled), oriented=oriented)
     images = find_images(root / "images")
@@ -69,14 +75,15 @@ def _read(
         label = root / "labels" / image.relative_to(root / "images").with_suffix(".txt")
         boxes, class_ids, wrong = lines(label, size, numbers, unused)
         ships = class_ids == ObjectClass.SHIP
+        row = rows.get(image.name, {})
         yield LabelledImage(
             image=image,
             width=size[0],
             height=size[1],
-            source=root.name,
-            split="",
-            place=image.stem,
-            gsd_m=None,
+            source=row.get("source") or root.name,
+            split=row.get("split", ""),
+            place=row.get("place") or image.stem,
+            gsd_m=float(row["gsd_m"]) if row.get("gsd_m") else None,
             corners=boxes if oriented else as_corners([]),
             class_ids=class_ids if oriented else np.zeros(0, np.int64),
             envelopes=as_corners([]) if oriented else boxes[ships],
@@ -88,6 +95,22 @@ def _read(
     if faults is not None:
         counts = {names[number]: count for number, count in unused.items()}
         faults.extend(unused_classes(root / "data.yaml", counts))
+
+
+def _index(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = {row.get("image", ""): row for row in reader}
+    if tuple(reader.fieldnames or ()) != INDEX_COLUMNS:
+        raise DataError(f"{path}: its columns are not {', '.join(INDEX_COLUMNS)}; convert anew")
+    for name, row in rows.items():
+        try:
+            float(row["gsd_m"] or 1.0)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: {name} has no gsd but '{row['gsd_m']}'") from error
+    return rows
 
 
 def class_names(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, str]:

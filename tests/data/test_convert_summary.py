@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from detector.cli.data_convert import ConvertConfig
 from detector.cli.data_convert import run as run_convert
@@ -14,7 +16,7 @@ from detector.cli.data_summary import run as run_summary
 from detector.data import port_pool, yolo
 from detector.data.convert import convert
 from detector.data.datasets import read_dataset
-from detector.data.labelled import DataError
+from detector.data.labelled import DataError, Labelling
 from detector.data.summary import summarise, to_text
 from detector.errors import OutputError
 from tests.data import fakes
@@ -34,6 +36,48 @@ def test_converted_images_read_back(tmp_path: Path) -> None:
     assert back["o.png"].class_ids.tolist() == [0, 1]
     assert len(back["d.png"].corners) == 0
     assert back["o.png"].image.read_bytes() == images[0].image.read_bytes()
+
+
+def test_a_class_that_no_image_labels_is_no_class_of_the_folder(tmp_path: Path) -> None:
+    images, _ = read_dataset("hrsc", fakes.hrsc(tmp_path / "hrsc"))  # stacks are unlabelled
+    written, left_out = convert(images, tmp_path / "yolo")
+    assert (written, left_out) == (1, [])
+    assert yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text())["names"] == {0: "ship"}
+    (back,) = yolo.read_oriented(tmp_path / "yolo")
+    assert back.labelling == (Labelling.ORIENTED, Labelling.UNLABELLED)
+    np.testing.assert_allclose(back.corners, images[0].corners, atol=1e-3)
+    assert back.source == "HRSC2016"
+    assert back.place == "hrsc_100000005"
+    assert back.gsd_m == 1.07
+
+
+def test_classes_of_a_folder_are_numbered_from_nought(tmp_path: Path) -> None:
+    (pool_image, *_) = port_pool.read(fakes.port_pool(tmp_path / "pool"))
+    stacks = replace(
+        pool_image,
+        corners=pool_image.corners[1:],
+        class_ids=pool_image.class_ids[1:],
+        labelling=(Labelling.UNLABELLED, Labelling.ORIENTED),
+    )
+    assert convert([stacks], tmp_path / "yolo") == (1, [])
+    names = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text())["names"]
+    assert names == {0: "container_stack"}
+    (back,) = yolo.read_oriented(tmp_path / "yolo")
+    assert back.class_ids.tolist() == [1]
+    np.testing.assert_allclose(back.corners, stacks.corners, atol=1e-3)
+
+
+def test_a_damaged_table_of_a_converted_folder_is_named(tmp_path: Path) -> None:
+    images = list(port_pool.read(fakes.port_pool(tmp_path / "pool"), "dev"))
+    convert(images, tmp_path / "yolo")
+    table = tmp_path / "yolo" / "quaywatch.csv"
+    text = table.read_text()
+    table.write_text(text.replace("0.5", "half"))
+    with pytest.raises(DataError, match=r"quaywatch\.csv: d\.png has no gsd but 'half'"):
+        list(yolo.read_oriented(tmp_path / "yolo"))
+    table.write_text(text.replace("place", "where"))
+    with pytest.raises(DataError, match=r"quaywatch\.csv: its columns are not image, source"):
+        list(yolo.read_oriented(tmp_path / "yolo"))
 
 
 def test_conversion_never_mixes_datasets(tmp_path: Path) -> None:
