@@ -30,13 +30,16 @@ class PreviewConfig(TrainConfig):
 def run(config: PreviewConfig) -> int:
     """Write the sheet."""
     from detector.data.chips import cut_chips
+    from detector.data.labelled import Fault
+    from detector.data.summary import listed
     from detector.training.preview import contact_sheet, write_sheet
     from detector.training.run import images_of, settings_from
 
     settings = settings_from(config)
     cache = Path(config.data.cache) / "chips"
-    chips, problems = cut_chips(images_of(config), settings.chips, cache)
-    for problem in problems:
+    faults: list[Fault] = []
+    chips, unread = cut_chips(images_of(config, faults), settings.chips, cache)
+    for problem in listed([*faults, *unread]):
         print(f"left out: {problem}")
     sheet = contact_sheet(chips, settings, config.count, config.columns, config.cell_px)
     write_sheet(sheet, Path(config.sheet))

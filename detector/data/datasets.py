@@ -32,11 +32,26 @@ def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault
     Raises:
         DataError: an unknown name, or the folder is not laid out as documented.
     """
+    faults: list[Fault] = []
+    images = read_images(name, root, faults)
+    return images, faults + [fault for image in images for fault in image.faults]
+
+
+def read_images(name: str, root: Path, faults: list[Fault]) -> list[LabelledImage]:
+    """All images of a dataset that can be read.
+
+    Args:
+        name: key of `READERS`.
+        root: its folder.
+        faults: gets what belongs to no image; each image holds its own.
+
+    Raises:
+        DataError: as `read_dataset`.
+    """
     if name not in READERS:
         raise DataError(f"'{name}' is none of the dataset kinds {', '.join(READERS)}")
-    faults: list[Fault] = []
     images = list(READERS[name](root, faults))
     if not images:
         first = f"; first: {faults[0]}" if faults else ""
         raise DataError(f"{root}: no images that can be used{first}")
-    return images, faults + [fault for image in images for fault in image.faults]
+    return images

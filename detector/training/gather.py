@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from detector.classes import PARTLY_BOXED_SHIPS
-from detector.data import port_pool
-from detector.data.labelled import DataError, LabelledImage, Labelling
+from detector.data.datasets import read_images
+from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.export.atomic import atomic_path
 from detector.geometry.boxes import as_corners
 from detector.models.card import sha256_of
@@ -31,9 +31,11 @@ class DataSettings:
     """Which images a run learns from.
 
     Attributes:
-        root: folder of the port pool.
+        root: folder of the port pool or of another dataset.
         cache: folder for chips and for what the teacher said.
-        split: of the pool; never `dev`, which is what the numbers are measured on.
+        kind: its layout, a key of `READERS`.
+        split: images of another split are left out, those without a split are taken; never `dev`,
+            which is what the numbers are measured on.
         sources: names of datasets; empty takes all.
         leave_out: names of images whose labels are wrong.
         teacher: weights that orient axis-aligned ships; empty leaves these images out.
@@ -41,33 +43,45 @@ class DataSettings:
 
     root: str
     cache: str
+    kind: str = "port"
     split: str = "train"
     sources: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     teacher: str = ""
 
 
-def gather(settings: DataSettings) -> list[LabelledImage]:
+def gather(settings: DataSettings, faults: list[Fault] | None = None) -> list[LabelledImage]:
     """The images, every ship oriented or ignored.
 
+    Args:
+        settings: which.
+        faults: gets what of them could not be used: files, label lines, classes.
+
     Raises:
-        DataError: nothing is left, the dev split is asked for, or a place of it is among them.
+        DataError: nothing is left, the dev split is asked for, a place of it is among them, or
+            two images have one name.
         WeightsError: the teacher cannot be loaded.
     """
     if settings.split == HELD_OUT:
         raise DataError("the dev split is for measuring and is never trained on; choose another")
-    everything = list(port_pool.read(Path(settings.root)))
+    faults = [] if faults is None else faults
+    everything = read_images(settings.kind, Path(settings.root), faults)
     held_out = {image.place for image in everything if image.split == HELD_OUT}
     images = [image for image in everything if _wanted(image, settings)]
     shared = sorted(image.image.name for image in images if image.place in held_out)
     if shared:
         raise DataError(f"{shared[0]} shows a place of the dev split; places are never shared")
+    _check_names(images)
+    faults.extend(fault for image in images for fault in image.faults)
     if settings.teacher:
-        images = _oriented(images, settings)
+        images = _oriented(images, settings, faults)
     else:
-        images = [image for image in images if Labelling.ENVELOPE not in image.labelling]
+        images = _without_envelopes(images, settings, faults)
     if not images:
-        raise DataError(f"{settings.root}: no image of the split '{settings.split}' is left")
+        raise DataError(
+            f"{settings.root}: no image of the split '{settings.split}' is left"
+            + (f"; last: {faults[-1]}" if faults else "")
+        )
     return images
 
 
@@ -84,14 +98,45 @@ def manifest_hash(images: Sequence[LabelledImage]) -> str:
 
 def _wanted(image: LabelledImage, settings: DataSettings) -> bool:
     return (
-        image.split == settings.split
+        image.split in ("", settings.split)
         and (not settings.sources or image.source in settings.sources)
         and image.image.name not in settings.leave_out
     )
 
 
-def _oriented(images: Sequence[LabelledImage], settings: DataSettings) -> list[LabelledImage]:
-    """The images with oriented ships; what the teacher said before is read from the cache."""
+def _check_names(images: Sequence[LabelledImage]) -> None:
+    stems: set[str] = set()
+    for image in images:
+        if image.image.stem in stems:
+            raise DataError(
+                f"{image.image}: a second image called '{image.image.stem}'; chips are named by "
+                "their image, so rename one of them"
+            )
+        stems.add(image.image.stem)
+
+
+def _without_envelopes(
+    images: Sequence[LabelledImage], settings: DataSettings, faults: list[Fault]
+) -> list[LabelledImage]:
+    kept = [image for image in images if Labelling.ENVELOPE not in image.labelling]
+    if len(kept) < len(images):
+        reason = (
+            f"{len(images) - len(kept)} images with axis-aligned ships, and no teacher to orient "
+            "them (data.teacher)"
+        )
+        faults.append(Fault(Path(settings.root), 0, reason))
+    return kept
+
+
+def _oriented(
+    images: Sequence[LabelledImage], settings: DataSettings, faults: list[Fault]
+) -> list[LabelledImage]:
+    """The images with oriented ships; what the teacher said before is read from the cache.
+
+    An image that the teacher cannot read is left out, and a fault says so.
+    """
+    if not any(Labelling.ENVELOPE in image.labelling for image in images):
+        return list(images)
     weights = find_weights(settings.teacher)
     key = hashlib.sha256(f"{TEACHER_VERSION}|{sha256_of(weights)}".encode()).hexdigest()
     path = Path(settings.cache) / f"oriented-{key[:16]}.json"
@@ -103,15 +148,22 @@ def _oriented(images: Sequence[LabelledImage], settings: DataSettings) -> list[L
         path.parent.mkdir(parents=True, exist_ok=True)
         answers = zip(todo, orient_ships(todo, detector), strict=True)
         for number, (before, after) in enumerate(answers, start=1):
-            known[_key(before)] = {
-                "ships": after.corners[len(before.corners) :].tolist(),
-                "ignored": after.ignored[len(before.ignored) :].tolist(),
-            }
+            if Labelling.ENVELOPE in after.labelling:
+                faults.extend(after.faults[len(before.faults) :])
+            else:
+                known[_key(before)] = {
+                    "ships": after.corners[len(before.corners) :].tolist(),
+                    "ignored": after.ignored[len(before.ignored) :].tolist(),
+                }
             if number % SAVE_EVERY == 0 or number == len(todo):
                 LOG.info("oriented the ships of %d of %d images", number, len(todo))
                 with atomic_path(path) as temporary:
                     temporary.write_text(json.dumps(known), encoding="utf-8")
-    return [_apply(i, known) if Labelling.ENVELOPE in i.labelling else i for i in images]
+    return [
+        _apply(image, known) if Labelling.ENVELOPE in image.labelling else image
+        for image in images
+        if Labelling.ENVELOPE not in image.labelling or _key(image) in known
+    ]
 
 
 def _apply(image: LabelledImage, known: dict[str, dict[str, list[float]]]) -> LabelledImage:

@@ -17,7 +17,8 @@ import yaml
 from detector._version import __version__
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip, ChipSettings, cut_chips
-from detector.data.labelled import LabelledImage
+from detector.data.labelled import Fault, LabelledImage
+from detector.data.summary import listed
 from detector.errors import ConfigError
 from detector.export.atomic import atomic_path
 from detector.training.augment import AugmentSettings
@@ -63,9 +64,11 @@ def train(config: TrainConfig) -> TrainResult:
     settings = settings_from(config)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    images = images_of(config)
-    chips, problems = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")
-    for problem in problems:
+    faults: list[Fault] = []
+    images = images_of(config, faults)
+    chips, unread = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")
+    problems = [*map(str, faults), *unread]
+    for problem in listed(problems):  # data.json has them all
         LOG.warning("left out: %s", problem)
     manifest = describe(images, chips, problems)
     if is_first_process():
@@ -82,23 +85,33 @@ def train(config: TrainConfig) -> TrainResult:
     return TrainResult(weights, len(epochs), loss_of(epochs[0]), loss_of(epochs[-1]))
 
 
-def images_of(config: TrainConfig) -> list[LabelledImage]:
-    """The labelled images that a config names."""
+def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[LabelledImage]:
+    """The labelled images that a config names.
+
+    Args:
+        config: of the run.
+        faults: gets what could not be used of them.
+
+    Raises:
+        DataError: no usable image, or the dev split is asked for.
+        WeightsError: the teacher cannot be loaded.
+    """
     data = config.data
     rendered = list(
         rendered_ports(Path(data.cache) / "ports", data.ports, data.port_px, config.trainer.seed)
     )
     if data.kind == "rendered":
         return rendered
-    pool = DataSettings(
+    labelled = DataSettings(
         root=data.root,
         cache=data.cache,
+        kind="port" if data.kind == "pool" else data.kind,
         split=data.split,
         sources=tuple(data.sources),
         leave_out=tuple(data.leave_out),
         teacher=data.teacher,
     )
-    return [*gather(pool), *rendered]
+    return [*gather(labelled, faults), *rendered]
 
 
 def settings_from(config: TrainConfig) -> RunSettings:

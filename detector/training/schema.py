@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.config.options import option
+from detector.data.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +17,13 @@ class DataConfig:
     """Which images are learnt from."""
 
     kind: str = option(
-        "pool: the port pool; rendered: ports made by code", choices=("pool", "rendered")
+        "pool (or port): the port pool; rendered: ports made by code; others: that layout",
+        choices=("pool", "rendered", *KINDS),
     )
-    root: str = option("folder of the port pool", path=True)
+    root: str = option("folder of the pool or the dataset", path=True)
     cache: str = option("folder for chips, rendered ports and what the teacher said", path=True)
-    split: str = option("split of the pool; dev is refused")
-    sources: list[str] = option("datasets of the pool; empty: all")
+    split: str = option("split, where images have one; dev is refused")
+    sources: list[str] = option("datasets by name, as in the pool's index; empty: all")
     leave_out: list[str] = option("images whose labels are wrong, by file name")
     teacher: str = option("weights that orient axis-aligned ships; empty: leave those images out")
     ports: int = option("number of rendered ports", low=0, high=100_000)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from detector.boxes import Boxes
+from detector.data.files import unreadable
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.orient import OrientSettings, orient_image
+from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene, open_scene
@@ -22,20 +25,24 @@ def orient_ships(
 ) -> Iterator[LabelledImage]:
     """The images; where ships are labelled with envelopes, the teacher orients them.
 
+    An image that cannot be read keeps its envelopes and gets a fault that says so.
+
     Args:
         images: any.
         detector: the teacher, its thresholds at `TEACHER_CONF`.
         settings: when its boxes are believed.
-
-    Raises:
-        SceneError: an image cannot be read.
     """
     for image in images:
-        if Labelling.ENVELOPE in image.labelling:
-            with open_scene(image.image) as scene:
-                yield orient_image(image, look(scene, detector), settings)
-        else:
+        if Labelling.ENVELOPE not in image.labelling:
             yield image
+            continue
+        try:
+            with open_scene(image.image) as scene:
+                found = look(scene, detector)
+        except SceneError as error:
+            yield replace(image, faults=(*image.faults, unreadable(image.image, error)))
+        else:
+            yield orient_image(image, found, settings)
 
 
 def look(scene: Scene, detector: Detector) -> Boxes:
