@@ -95,6 +95,19 @@ SOURCES: Final[Mapping[str, SourceClasses]] = {
         (10.0, None),
         oriented=False,
     ),
+    # Kaggle's "Ships/Vessels in Aerial Images": one class, axis-aligned, small crops. From which
+    # size every vessel is boxed was not measured.
+    "kaggle-aerial-ships": SourceClasses({"ship": ObjectClass.SHIP}, (0.0, None), oriented=False),
+    # Haroon et al., IEEE JSTARS 2020: axis-aligned; of its 15 classes one is afloat, and of that
+    # about ten boats a marina are boxed: see `PARTLY_BOXED_SHIPS`.
+    "SIMD": SourceClasses({"Boat": ObjectClass.SHIP}, (None, None), oriented=False),
+    # Yang and Newsam, ACM GIS 2010: a class a picture and no boxes. The pool holds pictures of land
+    # that somebody looked at, and its rows say so.
+    "UCMerced": SourceClasses({}, (None, None)),
+    # Container yards, boxed by hand for this project: ships and blocks of containers, all of them.
+    "Google-Earth": SourceClasses(
+        {"ship": ObjectClass.SHIP, "container_stack": ObjectClass.CONTAINER_STACK}, (0.0, 0.0)
+    ),
 }
 
 # Pool sources whose axis-aligned ship boxes leave most ships out: SIMD boxes about ten of the
