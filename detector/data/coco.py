@@ -18,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import ObjectClass, SourceClasses
-from detector.data.files import unused_classes
+from detector.data.files import unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.yolo import OURS
 from detector.geometry.boxes import as_corners
 from detector.geometry.rectangles import min_rectangles
+
+
+class ShapeError(DataError):
+    """The shape of one object that is not as documented."""
 
 
 def read(
@@ -32,12 +36,14 @@ def read(
 
     Args:
         root: holds `annotations.json` and `images/`.
-        faults: gets images and annotations that are not there or belong to none, and one note on
-            the categories that are no objects here.
+        faults: gets images and annotations that are not there or belong to none, images that
+            cannot be read or have another size, and one note on the categories that are no objects
+            here.
         classes: the file's category names to ours; others are no objects here.
 
     Raises:
         DataError: the JSON is missing, damaged, or names none of the classes.
+        SceneError: an image cannot be read, and `faults` is None.
     """
     path = root / "annotations.json"
     try:
@@ -58,10 +64,16 @@ def read(
     unused: Counter[Any] = Counter()
     for key, record in records.items():
         image = root / "images" / record["file_name"]
-        if image.is_file():
-            yield _image(image, path, record, by_image[key], numbers, unused)
-        else:
+        said = int(record["width"]), int(record["height"])
+        if not image.is_file():
             _note(faults, Fault(path, 0, f"the image '{record['file_name']}' is missing"))
+            continue
+        for _, size in with_sizes([image], faults):
+            if size == said:
+                yield _image(image, path, record, by_image[key], numbers, unused)
+            else:
+                reason = f"{size[0]} x {size[1]} pixels, {said[0]} x {said[1]} by {path.name}"
+                _note(faults, Fault(image, 0, reason))
     if faults is not None:
         names = {str(categories[number]): count for number, count in unused.items()}
         faults.extend(unused_classes(path, names))
@@ -95,8 +107,11 @@ def _image(
         if class_id is None:
             unused[category] += 1
             continue
-        outline = _outline(annotation)
-        box = _box(annotation)
+        try:
+            outline, box = _outline(annotation), _box(annotation)
+        except (ShapeError, KeyError, TypeError, ValueError) as error:
+            faults.append(Fault(path, 0, f"{name} has no usable shape ({error})"))
+            continue
         shape = outline if outline is not None else box
         if shape is None:
             faults.append(Fault(path, 0, f"{name} has neither a shape nor a box"))
@@ -140,7 +155,12 @@ def _outline(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
     if isinstance(shape, dict):
         return _mask_outline(decode_rle(shape))
     parts = [part for part in shape or [] if len(part) >= 6 and len(part) % 2 == 0]
-    return np.concatenate([np.reshape(part, (-1, 2)) for part in parts]) if parts else None
+    if not parts:
+        return None
+    points = np.concatenate([np.reshape(np.array(part, float), (-1, 2)) for part in parts])
+    if not np.isfinite(points).all():
+        raise ShapeError("a coordinate is not finite")
+    return points
 
 
 def _mask_outline(mask: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -156,8 +176,8 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.uint8]:
     """The mask `(height, width)` of run lengths, column by column, background first.
 
     Raises:
-        DataError: the counts are compressed and pycocotools is not installed, or don't fill the
-            mask.
+        ShapeError: the counts don't fill the mask.
+        DataError: they are compressed, and pycocotools is not installed.
     """
     height, width = rle["size"]
     counts = rle["counts"]
@@ -172,5 +192,5 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(decoded, np.uint8)
     values = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
     if len(values) != height * width:
-        raise DataError(f"RLE counts fill {len(values)} pixels of a {width} x {height} mask")
+        raise ShapeError(f"RLE counts fill {len(values)} pixels of a {width} x {height} mask")
     return np.ascontiguousarray(values.reshape(width, height).T)

@@ -122,6 +122,44 @@ def test_class_numbers_that_a_file_does_not_name_are_faults(tmp_path: Path) -> N
     assert reason in words(faults, root)
 
 
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ({"segmentation": {"size": [64, 64], "counts": [3, 4]}}, "RLE counts fill 7 pixels"),
+        ({"segmentation": {"size": [64, 64]}}, "'counts'"),
+        ({"segmentation": [[1, 2, 3, 4, float("nan"), 6]]}, "a coordinate is not finite"),
+        ({"segmentation": [[1, 2, 3, 4, "x", 6]]}, "could not convert string to float"),
+        ({"bbox": ["a", 1, 2, 3]}, "ufunc 'isfinite' not supported"),
+    ],
+)
+def test_a_damaged_shape_of_coco_is_a_fault_of_its_object(
+    shape: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    root = fakes.coco(tmp_path)
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"].append({"id": 8, "image_id": 3, "category_id": 7, **shape})
+    (root / "annotations.json").write_text(json.dumps(content))
+    images, faults = read_dataset("coco", root)
+    assert len(images[0].corners) == 2
+    start = f"annotations.json: object 8 (its id) has no usable shape ({reason}"
+    assert any(line.startswith(start) for line in words(faults, root))
+
+
+@pytest.mark.parametrize("content", [BROKEN, None])
+def test_images_of_coco_that_are_not_as_recorded_are_left_out(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    root = fakes.coco(tmp_path)
+    image = root / "images" / "c.png"
+    if content is None:
+        fakes.image(image, side=32)
+    else:
+        image.write_bytes(content)
+    reason = "32 x 32 pixels, 64 x 64 by annotations" if content is None else "not a raster"
+    with pytest.raises(DataError, match=f"no images that can be used; first: .*{reason}"):
+        read_dataset("coco", root)
+
+
 @pytest.mark.parametrize("kind", ["dota", "hrsc", "xview", "yolo", "yolo-obb"])
 def test_an_image_that_cannot_be_read_is_named_and_the_others_are_used(
     kind: str, tmp_path: Path
