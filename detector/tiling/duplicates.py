@@ -30,6 +30,9 @@ ROW_SHARE, ROW_INSIDE = 0.25, 0.6
 """A box is a row, not a ship, where ships with this much of them inside it (0.6) cover this much of
 it besides the one that covers most (0.25)."""
 
+LEAST_RIVAL = 0.25
+"""Area by area from which a box removes a worse one of another tile that it lies across."""
+
 MOST_BOXES = 100_000
 """More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
 thousand pixels, 21,504 in a tile of 1024 px."""
@@ -94,7 +97,8 @@ def without_crossing(boxes: Boxes, standing: NDArray[np.floating]) -> NDArray[np
     """Mask `(N,)` of the objects that do not lie across a better ship, whatever tiles saw them.
 
     A box across two or more ships that lie in it is a row of them that a coarse look took for one
-    ship: it goes, however high it stands.
+    ship: it goes, however high it stands. A much smaller box (`LEAST_RIVAL`) removes nothing: a
+    boat or a crane at a long ship says little about it.
 
     Args:
         boxes: objects of all tiles and scales, one frame.
@@ -104,8 +108,9 @@ def without_crossing(boxes: Boxes, standing: NDArray[np.floating]) -> NDArray[np
     long = np.flatnonzero(_long_ships(boxes))
     order = long[rank(Boxes(boxes.corners[long], standing[long], boxes.class_ids[long]))]
     better, worse, shared = _crossing_pairs(boxes.corners[order])
-    rows = _rows(better, worse, shared, shared_areas(boxes.corners[order]))
-    both = ~(rows[better] | rows[worse])
+    areas = shared_areas(boxes.corners[order])
+    rows = _rows(better, worse, shared, areas)
+    both = ~(rows[better] | rows[worse]) & (areas[better] >= LEAST_RIVAL * areas[worse])
     keep[order] = greedy_keep(len(order), better[both], worse[both]) & ~rows
     return keep
 

@@ -109,10 +109,13 @@ def test_a_part_of_a_ship_that_only_the_coarse_scale_sees_whole_is_not_a_ship() 
 
 def test_of_a_fine_and_a_coarse_ship_that_cross_the_better_stays() -> None:
     large = ship(400, 300, 600, 90)
-    across = corners_from_xywhr(np.array([[300, 300, 80, 20, np.pi / 2]]))
+    across = corners_from_xywhr(np.array([[400, 300, 180, 80, np.pi / 2]]))
     for one, other, better in ((0.5, 0.7, large), (0.7, 0.5, across)):
         found = merged(fine(across, one), coarse(large, other))
         np.testing.assert_allclose(found.corners, better)
+    boat = corners_from_xywhr(np.array([[300, 300, 80, 20, np.pi / 2]]))
+    assert len(merged(fine(boat, 0.5), coarse(large, 0.7))) == 1
+    assert len(merged(fine(boat, 0.7), coarse(large, 0.5))) == 2
 
 
 def test_the_ships_that_crossed_better_ones_are_counted() -> None:
