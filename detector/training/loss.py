@@ -97,9 +97,16 @@ class TaughtOBBModel(OBBModel):  # type: ignore[misc]
             return super().predict(x, *args, **kwargs)
 
     def init_criterion(self) -> Any:
-        """The loss; both heads of an end-to-end model are trained."""
-        two_heads = getattr(self.model[-1], "one2one_cv2", None) is not None
-        return E2ELoss(self, TaughtOBBLoss) if two_heads else TaughtOBBLoss(self)
+        """The loss; both heads of an end-to-end model are trained, the one-to-many one most.
+
+        Ultralytics lets the weight of the one-to-many head fall from 0.8 to 0.1 over the epochs,
+        for users of the other head. Ours runs the one-to-many head, so its weight stays.
+        """
+        if getattr(self.model[-1], "one2one_cv2", None) is None:
+            return TaughtOBBLoss(self)
+        loss = E2ELoss(self, TaughtOBBLoss)
+        loss.final_o2m = loss.o2m
+        return loss
 
 
 def _float(preds: Any) -> Any:

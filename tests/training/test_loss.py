@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,3 +141,14 @@ def test_yolo26_trains_both_heads() -> None:
         gradients = [p.grad for p in part.parameters() if p.grad is not None]
         assert gradients
         assert sum(float(g.abs().sum()) for g in gradients) > 0
+
+
+def test_yolo26_keeps_the_weight_of_the_head_that_is_run() -> None:
+    model = TaughtOBBModel("yolo26n-obb.yaml", nc=2, verbose=False)
+    model.args = SimpleNamespace(**{**vars(DEFAULT_CFG), "epochs": 10})
+    loss = model.init_criterion()
+    weights = []
+    for _ in range(10):
+        weights.append((loss.o2m, loss.o2o))
+        loss.update()  # as Ultralytics does after every epoch
+    assert weights == [pytest.approx((0.8, 0.2))] * 10
