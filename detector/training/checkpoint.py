@@ -54,9 +54,10 @@ def save_state(path: Path, state: RunState) -> None:
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
     except (OSError, RuntimeError, OutputError) as error:
+        reason = error.__cause__ or error
         raise OutputError(
-            f"{path}: the checkpoint could not be written ({error}); the previous one is intact, "
-            "make room and start the same command again"
+            f"{path}: the checkpoint could not be written ({reason}); the previous "
+            "one is intact, make room and start the same command again"
         ) from error
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.classes import CLASS_NAMES
-from detector.export.atomic import atomic_path
+from detector.export.atomic import atomic_path, prepare_folder
 from detector.models.card import ModelCard, sha256_of
 from detector.training.checkpoint import TrainingError, load_state
 from detector.training.settings import RunSettings
@@ -41,12 +41,13 @@ def export_weights(
 
     Raises:
         TrainingError: the run has no checkpoint.
+        OutputError: the disk is full or the folder cannot be written.
     """
     out = Path(settings.out)
     state = load_state(out / "last.pt", settings.model.architecture)
     if state is None:
         raise TrainingError(f"{out}: no checkpoint to export; train first")
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder)
     name = name or out.name
     path = folder / f"{name}.safetensors"
     save_weights(path, state.ema, settings.model.architecture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from detector.errors import WeightsError
+from detector.errors import OutputError, WeightsError
 from detector.export.atomic import atomic_path
 from detector.models.network import OPTIONAL_TENSOR
 from detector.training.checkpoint import TrainingError
 from detector.training.upstream import load_checkpoint
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def load_start(model: nn.Module, start: str) -> StartReport:
         start: a safetensors file, an Ultralytics name ending in `.pt`, or empty.
 
     Raises:
-        WeightsError: the file is missing or damaged, or nothing in it fits.
+        WeightsError: the file is missing or damaged, the name is unknown or cannot be fetched, or
+            nothing in it fits.
     """
     wanted = {n: t for n, t in model.state_dict().items() if not n.endswith(OPTIONAL_TENSOR)}
     if not start:
@@ -76,6 +80,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
 
     Raises:
         TrainingError: a tensor is not finite, or leaves the range of fp16.
+        OutputError: the disk is full or the folder cannot be written.
     """
     halves = {}
     for name, tensor in tensors.items():
@@ -85,20 +90,40 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
         if not torch.isfinite(half).all():
             raise TrainingError(f"tensor '{name}' has no finite fp16 values; nothing was exported")
         halves[name] = half
-    with atomic_path(path) as temporary:
-        save_file(
-            halves,
-            temporary,
-            metadata={"architecture": architecture, "classes": "ship,container_stack"},
-        )
+    metadata = {"architecture": architecture, "classes": "ship,container_stack"}
+    try:
+        with atomic_path(path) as temporary:
+            save_file(halves, temporary, metadata=metadata)
+    except (OSError, SafetensorError, OutputError) as error:
+        reason = error.__cause__ or error
+        raise OutputError(
+            f"{path}: the weights could not be written ({reason}); the checkpoint "
+            "of the run is intact, make room and start the same command again"
+        ) from error
 
 
 def _read(start: str) -> dict[str, Tensor]:
     if start.endswith(".pt"):
-        # An Ultralytics checkpoint is a pickle; it is read only where the user names one.
-        model, _ = load_checkpoint(start)
-        return {name: tensor.float() for name, tensor in model.state_dict().items()}
+        return _read_pickle(start)
     try:
         return load_file(start)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{start}: cannot read starting weights ({error})") from error
+
+
+def _read_pickle(start: str) -> dict[str, Tensor]:
+    """Tensors of an Ultralytics checkpoint, which is read only where the user names one."""
+    LOG.warning(
+        "network.start=%s: a pickle, which can run code of whoever made it; safetensors cannot",
+        start,
+    )
+    try:
+        model, _ = load_checkpoint(start)
+        return {name: tensor.float() for name, tensor in model.state_dict().items()}
+    except Exception as error:  # a pickle can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(
+            f"network.start={start}: cannot read these starting weights ({reason}); name a "
+            "safetensors file, an Ultralytics .pt file that is there, or a name that Ultralytics "
+            "publishes (yolo11n-obb.pt for example), for which this machine must be online"
+        ) from error
