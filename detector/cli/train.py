@@ -6,9 +6,14 @@ from detector.cli.command import EXIT_DONE, Command
 from detector.training.schema import TrainConfig
 
 DESCRIPTION = """
-Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in two
-minutes on rendered ports and needs no imagery, `port-n` is told in docs/training-log.md. The same
-command with the same out= continues a run that was stopped.
+Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in half
+a minute on rendered ports and needs no imagery, `port-n` is told in docs/training-log.md. The same
+command with the same out= continues a run that was stopped, and leaves one that is finished.
+
+Memory that runs out: in the first epoch after a start on one GPU the batch is halved, and it says
+so. Later, or on several GPUs, the run ends; the same command with a smaller trainer.batch goes on.
+
+The group of networks is network=: n, s, m, l (YOLO11-obb) and yolo26n to yolo26l.
 """
 
 
@@ -32,7 +37,7 @@ COMMAND = Command(
     schema=TrainConfig,
     run=run,
     examples=(
-        ("detector train experiment=smoke", "two minutes on rendered ports"),
+        ("detector train experiment=smoke", "half a minute on rendered ports"),
         (
             "detector train experiment=port-n trainer.hours=2.5 out=runs/port-n",
             "on the port pool, for two and a half hours",

@@ -125,8 +125,18 @@ def _to_hydra(word: str, schema: type) -> str:
     if key in groups or (key in options and (conf_dir() / key).is_dir()):
         return f"{key}={_group_choice(key, value)}"
     if key not in options:
-        raise unknown_key(key, options)
+        raise _unknown_word(key, value, options, groups)
     return _checked_grammar(f"{key}={_typed(options[key], value)}", word, options[key])
+
+
+def _unknown_word(
+    key: str, value: str, options: Iterable[str], groups: Iterable[str]
+) -> ConfigError:
+    """The error for `key=value` without such a key; `model=s` means the group that has an `s`."""
+    meant = [group for group in groups if value in _choices(group)]
+    if len(meant) == 1:
+        return ConfigError(f"unknown option '{key}'; did you mean '{meant[0]}={value}'?")
+    return unknown_key(key, options)
 
 
 def _checked_grammar(hydra_word: str, word: str, opt: Option) -> str:
@@ -159,13 +169,17 @@ def _as_path(value: str) -> str:
 
 
 def _group_choice(group: str, value: str) -> str:
-    choices = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+    choices = _choices(group)
     if value not in choices:
         raise ConfigError(
             f"{group}={value}: '{group}' is a group of options, for which there are the sets "
             f"{', '.join(choices)}; single options are written {group}.name=value"
         )
     return value
+
+
+def _choices(group: str) -> list[str]:
+    return sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
 
 
 def _file_overrides(file: Path, schema: type) -> list[str]:

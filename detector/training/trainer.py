@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader
 
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip
+from detector.errors import OutputError
+from detector.export.atomic import atomic_path
 from detector.training.checkpoint import RunState, TrainingError, load_state, save_state
 from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import TaughtOBBModel
-from detector.training.settings import RunSettings
+from detector.training.settings import RunSettings, TrainerSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trackers import open_trackers
 from detector.training.upstream import BaseTrainer, ModelEMA, OBBTrainer, unwrap_model
@@ -30,6 +32,8 @@ LOG = logging.getLogger(__name__)
 STATE_FILE = "last.pt"
 WEIGHTS_FILE = "ema.safetensors"
 METRICS_FILE = "metrics.jsonl"
+# What PyTorch says on a GPU, cuBLAS, and PyTorch on a CPU.
+MEMORY_ERRORS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
 EMA_TAU = 100  # updates over which the average's memory grows; runs here are short
 
 
@@ -52,8 +56,15 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         settings: of the run.
         chips: to draw from.
 
+    When memory runs out in the first epoch after a start on one GPU, Ultralytics halves the batch,
+    three times at most. Later, and on several GPUs, the run ends with an error that says which
+    batch was too large; the same command with a smaller `trainer.batch` goes on from the last
+    epoch.
+
     Raises:
-        TrainingError: an existing checkpoint is of another architecture, or the loss becomes NaN.
+        TrainingError: an existing checkpoint is of another architecture, the loss becomes NaN, or
+            memory runs out.
+        OutputError: the checkpoint, the weights or the metrics cannot be written.
     """
 
     def __init__(self, settings: RunSettings, chips: Sequence[Chip]) -> None:
@@ -62,11 +73,31 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         self.clock = Clock()
         self.out = Path(settings.out)
         self._last_files: list[str] = []
+        self._found: RunState | None = None
         super().__init__(overrides=ultralytics_arguments(settings))
         self._trackers = open_trackers(settings.trainer, self.out)
         self.add_callback("on_train_start", lambda _: self._start_clock())
         self.add_callback("on_train_epoch_start", lambda _: self._set_epoch())
         self.add_callback("on_train_batch_end", lambda _: self._after_batch())
+
+    def train(self) -> None:
+        """Train until the budget is used up; a run whose budget is used up stays as it is."""
+        self._found = load_state(self.out / STATE_FILE, self.settings.model.architecture)
+        if self._found is not None and is_finished(self._found, self.settings.trainer):
+            LOG.info(
+                "%s: the run is finished after %d epochs, %.2f h, and is not trained on; for more, "
+                "raise trainer.epochs or trainer.hours",
+                self.out,
+                self._found.epoch,
+                self._found.elapsed_s / 3600,
+            )
+            return
+        try:
+            super().train()
+        except RuntimeError as error:
+            if not any(words in str(error) for words in MEMORY_ERRORS):
+                raise
+            raise TrainingError(self._out_of_memory()) from error
 
     # Ultralytics' hooks, in the order in which it calls them.
 
@@ -156,8 +187,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         """One line an epoch: losses, rates, seconds."""
         trained = {name: value for name, value in metrics.items() if not name.startswith("val/")}
         line = {"epoch": self.epoch + 1, "elapsed_s": round(self.clock.elapsed_s(), 1), **trained}
-        with (self.out / METRICS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        write_metrics(self.out / METRICS_FILE, line)
         for track in self._trackers:
             track(trained, self.epoch + 1)
 
@@ -191,7 +221,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
     # Our own.
 
     def _resume(self) -> None:
-        state = load_state(self.out / STATE_FILE, self.settings.model.architecture)
+        state, self._found = self._found, None
         if state is None:
             return
         unwrap_model(self.model).load_state_dict(state.model)
@@ -202,6 +232,21 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         self.scheduler.last_epoch = state.epoch - 1
         self.clock.before_s = state.elapsed_s
         LOG.info("resumed after epoch %d, %.0f s", state.epoch, state.elapsed_s)
+
+    def _out_of_memory(self) -> str:
+        batch = self.batch_size
+        way_out = (
+            f"with trainer.batch={batch // 2}" if batch > 1 else "with a smaller views.tile_px"
+        )
+        kept = (
+            "it goes on from the checkpoint, which is intact"
+            if (self.out / STATE_FILE).is_file()
+            else "there is no checkpoint yet"
+        )
+        return (
+            f"memory ran out in epoch {self.epoch + 1} with trainer.batch={batch}; give the same "
+            f"command {way_out}: {kept}"
+        )
 
     def _start_clock(self) -> None:
         self.clock.started = time.monotonic()
@@ -230,6 +275,32 @@ class _NoValidator:
 
     metrics = _Metrics()
     dataloader: Any = None
+
+
+def is_finished(state: RunState, trainer: TrainerSettings) -> bool:
+    """Whether a run has used up its budget: of hours where it has one, else of epochs."""
+    if trainer.hours:
+        return state.elapsed_s >= trainer.hours * 3600.0
+    return state.epoch >= trainer.epochs
+
+
+def write_metrics(path: Path, line: Mapping[str, Any]) -> None:
+    """Add the line of an epoch; lines of this epoch and later ones, of a killed run, go.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        kept = [old for old in text.splitlines() if json.loads(old)["epoch"] < line["epoch"]]
+        with atomic_path(path) as temporary:
+            temporary.write_text("\n".join([*kept, json.dumps(line), ""]), encoding="utf-8")
+    except (OSError, OutputError) as error:
+        reason = error.__cause__ or error
+        raise OutputError(
+            f"{path}: the metrics could not be written ({reason}); the checkpoint "
+            "of the epoch before is intact, make room and start the same command again"
+        ) from error
 
 
 def ultralytics_arguments(settings: RunSettings) -> dict[str, Any]:

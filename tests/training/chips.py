@@ -1,14 +1,18 @@
-"""Chips made by code: bright noise with a ship or stacks on it."""
+"""Chips made by code: bright noise with a ship or stacks on it; and what a run wrote of them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from detector.classes import ObjectClass
 from detector.data.chips import Chip
 from detector.geometry.boxes import as_corners, corners_from_xywhr
+from detector.training import trainer
+from detector.training.settings import RunSettings
 
 
 def make_chip(
@@ -46,3 +50,9 @@ def make_chip(
         np.array(class_ids, np.int64),
         taught,
     )
+
+
+def lines(settings: RunSettings) -> list[dict[str, Any]]:
+    """The lines of a run's metrics."""
+    text = (Path(settings.out) / trainer.METRICS_FILE).read_text()
+    return [json.loads(line) for line in text.splitlines()]

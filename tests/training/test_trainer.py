@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,44 +18,16 @@ from detector.data.labelled import DataError
 from detector.errors import ConfigError, OutputError, WeightsError
 from detector.models.card import ModelCard
 from detector.models.detector import DetectorSettings, load_detector
-from detector.training import checkpoint, gather, launch, trackers, trainer
+from detector.training import checkpoint, gather, launch, trackers
 from detector.training.checkpoint import TrainingError, load_state, save_state
-from detector.training.dataset import MixSettings
 from detector.training.export import export_weights
-from detector.training.preview import contact_sheet, write_sheet
-from detector.training.run import images_of, loss_of, settings_from, train
+from detector.training.run import settings_from
 from detector.training.schema import TrainConfig
 from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trainer import PortTrainer, cosine
-from detector.training.views import ViewSettings
 from tests.data import fakes
-from tests.training.chips import make_chip
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> RunSettings:
-    return RunSettings(
-        out=str(tmp_path / "run"),
-        views=ViewSettings(tile_px=64, collage=0.0),
-        mix=MixSettings(epoch_views=4),
-        trainer=TrainerSettings(epochs=1, batch=2, workers=0, warmup_steps=1, threads=1),
-    )
-
-
-@pytest.fixture
-def chips(tmp_path: Path) -> list[Any]:
-    folder = tmp_path / "chips"
-    return [
-        make_chip(folder, "ships", ships=2),
-        make_chip(folder, "stacks", stacks=2, taught=(True, False)),
-        make_chip(folder, "empty"),
-    ]
-
-
-def lines(settings: RunSettings) -> list[dict[str, Any]]:
-    text = (Path(settings.out) / trainer.METRICS_FILE).read_text()
-    return [json.loads(line) for line in text.splitlines()]
+from tests.training.chips import lines
 
 
 def test_a_run_trains_channels_last_and_goes_on(settings: RunSettings, chips: list[Any]) -> None:
@@ -350,41 +321,9 @@ def test_bad_words_are_named() -> None:
         settings_from(config)
     with pytest.raises(ConfigError, match=r"bath.*did you mean"):
         load_config("train", TrainConfig, ["trainer.bath=3"])
+    with pytest.raises(ConfigError, match=r"'model'; did you mean 'network=s'\?"):
+        load_config("train", TrainConfig, ["model=s"])
+    with pytest.raises(ConfigError, match=r"unknown option 'model' *$"):
+        load_config("train", TrainConfig, ["model=" + 300 * "x"])
     with pytest.raises(ConfigError, match="experiment"):
         load_config("train", TrainConfig, ["experiment=nothing"])
-
-
-@pytest.mark.slow
-def test_smoke_experiment_loss_falls(tmp_path: Path) -> None:
-    words = [
-        "experiment=smoke",
-        f"out={tmp_path / 'run'}",
-        f"data.cache={tmp_path / 'cache'}",
-        "data.ports=2",
-        "data.port_px=256",
-        "views.tile_px=128",
-        "mix.epoch_views=32",
-        "trainer.epochs=9",
-        "trainer.threads=1",
-    ]
-    config = load_config("train", TrainConfig, words)
-    result = train(config)
-    assert result.epochs == 9
-    assert result.last_loss < 0.8 * result.first_loss
-    manifest = json.loads((tmp_path / "run" / "data.json").read_text())
-    assert manifest["images"] == {"rendered": 2}
-    assert len(manifest["hash"]) == 64
-    assert manifest["objects"]["rendered/ship"] > 0
-    assert ModelCard.read(result.weights.with_suffix(".yaml")).name == "run"
-    sheet = contact_sheet(
-        [make_chip(tmp_path, "a", ships=1)], settings_from(config), count=3, columns=2, cell_px=32
-    )
-    assert sheet.shape == (64, 64, 3)
-    assert sheet[:32, :32].max() > 0
-    assert sheet[32:, 32:].max() == 0
-    write_sheet(sheet, tmp_path / "sheet.png")
-    assert (tmp_path / "sheet.png").stat().st_size > 100
-    with pytest.raises(OutputError, match="is no picture"):
-        write_sheet(sheet, tmp_path / "sheet.docx")
-    assert [i.source for i in images_of(config)] == ["rendered"] * 2
-    assert loss_of({"train/a": 1.0, "train/b": 2.0, "lr/c": 9.0}) == 3.0
