@@ -26,8 +26,8 @@ class RenderConfig:
     seed: int = option("of everything that is drawn", low=0)
     count: int = option("scenes, with this seed and the next ones", low=1)
     what: str = option(
-        "scene: from spec; story: two sites over eight dates; validation: the frozen set",
-        choices=("scene", "story", "validation"),
+        "scene: from spec; story, chain: two, three sites over eight dates; validation: frozen set",
+        choices=("scene", "story", "chain", "validation"),
     )
     format: str = option("of the rasters", choices=("geotiff", "cog"))
     strip_m: float | None = option(
@@ -49,12 +49,14 @@ def run(config: RenderConfig) -> int:
 
 
 def _render(config: RenderConfig, out: Path) -> list[Path]:
-    from detector.data.synthetic import demo_story, render
+    from detector.data.synthetic import chain_story, demo_story, render
     from detector.data.synthetic.stream import render_to_file
     from detector.data.synthetic.validation import validation_specs
 
     if config.what == "story":
         return list(demo_story(config.seed).write(out))
+    if config.what == "chain":
+        return list(chain_story(config.seed).write(out))
     if config.what == "validation":
         return [render(spec, seed).write(out) for spec, seed in validation_specs()]
     seeds = range(config.seed, config.seed + config.count)
@@ -85,5 +87,6 @@ COMMAND = Command(
             "a ready-made spec, with clouds",
         ),
         ("detector data render what=story out=demo", "two sites over eight dates"),
+        ("detector data render what=chain out=chain", "two ports and a railhead: a lot travels"),
     ),
 )

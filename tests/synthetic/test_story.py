@@ -6,17 +6,20 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 
 from detector.classes import ObjectClass
-from detector.data.synthetic import Story, tell_chain, zone_truth
+from detector.cli.data_render import RenderConfig, run
+from detector.data.synthetic import PortSpec, Story, chain_story, tell_chain, zone_truth
 from detector.data.synthetic.demo import (
     DEMO_CLOUDS,
     DEMO_DAYS,
     DEMO_PORT,
     DEMO_RAILHEAD,
+    SECOND_PORT,
 )
 from detector.data.synthetic.layout import lay_out
 from detector.data.synthetic.prepared import prepare
@@ -148,3 +151,98 @@ def test_goods_pass_through_a_chain_of_three_sites() -> None:
     dates = travel_dates(3, 8)
     assert [len(span) for span in dates] == [1, 2, 3]
     assert all(one.stop < other.start for one, other in pairwise(dates))
+
+
+CHAIN = [
+    replace(spec, width=spec.width // 8, height=spec.height // 8, gsd_m=4.0)
+    for spec in (DEMO_PORT, SECOND_PORT, DEMO_RAILHEAD)
+]
+CHAIN_NAMES = ["port", "second_port", "railhead"]
+CHAIN_DAYS = (0, 4, 9, 13, 18, 22)  # the lot stands in the sites on the first, third, and last two
+
+
+@pytest.fixture(scope="module")
+def chain() -> Story:
+    return tell_chain(CHAIN, 7, CHAIN_DAYS, (0.0, 0.0, 0.0, 0.0, 0.3, 0.0))
+
+
+def test_a_chain_of_three_sites_is_told_and_written_with_its_truth(
+    chain: Story, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    short = Story(tuple(replace(site, looks=site.looks[::2]) for site in chain.sites), chain.visits)
+    rasters = short.write(tmp_path, on_scene=lambda site, scene, path: told.append(site))
+    assert told == [name for name in CHAIN_NAMES for _ in range(3)]
+    lot = consignment([lay_out(spec, 7) for spec in CHAIN], 7, [spec.size_m for spec in CHAIN])
+    assert len(lot) == LOT_BLOCKS
+    lots: list[list[int]] = []  # TEU of each block of the lot, on the dates when it is somewhere
+    for at, here in enumerate(travel_dates(3, len(CHAIN_DAYS))):
+        for number, date in enumerate((0, 2, 4)):
+            raster = rasters[at * 3 + number]
+            truth = gpd.read_file(raster.with_name(f"{raster.stem}_truth.geojson"))
+            block = truth["object_id"].str.extract(r"^(block-\d+)-", expand=False)
+            teu = truth.groupby(block)["teu"].sum()
+            standing = [int(teu.get(places[at].block_id, 0)) for places, _ in lot]
+            if date in here:
+                lots.append(standing)
+            else:
+                assert standing == [0] * len(lot)
+    assert lots == [lots[0]] * 3  # one after another, whole
+    assert min(lots[0]) >= 4
+    looks = pd.read_csv(tmp_path / "looks.csv")
+    assert looks.groupby("site", sort=False).size().to_dict() == {
+        site.name: 3 * len(site.zones) for site in chain.sites
+    }
+    clear = looks[looks["day"] < CHAIN_DAYS[4]]
+    assert (clear["observed_fraction"] == 1.0).all()
+    assert looks["observed_fraction"].min() < 0.98
+    written = pd.read_csv(tmp_path / "visits.csv")
+    pd.testing.assert_frame_equal(written, chain.visits_table(), check_exact=False, atol=1e-3)
+
+
+def test_ships_of_a_chain_are_there_while_their_visits_last_and_ports_differ(chain: Story) -> None:
+    for site in chain.sites:
+        for look in site.looks:
+            there = {item.ship_id for item in look.content.ships if "berth" in item.ship_id}
+            assert there == {
+                visit.ship_id
+                for visit in chain.visits
+                if visit.site == site.name and visit.first_day <= look.day < visit.last_day
+            }
+    days = {
+        name: {visit.first_day for visit in chain.visits if visit.site == name}
+        for name in CHAIN_NAMES
+    }
+    assert min(len(days["port"]), len(days["second_port"])) >= 8
+    assert not days["port"] & days["second_port"]
+    assert not days["railhead"]
+
+
+def test_the_command_renders_the_chain(
+    chain: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [site.name for site in chain_story(2).sites] == CHAIN_NAMES
+    one_look = Story((replace(chain.sites[2], looks=chain.sites[2].looks[:1]),), chain.visits)
+    asked: list[int] = []
+
+    def told(seed: int) -> Story:
+        asked.append(seed)
+        return one_look
+
+    monkeypatch.setattr("detector.data.synthetic.demo.chain_story", told)
+    config = RenderConfig(
+        out=str(tmp_path),
+        seed=5,
+        count=1,
+        what="chain",
+        format="geotiff",
+        strip_m=None,
+        spec=PortSpec(),
+    )
+    assert run(config) == 0
+    assert asked == [5]
+    assert {path.name for path in (tmp_path / "railhead").glob("*.tif")} == {
+        "railhead_2026-09-02.tif",
+        "railhead_2026-09-02_cloud.tif",
+    }
+    assert len(pd.read_csv(tmp_path / "visits.csv")) == len(chain.visits)

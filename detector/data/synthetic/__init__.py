@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detector.data.synthetic.demo import demo_story, tell_chain
+    from detector.data.synthetic.demo import chain_story, demo_story, tell_chain
     from detector.data.synthetic.scene import RenderedScene, render, render_content
     from detector.data.synthetic.spec import (
         LayoutSpec,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Looked up on first use: the command line reads the specs without loading any raster library.
 _HOMES = {
-    "demo": ("demo_story", "tell_chain"),
+    "demo": ("chain_story", "demo_story", "tell_chain"),
     "scene": ("RenderedScene", "render", "render_content"),
     "spec": ("LayoutSpec", "PlaceSpec", "PortSpec", "SensorSpec", "SkySpec", "TrafficSpec"),
     "story": ("Story", "StoryLook", "StorySite", "Visit"),
@@ -55,6 +55,7 @@ __all__ = [
     "TrafficSpec",
     "TruthObject",
     "Visit",
+    "chain_story",
     "count_truth",
     "demo_story",
     "render",

@@ -29,6 +29,7 @@ DEMO_DAYS = (0, 4, 9, 13, 18, 22, 27, 31)
 DEMO_CLOUDS = (0.0, 0.0, 0.14, 0.0, 0.0, 0.38, 0.0, 0.05)
 SHIFT_M = 5.0  # standard deviation of a look's geolocation error
 LARGEST_SHIFT_M = 15.0
+PORT_SEEDS = 1_000_003  # between the seeds of the ports of one chain
 
 DEMO_PORT = PortSpec(
     name="port",
@@ -37,6 +38,15 @@ DEMO_PORT = PortSpec(
     gsd_m=0.5,
     place=PlaceSpec("EPSG:32652", 130.302, 42.231),
     layout=LayoutSpec(["container", "general"], 470.0, -14.0, 0.52),
+    traffic=TrafficSpec(anchored_per_km2=4.0, under_way_per_km2=2.0, boats_per_km2=6.0),
+)
+SECOND_PORT = PortSpec(
+    name="second_port",
+    width=1800,
+    height=1400,
+    gsd_m=0.5,
+    place=PlaceSpec("EPSG:32652", 129.420, 42.020),
+    layout=LayoutSpec(["general", "container"], 470.0, 40.0, 0.52),
     traffic=TrafficSpec(anchored_per_km2=4.0, under_way_per_km2=2.0, boats_per_km2=6.0),
 )
 DEMO_RAILHEAD = PortSpec(
@@ -58,10 +68,21 @@ def demo_story(seed: int = 2) -> Story:
     return tell_chain([DEMO_PORT, DEMO_RAILHEAD], seed, DEMO_DAYS, DEMO_CLOUDS)
 
 
+def chain_story(seed: int = 2) -> Story:
+    """The story of a chain: a port, a second port and a railhead on the dates of the demo.
+
+    One lot of containers stands in the port on the first date, in the second port on the third and
+    fourth, and at the railhead from the sixth; on the dates between it is on its way.
+    """
+    return tell_chain([DEMO_PORT, SECOND_PORT, DEMO_RAILHEAD], seed, DEMO_DAYS, DEMO_CLOUDS)
+
+
 def tell_chain(
     specs: Sequence[PortSpec], seed: int, days: Sequence[float], clouds: Sequence[float]
 ) -> Story:
-    """A story on several sites; one lot of containers travels from each to the next.
+    """A story on any number of sites; one lot of containers travels from each to the next.
+
+    On which dates it stands where is `travel_dates(len(specs), len(days))`.
 
     Args:
         specs: of the sites' scenes; time, light, clouds and shift are set for every date.
@@ -72,12 +93,23 @@ def tell_chain(
     grounds = [lay_out(spec, seed) for spec in specs]
     goods = _travelling_goods(specs, grounds, seed, len(days))
     told = [
-        _tell(spec, ground, seed, list(zip(days, clouds, strict=True)), here)
-        for spec, ground, here in zip(specs, grounds, goods, strict=True)
+        _tell(spec, ground, own_seed, list(zip(days, clouds, strict=True)), here)
+        for spec, ground, own_seed, here in zip(
+            specs, grounds, _site_seeds(grounds, seed), goods, strict=True
+        )
     ]
     return Story(
         tuple(site for site, _ in told), tuple(visit for _, visits in told for visit in visits)
     )
+
+
+def _site_seeds(sites: Sequence[Site], seed: int) -> list[int]:
+    """One seed a site: with one for all, the same ships would come to two ports on one day."""
+    ports = [sum(bool(site.berths) for site in sites[:at]) for at in range(len(sites))]
+    return [
+        seed + PORT_SEEDS * earlier if site.berths else seed
+        for site, earlier in zip(sites, ports, strict=True)
+    ]
 
 
 def _tell(
