@@ -84,7 +84,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         """Train until the budget is used up; a run whose budget is used up stays as it is."""
         self._found = load_state(self.out / STATE_FILE, self.settings.model.architecture)
         if self._found is not None and is_finished(self._found, self.settings.trainer):
-            LOG.info(
+            LOG.warning(
                 "%s: the run is finished after %d epochs, %.2f h, and is not trained on; for more, "
                 "raise trainer.epochs or trainer.hours",
                 self.out,
