@@ -42,7 +42,7 @@ GEOMETRY: Final = {
     "no turning but by 90°": ("views.any_angle=0",),
     "no change of scale": ("views.scale_min=1", "views.scale_max=1", "views.stack_scale_min=1"),
     "no collages": ("views.collage=0",),
-    "no pasted objects": ("views.paste=0",),
+    "no pasted stacks": ("views.paste=0",),
 }
 AGAIN: Final = "the first run with another seed"
 HRSC_STEP: Final = 4  # every fourth image: the run is to be short

@@ -17,7 +17,7 @@ from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
-from detector.training.paste import LAND_SOURCES, StackLibrary
+from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 
@@ -55,6 +55,7 @@ class ChipViews(Dataset[dict[str, Any]]):
         self.chips = chips
         self._stackless = [i for i, chip in enumerate(chips) if group_of(chip) != "stacks"]
         self._library = StackLibrary(chips) if views.paste else None
+        self._ships = ShipLibrary(chips) if views.paste_ships else None
         self._views = views
         self._augment_settings = augment
         self._seed = seed
@@ -75,6 +76,8 @@ class ChipViews(Dataset[dict[str, Any]]):
         view = views[0] if len(views) == 1 else join_views(views)
         if self._library and self._takes_stacks(chips) and rng.random() < self._views.paste:
             view = self._library.paste(view, rng)
+        if self._ships and self._takes_ships(chips) and rng.random() < self._views.paste_ships:
+            view = self._ships.paste(view, rng, (self._views.scale_min, self._views.scale_max))
         pixels = self._augment(view.pixels) if self._augment is not None else view.pixels
         taught = np.all([chip.taught for chip in chips], axis=0)
         item = as_item(view, pixels, taught, str(chips[0].pixels))
@@ -85,6 +88,11 @@ class ChipViews(Dataset[dict[str, Any]]):
         group = group_of(chips[0])
         land = group == "empty" and chips[0].source in LAND_SOURCES
         return len(chips) == 1 and (land or group == "stacks")
+
+    def _takes_ships(self, chips: Sequence[Chip]) -> bool:
+        """Whether a view shows a place with ships, all of them boxed."""
+        chip = chips[0]
+        return len(chips) == 1 and group_of(chip) == "ships" and chip.taught[ObjectClass.SHIP]
 
     def _prepare(self) -> np.random.Generator:
         """The worker's own source of chance, made at its first item."""

@@ -65,6 +65,7 @@ class ViewsConfig:
     collage_scale_min: float = option("smallest read scale in a collage", above=0, high=4)
     collage_scale_max: float = option("largest read scale in a collage", above=0, high=4)
     paste: float = option("share of views with stacks pasted on land", low=0, high=1)
+    paste_ships: float = option("share of views with ships pasted on open water", low=0, high=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class ViewSettings:
         collage_scale_min: smallest read scale in a collage.
         collage_scale_max: largest one.
         paste: share of views of land and of yards on which more stacks are set down.
+        paste_ships: share of views with ships on whose open water more ships are set down.
     """
 
     tile_px: int = 640
@@ -46,6 +47,7 @@ class ViewSettings:
     collage_scale_min: float = 0.2
     collage_scale_max: float = 0.5
     paste: float = 0.0
+    paste_ships: float = 0.0
 
     def cell(self) -> ViewSettings:
         """Settings of one of the four views of a collage."""
@@ -111,7 +113,7 @@ def take_view(
         matrix: `(2, 3)`, chip pixels to tile pixels, corners of pixels at whole numbers.
         tile_px: side of the view.
     """
-    tile = _warp(pixels, matrix, tile_px)
+    tile = warp(pixels, matrix, tile_px)
     moved = corners @ matrix[:, :2].T + matrix[:, 2]
     settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
     paint_over(tile, settled.painted, settled.corners)
@@ -180,9 +182,14 @@ def _draw_matrix(
     return np.concatenate([linear, (half - linear @ centre)[:, None]], axis=1)
 
 
-def _warp(
-    pixels: NDArray[np.uint8], matrix: NDArray[np.float64], tile_px: int
-) -> NDArray[np.uint8]:
+def warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], tile_px: int) -> NDArray[np.uint8]:
+    """The tile `(tile_px, tile_px, 3)` that an affine map shows of an image; 0 outside the image.
+
+    Args:
+        pixels: `(height, width, 3)`.
+        matrix: `(2, 3)`, image pixels to tile pixels, corners of pixels at whole numbers.
+        tile_px: side of the tile.
+    """
     scale = scale_of(matrix)
     linear, shift = matrix[:, :2], matrix[:, 2]
     if scale < SOFT_SHRINK:
