@@ -271,9 +271,6 @@ class Merger:
         final = reach[groups] <= horizon
         if final.any():
             found = self._resolve(seen.select(final), _within(edges, final), groups[final])
-            counts = found.boxes.scores >= self._conf[found.boxes.class_ids]
-            self.stats.doubtful += int((~counts).sum())
-            found = found.select(counts)
             self._objects.append(found)
             self.stats.objects += len(found)
             self.stats.joined += int(found.joined.sum())
@@ -309,6 +306,10 @@ class Merger:
         labels = cluster(seen.tiles, same)
         found = represent(seen, labels, groups, self._match.longest_px, self._table, self._missed)
         found = found.select(without_leftovers(found, self._settings.duplicate_iou))
+        # Before the scales meet: what does not count itself must not take a ship away.
+        counts = found.boxes.scores >= self._conf[found.boxes.class_ids]
+        self.stats.doubtful += int((~counts).sum())
+        found = found.select(counts)
         if self._plan.levels == 1:
             return found
         side = LEAST_SIDE_READ_PX / self._plan.settings.level_scale(1)

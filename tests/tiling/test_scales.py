@@ -107,6 +107,22 @@ def test_a_part_of_a_ship_that_only_the_coarse_scale_sees_whole_is_not_a_ship() 
     np.testing.assert_allclose(found.corners, ship(400, 300, 600, 90))
 
 
+def test_doubtful_fine_boxes_do_not_take_a_sure_ship_of_the_coarse_scale_away() -> None:
+    large = ship(400, 300, 600, 90)
+    parts = [fine(ship(x, 300, 180, 80), 0.35) for x in (220.0, 580.0)]
+    sights = [*parts, coarse(large, 0.9)]
+    boxes = Boxes(
+        np.concatenate([corners for corners, _, _ in sights]),
+        np.array([score for _, _, score in sights], np.float32),
+        np.zeros(3, np.int64),
+    )
+    tiles = TileBoxes(boxes, np.array([tile for _, tile, _ in sights]))
+    found = merge(tiles, PLAN, conf=np.array([0.4, 0.4], np.float32))
+    np.testing.assert_allclose(found.corners, large)
+    two = merge(tiles, PLAN, conf=np.array([0.2, 0.2], np.float32))
+    assert len(two) == 2  # where they count, they are a row of two
+
+
 def test_of_a_fine_and_a_coarse_ship_that_cross_the_better_stays() -> None:
     large = ship(400, 300, 600, 90)
     across = corners_from_xywhr(np.array([[400, 300, 180, 80, np.pi / 2]]))
