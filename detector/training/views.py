@@ -38,7 +38,7 @@ class ViewSettings:
 
     tile_px: int = 640
     scale_min: float = 0.5
-    scale_max: float = 1.6
+    scale_max: float = 2.0
     stack_scale_min: float = 0.7
     whole: float = 0.4
     any_angle: float = 0.5
