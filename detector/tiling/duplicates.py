@@ -115,6 +115,19 @@ def without_crossing(boxes: Boxes, standing: NDArray[np.floating]) -> NDArray[np
     return keep
 
 
+def are_rows(whole: NDArray[np.int64], share: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    """Mask `(count,)` of the boxes that others fill by `ROW_SHARE` besides the largest part.
+
+    Args:
+        whole: `(P,)` a box, for each part that lies in it.
+        share: `(P,)` of the box that the part covers.
+        count: how many boxes there are.
+    """
+    best = np.zeros(count)
+    np.maximum.at(best, whole, share)
+    return np.asarray(np.bincount(whole, share, count) - best >= ROW_SHARE)
+
+
 def crowded_tiles(tiles: NDArray[np.int64]) -> list[int]:
     """The tiles with more boxes than a tile can hold, so that some are left out."""
     found, counts = np.unique(tiles, return_counts=True)
@@ -203,10 +216,7 @@ def _rows(
     whole, part = np.concatenate([one, other]), np.concatenate([other, one])
     shared = np.concatenate([shared, shared])
     inside = shared >= ROW_INSIDE * areas[part]
-    whole, share = whole[inside], (shared / areas[whole])[inside]
-    best = np.zeros(len(areas))
-    np.maximum.at(best, whole, share)
-    return np.asarray(np.bincount(whole, share, len(areas)) - best >= ROW_SHARE)
+    return are_rows(whole[inside], (shared / areas[whole])[inside], len(areas))
 
 
 def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
 from detector.tiling.clusters import assign
-from detector.tiling.duplicates import ROW_INSIDE, ROW_SHARE
+from detector.tiling.duplicates import ROW_INSIDE, are_rows
 from detector.tiling.matching import Edges
 from detector.tiling.objects import LEAST_SAY, Objects
 from detector.tiling.sightings import padded
@@ -108,11 +108,7 @@ def _pairs(found: Objects, least_side_px: float) -> ScalePairs:
 def _rows(pairs: ScalePairs, whole: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     """Mask `(count,)` of the coarse objects that are rows of whole fine ones."""
     inside = whole & (pairs.cover >= INSIDE)
-    coarse, share = pairs.coarse[inside], pairs.share[inside]
-    total = np.bincount(coarse, share, count)
-    best = np.zeros(count)
-    np.maximum.at(best, coarse, share)
-    return np.asarray(total - best >= ROW_SHARE)
+    return are_rows(pairs.coarse[inside], pairs.share[inside], count)
 
 
 def _matches(found: Objects, pairs: ScalePairs, good: NDArray[np.bool_]) -> Edges:
