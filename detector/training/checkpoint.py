@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +52,32 @@ def save_state(path: Path, state: RunState) -> None:
         OutputError: the disk is full or the folder cannot be written.
     """
     content = {name: getattr(state, name) for name in RunState.__slots__}
+    with run_file(path, "the checkpoint", "the previous one", RuntimeError) as temporary:
+        torch.save(content, temporary)
+
+
+@contextmanager
+def run_file(path: Path, what: str, intact: str, *errors: type[Exception]) -> Iterator[Path]:
+    """A temporary path that becomes a file of a run when the block ends well.
+
+    Args:
+        path: of the file.
+        what: it holds, for the message.
+        intact: what a failure leaves whole, for the message.
+        errors: that mean a failed write, besides those of the system.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    failures: tuple[type[Exception], ...] = (OSError, OutputError, *errors)
     try:
         with atomic_path(path) as temporary:
-            torch.save(content, temporary)
-    except (OSError, RuntimeError, OutputError) as error:
+            yield temporary
+    except failures as error:
         reason = error.__cause__ or error
         raise OutputError(
-            f"{path}: the checkpoint could not be written ({reason}); the previous "
-            "one is intact, make room and start the same command again"
+            f"{path}: {what} could not be written ({reason}); {intact} is intact, make room and "
+            "start the same command again"
         ) from error
 
 

@@ -12,10 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from detector.errors import OutputError, WeightsError
-from detector.export.atomic import atomic_path
+from detector.errors import WeightsError
 from detector.models.network import OPTIONAL_TENSOR
-from detector.training.checkpoint import TrainingError
+from detector.training.checkpoint import TrainingError, run_file
 from detector.training.upstream import load_checkpoint
 
 LOG = logging.getLogger(__name__)
@@ -91,15 +90,9 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
             raise TrainingError(f"tensor '{name}' has no finite fp16 values; nothing was exported")
         halves[name] = half
     metadata = {"architecture": architecture, "classes": "ship,container_stack"}
-    try:
-        with atomic_path(path) as temporary:
-            save_file(halves, temporary, metadata=metadata)
-    except (OSError, SafetensorError, OutputError) as error:
-        reason = error.__cause__ or error
-        raise OutputError(
-            f"{path}: the weights could not be written ({reason}); the checkpoint "
-            "of the run is intact, make room and start the same command again"
-        ) from error
+    intact = "the checkpoint of the run"
+    with run_file(path, "the weights", intact, SafetensorError) as temporary:
+        save_file(halves, temporary, metadata=metadata)
 
 
 def _read(start: str) -> dict[str, Tensor]:

@@ -18,9 +18,7 @@ from torch.utils.data import DataLoader
 
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip
-from detector.errors import OutputError
-from detector.export.atomic import atomic_path
-from detector.training.checkpoint import RunState, TrainingError, load_state, save_state
+from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
 from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import TaughtOBBModel
 from detector.training.settings import RunSettings, TrainerSettings
@@ -290,17 +288,10 @@ def write_metrics(path: Path, line: Mapping[str, Any]) -> None:
     Raises:
         OutputError: the disk is full or the folder cannot be written.
     """
-    try:
+    with run_file(path, "the metrics", "the checkpoint of the epoch before") as temporary:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         kept = [old for old in text.splitlines() if json.loads(old)["epoch"] < line["epoch"]]
-        with atomic_path(path) as temporary:
-            temporary.write_text("\n".join([*kept, json.dumps(line), ""]), encoding="utf-8")
-    except (OSError, OutputError) as error:
-        reason = error.__cause__ or error
-        raise OutputError(
-            f"{path}: the metrics could not be written ({reason}); the checkpoint "
-            "of the epoch before is intact, make room and start the same command again"
-        ) from error
+        temporary.write_text("\n".join([*kept, json.dumps(line), ""]), encoding="utf-8")
 
 
 def ultralytics_arguments(settings: RunSettings) -> dict[str, Any]:
