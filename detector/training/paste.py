@@ -231,9 +231,7 @@ def _launch(
     part, _ = _cut(source, _grown(box))
     shift = matrix[:, 2] + matrix[:, :2] @ low
     patch = warp(part, np.concatenate([matrix[:, :2], shift[:, None]], axis=1), side)
-    moved = _hull(box) @ matrix[:, :2].T + matrix[:, 2]
-    alpha = _mask(moved, side)[..., None]
-    pixels[:] = np.rint(pixels * (1.0 - alpha) + patch * alpha).astype(np.uint8)
+    _blend(pixels, patch, _hull(box) @ matrix[:, :2].T + matrix[:, 2])
 
 
 def _hull(box: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -303,7 +301,12 @@ def _set_down(
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    alpha = _mask(moved, side)[..., None]
+    _blend(pixels, np.asarray(patch, np.uint8), moved)
+
+
+def _blend(pixels: NDArray[np.uint8], patch: NDArray[np.uint8], points: Corners) -> None:
+    """Draw a patch inside the convex hull of points, with a soft edge, in place."""
+    alpha = _mask(points, pixels.shape[0])[..., None]
     pixels[:] = np.rint(pixels * (1.0 - alpha) + patch * alpha).astype(np.uint8)
 
 

@@ -40,14 +40,11 @@ DEMO_PORT = PortSpec(
     layout=LayoutSpec(["container", "general"], 470.0, -14.0, 0.52),
     traffic=TrafficSpec(anchored_per_km2=4.0, under_way_per_km2=2.0, boats_per_km2=6.0),
 )
-SECOND_PORT = PortSpec(
+SECOND_PORT = replace(
+    DEMO_PORT,
     name="second_port",
-    width=1800,
-    height=1400,
-    gsd_m=0.5,
     place=PlaceSpec("EPSG:32652", 129.420, 42.020),
     layout=LayoutSpec(["general", "container"], 470.0, 40.0, 0.52),
-    traffic=TrafficSpec(anchored_per_km2=4.0, under_way_per_km2=2.0, boats_per_km2=6.0),
 )
 DEMO_RAILHEAD = PortSpec(
     name="railhead",
