@@ -137,16 +137,14 @@ def changed_files(paths: Sequence[Path], change: str, out: Path) -> list[Path]:
     """The images with a change of pixels, the same for every run; made once, under `out`."""
     folder = out / "images" / change
     folder.mkdir(parents=True, exist_ok=True)
-    found = []
+    found = [folder / f"{path.stem}.png" for path in paths]
+    if all(target.is_file() for target in found):
+        return found
     augment = PixelAugment(AugmentSettings(**dict.fromkeys(PIXELS, 0.0) | {change: 1.0}), seed=0)
-    for path in paths:
-        target = folder / f"{path.stem}.png"
+    for path, target in zip(paths, found, strict=True):
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8)
         pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        changed = augment(np.ascontiguousarray(pixels))  # drawn for every image: one order of draws
-        if not target.is_file():
-            cv2.imwrite(str(target), cv2.cvtColor(changed, cv2.COLOR_RGB2BGR))
-        found.append(target)
+        cv2.imwrite(str(target), cv2.cvtColor(augment(pixels), cv2.COLOR_RGB2BGR))
     return found
 
 
