@@ -32,6 +32,7 @@ def run(config: PreviewConfig) -> int:
     from detector.data.chips import cut_chips
     from detector.data.labelled import Fault
     from detector.data.summary import listed
+    from detector.training.dataset import worth_showing
     from detector.training.preview import contact_sheet, write_sheet
     from detector.training.run import images_of, settings_from
 
@@ -41,6 +42,7 @@ def run(config: PreviewConfig) -> int:
     chips, unread = cut_chips(images_of(config, faults), settings.chips, cache)
     for problem in listed([*faults, *unread]):
         print(f"left out: {problem}")
+    chips = worth_showing(chips, settings.views)
     sheet = contact_sheet(chips, settings, config.count, config.columns, config.cell_px)
     write_sheet(sheet, Path(config.sheet))
     print(config.sheet)

@@ -32,7 +32,7 @@ from detector.scenes.types import SceneOptions
 MIN_SHIP_INSIDE = 0.7  # of its area; a ship with less inside cannot be told in size or kind
 MIN_STACK_INSIDE = 0.15  # of its area; less is a sliver that nobody boxes
 MIN_SIDE_PX = 3.0  # a box narrower than this after scaling shows nothing
-CACHE_VERSION = 2  # raise when chips of the same settings change
+CACHE_VERSION = 3  # raise when chips of the same settings change
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Chip:
         place: of the image.
         image: name of the image.
         scale: read size divided by full resolution.
+        gsd_m: metres a chip pixel; None where unknown.
         corners: `(N, 4, 2)` chip pixels.
         class_ids: `(N,)`.
         taught: of each class, whether everything without a box is background.
@@ -74,6 +75,7 @@ class Chip:
     place: str
     image: str
     scale: float
+    gsd_m: float | None
     corners: Corners
     class_ids: NDArray[np.int64]
     taught: tuple[bool, ...]
@@ -234,6 +236,7 @@ def _cut_window(
         "place": image.place,
         "image": image.image.name,
         "scale": scale,
+        "gsd_m": None if image.gsd_m is None else image.gsd_m / scale,
         "corners": np.round(settled.corners, 3).tolist(),
         "class_ids": settled.class_ids.tolist(),
         "taught": list(image.taught),
@@ -290,6 +293,7 @@ def _chip(folder: Path, record: dict[str, Any]) -> Chip:
         place=record["place"],
         image=record["image"],
         scale=record["scale"],
+        gsd_m=record["gsd_m"],
         corners=as_corners(record["corners"]),
         class_ids=np.array(record["class_ids"], np.int64),
         taught=tuple(record["taught"]),

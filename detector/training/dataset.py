@@ -21,6 +21,8 @@ from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 
+MOST_ENLARGED = 1.5  # chips with stacks that need more to reach the coarsest gsd are left out
+
 
 @dataclass(frozen=True, slots=True)
 class MixSettings:
@@ -71,7 +73,7 @@ class ChipViews(Dataset[dict[str, Any]]):
         if group_of(chips[0]) != "stacks" and rng.random() < self._views.collage:
             chips += [self.chips[i] for i in rng.choice(self._stackless, 3)]
         settings = self._views if len(chips) == 1 else self._views.cell()
-        views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng) for c in chips]
+        views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng, c.gsd_m) for c in chips]
         limits = [complete_above(c, v.scale) for c, v in zip(chips, views, strict=True)]
         view = views[0] if len(views) == 1 else join_views(views)
         if self._library and self._takes_stacks(chips) and rng.random() < self._views.paste:
@@ -105,6 +107,24 @@ class ChipViews(Dataset[dict[str, Any]]):
             if self._augment_settings is not None:
                 self._augment = PixelAugment(self._augment_settings, seed % 2**32)
         return self._rng
+
+
+def worth_showing(chips: Sequence[Chip], views: ViewSettings) -> list[Chip]:
+    """The chips without those whose stacks could only be shown blurred.
+
+    Args:
+        chips: to draw from.
+        views: how views are drawn; without a `stack_gsd_max` every chip stays.
+    """
+    coarsest_m = MOST_ENLARGED * views.stack_gsd_max
+    return [
+        chip
+        for chip in chips
+        if not coarsest_m
+        or chip.gsd_m is None
+        or chip.gsd_m <= coarsest_m
+        or group_of(chip) != "stacks"
+    ]
 
 
 def complete_above(chip: Chip, scale: float) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from detector.data.summary import listed
 from detector.errors import ConfigError
 from detector.export.atomic import atomic_path
 from detector.training.augment import AugmentSettings
-from detector.training.dataset import MixSettings
+from detector.training.dataset import MixSettings, worth_showing
 from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
 from detector.training.launch import is_first_process, launch, needs_launch
@@ -67,6 +67,7 @@ def train(config: TrainConfig) -> TrainResult:
     faults: list[Fault] = []
     images = images_of(config, faults)
     chips, unread = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")
+    chips = worth_showing(chips, settings.views)
     problems = [*map(str, faults), *unread]
     for problem in listed(problems):  # data.json has them all
         LOG.warning("left out: %s", problem)
@@ -118,12 +119,18 @@ def settings_from(config: TrainConfig) -> RunSettings:
     """The settings that a checked config stands for.
 
     Raises:
-        ConfigError: a weight of a source is not `name:number`.
+        ConfigError: a weight of a source is not `name:number`, or the gsd of views with stacks is
+            no range.
     """
-    chips, mix = config.chips, config.mix
+    chips, mix, views = config.chips, config.mix, config.views
+    if views.stack_gsd_max and not 0 < views.stack_gsd_min <= views.stack_gsd_max:
+        raise ConfigError(
+            f"views.stack_gsd_min={views.stack_gsd_min:g} must lie above 0 and not above "
+            f"views.stack_gsd_max={views.stack_gsd_max:g}"
+        )
     return RunSettings(
         out=config.out,
-        views=ViewSettings(**asdict(config.views)),
+        views=ViewSettings(**asdict(views)),
         augment=AugmentSettings(**asdict(config.augment)),
         mix=MixSettings(mix.epoch_views, mix.stacks, mix.empty, _source_weights(mix.sources)),
         chips=ChipSettings(chips.side_px, chips.overlap_px, tuple(chips.scales), chips.min_side_px),

@@ -58,6 +58,8 @@ class ViewsConfig:
     scale_min: float = option("smallest read scale of a chip", above=0, high=4)
     scale_max: float = option("largest read scale of a chip", above=0, high=4)
     stack_scale_min: float = option("smallest read scale of a chip with stacks", above=0, high=4)
+    stack_gsd_min: float = option("finest gsd of views with stacks, m", low=0, high=10)
+    stack_gsd_max: float = option("coarsest one; 0: by the scales", low=0, high=10)
     whole: float = option("share of views that show the whole chip", low=0, high=1)
     any_angle: float = option("share turned by any angle, not by quarters", low=0, high=1)
     on_object: float = option("share that hold a chosen object", low=0, high=1)

@@ -25,6 +25,9 @@ class ViewSettings:
         scale_min: smallest read scale of a chip, relative to its own.
         scale_max: largest one.
         stack_scale_min: smallest one for chips with stacks, which are always read finely.
+        stack_gsd_min: finest ground sample distance, in metres, at which chips with stacks are
+            shown where theirs is known, as the pipeline reads scenes of known gsd at one.
+        stack_gsd_max: coarsest one; 0 leaves it to the scales above.
         whole: share of views that show the whole chip.
         any_angle: share of views turned by any angle; the others are turned by quarters.
         on_object: share of views that hold a chosen object, where the chip is larger than a view.
@@ -40,6 +43,8 @@ class ViewSettings:
     scale_min: float = 0.5
     scale_max: float = 2.0
     stack_scale_min: float = 0.7
+    stack_gsd_min: float = 0.0
+    stack_gsd_max: float = 0.0
     whole: float = 0.4
     any_angle: float = 0.5
     on_object: float = 0.7
@@ -82,6 +87,7 @@ def draw_view(
     class_ids: NDArray[np.int64],
     settings: ViewSettings,
     rng: np.random.Generator,
+    gsd_m: float | None = None,
 ) -> View:
     """A random view of a chip.
 
@@ -91,8 +97,9 @@ def draw_view(
         class_ids: `(N,)`.
         settings: what to draw.
         rng: source of chance.
+        gsd_m: metres a chip pixel, where known.
     """
-    scale = _draw_scale(pixels.shape[:2], class_ids, settings, rng)
+    scale = _draw_scale(pixels.shape[:2], class_ids, settings, rng, gsd_m)
     matrix = _draw_matrix(pixels.shape[:2], corners, scale, settings, rng)
     return take_view(pixels, corners, class_ids, matrix, settings.tile_px)
 
@@ -145,8 +152,12 @@ def _draw_scale(
     class_ids: NDArray[np.int64],
     settings: ViewSettings,
     rng: np.random.Generator,
+    gsd_m: float | None,
 ) -> float:
     has_stacks = bool((class_ids == ObjectClass.CONTAINER_STACK).any())
+    if has_stacks and gsd_m is not None and settings.stack_gsd_max:
+        bounds = np.log([settings.stack_gsd_min, settings.stack_gsd_max])
+        return float(gsd_m / np.exp(rng.uniform(*bounds)))
     low = settings.stack_scale_min if has_stacks else settings.scale_min
     if not has_stacks and rng.random() < settings.whole:
         fit = settings.tile_px / max(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,9 @@ def test_large_images_are_covered_and_scaled(tmp_path: Path) -> None:
     wanted = [f"{x}_{y}_96x96_1" for x in starts for y in starts]
     halves = [f"{x}_{y}_96x96_0.5" for x in (0, 8) for y in (0, 8)]
     assert names == sorted(wanted + halves)
+    assert {(chip.scale, chip.gsd_m) for chip in chips} == {(1.0, 0.5), (0.5, 1.0)}
+    unknown, _ = cut_chips([replace(first, gsd_m=None)], settings, tmp_path / "unknown")
+    assert {chip.gsd_m for chip in unknown} == {None}
 
 
 def test_cache_is_used_and_checked(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def make_chip(
         f"place-{name}",
         f"{name}.png",
         1.0,
+        None,
         corners,
         np.array(class_ids, np.int64),
         taught,

@@ -319,6 +319,9 @@ def test_bad_words_are_named() -> None:
     config = load_config("train", TrainConfig, ["mix.sources=xView"])
     with pytest.raises(ConfigError, match="'xView' is not name:weight"):
         settings_from(config)
+    config = load_config("train", TrainConfig, ["views.stack_gsd_min=0.5"])
+    with pytest.raises(ConfigError, match=r"stack_gsd_min=0\.5 .* views\.stack_gsd_max=0\.45"):
+        settings_from(config)
     with pytest.raises(ConfigError, match=r"bath.*did you mean"):
         load_config("train", TrainConfig, ["trainer.bath=3"])
     with pytest.raises(ConfigError, match=r"'model'; did you mean 'network=s'\?"):

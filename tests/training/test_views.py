@@ -15,7 +15,14 @@ from detector.classes import ObjectClass
 from detector.data.labelled import DataError
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
 from detector.training.augment import AugmentSettings, PixelAugment
-from detector.training.dataset import ChipViews, MixSampler, MixSettings, collate, mix_weights
+from detector.training.dataset import (
+    ChipViews,
+    MixSampler,
+    MixSettings,
+    collate,
+    mix_weights,
+    worth_showing,
+)
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
 from detector.training.rendered import rendered_ports
@@ -70,6 +77,38 @@ def test_quarter_turns_and_mirrors_keep_sizes(tmp_path: Path) -> None:
                 assert (length[0], width[0]) == pytest.approx((40, 14), abs=1e-6)
                 seen.add(bool(abs(box[1, 0] - box[0, 0]) > 1))
     assert seen == {True, False}
+
+
+def test_stacks_of_known_gsd_are_shown_at_the_gsd_of_the_pipeline(tmp_path: Path) -> None:
+    chip = make_chip(tmp_path, "a", stacks=1)
+    settings = replace(PLAIN, stack_gsd_min=0.25, stack_gsd_max=0.4)
+    rng = np.random.default_rng(1)
+
+    def read_gsd(class_ids: np.ndarray, chip_gsd_m: float | None) -> np.ndarray:
+        drawn = [
+            draw_view(chip.read(), chip.corners, class_ids, settings, rng, chip_gsd_m).scale
+            for _ in range(200)
+        ]
+        return 0.5 / np.array(drawn)
+
+    shown = read_gsd(chip.class_ids, 0.5)
+    assert 0.25 <= shown.min() < 0.26
+    assert 0.39 < shown.max() <= 0.4
+    # Ships, and stacks of unknown gsd, go by the scales.
+    for other in (read_gsd(np.array([ObjectClass.SHIP]), 0.5), read_gsd(chip.class_ids, None)):
+        assert other.min() < 0.35
+        assert other.max() > 0.6
+
+
+def test_chips_whose_stacks_would_be_a_blur_are_left_out(tmp_path: Path) -> None:
+    stacks = make_chip(tmp_path, "a", stacks=1)
+    ships = make_chip(tmp_path, "b", ships=1)
+    fine, coarse = replace(stacks, gsd_m=0.59), replace(stacks, gsd_m=0.61)
+    far = replace(ships, gsd_m=2.0)
+    chips = [stacks, fine, coarse, far]
+    by_gsd = replace(PLAIN, stack_gsd_min=0.2, stack_gsd_max=0.4)
+    assert worth_showing(chips, by_gsd) == [stacks, fine, far]
+    assert worth_showing(chips, PLAIN) == chips
 
 
 def test_a_cut_ship_is_painted_over() -> None:
