@@ -73,7 +73,7 @@ def one_scale() -> TilePlan:
 def two_scales() -> TilePlan:
     """The plan that the product makes for this scene."""
     settings = PlanSettings.for_scene(GSD_M, tile_px=TILE_PX, read_gsd_m=GSD_M)
-    return plan_tiles(SCENE_PX, SCENE_PX, settings)
+    return plan_tiles(SCENE_PX, SCENE_PX, settings.snug(SCENE_PX, SCENE_PX))
 
 
 def errors_tables(seeds: int) -> tuple[str, str]:

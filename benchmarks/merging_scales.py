@@ -44,7 +44,7 @@ FOUND_IOU = 0.3
 def simulated_table(seeds: int) -> str:
     """The simulated detector on both plans at 0.3 m."""
     one = PlanSettings(2048, 1.0, None, GSD_M, OVERLAP_450_M, 400.0)
-    two = PlanSettings.for_scene(GSD_M, tile_px=1024, read_gsd_m=GSD_M)
+    two = PlanSettings.for_scene(GSD_M, tile_px=1024, read_gsd_m=GSD_M).snug(SCENE_PX, SCENE_PX)
     plans = {
         "one scale, 450 m overlap, tiles of 2048 px": plan_tiles(SCENE_PX, SCENE_PX, one),
         "two scales, tiles of 1024 px": plan_tiles(SCENE_PX, SCENE_PX, two),
@@ -86,7 +86,9 @@ def rendered_table(quick: bool, weights: str = WEIGHTS) -> str:
             ),
             f"two scales, tiles of {tile_px} px": (
                 detector,
-                PlanSettings.for_scene(RENDER_GSD_M, tile_px=tile_px, read_gsd_m=read_gsd),
+                PlanSettings.for_scene(
+                    RENDER_GSD_M, tile_px=tile_px, read_gsd_m=read_gsd
+                ).snug(*RENDER_SIZE_PX),
             ),
         }
         pixels = dict.fromkeys(kinds, 0)

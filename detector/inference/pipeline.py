@@ -218,6 +218,7 @@ def plan_scene(
             read_gsd_m=card.gsd_read_m,
             longest_m=longest_ship_m,
         )
+    settings = settings.snug(frame.width, frame.height)
     if area is not None:
         shapely.prepare(area)
 

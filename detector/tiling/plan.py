@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import shapely
@@ -47,6 +47,9 @@ COARSE_OVERLAP_SHARE = 0.4
 
 COARSE_RATIO = 4.0
 """Fine scale by coarse scale, unless the longest ship demands more."""
+
+LEAST_COARSE_RATIO = 1.5
+"""Fine scale by coarse scale, at least, where a scene leaves room for a finer coarse scale."""
 
 SMALL_LIMIT_SHARE = 0.4
 """Limit by window where one window holds the scene. No overlap bounds it, but networks see ships
@@ -151,6 +154,24 @@ class PlanSettings:
         window_px = max(side_px, math.ceil(tile_px / enlarge))
         scale, limit_px = tile_px / window_px, SMALL_LIMIT_SHARE * window_px
         return cls(tile_px, scale, scale / COARSE_RATIO, None, limit_px, limit_px * COARSE_RATIO)
+
+    def snug(self, width: int, height: int) -> PlanSettings:
+        """The same with the finest coarse scale that needs no more tiles to cover a scene.
+
+        A window that is larger than the scene, or overlaps its neighbour by more than the longest
+        object, reads nothing new; closer ones show ships larger for the same work.
+
+        Args:
+            width: of the scene, pixels.
+            height: of the scene, pixels.
+        """
+        if self.coarse_scale is None:
+            return self
+        side, overlap = self.window_px(1), self.overlap_px(1)
+        needed = max(_snug_side(length, side, overlap) for length in (width, height))
+        least = overlap / MAX_OVERLAP_SHARE + 1
+        needed = max(needed, least, LEAST_COARSE_RATIO * self.window_px(0))
+        return replace(self, coarse_scale=max(self.coarse_scale, self.tile_px / math.ceil(needed)))
 
     @property
     def levels(self) -> int:
@@ -272,6 +293,14 @@ def _level_tiles(width: int, height: int, settings: PlanSettings, level: int) ->
         for strip, (row, core_row, core_row_end) in enumerate(rows)
         for position, (col, core_col, core_col_end) in enumerate(columns)
     ]
+
+
+def _snug_side(length: int, side: int, overlap: int) -> float:
+    """Least side of windows that cover an axis with no more of them than windows of `side` do."""
+    if length <= side:
+        return length
+    count = max(2, math.ceil((length - overlap) / (side - overlap)))
+    return (length - overlap) / count + overlap
 
 
 def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int, int]]:

@@ -166,11 +166,12 @@ def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
 @pytest.mark.parametrize(
     ("size", "gsd_m", "enlarge", "scales"),
     [
-        ((200, 150), None, 1.5, [1.28, 0.32]),  # the tile has 256 px
-        ((90, 60), None, 1.5, [256 / 171, 64 / 171]),
-        ((200, 150), None, 1.0, [1.0, 0.25]),
-        ((200, 150), 0.5, 1.5, [1.0, 0.1208]),  # the scale follows from the gsd
-        ((200, 256), None, 1.5, [1.0, 0.25]),  # as large as a tile
+        # The tile has 256 px. The coarse window is as small as the overlap of the plan allows.
+        ((200, 150), None, 1.5, [1.28, 0.663]),
+        ((90, 60), None, 1.5, [256 / 171, 256 / 330]),
+        ((200, 150), None, 1.0, [1.0, 0.519]),
+        ((200, 150), 0.5, 1.5, [1.0, 0.2653]),  # the scale follows from the gsd
+        ((200, 256), None, 1.5, [1.0, 1.0 / 1.5]),  # as large as a tile
     ],
 )
 def test_a_small_scene_of_unknown_gsd_is_enlarged_to_the_tile(
@@ -263,19 +264,20 @@ def test_the_duplicate_iou_of_the_detector_is_that_of_the_merge(
 ) -> None:
     class Doubling(BlobDetector):
         def decode(self, raw: np.ndarray) -> list[Boxes]:
-            # Moved by 2 of 16 px across: IoU 0.78, a second ship only if the card says so.
-            aside = np.array([0.0, 2.0])
-            return [
-                Boxes.concatenate([one, Boxes(one.corners + aside, one.scores, one.class_ids)])
-                for one in super().decode(raw)
-            ]
+            # Moved by an eighth of its width: IoU 0.78, a second ship only if the card says so.
+            doubled = []
+            for one in super().decode(raw):
+                aside = edge_lengths(one.corners)[1][:, None, None] / 8 * np.array([0.0, 1.0])
+                moved = Boxes(one.corners + aside, one.scores, one.class_ids)
+                doubled.append(Boxes.concatenate([one, moved]))
+            return doubled
 
     truth = corners_from_xywhr(np.array([[100.0, 100, 80, 16, 0.0]]))
     path = blob_scene(tmp_path / "a.tif", (200, 200), truth, transform=utm_transform(), crs=UTM52)
     with open_scene(path) as scene:
         found = find_objects(scene, Doubling(iou=iou))  # type: ignore[arg-type]
     assert len(found.detections) == ships
-    assert found.stats.duplicates == 2 - ships
+    assert found.stats.duplicates == 2 * (2 - ships)  # one at each scale
 
 
 def test_a_stack_on_a_ship_is_deck_cargo() -> None:

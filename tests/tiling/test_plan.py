@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from detector.errors import ConfigError
 from detector.geometry.windows import PixelWindow
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
+from detector.tiling.tile import Tile
 
 
 @st.composite
@@ -24,7 +25,8 @@ def plans(draw: st.DrawFn) -> TilePlan:
     limit = share * tile / scale * unit / 1.6
     longest = limit if coarse is None else limit * draw(st.floats(1.0, scale / coarse))
     wide, high = draw(st.integers(1, 700)), draw(st.integers(1, 700))
-    return plan_tiles(wide, high, PlanSettings(tile, scale, coarse, gsd, limit, longest))
+    settings = PlanSettings(tile, scale, coarse, gsd, limit, longest)
+    return plan_tiles(wide, high, settings.snug(wide, high) if draw(st.booleans()) else settings)
 
 
 @given(plans())
@@ -47,6 +49,43 @@ def test_tiles_of_a_level_have_one_size_and_hold_their_cores(plan: TilePlan) -> 
         assert tile.window.intersection(tile.core) == tile.core
         assert tile.window.col_end <= max(plan.width, side)
         assert tile.window.row_end <= max(plan.height, side)
+
+
+@given(plans())
+def test_a_snug_plan_has_no_more_tiles_and_a_coarse_scale_as_fine_or_finer(plan: TilePlan) -> None:
+    snug = plan_tiles(plan.width, plan.height, plan.settings.snug(plan.width, plan.height))
+    assert len(snug) <= len(plan)
+    assert [t for t in snug.tiles if t.level == 0] == [
+        Tile(mine.index, t.strip, t.level, t.window, t.core, t.scale)
+        for t, mine in zip(
+            (t for t in plan.tiles if t.level == 0),
+            (t for t in snug.tiles if t.level == 0),
+            strict=True,
+        )
+    ]
+    if plan.settings.coarse_scale is None:
+        assert snug == plan
+    else:
+        assert snug.settings.coarse_scale is not None
+        assert snug.settings.coarse_scale >= plan.settings.coarse_scale
+
+
+def test_the_coarse_scale_of_a_small_scene_is_as_fine_as_its_tiles_allow() -> None:
+    settings = PlanSettings.for_scene(0.5, tile_px=640, read_gsd_m=0.3)
+    assert settings.coarse_scale == pytest.approx(0.302, abs=1e-3)  # windows of 2120 px
+    for size, window in {
+        (806, 806): 923,  # one window, 95 % of which hold an overlap of 875 px
+        (1300, 900): 1300,
+        (2120, 100): 2120,
+        (3000, 500): 1938,  # two windows: (3000 - 875) / 2 + 875
+        (9000, 9000): 2036,  # seven
+    }.items():
+        snug = settings.snug(*size)
+        assert snug.window_px(1) == pytest.approx(window, abs=1), size
+        assert (snug.scale, snug.limit, snug.longest) == (1.5, settings.limit, 400.0)
+    # Never as fine as the fine scale.
+    unknown = PlanSettings.for_scene(None, tile_px=640, read_gsd_m=0.3)
+    assert unknown.snug(700, 700).coarse_scale == pytest.approx(1.0 / 1.5)
 
 
 @given(plans())
