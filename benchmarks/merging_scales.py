@@ -86,9 +86,9 @@ def rendered_table(quick: bool, weights: str = WEIGHTS) -> str:
             ),
             f"two scales, tiles of {tile_px} px": (
                 detector,
-                PlanSettings.for_scene(
-                    RENDER_GSD_M, tile_px=tile_px, read_gsd_m=read_gsd
-                ).snug(*RENDER_SIZE_PX),
+                PlanSettings.for_scene(RENDER_GSD_M, tile_px=tile_px, read_gsd_m=read_gsd).snug(
+                    *RENDER_SIZE_PX
+                ),
             ),
         }
         pixels = dict.fromkeys(kinds, 0)

@@ -42,11 +42,14 @@ LONGEST_SHIP_M = 400.0
 SINGLE_SCALE_SHARE, FINE_OVERLAP_SHARE = 0.35, 0.25
 """Overlap by window: up to the first, one scale does; else the fine scale gets the second."""
 
-COARSE_OVERLAP_SHARE = 0.4
+COARSE_OVERLAP_SHARE = 0.5
 """Largest overlap by window of the coarse scale."""
 
-COARSE_RATIO = 4.0
+COARSE_RATIO = 3.0
 """Fine scale by coarse scale, unless the longest ship demands more."""
+
+LONGEST_BY_LIMIT = 4.0
+"""Longest length by the limit, where no gsd tells how many pixels the longest ship has."""
 
 LEAST_COARSE_RATIO = 1.5
 """Fine scale by coarse scale, at least, where a scene leaves room for a finer coarse scale."""
@@ -128,7 +131,9 @@ class PlanSettings:
         """
         if gsd_m is None:
             limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / ENVELOPE
-            return cls(tile_px, 1.0, 1.0 / coarse_ratio, None, limit_px, coarse_ratio * limit_px)
+            return cls(
+                tile_px, 1.0, 1.0 / coarse_ratio, None, limit_px, LONGEST_BY_LIMIT * limit_px
+            )
         scale = min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
         window_m = tile_px / scale * gsd_m
         if longest_m * ENVELOPE <= SINGLE_SCALE_SHARE * window_m:
@@ -153,7 +158,8 @@ class PlanSettings:
         """
         window_px = max(side_px, math.ceil(tile_px / enlarge))
         scale, limit_px = tile_px / window_px, SMALL_LIMIT_SHARE * window_px
-        return cls(tile_px, scale, scale / COARSE_RATIO, None, limit_px, limit_px * COARSE_RATIO)
+        longest_px = LONGEST_BY_LIMIT * limit_px
+        return cls(tile_px, scale, scale / COARSE_RATIO, None, limit_px, longest_px)
 
     def snug(self, width: int, height: int) -> PlanSettings:
         """The same with the finest coarse scale that needs no more tiles to cover a scene.

@@ -167,10 +167,10 @@ def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
     ("size", "gsd_m", "enlarge", "scales"),
     [
         # The tile has 256 px. The coarse window is as small as the overlap of the plan allows.
-        ((200, 150), None, 1.5, [1.28, 0.663]),
-        ((90, 60), None, 1.5, [256 / 171, 256 / 330]),
-        ((200, 150), None, 1.0, [1.0, 0.519]),
-        ((200, 150), 0.5, 1.5, [1.0, 0.2653]),  # the scale follows from the gsd
+        ((200, 150), None, 1.5, [1.28, 0.677]),
+        ((90, 60), None, 1.5, [256 / 171, 256 / 325]),
+        ((200, 150), None, 1.0, [1.0, 0.528]),
+        ((200, 150), 0.5, 1.5, [1.0, 0.2695]),  # the scale follows from the gsd
         ((200, 256), None, 1.5, [1.0, 1.0 / 1.5]),  # as large as a tile
     ],
 )
