@@ -63,10 +63,14 @@ def read(
         _note(faults, Fault(path, 0, f"{len(by_image[key])} annotations of no image ({key})"))
     unused: Counter[Any] = Counter()
     for key, record in records.items():
-        image = root / "images" / record["file_name"]
-        said = int(record["width"]), int(record["height"])
+        named = _named(record)
+        if isinstance(named, str):
+            _note(faults, Fault(path, 0, f"the image of id {key} has no usable {named}"))
+            continue
+        name, said = named
+        image = root / "images" / name
         if not image.is_file():
-            _note(faults, Fault(path, 0, f"the image '{record['file_name']}' is missing"))
+            _note(faults, Fault(path, 0, f"the image '{name}' is missing"))
             continue
         for _, size in with_sizes([image], faults):
             if size == said:
@@ -77,6 +81,14 @@ def read(
     if faults is not None:
         names = {str(categories[number]): count for number, count in unused.items()}
         faults.extend(unused_classes(path, names))
+
+
+def _named(record: Mapping[str, Any]) -> tuple[str, tuple[int, int]] | str:
+    """File name and size of an image, or what cannot be used of them."""
+    try:
+        return str(record["file_name"]), (int(record["width"]), int(record["height"]))
+    except (KeyError, TypeError, ValueError) as error:
+        return f"file_name, width or height ({error})"
 
 
 def _note(faults: list[Fault] | None, fault: Fault) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from detector.classes import CLASS_NAMES
+from detector.errors import WeightsError
 from detector.export.atomic import atomic_path, prepare_folder
 from detector.models.card import ModelCard, sha256_of
 from detector.training.checkpoint import TrainingError, load_state
 from detector.training.settings import RunSettings
 from detector.training.start import save_weights
+from detector.training.views import ViewSettings
 
 DEFAULT_CONF = 0.25  # until `detector calibrate` has chosen thresholds on the dev split
 DUPLICATE_IOU = 0.5
@@ -28,6 +31,9 @@ def export_weights(
     name: str = "",
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint, with their card.
+
+    A card that stands there already for the same weights is kept: calibration may have written
+    thresholds into it.
 
     Args:
         settings: of the run.
@@ -51,6 +57,8 @@ def export_weights(
     name = name or out.name
     path = folder / f"{name}.safetensors"
     save_weights(path, state.ema, settings.model.architecture)
+    if _is_card_of(path):
+        return path
     card = ModelCard(
         name=name,
         architecture=settings.model.architecture,
@@ -59,7 +67,7 @@ def export_weights(
         tile_px=settings.views.tile_px,
         gsd_min_m=GSD_MIN_M,
         gsd_max_m=GSD_MAX_M,
-        gsd_read_m=GSD_READ_M,
+        gsd_read_m=_read_gsd(settings.views),
         conf=dict.fromkeys(CLASS_NAMES, DEFAULT_CONF),
         iou=DUPLICATE_IOU,
         licence=LICENCE,
@@ -81,3 +89,18 @@ def export_weights(
     with atomic_path(path.with_suffix(".yaml")) as temporary:
         temporary.write_text(card.to_yaml(), encoding="utf-8")
     return path
+
+
+def _is_card_of(weights: Path) -> bool:
+    """Whether the card beside the weights is theirs."""
+    try:
+        return ModelCard.read(weights.with_suffix(".yaml")).sha256 == sha256_of(weights)
+    except WeightsError:
+        return False
+
+
+def _read_gsd(views: ViewSettings) -> float:
+    """The gsd at which yards were shown, in the middle of its range."""
+    if not views.stack_gsd_max:
+        return GSD_READ_M
+    return round(math.sqrt(views.stack_gsd_min * views.stack_gsd_max), 2)

@@ -20,7 +20,7 @@ from detector.data.chips import Chip, ChipSettings, cut_chips
 from detector.data.labelled import Fault, LabelledImage
 from detector.data.summary import listed
 from detector.errors import ConfigError
-from detector.export.atomic import atomic_path
+from detector.export.atomic import atomic_path, prepare_folder
 from detector.training.augment import AugmentSettings
 from detector.training.dataset import MixSettings, worth_showing
 from detector.training.export import export_weights
@@ -63,7 +63,7 @@ def train(config: TrainConfig) -> TrainResult:
     """
     settings = settings_from(config)
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out)
     faults: list[Fault] = []
     images = images_of(config, faults)
     chips, unread = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,19 @@ def test_coco_shapes_masks_boxes_and_crowds(tmp_path: Path) -> None:
         "the image 'gone.png' is missing",
         "classes not used: dog (1)",
     ]
+
+
+def test_a_coco_image_without_a_name_or_size_is_a_fault(tmp_path: Path) -> None:
+    path = fakes.coco(tmp_path) / "annotations.json"
+    content = json.loads(path.read_text())
+    first = content["images"][0]
+    broken = [{**first, "id": 70}, {**first, "id": 71}, {**first, "id": 72, "width": "wide"}]
+    del broken[0]["file_name"], broken[1]["height"]
+    path.write_text(json.dumps({**content, "images": [*content["images"], *broken]}))
+    faults: list[Fault] = []
+    assert len(list(coco.read(tmp_path, faults))) == 1
+    named = [f.reason for f in faults if "no usable file_name, width or height" in f.reason]
+    assert [reason.split()[4] for reason in named] == ["70", "71", "72"]
 
 
 def test_coco_rle_must_fill_its_mask() -> None:

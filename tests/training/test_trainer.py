@@ -210,6 +210,14 @@ def test_exported_weights_load_as_a_detector(settings: RunSettings, chips: list[
     assert np.isfinite(boxes.corners).all()
     with pytest.raises(TrainingError, match="no checkpoint to export"):
         export_weights(replace(settings, out=settings.out + "x"), path.parent, {}, [])
+    # What calibration wrote into the card stays when a finished run is asked for again.
+    card_path = path.with_suffix(".yaml")
+    card_path.write_text(card_path.read_text().replace("ship: 0.25", "ship: 0.4"))
+    yards = replace(settings, views=replace(settings.views, stack_gsd_min=0.2, stack_gsd_max=0.45))
+    export_weights(yards, path.parent, manifest, [])
+    assert ModelCard.read(card_path).conf["ship"] == 0.4
+    other = export_weights(yards, path.parent, manifest, [], name="other")
+    assert ModelCard.read(other.with_suffix(".yaml")).gsd_read_m == 0.3
 
 
 def test_trackers_get_every_epoch(
