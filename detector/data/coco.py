@@ -56,9 +56,7 @@ def read(
     numbers = {i: classes.get(name) for i, name in categories.items()}
     if not any(ours is not None for ours in numbers.values()):
         raise DataError(f"{path}: none of its categories is {', '.join(classes)}")
-    by_image: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for annotation in annotations:
-        by_image[annotation.get("image_id")].append(annotation)
+    by_image = _by_image(annotations)
     for key in by_image.keys() - records.keys():
         _note(faults, Fault(path, 0, f"{len(by_image[key])} annotations of no image ({key})"))
     unused: Counter[Any] = Counter()
@@ -81,6 +79,13 @@ def read(
     if faults is not None:
         names = {str(categories[number]): count for number, count in unused.items()}
         faults.extend(unused_classes(path, names))
+
+
+def _by_image(annotations: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    grouped: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for annotation in annotations:
+        grouped[annotation.get("image_id")].append(annotation)
+    return grouped
 
 
 def _named(record: Mapping[str, Any]) -> tuple[str, tuple[int, int]] | str:
