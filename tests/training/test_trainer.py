@@ -311,14 +311,14 @@ def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert gather.gather(data)[1].taught == (False, True)  # most of its ships have no box
 
 
-@pytest.mark.parametrize("experiment", ["none", "smoke", "port-n"])
+@pytest.mark.parametrize("experiment", ["none", "smoke", "port-n-base", "port-n"])
 @pytest.mark.parametrize("network", ["n", "s", "m", "l", "yolo26n"])
 def test_every_recipe_and_network_composes(experiment: str, network: str) -> None:
     config = load_config("train", TrainConfig, [f"experiment={experiment}", f"network={network}"])
     found = settings_from(config)
     assert config.experiment == experiment
     assert found.model.architecture.endswith(f"{network[-1]}-obb.yaml")
-    if experiment == "port-n":
+    if experiment.startswith("port-n"):
         assert found.mix.sources["xView"] == 4.0
         assert found.model.freeze_norms
 
