@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
 from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
 from detector.export.atomic import atomic_path, prepare_folder
@@ -56,9 +61,9 @@ def export_weights(
     prepare_folder(folder)
     name = name or out.name
     path = folder / f"{name}.safetensors"
-    save_weights(path, state.ema, settings.model.architecture)
-    if _is_card_of(path):
+    if _is_exported(path, state.ema):
         return path
+    save_weights(path, state.ema, settings.model.architecture)
     card = ModelCard(
         name=name,
         architecture=settings.model.architecture,
@@ -91,12 +96,21 @@ def export_weights(
     return path
 
 
-def _is_card_of(weights: Path) -> bool:
-    """Whether the card beside the weights is theirs."""
+def _is_exported(path: Path, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether the file holds these weights, with a card of its own beside it.
+
+    Tensors are compared, not bytes: safetensors orders its metadata by chance.
+    """
     try:
-        return ModelCard.read(weights.with_suffix(".yaml")).sha256 == sha256_of(weights)
-    except WeightsError:
+        if ModelCard.read(path.with_suffix(".yaml")).sha256 != sha256_of(path):
+            return False
+        there = load_file(path)
+    except (OSError, SafetensorError, WeightsError):
         return False
+    return all(
+        name in tensors and torch.equal(half, tensors[name].to(half.dtype))
+        for name, half in there.items()
+    )
 
 
 def _read_gsd(views: ViewSettings) -> float:
