@@ -18,6 +18,8 @@ from detector.data.labelled import DataError
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
+from detector.training.reclad import Cladding
+from detector.training.rendered import SOURCE
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 
@@ -58,6 +60,7 @@ class ChipViews(Dataset[dict[str, Any]]):
         self._stackless = [i for i, chip in enumerate(chips) if group_of(chip) != "stacks"]
         self._library = StackLibrary(chips) if views.paste else None
         self._ships = ShipLibrary(chips) if views.paste_ships else None
+        self._cladding = Cladding(chips, SOURCE) if views.reclad else None
         self._views = views
         self._augment_settings = augment
         self._seed = seed
@@ -76,8 +79,11 @@ class ChipViews(Dataset[dict[str, Any]]):
         views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng, c.gsd_m) for c in chips]
         limits = [complete_above(c, v.scale) for c, v in zip(chips, views, strict=True)]
         view = views[0] if len(views) == 1 else join_views(views)
+        gsd_m = chips[0].gsd_m / view.scale if len(chips) == 1 and chips[0].gsd_m else None
         if self._library and self._takes_stacks(chips) and rng.random() < self._views.paste:
-            view = self._library.paste(view, rng)
+            view = self._library.paste(view, rng, gsd_m)
+        if self._cladding and gsd_m and rng.random() < self._views.reclad:
+            view = self._cladding.put_on(view, gsd_m, rng)
         if self._ships and self._takes_ships(chips) and rng.random() < self._views.paste_ships:
             view = self._ships.paste(view, rng, (self._views.scale_min, self._views.scale_max))
         pixels = self._augment(view.pixels) if self._augment is not None else view.pixels

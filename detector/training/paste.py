@@ -55,16 +55,25 @@ class StackLibrary:
     def __len__(self) -> int:
         return len(self._stacks)
 
-    def paste(self, view: View, rng: np.random.Generator) -> View:
+    def paste(self, view: View, rng: np.random.Generator, gsd_m: float | None = None) -> View:
         """The view with one to eight stacks of one chip set down where nothing else stands.
 
         Stacks share one direction and one light, as in a yard; each throws a short shadow.
+
+        Args:
+            view: to paste on; its pixels are not changed.
+            rng: source of chance.
+            gsd_m: metres a pixel of the view, where known: stacks of known gsd are as large there
+                as on the ground.
         """
         first = self._stacks[rng.integers(len(self._stacks))]
         siblings = [stack for stack in self._stacks if stack.chip == first.chip]
         source = self._chips[first.chip].read()
         pixels, side = view.pixels.copy(), view.pixels.shape[0]
         angle, scale = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(np.log(0.7), np.log(1.5)))
+        own_m = self._chips[first.chip].gsd_m
+        if gsd_m is not None and own_m is not None:
+            scale = own_m / gsd_m
         shadow = rng.uniform(2.0, 9.0) * np.array([np.cos(a := rng.uniform(0, 6.28)), np.sin(a)])
         taken = list(polygons(view.corners))
         pasted: list[NDArray[np.float64]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,23 @@ LAYOUTS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("general", "container"), 0.1),
     (("piers", "marina"), 0.1),
 )
+DEPOT: tuple[tuple[tuple[str, ...], float], ...] = ((("depot",), 1.0),)
+DEPOT_GSD_M = (0.25, 0.6)  # coarser ones could not be shown at the gsd at which yards are read
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What scenes of one kind are drawn from."""
+
+    name: str
+    place: str
+    layouts: tuple[tuple[tuple[str, ...], float], ...]
+    gsd_m: tuple[float, float]
+    fill: tuple[float, float]
+
+
+_PORT = _Kind("port", "rendered", LAYOUTS, GSD_M, (0.25, 0.95))
+_DEPOT = _Kind("depot", "rendered-depot", DEPOT, DEPOT_GSD_M, (0.6, 1.0))
 
 
 def rendered_ports(folder: Path, count: int, side_px: int, seed: int) -> Iterator[LabelledImage]:
@@ -44,15 +62,21 @@ def rendered_ports(folder: Path, count: int, side_px: int, seed: int) -> Iterato
         seed: of the first port; the next ones follow.
     """
     for number in range(seed, seed + count):
-        yield _port(folder, side_px, number)
+        yield _scene(folder, side_px, number, _PORT)
 
 
-def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
-    path = folder / f"port-{side_px}-{seed}.tif"
+def rendered_depots(folder: Path, count: int, side_px: int, seed: int) -> Iterator[LabelledImage]:
+    """Crowded container depots behind a quay; everything else as for `rendered_ports`."""
+    for number in range(seed, seed + count):
+        yield _scene(folder, side_px, number, _DEPOT)
+
+
+def _scene(folder: Path, side_px: int, seed: int, kind: _Kind) -> LabelledImage:
+    path = folder / f"{kind.name}-{side_px}-{seed}.tif"
     labels = path.with_suffix(LABELS_SUFFIX)
     # The labels are written last, so that picture and labels are of one rendering.
     if not labels.is_file():
-        _render(path, side_px, seed)
+        _render(path, side_px, seed, kind)
     with np.load(labels, allow_pickle=False) as truth:
         return LabelledImage(
             image=path,
@@ -60,7 +84,7 @@ def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
             height=side_px,
             source=SOURCE,
             split="train",
-            place=f"rendered-{seed}",
+            place=f"{kind.place}-{seed}",
             gsd_m=float(truth["gsd_m"]),
             corners=truth["corners"],
             class_ids=truth["class_ids"],
@@ -68,19 +92,19 @@ def _port(folder: Path, side_px: int, seed: int) -> LabelledImage:
         )
 
 
-def _render(path: Path, side_px: int, seed: int) -> None:
+def _render(path: Path, side_px: int, seed: int, kind: _Kind) -> None:
     rng = np.random.default_rng([seed, side_px])
-    gsd_m = float(np.round(np.exp(rng.uniform(*np.log(GSD_M))), 3))
+    gsd_m = float(np.round(np.exp(rng.uniform(*np.log(kind.gsd_m))), 3))
     spec = PortSpec(
         name="port",
         width=side_px,
         height=side_px,
         gsd_m=gsd_m,
-        layout=_layout(rng),
+        layout=_layout(rng, kind.layouts),
         traffic=TrafficSpec(
             berth_occupancy=float(rng.uniform(0.4, 1.0)),
             rafted=float(rng.uniform(0.0, 0.4)),
-            yard_fill=float(rng.uniform(0.25, 0.95)),
+            yard_fill=float(rng.uniform(*kind.fill)),
             tiers_max=int(rng.integers(1, 7)),
         ),
         sky=SkySpec(
@@ -110,8 +134,10 @@ def _render(path: Path, side_px: int, seed: int) -> None:
         )
 
 
-def _layout(rng: np.random.Generator) -> LayoutSpec:
-    kinds, shares = zip(*LAYOUTS, strict=True)
+def _layout(
+    rng: np.random.Generator, layouts: tuple[tuple[tuple[str, ...], float], ...]
+) -> LayoutSpec:
+    kinds, shares = zip(*layouts, strict=True)
     return LayoutSpec(
         sectors=list(kinds[rng.choice(len(kinds), p=shares)]),
         land_fraction=float(rng.uniform(0.4, 0.75)),

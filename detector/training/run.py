@@ -26,7 +26,7 @@ from detector.training.dataset import MixSettings, worth_showing
 from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
 from detector.training.launch import is_first_process, launch, needs_launch
-from detector.training.rendered import rendered_ports
+from detector.training.rendered import rendered_depots, rendered_ports
 from detector.training.schema import TrainConfig
 from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
 from detector.training.trainer import METRICS_FILE, PortTrainer
@@ -98,9 +98,11 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         WeightsError: the teacher cannot be loaded.
     """
     data = config.data
-    rendered = list(
-        rendered_ports(Path(data.cache) / "ports", data.ports, data.port_px, config.trainer.seed)
-    )
+    folder, seed = Path(data.cache) / "ports", config.trainer.seed
+    rendered = [
+        *rendered_ports(folder, data.ports, data.port_px, seed),
+        *rendered_depots(folder, data.depots, data.port_px, seed),
+    ]
     if data.kind == "rendered":
         return rendered
     labelled = DataSettings(

@@ -27,6 +27,7 @@ class DataConfig:
     leave_out: list[str] = option("images whose labels are wrong, by file name")
     teacher: str = option("weights that orient axis-aligned ships; empty: leave those images out")
     ports: int = option("number of rendered ports", low=0, high=100_000)
+    depots: int = option("number of rendered container depots", low=0, high=100_000)
     port_px: int = option("side of a rendered port, pixels", low=64, high=4096)
 
 
@@ -68,6 +69,7 @@ class ViewsConfig:
     collage_scale_max: float = option("largest read scale in a collage", above=0, high=4)
     paste: float = option("share of views with stacks pasted on land", low=0, high=1)
     paste_ships: float = option("share of views with ships pasted on open water", low=0, high=1)
+    reclad: float = option("share of yards shown with blocks of another yard", low=0, high=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

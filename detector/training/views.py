@@ -37,6 +37,7 @@ class ViewSettings:
         collage_scale_max: largest one.
         paste: share of views of land and of yards on which more stacks are set down.
         paste_ships: share of views with ships on whose open water more ships are set down.
+        reclad: share of views of yards of known gsd whose blocks get the look of another yard's.
     """
 
     tile_px: int = 640
@@ -53,6 +54,7 @@ class ViewSettings:
     collage_scale_max: float = 0.5
     paste: float = 0.0
     paste_ships: float = 0.0
+    reclad: float = 0.0
 
     def cell(self) -> ViewSettings:
         """Settings of one of the four views of a collage."""

@@ -71,9 +71,11 @@ def test_no_building_stands_on_a_stack(kind: str, seed: int) -> None:
                 assert shared < 1.0, stacks[hit].object_id
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_blocks_keep_the_gaps_that_make_them_separate(seed: int) -> None:
-    scene = busy("container", seed)
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("container", 1), ("container", 2), ("depot", 1), ("depot", 2)]
+)
+def test_blocks_keep_the_gaps_that_make_them_separate(kind: str, seed: int) -> None:
+    scene = busy(kind, seed)
     stacks = [item for item in scene.assembly.truth if item.kind == "block"]
     boxes = shapely.polygons(np.array([item.box for item in stacks]))
     left, right = shapely.STRtree(boxes).query(boxes, predicate="dwithin", distance=3.0)
@@ -84,6 +86,27 @@ def test_blocks_keep_the_gaps_that_make_them_separate(seed: int) -> None:
     ]
     assert close == []
     assert len(stacks) > 20
+
+
+def test_a_depot_is_crowded_with_blocks_of_both_directions_and_narrow_lanes() -> None:
+    scene = busy("depot", 1)
+    stacks = [item for item in scene.assembly.truth if item.kind == "block"]
+    boxes = np.array([item.box for item in stacks])
+    along = boxes[:, 1] - boxes[:, 0]
+    lengths, widths = np.hypot(*along.T), np.hypot(*(boxes[:, 2] - boxes[:, 1]).T)
+    across = (np.arctan2(along[:, 1], along[:, 0]) - scene.site.frame.angle) % np.pi
+    turned = np.abs(across - np.pi / 2) < 0.1
+    straight = np.minimum(across, np.pi - across) < 0.1
+    assert (turned | straight).all()
+    assert turned.sum() > 20
+    assert straight.sum() > 60
+    shapes = shapely.polygons(boxes)
+    left, right = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=6.0)
+    near = {int(i) for i, j in zip(left, right, strict=True) if i != j}
+    assert len(near) > 0.5 * len(stacks)  # in a terminal no block has another so close
+    assert widths.min() < 2.5
+    assert widths.max() > 20
+    assert lengths.max() > 60
 
 
 def test_truth_counts_add_up() -> None:

@@ -25,7 +25,7 @@ from detector.training.dataset import (
 )
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
-from detector.training.rendered import rendered_ports
+from detector.training.rendered import rendered_depots, rendered_ports
 from detector.training.views import View, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
 
@@ -216,6 +216,20 @@ def test_pasted_stacks_are_boxed_where_they_show(tmp_path: Path) -> None:
     assert (blank.pixels == 120).all()
 
 
+def test_pasted_stacks_are_as_large_as_on_the_ground(tmp_path: Path) -> None:
+    chip = replace(make_chip(tmp_path, "s", stacks=4), gsd_m=0.5)  # blocks of 20 m by 7 m
+    blank = View(np.full((640, 640, 3), 120, np.uint8), np.zeros((0, 4, 2)), np.zeros(0, np.int64))
+    rng = np.random.default_rng(0)
+    for gsd_m in (0.25, 0.4):
+        boxes = np.concatenate(
+            [StackLibrary([chip]).paste(blank, rng, gsd_m).corners for _ in range(4)]
+        )
+        assert len(boxes) > 4
+        lengths, widths = edge_lengths(boxes)
+        np.testing.assert_allclose(lengths, 20.0 / gsd_m)
+        np.testing.assert_allclose(widths, 7.0 / gsd_m)
+
+
 def test_nothing_is_pasted_over_objects_or_padding(tmp_path: Path) -> None:
     library = StackLibrary([make_chip(tmp_path, "s", stacks=4)])
     rng = np.random.default_rng(0)
@@ -278,3 +292,17 @@ def test_ports_rendered_once_are_read_again(
     assert again.gsd_m == first.gsd_m
     with pytest.raises(AssertionError, match="rendered again"):
         next(rendered_ports(tmp_path, 1, 320, 4))
+
+
+def test_depots_are_crowded_and_fine_enough_for_yards(tmp_path: Path) -> None:
+    depots = list(rendered_depots(tmp_path, 3, 512, 0))
+    ports = list(rendered_ports(tmp_path, 3, 512, 0))
+    assert {image.place for image in depots} == {f"rendered-depot-{i}" for i in range(3)}
+    assert all(image.gsd_m is not None and 0.25 <= image.gsd_m <= 0.6 for image in depots)
+    blocks, others = (
+        [int((image.class_ids == ObjectClass.CONTAINER_STACK).sum()) for image in images]
+        for images in (depots, ports)
+    )
+    assert sum(blocks) >= 40
+    assert sum(blocks) > sum(others)
+    assert not {image.image for image in depots} & {image.image for image in ports}

@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from detector.data.synthetic.cargo import BAY_PITCH_M, ROW_PITCH_M
+from detector.data.synthetic.depot import lay_depot
 from detector.data.synthetic.ground import (
     APRON_M,
     ASPHALT,
@@ -341,5 +342,6 @@ _SECTORS: dict[str, Callable[[SiteDraft, float, float], None]] = {
     "marina": _marina,
     "natural": _natural,
     "railhead": _railhead,
+    "depot": lay_depot,
     "empty": _empty,
 }

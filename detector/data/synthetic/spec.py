@@ -23,6 +23,7 @@ SECTOR_KINDS = (
     "marina",
     "natural",
     "railhead",
+    "depot",
     "empty",
 )
 SENSOR_BITS = (8, 11, 16)
