@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from detector.classes import CLASS_NAMES, ObjectClass
 from detector.data.labelled import DataError, LabelledImage, Labelling
 from detector.data.yolo import INDEX, INDEX_COLUMNS
+from detector.data.yolo_lines import IGNORE_FOLDER
 from detector.errors import OutputError
 from detector.export.atomic import atomic_path
+from detector.geometry.boxes import Corners
 
 
 def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]:
@@ -22,13 +25,14 @@ def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]
 
     A class that no image labels is no class of the folder. Images with axis-aligned ships, or with
     a class that is visible but labelled in other images only, are left out: YOLO's format cannot
-    say so, and a trainer would take the objects for background. Nor can it hold regions that are
-    neither right nor wrong: they are not written. Source, split, place and gsd stand in a table
-    of ours beside it, which our reader of YOLO folders knows.
+    say so, and a trainer would take the objects for background. Source, split, place and gsd stand
+    in a table of ours beside it, regions that are neither right nor wrong in `labels_ignore/`. Our
+    reader of YOLO-OBB folders knows both; others take such regions for background.
 
     Args:
         images: to write.
-        out: gets `images/`, `labels/`, `data.yaml` and `quaywatch.csv`; must not hold images yet.
+        out: gets `images/`, `labels/`, `labels_ignore/` where there are any, `data.yaml` and
+            `quaywatch.csv`; must not hold images yet.
 
     Returns:
         Number of images written, and one sentence for each that was left out.
@@ -84,16 +88,33 @@ def _write_index(images: Sequence[LabelledImage], path: Path) -> None:
 
 
 def _write(image: LabelledImage, out: Path, named: Sequence[ObjectClass]) -> None:
-    target = out / "images" / image.image.name
-    label = out / "labels" / f"{image.image.stem}.txt"
-    for path in (target, label):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    normalised = image.corners / np.array([image.width, image.height])
-    lines = [
-        f"{named.index(class_id)} " + " ".join(f"{value:.6f}" for value in box.ravel())
-        for class_id, box in zip(image.class_ids, normalised, strict=True)
-    ]
+    target, name = out / "images" / image.image.name, f"{image.image.stem}.txt"
+    target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary:
         shutil.copyfile(image.image, temporary)
-    with atomic_path(label) as temporary:
+    _write_lines(out / "labels" / name, image, image.corners, image.class_ids, named)
+    regions, class_ids = image.ignored, image.ignored_class_ids
+    if class_ids is None:  # for every class: one line for each
+        class_ids = np.repeat(np.array(named, np.int64), len(regions))
+        regions = np.concatenate([regions] * len(named))
+    told = np.isin(class_ids, named)
+    if told.any():
+        ignored = out / IGNORE_FOLDER / name
+        _write_lines(ignored, image, regions[told], class_ids[told], named)
+
+
+def _write_lines(
+    path: Path,
+    image: LabelledImage,
+    corners: Corners,
+    class_ids: NDArray[np.int64],
+    named: Sequence[ObjectClass],
+) -> None:
+    normalised = corners / np.array([image.width, image.height])
+    lines = [
+        f"{named.index(ObjectClass(class_id))} " + " ".join(f"{value:.6f}" for value in box.ravel())
+        for class_id, box in zip(class_ids, normalised, strict=True)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + ("\n" if lines else ""), encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Final
 from detector.classes import ObjectClass
 from detector.data.files import find_images, orphans
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
-from detector.data.yolo_lines import envelope_lines, oriented_lines
+from detector.data.yolo_lines import IGNORE_FOLDER, envelope_lines, oriented_lines
 from detector.geometry.boxes import Corners, as_corners
 
 INDEX: Final = "index.csv"
@@ -26,7 +26,6 @@ STACK_LABELS: Final = {
 }
 # Where the boxes of a class are that an image's row says is labelled.
 LABEL_FOLDERS: Final = {Labelling.ORIENTED: "labels", Labelling.ENVELOPE: "labels_hbb"}
-IGNORE_FOLDER: Final = "labels_ignore"
 ENVELOPE_NUMBERS: Final = {int(ObjectClass.SHIP): int(ObjectClass.SHIP)}
 
 

@@ -18,7 +18,13 @@ import yaml
 from detector.classes import CLASS_NAMES, ObjectClass, SourceClasses
 from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
-from detector.data.yolo_lines import Lines, Numbers, envelope_lines, oriented_lines
+from detector.data.yolo_lines import (
+    IGNORE_FOLDER,
+    Lines,
+    Numbers,
+    envelope_lines,
+    oriented_lines,
+)
 from detector.geometry.boxes import as_corners
 
 OURS: Mapping[str, ObjectClass] = {name: ObjectClass(i) for i, name in enumerate(CLASS_NAMES)}
@@ -35,7 +41,8 @@ def read(
 
     Args:
         root: holds `images/`, `labels/` and `data.yaml`; if `detector data convert` wrote it,
-            also the table of sources, splits, places and gsds.
+            also the table of sources, splits, places and gsds, and the regions of oriented boxes
+            that are neither right nor wrong.
         faults: gets label files without an image, images that cannot be read, and one note on the
             classes that are no objects here.
         classes: the folder's class names to ours; others are no objects here.
@@ -70,10 +77,12 @@ def _read(
     table = SourceClasses(classes, tuple(labelled), oriented=oriented)
     images = find_images(root / "images")
     if faults is not None:
-        faults.extend(orphans(images, root / "labels", ".txt"))
+        for folder in ("labels", IGNORE_FOLDER)[: 1 + oriented]:
+            faults.extend(orphans(images, root / folder, ".txt"))
     for image, size in with_sizes(images, faults):
         label = root / "labels" / image.relative_to(root / "images").with_suffix(".txt")
         boxes, class_ids, wrong = lines(label, size, numbers, unused)
+        regions, region_ids, more = _ignored(root, label, size, numbers, oriented=oriented)
         ships = class_ids == ObjectClass.SHIP
         row = rows.get(image.name, {})
         yield LabelledImage(
@@ -88,13 +97,23 @@ def _read(
             class_ids=class_ids if oriented else np.zeros(0, np.int64),
             envelopes=as_corners([]) if oriented else boxes[ships],
             # A stack's envelope is no block: it is passed over.
-            ignored=as_corners([]) if oriented else boxes[~ships],
+            ignored=regions if oriented else boxes[~ships],
+            ignored_class_ids=region_ids if oriented else None,
             labelling=labelling_of(table),
-            faults=wrong,
+            faults=(*wrong, *more),
         )
     if faults is not None:
         counts = {names[number]: count for number, count in unused.items()}
         faults.extend(unused_classes(root / "data.yaml", counts))
+
+
+def _ignored(
+    root: Path, label: Path, size: tuple[int, int], numbers: Numbers, *, oriented: bool
+) -> Lines:
+    """Regions that are neither right nor wrong; only folders with oriented boxes have them."""
+    if not oriented:
+        return as_corners([]), np.zeros(0, np.int64), ()
+    return oriented_lines(root / IGNORE_FOLDER / label.relative_to(root / "labels"), size, numbers)
 
 
 def _index(path: Path) -> dict[str, dict[str, str]]:

@@ -18,6 +18,8 @@ from detector.geometry.rectangles import min_rectangles
 
 Lines = tuple[Corners, NDArray[np.int64], tuple[Fault, ...]]
 Numbers = Mapping[int, int | None]
+# Beside `labels/`: boxes of objects that are neither right nor wrong, in the same lines.
+IGNORE_FOLDER: Final = "labels_ignore"
 OUR_NUMBERS: Final[Numbers] = {int(class_id): int(class_id) for class_id in ObjectClass}
 
 

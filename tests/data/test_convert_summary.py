@@ -16,7 +16,7 @@ from detector.cli.data_summary import run as run_summary
 from detector.data import port_pool, yolo
 from detector.data.convert import convert
 from detector.data.datasets import read_dataset
-from detector.data.labelled import DataError, Labelling
+from detector.data.labelled import DataError, Fault, Labelling
 from detector.data.summary import summarise, to_text
 from detector.errors import OutputError
 from tests.data import fakes
@@ -36,6 +36,40 @@ def test_converted_images_read_back(tmp_path: Path) -> None:
     assert back["o.png"].class_ids.tolist() == [0, 1]
     assert len(back["d.png"].corners) == 0
     assert back["o.png"].image.read_bytes() == images[0].image.read_bytes()
+
+
+def test_regions_that_are_neither_right_nor_wrong_go_with_the_images(tmp_path: Path) -> None:
+    images = list(port_pool.read(fakes.port_pool(tmp_path / "pool")))
+    convert(images, tmp_path / "yolo")
+    back = {i.image.name: i for i in yolo.read_oriented(tmp_path / "yolo")}
+    before = next(i for i in images if i.image.name == "o.png")
+    assert len(before.ignored) == 1
+    np.testing.assert_allclose(back["o.png"].ignored, before.ignored, atol=1e-3)
+    ids, expected = back["o.png"].ignored_class_ids, before.ignored_class_ids
+    assert ids is not None
+    assert expected is not None
+    assert ids.tolist() == expected.tolist()
+    assert [p.name for p in (tmp_path / "yolo" / "labels_ignore").iterdir()] == ["o.txt"]
+    # A region for every class is one for each of them; one for a class that is not named goes.
+    everyone = replace(before, ignored_class_ids=None)
+    convert([everyone], tmp_path / "both")
+    (both,) = yolo.read_oriented(tmp_path / "both")
+    assert both.ignored_class_ids is not None
+    assert sorted(both.ignored_class_ids.tolist()) == [0, 1]
+    ships = replace(
+        before,
+        corners=before.corners[:1],
+        class_ids=before.class_ids[:1],
+        ignored_class_ids=np.array([1]),
+        labelling=(Labelling.ORIENTED, Labelling.UNLABELLED),
+    )
+    convert([ships], tmp_path / "ships")
+    assert not (tmp_path / "ships" / "labels_ignore").exists()
+    # A region without an image is a fault, as a label is.
+    (tmp_path / "yolo" / "labels_ignore" / "gone.txt").write_text("")
+    faults: list[Fault] = []
+    list(yolo.read_oriented(tmp_path / "yolo", faults))
+    assert [f.path.name for f in faults] == ["gone.txt"]
 
 
 def test_a_class_that_no_image_labels_is_no_class_of_the_folder(tmp_path: Path) -> None:
