@@ -15,7 +15,7 @@ from detector.activity.looks import Look
 from detector.activity.sightings import ID_SEPARATOR, Sightings, stacks_of
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
-from detector.geometry.boxes import envelopes
+from detector.geometry.boxes import envelopes, intersection_areas
 
 SAME_PLACE_SHARE = 0.3  # of a stack's area, under other stacks of the other look: it stood there
 LENGTH_SD = 0.045  # relative, of one measured length
@@ -99,7 +99,7 @@ def _without_partner(here: Sightings, other: Sightings, tolerance_m: float) -> N
         return np.ones(len(here), np.bool_)
     shapes = shapely.polygons(here.corners)
     rest = shapely.union_all(shapely.buffer(shapely.polygons(other.corners), tolerance_m))
-    shared = shapely.area(shapely.intersection(shapes, rest))
+    shared = intersection_areas(shapes, rest)
     return np.asarray(shared < SAME_PLACE_SHARE * shapely.area(shapes))
 
 

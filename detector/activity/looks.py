@@ -18,7 +18,7 @@ from detector.activity.sightings import ID_SEPARATOR, Sightings, concatenate
 from detector.activity.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
-from detector.geometry.boxes import polygons
+from detector.geometry.boxes import intersection_areas, polygons
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
@@ -148,7 +148,7 @@ def merge_objects(parts: Sequence[Sightings]) -> Sightings:
         (a < b) & (source[a] != source[b]) & (everything.class_ids[a] == everything.class_ids[b])
     )
     a, b = a[different], b[different]
-    shared = shapely.area(shapely.intersection(shapes[a], shapes[b]))
+    shared = intersection_areas(shapes[a], shapes[b])
     area_a, area_b = shapely.area(shapes[a]), shapely.area(shapes[b])
     iou = shared / np.maximum(area_a + area_b - shared, 1e-9)
     same = (iou >= SAME_IOU) | (shared >= SAME_SHARE * np.minimum(area_a, area_b))

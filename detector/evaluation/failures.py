@@ -15,7 +15,7 @@ from detector.boxes import Boxes
 from detector.evaluation.matching import UNMATCHED, ClassMatches, match_class
 from detector.evaluation.overlap import overlap_matrix
 from detector.evaluation.truth import EvalImage, Measure
-from detector.geometry.boxes import Corners, envelopes, polygons
+from detector.geometry.boxes import Corners, envelopes, intersection_areas, polygons
 
 MATCH_IOU: Final = 0.5
 NEAR_IOU: Final = 0.1  # from it up to MATCH_IOU a box is badly placed (TIDE, arXiv:2008.08115)
@@ -161,7 +161,7 @@ def _inside_shares(
     shared = np.zeros((len(shapes), len(objects)))
     if shared.size:
         rows, cols = shapely.STRtree(objects).query(shapes, predicate="intersects")
-        shared[rows, cols] = shapely.area(shapely.intersection(shapes[rows], objects[cols]))
+        shared[rows, cols] = intersection_areas(shapes[rows], objects[cols])
     return shared / _areas(shapes)[:, None], shared / _areas(objects)
 
 

@@ -7,7 +7,14 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.evaluation.truth import Measure
-from detector.geometry.boxes import Corners, edge_lengths, envelopes, iou_matrix, polygons
+from detector.geometry.boxes import (
+    Corners,
+    edge_lengths,
+    envelopes,
+    intersection_areas,
+    iou_matrix,
+    polygons,
+)
 
 
 def overlap_matrix(predicted: Corners, true: Corners, measure: Measure) -> NDArray[np.float64]:
@@ -66,7 +73,7 @@ def share_inside(boxes: Corners, regions: Corners) -> NDArray[np.float64]:
         return np.zeros(len(boxes))
     shapes = polygons(boxes)
     areas = shapely.area(shapes)
-    shared = shapely.area(shapely.intersection(shapes, shapely.union_all(polygons(regions))))
+    shared = intersection_areas(shapes, shapely.union_all(polygons(regions)))
     return np.asarray(np.divide(shared, areas, out=np.zeros(len(boxes)), where=areas > 0))
 
 

@@ -5,16 +5,20 @@ Frame: pixels, x right, y down. Corners are clockwise as seen on the screen, fir
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
+from shapely.geometry.base import BaseGeometry
 
 from detector.errors import GeometryError
 
 Corners: TypeAlias = NDArray[np.float64]
 """`(N, 4, 2)` pixel corners."""
+
+EXACT_GRID: Final = 2.0**-30
+"""Coordinates on it differ by 1e-9 of the unit from those given; areas are exact to 1e-6."""
 
 
 def as_corners(values: ArrayLike) -> Corners:
@@ -116,6 +120,28 @@ def polygons(corners: Corners) -> NDArray[np.object_]:
     return np.asarray(shapely.polygons(corners)) if len(corners) else np.zeros(0, dtype=object)
 
 
+def intersection_areas(
+    a: NDArray[np.object_] | BaseGeometry, b: NDArray[np.object_] | BaseGeometry
+) -> NDArray[np.float64]:
+    """Exact areas `(N,)` that polygon pairs `a[i], b[i]` share.
+
+    GEOS (3.14) says that two polygons share nothing where they differ by 1e-14 only, once in a
+    thousand such pairs: where nothing is shared and yet each holds a point inside the other, it is
+    asked again with coordinates on a grid of `2^-30` of the frame's unit.
+
+    Args:
+        a: `(N,)` valid shapely polygons, or one for all.
+        b: the same.
+    """
+    shared = np.atleast_1d(shapely.area(shapely.intersection(a, b)))
+    a, b = np.broadcast_arrays(np.atleast_1d(a), np.atleast_1d(b))
+    empty = np.flatnonzero(shared == 0)
+    wrong = empty[shapely.contains(a[empty], shapely.point_on_surface(b[empty]))]
+    again = shapely.intersection(a[wrong], b[wrong], grid_size=EXACT_GRID)
+    shared[wrong] = shapely.area(again)
+    return np.asarray(shared)
+
+
 def iou_pairs(a: NDArray[np.object_], b: NDArray[np.object_]) -> NDArray[np.float64]:
     """Exact IoU of polygon pairs `a[i], b[i]`.
 
@@ -126,7 +152,7 @@ def iou_pairs(a: NDArray[np.object_], b: NDArray[np.object_]) -> NDArray[np.floa
     Returns:
         `(N,)` in [0, 1]; 0 where both have no area.
     """
-    shared = shapely.area(shapely.intersection(a, b))
+    shared = intersection_areas(a, b)
     union = shapely.area(a) + shapely.area(b) - shared
     return np.asarray(np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0))
 

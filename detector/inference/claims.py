@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.boxes import Boxes
 from detector.classes import ObjectClass
-from detector.geometry.boxes import polygons
+from detector.geometry.boxes import intersection_areas, polygons
 
 ON_SHIP_SHARE: Final = 0.5  # of a stack's area: over it the stack may be deck cargo
 YARD_SHARE: Final = 0.5  # of a ship's area: from it the stacks that fill it are no cargo
@@ -30,7 +30,7 @@ def find_yards(boxes: Boxes) -> NDArray[np.bool_]:
     for one in np.unique(ship).tolist():
         hull = polygons(boxes.corners[one : one + 1])[0]
         blocks = shapely.union_all(polygons(boxes.corners[stack[ship == one]]))
-        result[one] = blocks.intersection(hull).area >= YARD_SHARE * hull.area
+        result[one] = float(intersection_areas(blocks, hull)[0]) >= YARD_SHARE * hull.area
     return result
 
 
@@ -39,7 +39,7 @@ def find_deck_cargo(boxes: Boxes) -> NDArray[np.bool_]:
     result = np.zeros(len(boxes), np.bool_)
     ship, stack = _pairs(boxes)
     hulls, blocks = polygons(boxes.corners[ship]), polygons(boxes.corners[stack])
-    shared = shapely.area(shapely.intersection(blocks, hulls))
+    shared = intersection_areas(blocks, hulls)
     inside = shared > ON_SHIP_SHARE * shapely.area(blocks)
     result[stack[inside & (boxes.scores[ship] >= boxes.scores[stack])]] = True
     return result

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from detector.geometry.boxes import Corners, polygons
+from detector.geometry.boxes import Corners, intersection_areas, polygons
 from detector.stacks.simulate import Draws, Floats
 
 ChangeKind = Literal["appeared", "gone", "grown", "shrunk"]
@@ -97,7 +97,7 @@ def _places(old: NDArray[np.object_], new: NDArray[np.object_]) -> NDArray[np.in
     if not len(old) or not len(new):
         return np.arange(total)
     second, first = shapely.STRtree(old).query(new, predicate="intersects")
-    shared = shapely.area(shapely.intersection(old[first], new[second]))
+    shared = intersection_areas(old[first], new[second])
     smaller = np.minimum(shapely.area(old[first]), shapely.area(new[second]))
     keep = shared >= SAME_SHARE * smaller
     links = coo_array(
