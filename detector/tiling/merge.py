@@ -8,7 +8,7 @@ whole box explains are joined. What matches nothing stays: ownership of a place 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
@@ -31,6 +31,7 @@ from detector.tiling.plan import BAND_LOW, TilePlan
 from detector.tiling.scales import match_scales
 from detector.tiling.scores import missed_scores
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
+from detector.tiling.voting import voted_corners
 
 LONGEST_STACK_M = 1000.0
 """Longest row of containers that fragments are joined to: a block train of 740 m (the length that
@@ -235,7 +236,8 @@ class Merger:
                 int(added.tiles[~usable].min()),
             )
         if len(kept):
-            self._fresh.append(sightings(boxes.select(kept), tiles[kept], self._table))
+            voted = replace(boxes.select(kept), corners=voted_corners(boxes, tiles, kept))
+            self._fresh.append(sightings(voted, tiles[kept], self._table))
 
     def finish(self) -> Boxes:
         """All objects, scene frame, ordered by top, then left."""

@@ -1,0 +1,110 @@
+"""Box voting: a block of containers lies at the mean of its box and the duplicates that agree.
+
+A network gives an object several boxes, from neighbouring anchors; the one with the highest score
+need not lie best. Their mean, weighted by score, lies better where ends are uncertain, as those of
+blocks are (Gidaris and Komodakis, "Object detection via a multi-region and semantic
+segmentation-aware CNN model", ICCV 2015, there for axis-aligned boxes). Ships keep their best box:
+`docs/merging.md` has the numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from detector.boxes import Boxes
+from detector.classes import ObjectClass
+from detector.geometry.boxes import Corners, envelopes, order_corners
+from detector.tiling.areas import shared_areas
+from detector.tiling.duplicates import rank
+
+VOTER_IOU: Final = 0.6
+"""Exact IoU from which a duplicate votes: one that shares less shows a part, or more than one."""
+
+VOTER_SHARE: Final = 0.6
+"""Of the kept box's score, from which a duplicate votes. Tiles give boxes from the same share of an
+object's threshold on, so the result does not depend on how far below it a run looks."""
+
+VOTED_CLASS: Final = ObjectClass.CONTAINER_STACK
+
+MOST_BOXES: Final = 30_000
+"""In one tile; more are no detections (a head has 21,504 anchors in a tile of 1024 px), and nobody
+votes there."""
+
+
+def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64]) -> Corners:
+    """Corners `(K, 4, 2)` of the kept boxes after their duplicates of the same tile have voted.
+
+    Args:
+        boxes: of many tiles, one frame, duplicates included.
+        tiles: `(N,)` tile of each.
+        kept: `(K,)` indices of those that are no duplicates.
+    """
+    corners = boxes.corners[kept].copy()
+    voters = boxes.class_ids == VOTED_CLASS
+    voters[kept] = False
+    others = np.flatnonzero(voters)
+    others = others[np.bincount(tiles)[tiles[others]] <= MOST_BOXES]
+    own, voter = _pairs(boxes, tiles, kept, others)
+    if not len(own):
+        return corners
+    turned = _turned_to(boxes.corners[voter], corners[own])
+    weight = boxes.scores[voter].astype(np.float64)
+    total = boxes.scores[kept].astype(np.float64)
+    mean = corners * total[:, None, None]
+    np.add.at(mean, own, turned * weight[:, None, None])
+    np.add.at(total, own, weight)
+    changed = np.unique(own)
+    corners[changed] = _rectangles(mean[changed] / total[changed, None, None])
+    return order_corners(corners)
+
+
+def _pairs(
+    boxes: Boxes,
+    tiles: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    others: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Kept boxes, as positions in `kept`, and indices of the boxes that vote on them."""
+    tree = shapely.STRtree(shapely.box(*envelopes(boxes.corners[others]).T))
+    own, other = tree.query(shapely.points(boxes.corners[kept].mean(axis=1)))
+    ours, theirs = kept[own], others[other]
+    areas = shared_areas(boxes.corners)
+    small, large = np.minimum(areas[ours], areas[theirs]), np.maximum(areas[ours], areas[theirs])
+    alike = (tiles[ours] == tiles[theirs]) & (boxes.class_ids[ours] == boxes.class_ids[theirs])
+    alike &= boxes.scores[theirs] >= VOTER_SHARE * boxes.scores[ours]
+    alike &= small >= VOTER_IOU * large  # no IoU is higher than this share
+    own, ours, theirs = own[alike], ours[alike], theirs[alike]
+    shared = shared_areas(boxes.corners[ours], boxes.corners[theirs])
+    agree = shared >= VOTER_IOU * (areas[ours] + areas[theirs] - shared)
+    own, theirs = own[agree], theirs[agree]
+    # Sums depend on their order in the last digit, so it is that of scores and geometry.
+    voters = rank(boxes.select(theirs))
+    order = voters[np.argsort(own[voters], kind="stable")]
+    return own[order], theirs[order]
+
+
+def _turned_to(corners: Corners, like: Corners) -> Corners:
+    """Corners `(P, 4, 2)` from the one on that brings all nearest to those of `like`."""
+    turns = np.stack([np.roll(corners, k, axis=1) for k in range(4)])
+    best = ((turns - like) ** 2).sum(axis=(2, 3)).argmin(axis=0)
+    return np.asarray(turns[best, np.arange(len(corners))])
+
+
+def _rectangles(means: Corners) -> Corners:
+    """The rectangles `(P, 4, 2)` with the middles and the mean sides of mean corners."""
+    along = (means[:, 1] - means[:, 0] + means[:, 2] - means[:, 3]) / 2
+    across = (means[:, 2] - means[:, 1] + means[:, 3] - means[:, 0]) / 2
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    width = np.linalg.norm(across, axis=1, keepdims=True)
+    # One direction for both: that of the longer sides, which is known best.
+    longer = length >= width
+    unit = np.where(longer, along, np.stack([across[:, 1], -across[:, 0]], axis=1))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    half = unit * length / 2, np.stack([-unit[:, 1], unit[:, 0]], axis=1) * width / 2
+    middle = means.mean(axis=1)
+    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    return np.stack([middle + a * half[0] + b * half[1] for a, b in signs], axis=1)
