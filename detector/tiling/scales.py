@@ -2,7 +2,8 @@
 
 Up to 0.7 of the limit the fine scale answers alone, from 1.3 on the coarse one; between, both do,
 and their boxes are matched here. A coarse box never removes two or more whole fine boxes: where it
-covers several, it saw a row of them as one.
+covers several, it saw a row of them as one. One that matches nothing and lies where fine ships lie
+already is a look between them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
+from detector.tiling.areas import shared_areas
 from detector.tiling.clusters import assign
 from detector.tiling.duplicates import ROW_INSIDE, are_rows
 from detector.tiling.matching import Edges
@@ -25,6 +27,12 @@ INSIDE = ROW_INSIDE
 
 ALIGNED_COS = 0.985
 """Cosine of 10 degrees: a whole fine box is a part of a coarse one only if they are parallel."""
+
+TAKEN = 0.75
+"""Share of an unmatched coarse box under fine ships from which it has no room to be one more ship.
+Hulls do not overlap, boxes do: the two neighbours of a ship in the tightest row, boxes of 12 px at
+8 px, cover two thirds of it. A box that lies between two ships side by side, at up to 1.2 widths
+from axis to axis, is covered by four fifths. This lies between the two, whatever the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +71,24 @@ def match_scales(
         return keep
     whole = found.whole[pairs.fine]
     scores = found.boxes.scores
-    rows = _rows(
-        pairs, whole & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse]), len(found)
-    )
-    keep[rows] = False
-    usable = ~rows[pairs.coarse]
+    heard = whole & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse])
+    rows = _rows(pairs, heard, len(found))
     matched = np.zeros(len(found), bool)
-    edges = _matches(found, pairs, usable & whole & (pairs.iou >= least_iou))
+    edges = _matches(found, pairs, ~rows[pairs.coarse] & whole & (pairs.iou >= least_iou))
     matched[edges.first], matched[edges.second] = True, True
+    alike = _is_part(found, pairs, least_side_px, width_ratio)
+    lone = ~(matched | rows)[pairs.coarse]
+    fits = lone & heard & alike & ~_is_larger(found, pairs, width_ratio)
+    gone = rows | _without_room(found, pairs.coarse[fits], pairs.fine[fits])
+    keep[gone] = False
+    usable = ~gone[pairs.coarse]
     fine_wins = scores[edges.first] >= scores[edges.second]
     fine_wins &= found.whole[edges.first] | ~found.whole[edges.second]
     keep[edges.first[~fine_wins]] = False
     keep[edges.second[fine_wins]] = False
     inside = usable & (pairs.cover >= INSIDE) & ~matched[pairs.fine]
     inside &= scores[pairs.coarse] >= LEAST_SAY * scores[pairs.fine]
-    part = ~whole | (_is_part(found, pairs, least_side_px, width_ratio) & ~matched[pairs.coarse])
-    keep[pairs.fine[inside & part]] = False
+    keep[pairs.fine[inside & (~whole | (alike & ~matched[pairs.coarse]))]] = False
     return keep
 
 
@@ -115,6 +125,34 @@ def _matches(found: Objects, pairs: ScalePairs, good: NDArray[np.bool_]) -> Edge
     """One-to-one pairs of a fine (`first`) and a coarse (`second`) object."""
     edges = Edges(pairs.fine[good], pairs.coarse[good], pairs.iou[good])
     return assign(found.levels, edges)
+
+
+def _without_room(
+    found: Objects, coarse: NDArray[np.int64], fine: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Mask `(K,)` of the coarse objects that fine ones together cover by `TAKEN`.
+
+    Args:
+        found: objects of both levels.
+        coarse: `(P,)` index, for each fine object that may take room from it.
+        fine: `(P,)` index.
+    """
+    corners, full = found.boxes.corners, np.zeros(len(found), bool)
+    for index in np.unique(coarse).tolist():
+        boxes = corners[fine[coarse == index]]
+        one, other = np.triu_indices(len(boxes), 1)
+        box = corners[index][None]
+        taken = shared_areas(np.repeat(box, len(boxes), axis=0), boxes).sum()
+        # What two of them cover counts once; where three lie on each other it counts too little.
+        taken -= shared_areas(np.repeat(box, len(one), axis=0), boxes[one], boxes[other]).sum()
+        full[index] = taken >= TAKEN * shared_areas(box)[0]
+    return full
+
+
+def _is_larger(found: Objects, pairs: ScalePairs, ratio: float) -> NDArray[np.bool_]:
+    """Whether the fine box is so much longer or wider that it may be several ships itself."""
+    size = np.stack(edge_lengths(found.boxes.corners), axis=1)
+    return np.asarray((ratio * size[pairs.fine] > size[pairs.coarse]).any(axis=1))
 
 
 def _is_part(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detector.boxes import Boxes, TileBoxes
 from detector.classes import ObjectClass
-from detector.geometry.boxes import Corners, corners_from_xywhr
+from detector.geometry.boxes import Corners, corners_from_xywhr, iou_matrix
+from detector.tiling import scales
 from detector.tiling.merge import Merger, merge
 from detector.tiling.plan import PlanSettings, plan_tiles
 
@@ -93,6 +98,125 @@ def test_two_ships_bow_to_stern_are_not_one_long_ship() -> None:
     two = [ship(200, 300, 200, 34), ship(410, 300, 200, 34)]
     found = merged(*(fine(corners) for corners in two), coarse(ship(305, 300, 412, 36), 0.95))
     np.testing.assert_allclose(found.corners, np.concatenate(two))
+
+
+def moored(
+    count: int, length: float, width: float, pitch: float, angle_deg: float = 0.0
+) -> Corners:
+    """Ships side by side in the fine tile, `(count, 4, 2)`."""
+    turn = np.deg2rad(angle_deg)
+    offset = (np.arange(count) - (count - 1) / 2) * pitch
+    x, y = 400 - np.sin(turn) * offset, 400 + np.cos(turn) * offset
+    size = (np.full(count, value) for value in (length, width, turn))
+    return corners_from_xywhr(np.column_stack([x, y, *size]))
+
+
+def all_at(
+    take: Callable[[Corners, float], Sight], row: Corners, score: float = 0.6
+) -> list[Sight]:
+    return [take(row[[k]], score) for k in range(len(row))]
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0])
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.65])
+def test_a_coarse_box_between_two_moored_ships_is_none(share: float, angle: float) -> None:
+    row = moored(4, 180, 28, 34, angle)  # at 1.2 widths: 22 of 28 px of the box lie on ships
+    between = row[[1]] + share * (row[[2]] - row[[1]])
+    sights = [*all_at(fine, row, 0.7), *all_at(coarse, row)]
+    assert len(merged(*sights, coarse(between, 0.9))) == 4
+    assert len(merged(*all_at(fine, row, 0.7), coarse(row[[0]]), coarse(between, 0.5))) == 4
+    apart = moored(4, 180, 28, 39, angle)  # at 1.4 widths there is room for a boat: 17 of 28 px
+    between = apart[[1]] + share * (apart[[2]] - apart[[1]])
+    sights = [*all_at(fine, apart, 0.7), *all_at(coarse, apart)]
+    assert len(merged(*sights, coarse(between, 0.9))) == 5
+
+
+@pytest.mark.parametrize("pitch", [19.0, 22.0, 28.0, 34.0])
+@pytest.mark.parametrize("error", [0.0, 6.0])  # 2 pixels as the coarse scale reads them
+@pytest.mark.parametrize("angle", [0.0, 45.0])
+def test_a_ship_of_a_tight_row_that_the_fine_scale_missed_stays(
+    pitch: float, error: float, angle: float
+) -> None:
+    row = moored(5, 180, 28, pitch, angle)  # 19 px: neighbours share 9 of 28 px, two thirds in all
+    shift = error * (row[1] - row[0]) / pitch
+    for missed in ([1], [2], [1, 3]):
+        sights = all_at(fine, np.delete(row, missed, axis=0))
+        sights += all_at(coarse, np.delete(row, missed, axis=0), 0.5)
+        sights += all_at(coarse, row[missed] + shift, 0.5)
+        found = merged(*sights)
+        assert len(found) == 5
+        assert iou_matrix(row, found.corners).max(axis=1).min() > 0.6
+
+
+def test_a_coarse_box_on_two_ships_bow_to_stern_is_none() -> None:
+    ships = np.concatenate([ship(200, 300, 200, 34), ship(410, 300, 200, 34)])
+    sights = [*all_at(fine, ships, 0.7), *all_at(coarse, ships)]
+    assert len(merged(*sights, coarse(ship(305, 300, 190, 34), 0.9))) == 2
+    ships = np.concatenate([ship(150, 300, 200, 34), ship(570, 300, 200, 34)])
+    sights = [*all_at(fine, ships, 0.7), *all_at(coarse, ships)]
+    assert len(merged(*sights, coarse(ship(360, 300, 200, 34), 0.5))) == 3  # there is room
+
+
+def test_a_coarse_box_amid_four_rafted_barges_is_none() -> None:
+    raft = np.concatenate([ship(x, y, 250, 38) for y in (300, 339) for x in (200, 456)])
+    sights = [*all_at(fine, raft, 0.7), *all_at(coarse, raft)]
+    assert len(merged(*sights, coarse(ship(328, 319, 250, 38), 0.9))) == 4
+    for missed in range(4):
+        sights = [*all_at(fine, np.delete(raft, missed, axis=0)), *all_at(coarse, raft)]
+        np.testing.assert_allclose(merged(*sights).corners, raft)
+
+
+def test_a_fine_box_that_may_be_two_ships_takes_no_room_from_them() -> None:
+    two = [ship(300, 286, 180, 28), ship(300, 314, 180, 28)]
+    assert len(merged(fine(ship(300, 300, 180, 56)), *(coarse(corners) for corners in two))) == 2
+    ends = [ship(220, 300, 140, 34), ship(380, 300, 140, 34)]
+    assert len(merged(fine(ship(300, 300, 300, 34)), *(coarse(corners) for corners in ends))) == 2
+
+
+def test_doubtful_fine_boxes_take_no_room_from_a_sure_coarse_ship() -> None:
+    row = moored(2, 180, 28, 30)
+    between = row[[0]] + 0.5 * (row[[1]] - row[[0]])
+    assert len(merged(*all_at(fine, row, 0.4), *all_at(coarse, row), coarse(between, 0.9))) == 2
+    assert len(merged(*all_at(fine, row, 0.2), *all_at(coarse, row), coarse(between, 0.9))) == 3
+
+
+@given(st.integers(0, 10**6))
+def test_a_box_between_ships_goes_and_no_missed_ship_with_it(seed: int) -> None:
+    """The fine scale errs by a pixel, the coarse one by one of its own, three in the scene."""
+    rng = np.random.default_rng(seed)
+    length, count = rng.uniform(110, 180), int(rng.integers(3, 8))
+    width = length / rng.uniform(4.5, 7)
+    row = moored(count, length, width, width * rng.uniform(0.8, 1.1), rng.uniform(0, 90))
+
+    def seen(corners: Corners, error: float) -> Corners:
+        return corners + rng.uniform(-error, error, (len(corners), 1, 2))
+
+    k = int(rng.integers(count - 1))
+    between = row[[k]] + rng.uniform(0.4, 0.6) * (row[[k + 1]] - row[[k]])
+    sights = [*all_at(fine, seen(row, 1)), *all_at(coarse, row), coarse(seen(between, 1))]
+    assert len(merged(*sights)) == count
+
+    missed = np.delete(row, int(rng.integers(1, count - 1)), axis=0)
+    sights = [*all_at(fine, seen(missed, 1)), *all_at(coarse, seen(row, 3), 0.5)]
+    found = merged(*sights)
+    again = merged(*(sights[i] for i in rng.permutation(len(sights))))
+    np.testing.assert_array_equal(found.corners, again.corners)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scales, "TAKEN", 2.0)  # never
+        np.testing.assert_array_equal(found.corners, merged(*sights).corners)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_box_between_ships_goes_tile_by_tile_too(backwards: bool) -> None:
+    row = moored(4, 180, 28, 34, 60)
+    between = (row[[1]] + row[[2]]) / 2
+    views = {FINE.index: row, COARSE.index: np.concatenate([row, between])}
+    merger = Merger(PLAN)
+    for tile in reversed(PLAN.tiles) if backwards else PLAN.tiles:
+        corners = views.get(tile.index, np.zeros((0, 4, 2)))
+        scores = np.linspace(0.6, 0.7, len(corners), dtype=np.float32)
+        merger.add(tile.index, Boxes(corners, scores, np.zeros(len(corners), np.int64)))
+    assert len(merger.finish()) == merger.stats.objects == 4
 
 
 def test_tugs_do_not_remove_the_ship_that_they_lie_at() -> None:
