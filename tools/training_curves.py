@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ def draw(runs: dict[str, Path], out: Path) -> None:
     plt.rcParams["svg.hashsalt"] = "quaywatch"  # the same file every time
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
     for (part, title), axis in zip(PARTS.items(), axes.flat, strict=True):
-        for (name, folder), dash in zip(runs.items(), DASHES, strict=False):
+        for (name, folder), dash in zip(runs.items(), cycle(DASHES), strict=False):
             lines = _lines(folder / "metrics.jsonl")
             gain = _gains(folder)[part]
             hours = [line["elapsed_s"] / 3600 for line in lines]
