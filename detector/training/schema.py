@@ -129,7 +129,9 @@ class StepsConfig:
 class TrainConfig:
     """Everything `detector train` can be told."""
 
-    experiment: str = option("a recipe of conf/experiment: none, smoke, port-n-base, port-n")
+    experiment: str = option(
+        "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n"
+    )
     out: str = option("folder of the run; the same folder continues it", path=True)
     data: DataConfig
     network: NetworkConfig
