@@ -126,8 +126,8 @@ def intersection_areas(
     """Exact areas `(N,)` that polygon pairs `a[i], b[i]` share.
 
     GEOS (3.14) says that two polygons share nothing where they differ by 1e-14 only, once in a
-    thousand such pairs: where nothing is shared and yet each holds a point inside the other, it is
-    asked again with coordinates on a grid of `2^-30` of the frame's unit.
+    thousand such pairs: where nothing is shared and yet the first holds a point of the second, it
+    is asked again with coordinates on a grid of `2^-30` of the frame's unit.
 
     Args:
         a: `(N,)` valid shapely polygons, or one for all.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detector.boxes import Boxes
 from detector.classes import ObjectClass
-from detector.geometry.boxes import Corners, envelopes, order_corners
+from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
 from detector.tiling.areas import shared_areas
 from detector.tiling.duplicates import rank
 
@@ -44,11 +44,15 @@ def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64
         kept: `(K,)` indices of those that are no duplicates.
     """
     corners = boxes.corners[kept].copy()
-    voters = boxes.class_ids == VOTED_CLASS
-    voters[kept] = False
-    others = np.flatnonzero(voters)
+    stacks = boxes.class_ids == VOTED_CLASS
+    place = np.flatnonzero(stacks[kept])  # in `kept`
+    stacks[kept] = False
+    others = np.flatnonzero(stacks)
     others = others[np.bincount(tiles)[tiles[others]] <= MOST_BOXES]
-    own, voter = _pairs(boxes, tiles, kept, others)
+    if not len(others) or not len(place):
+        return corners
+    own, voter = _pairs(boxes, tiles, kept[place], others)
+    own = place[own]
     if not len(own):
         return corners
     turned = _turned_to(boxes.corners[voter], corners[own])
@@ -59,7 +63,7 @@ def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64
     np.add.at(total, own, weight)
     changed = np.unique(own)
     corners[changed] = _rectangles(mean[changed] / total[changed, None, None])
-    return order_corners(corners)
+    return corners
 
 
 def _pairs(
@@ -68,18 +72,19 @@ def _pairs(
     kept: NDArray[np.int64],
     others: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Kept boxes, as positions in `kept`, and indices of the boxes that vote on them."""
+    """Kept stacks, as positions in `kept`, and indices of the boxes that vote on them."""
     tree = shapely.STRtree(shapely.box(*envelopes(boxes.corners[others]).T))
     own, other = tree.query(shapely.points(boxes.corners[kept].mean(axis=1)))
     ours, theirs = kept[own], others[other]
-    areas = shared_areas(boxes.corners)
-    small, large = np.minimum(areas[ours], areas[theirs]), np.maximum(areas[ours], areas[theirs])
-    alike = (tiles[ours] == tiles[theirs]) & (boxes.class_ids[ours] == boxes.class_ids[theirs])
+    area = shared_areas(boxes.corners[kept])[own]
+    their_area = shared_areas(boxes.corners[others])[other]
+    alike = tiles[ours] == tiles[theirs]
     alike &= boxes.scores[theirs] >= VOTER_SHARE * boxes.scores[ours]
-    alike &= small >= VOTER_IOU * large  # no IoU is higher than this share
+    # No IoU is higher than the smaller area over the larger.
+    alike &= np.minimum(area, their_area) >= VOTER_IOU * np.maximum(area, their_area)
     own, ours, theirs = own[alike], ours[alike], theirs[alike]
     shared = shared_areas(boxes.corners[ours], boxes.corners[theirs])
-    agree = shared >= VOTER_IOU * (areas[ours] + areas[theirs] - shared)
+    agree = shared >= VOTER_IOU * (area[alike] + their_area[alike] - shared)
     own, theirs = own[agree], theirs[agree]
     # Sums depend on their order in the last digit, so it is that of scores and geometry.
     voters = rank(boxes.select(theirs))
@@ -98,13 +103,11 @@ def _rectangles(means: Corners) -> Corners:
     """The rectangles `(P, 4, 2)` with the middles and the mean sides of mean corners."""
     along = (means[:, 1] - means[:, 0] + means[:, 2] - means[:, 3]) / 2
     across = (means[:, 2] - means[:, 1] + means[:, 3] - means[:, 0]) / 2
-    length = np.linalg.norm(along, axis=1, keepdims=True)
-    width = np.linalg.norm(across, axis=1, keepdims=True)
+    length, width = np.hypot(*along.T), np.hypot(*across.T)
     # One direction for both: that of the longer sides, which is known best.
-    longer = length >= width
-    unit = np.where(longer, along, np.stack([across[:, 1], -across[:, 0]], axis=1))
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    half = unit * length / 2, np.stack([-unit[:, 1], unit[:, 0]], axis=1) * width / 2
-    middle = means.mean(axis=1)
-    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    return np.stack([middle + a * half[0] + b * half[1] for a, b in signs], axis=1)
+    angle = np.where(
+        length >= width,
+        np.arctan2(along[:, 1], along[:, 0]),
+        np.arctan2(across[:, 1], across[:, 0]) - np.pi / 2,
+    )
+    return corners_from_xywhr(np.column_stack([means.mean(axis=1), length, width, angle]))
