@@ -23,7 +23,7 @@ from detector.classes import SHIP_LENGTH_CLASSES
 from detector.counting.calibration import Calibration
 from detector.counting.coverage import coverage_table
 from detector.models.card import ModelCard
-from detector.models.detector import find_weights
+from detector.models.detector import find_card
 
 FAULTS = {
     "miss": 0.1,
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")
     parser.add_argument("--sites", type=int, default=0, help="rendered sites of ten ships and more")
     options = parser.parse_args()
-    card = ModelCard.read(find_weights(options.weights).with_suffix(".yaml"))
+    card = ModelCard.read(find_card(options.weights))
     calibration = Calibration.from_card(card.calibration)
     put(DOCUMENT, "intervals", coverage_table(calibration.coverage))
     put(DOCUMENT, "rates", rates_table(calibration))

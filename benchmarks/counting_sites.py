@@ -27,7 +27,7 @@ from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
 from detector.geometry.boxes import edge_lengths
 from detector.models.card import ModelCard
-from detector.models.detector import DetectorSettings, find_weights
+from detector.models.detector import DetectorSettings, find_card
 
 FIRST_SEED = 890_000  # the validation set's are from 880,000 on
 NAME = "busy"
@@ -44,7 +44,7 @@ def sites_table(weights: str, sites: int) -> str:
         weights: whose card holds the calibration.
         sites: how many.
     """
-    card = ModelCard.read(find_weights(weights).with_suffix(".yaml"))
+    card = ModelCard.read(find_card(weights))
     calibration = Calibration.from_card(card.calibration)
     with tempfile.TemporaryDirectory() as folder:
         images, paths = [], []

@@ -27,7 +27,13 @@ from detector.data.synthetic import (
     truth_corners,
 )
 from detector.geometry.boxes import iou_matrix
-from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
+from detector.models.detector import (
+    Detector,
+    DetectorSettings,
+    find_card,
+    find_weights,
+    load_detector,
+)
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 
 OVERLAP_450_M = 420.0
@@ -147,10 +153,9 @@ def _harbour(seed: int) -> RenderedScene:
 
 def _with_tile(folder: Path, tile_px: int, name: str) -> Detector:
     """The same network with larger tiles."""
-    weights = find_weights(name)
-    shutil.copy(weights, folder / "larger.safetensors")
-    card = yaml.safe_load(weights.with_suffix(".yaml").read_text(encoding="utf-8"))
-    card |= {"name": "larger", "tile_px": tile_px}
+    shutil.copy(find_weights(name), folder / "larger.safetensors")
+    card = yaml.safe_load(find_card(name).read_text(encoding="utf-8"))
+    card |= {"name": "larger", "tile_px": tile_px, "file": ""}
     (folder / "larger.yaml").write_text(yaml.safe_dump(card), encoding="utf-8")
     return load_detector(DetectorSettings(str(folder / "larger.safetensors")))
 

@@ -24,7 +24,7 @@ from detector.classes import CLASS_NAMES
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.rectangles import min_rectangles
 from detector.models.card import ModelCard
-from detector.models.detector import find_weights
+from detector.models.detector import find_card, find_weights
 from detector.models.network import build_model, load_tensors
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -53,10 +53,9 @@ class Peers:
 
     def __init__(self, weights: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        path = find_weights(weights)
-        self.card = ModelCard.read(path.with_suffix(".yaml"))
+        self.card = ModelCard.read(find_card(weights))
         self._cache: dict[bytes, Any] = {}
-        self._model = _ultralytics(self.card, load_file(path), self._cache)
+        self._model = _ultralytics(self.card, load_file(find_weights(weights)), self._cache)
 
     def finders(self, tiling: Tiling) -> dict[str, Finder]:
         """All peers by name."""

@@ -13,7 +13,7 @@ from detector.activity.sites import Site, read_site
 from detector.classes import ObjectClass
 from detector.counting.calibration import Calibration
 from detector.models.card import ModelCard
-from detector.models.detector import find_weights
+from detector.models.detector import find_card
 
 DEFAULT_WEIGHTS = "port-n"
 
@@ -73,7 +73,7 @@ def calibrated(
         WeightsError: no such weights.
         CalibrationError: the card's calibration cannot be read.
     """
-    card = ModelCard.read(find_weights(weights).with_suffix(".yaml"))
+    card = ModelCard.read(find_card(weights))
     calibration = Calibration.from_card(card.calibration)
     links = settings.visits.links
     share = recall or calibration.recall(ObjectClass.SHIP) or links.recall

@@ -23,7 +23,7 @@ from detector.errors import SceneError
 from detector.geometry.boxes import Corners
 from detector.geometry.windows import PixelWindow
 from detector.models.card import ModelCard
-from detector.models.detector import find_weights
+from detector.models.detector import find_card
 from detector.models.network import load_network
 from detector.scenes.scene import open_scene
 
@@ -48,8 +48,9 @@ def with_appearance(runs: Runs, weights: str) -> Runs:
     Raises:
         WeightsError: no such weights.
     """
-    path = find_weights(weights)
-    layers = _first_layers(load_network(ModelCard.read(path.with_suffix(".yaml")), path))
+    path = find_card(weights)
+    card = ModelCard.read(path)
+    layers = _first_layers(load_network(card, card.weights_beside(path)))
     with torch.inference_mode():
         width = layers(torch.zeros(1, 3, 64, 64)).shape[1]
         scenes = [_with_features(scene, layers, width) for scene in runs.scenes]

@@ -54,9 +54,9 @@ def run(config: CalibrateConfig) -> int:
     from detector.counting.coverage import coverage_table
     from detector.export.atomic import atomic_path
     from detector.models.card import ModelCard
-    from detector.models.detector import find_weights
+    from detector.models.detector import find_card
 
-    card_path = find_weights(config.weights).with_suffix(".yaml")
+    card_path = find_card(config.weights)
     card = ModelCard.read(card_path)
     check = Path(config.check) if config.check is not None else None
     calibration = calibrate(Path(config.paths[0]), check, card)
@@ -93,8 +93,8 @@ def calibrate(folder: Path, check: Path | None, card: ModelCard) -> Calibration:
     from detector.counting.coverage import calibrate_class, check_rows
     from detector.counting.sample import sample_of
 
-    name, table = _matches(folder, card.sha256)
-    other, second = _matches(check, card.sha256) if check is not None else ("", None)
+    name, table = _matches(folder, card)
+    other, second = _matches(check, card) if check is not None else ("", None)
     classes, rows = {}, []
     for class_id, class_name in enumerate(CLASS_NAMES):
         sample = sample_of(table, class_id, card.gsd_read_m)
@@ -138,7 +138,7 @@ def _checked(sample: Sample, class_id: int, data: str) -> dict[str, Any]:
     }
 
 
-def _matches(folder: Path, sha256: str) -> tuple[str, MatchTable]:
+def _matches(folder: Path, card: ModelCard) -> tuple[str, MatchTable]:
     """What an evaluation was of, and its matches."""
     from detector.counting.calibration import CalibrationError
     from detector.evaluation.table import MatchTable
@@ -146,15 +146,20 @@ def _matches(folder: Path, sha256: str) -> tuple[str, MatchTable]:
     path = folder / "metrics.json"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
-        found, data = str(facts["sha256"]), str(facts["data"])
+        found, read, data = str(facts["sha256"]), str(facts["weights"]), str(facts["data"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CalibrationError(
             f"{path}: not an evaluation ({error}); name a folder that detector evaluate wrote"
         ) from error
-    if found != sha256:
+    if found != card.sha256:
         raise CalibrationError(
-            f"{folder}: an evaluation of other weights ({found[:12]}, not {sha256[:12]}); run "
+            f"{folder}: an evaluation of other weights ({found[:12]}, not {card.sha256[:12]}); run "
             "detector evaluate with these weights first"
+        )
+    if read != card.name:
+        raise CalibrationError(
+            f"{folder}: the same weights, but read as the card '{read}' says, not '{card.name}'; "
+            f"run detector evaluate weights={card.name} first"
         )
     return data, MatchTable.load(folder / "matches_counted.npz")
 

@@ -306,6 +306,7 @@ def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[s
         "weights_sha256": detector.card.sha256,
         "conf": [round(float(value), 6) for value in detector.conf],
         "iou": detector.iou,
+        "mirrored": detector.card.mirrored,
         "backend": detector.backend.name,
         "device": detector.backend.device,
         "threads": detector.threads,

@@ -113,6 +113,19 @@ class OpenVinoBackend:
         return np.array(result[0], np.float32)  # a copy: the request reuses its buffer
 
 
+def forward_batches(backend: Backend, tiles: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
+    """Raw predictions of one tile or more, in batches of one size: the last one is padded.
+
+    A network that runs at one size gives equal tiles equal boxes, wherever in a batch they are.
+    """
+    missing = -len(tiles) % batch
+    padded = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
+    outputs = [
+        backend.forward(padded[start : start + batch]) for start in range(0, len(padded), batch)
+    ]
+    return np.concatenate(outputs)[: len(tiles)]
+
+
 def cache_folder() -> Path:
     """Folder of exported networks: `$QUAYWATCH_CACHE`, else `quaywatch` in the user's cache."""
     given = os.environ.get(CACHE_VARIABLE)

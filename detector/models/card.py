@@ -13,13 +13,15 @@ import yaml
 from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
 
+SUFFIX = ".safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a set of weights is, stored as YAML beside its safetensors file.
+    """What a set of weights is and how it is read, stored as YAML beside its safetensors file.
 
     Attributes:
-        name: stem of both files.
+        name: stem of the card's file, and of the weights' where `file` names no other.
         architecture: Ultralytics model yaml, for example `yolo11n-obb.yaml`.
         classes: names in the order of the network's outputs.
         sha256: of the safetensors file, hexadecimal.
@@ -34,6 +36,10 @@ class ModelCard:
         training: data, places, hours, recipe.
         metrics: measured by `detector evaluate`, with sample sizes and intervals.
         calibration: score to probability, recall, false alarms; empty until calibrated.
+        file: the safetensors file beside the card; empty: `<name>.safetensors`. Two cards may read
+            the same weights in different ways.
+        mirrored: every tile that shows something is read four times, as it is and mirrored, and the
+            mean counts (`detector.models.mirrors`).
     """
 
     name: str
@@ -51,6 +57,8 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if tuple(self.classes) != CLASS_NAMES:
@@ -66,10 +74,19 @@ class ModelCard:
             )
         if self.tile_px < 32 or self.tile_px % 32:
             raise WeightsError(f"the card of '{self.name}' needs a tile_px divisible by 32")
+        if self.file and (Path(self.file).name != self.file or not self.file.endswith(SUFFIX)):
+            raise WeightsError(
+                f"the card of '{self.name}' has file '{self.file}'; it needs the name of "
+                f"a {SUFFIX} file beside the card, without folders"
+            )
 
     def covers(self, gsd_m: float | None) -> bool | None:
         """Whether a scene's gsd lies in the card's range; None where the gsd is unknown."""
         return None if gsd_m is None else self.gsd_min_m <= gsd_m <= self.gsd_max_m
+
+    def weights_beside(self, card: Path) -> Path:
+        """The safetensors file of the card that lies at this path."""
+        return card.with_name(self.file) if self.file else card.with_suffix(SUFFIX)
 
     @classmethod
     def read(cls, path: Path) -> Self:

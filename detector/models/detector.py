@@ -18,16 +18,19 @@ from detector.models.backends import (
     OpenVinoBackend,
     TorchBackend,
     choose_backend,
+    forward_batches,
     resolve_device,
 )
-from detector.models.card import ModelCard
+from detector.models.card import SUFFIX, ModelCard
 from detector.models.decode import decode_tile
+from detector.models.mirrors import MirroredBackend
 from detector.models.network import load_network
 from detector.tiling.duplicates import suppress_duplicates
 from detector.tiling.scores import TILE_SHARE
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32
+CARD_SUFFIX = ".yaml"
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
 
 
@@ -109,12 +112,9 @@ class Detector:
             raise ValueError(
                 f"tiles are (B, {side}, {side}, 3) uint8, not {tiles.shape} {tiles.dtype}"
             )
-        outputs = [
-            self.backend.forward(_padded(tiles[start : start + self.batch], self.batch))
-            for start in range(0, len(tiles), self.batch)
-        ]
-        anchors = 4 + len(self.card.classes) + 1
-        return np.concatenate(outputs)[: len(tiles)] if outputs else np.zeros((0, anchors, 0), "f4")
+        if not len(tiles):
+            return np.zeros((0, 4 + len(self.card.classes) + 1, 0), np.float32)
+        return forward_batches(self.backend, tiles, self.batch)
 
     def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
         """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
@@ -130,9 +130,9 @@ def load_detector(settings: DetectorSettings) -> Detector:
     """
     device = resolve_device(settings.device)
     backend_name = choose_backend(settings.backend, device)
-    weights = find_weights(settings.weights)
-    card = ModelCard.read(weights.with_suffix(".yaml"))
-    network = load_network(card, weights)
+    path = find_card(settings.weights)
+    card = ModelCard.read(path)
+    network = load_network(card, card.weights_beside(path))
     batch = settings.batch or (DEFAULT_BATCH_CPU if device.type == "cpu" else DEFAULT_BATCH_CUDA)
     threads = settings.threads or torch.get_num_threads()
     backend: Backend
@@ -141,13 +141,18 @@ def load_detector(settings: DetectorSettings) -> Detector:
         backend = OpenVinoBackend(network, shape, card.sha256, threads)
     else:
         backend = TorchBackend(network, device, threads)
+    if card.mirrored:
+        backend = MirroredBackend(backend, card.tile_px, network.strides)
     iou = card.iou if settings.iou is None else settings.iou
     conf = [card.conf[n] if settings.conf is None else settings.conf for n in card.classes]
     return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads)
 
 
-def find_weights(name: str) -> Path:
-    """The safetensors file of a name or path.
+def find_card(name: str) -> Path:
+    """The card of weights by name or path.
+
+    Args:
+        name: of shipped weights, or path of a card or of the safetensors file beside it.
 
     Raises:
         WeightsError: there is none, or it is a pickled checkpoint, which could run code.
@@ -158,19 +163,24 @@ def find_weights(name: str) -> Path:
             f"{name}: pickled checkpoints can run code and are not loaded; convert it to "
             "safetensors with a card"
         )
-    if path.suffix == ".safetensors" or len(path.parts) > 1:
-        path = path.with_suffix(".safetensors")
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such weights file; check the path")
-        return path
+    if path.suffix in (CARD_SUFFIX, SUFFIX) or len(path.parts) > 1:
+        card = path.with_suffix(CARD_SUFFIX)
+        if not card.is_file() and not path.with_suffix(SUFFIX).is_file():
+            raise WeightsError(f"{path.with_suffix(SUFFIX)}: no such weights file; check the path")
+        return card
     shipped = resources.weights_dir()
-    candidate = shipped / f"{name}.safetensors"
-    if not candidate.is_file():
-        known = ", ".join(sorted(p.stem for p in shipped.glob("*.safetensors"))) or "none"
+    card = shipped / f"{name}{CARD_SUFFIX}"
+    if not card.is_file():
+        known = ", ".join(sorted(p.stem for p in shipped.glob(f"*{CARD_SUFFIX}"))) or "none"
         raise WeightsError(f"weights '{name}' are not shipped; there are: {known}; or give a path")
-    return candidate
+    return card
 
 
-def _padded(tiles: NDArray[np.uint8], batch: int) -> NDArray[np.uint8]:
-    missing = batch - len(tiles)
-    return np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
+def find_weights(name: str) -> Path:
+    """The safetensors file that the card of a name or path reads.
+
+    Raises:
+        WeightsError: no card, or it cannot be read.
+    """
+    card = find_card(name)
+    return ModelCard.read(card).weights_beside(card)

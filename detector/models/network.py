@@ -22,6 +22,9 @@ class Network(nn.Module):
     """Uint8 tiles to raw oriented boxes: one module that every backend runs or exports.
 
     The one-to-many head is used, also where an end-to-end one exists: that one keeps 300 boxes.
+
+    Attributes:
+        strides: pixels between anchors, one a level, in the order of the anchors.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -30,6 +33,7 @@ class Network(nn.Module):
         head: Any = model.model[-1]  # type: ignore[index]
         head.end2end = False
         head.export = True
+        self.strides = tuple(int(stride) for stride in head.stride)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Raw predictions of a batch.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from detector.classes import ObjectClass
+from detector.cli.calibrate import calibrate
 from detector.counting.calibration import (
     Calibration,
     CalibrationError,
@@ -24,6 +27,7 @@ from detector.counting.intervals import (
 from detector.counting.sample import Sample, sample_of
 from detector.counting.widening import Widening, fit_widening, misfit
 from detector.evaluation.table import match_images
+from detector.models.card import ModelCard
 from tests.evaluation.make import boxes as boxes_of
 from tests.evaluation.make import image as image_of
 
@@ -217,3 +221,32 @@ def test_what_is_too_short_to_be_read_takes_no_part() -> None:
 def test_interval_score_by_hand() -> None:
     score = interval_score(np.array([5.0, 1, 12]), np.array([3.0] * 3), np.array([10.0] * 3))
     assert score == pytest.approx([7.0, 7 + 20 * 2, 7 + 20 * 2])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"sha256": "b" * 64, "weights": "n", "data": "dev"}, "of other weights .bbbbbbbbbbbb"),
+        ({"sha256": "a" * 64, "weights": "m", "data": "dev"}, "read as the card 'm' says, not 'n'"),
+        ({"sha256": "a" * 64}, "not an evaluation"),
+    ],
+)
+def test_an_evaluation_of_other_weights_or_of_another_reading_is_refused(
+    tmp_path: Path, facts: dict[str, str], message: str
+) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps({"facts": facts}))
+    card = ModelCard(
+        name="n",
+        architecture="yolo11n-obb.yaml",
+        classes=("ship", "container_stack"),
+        sha256="a" * 64,
+        tile_px=640,
+        gsd_min_m=0.3,
+        gsd_max_m=2.0,
+        gsd_read_m=0.5,
+        conf={"ship": 0.1, "container_stack": 0.2},
+        iou=0.5,
+        licence="none",
+    )
+    with pytest.raises(CalibrationError, match=message):
+        calibrate(tmp_path, None, card)

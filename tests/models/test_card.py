@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from detector import resources
 from detector.errors import WeightsError
 from detector.models.card import ModelCard, sha256_of
+from detector.models.detector import DetectorSettings, find_card, find_weights, load_detector
 from tests.models.conftest import Files
 
 
@@ -57,7 +59,34 @@ def test_the_gsd_range(tiny: Files) -> None:
 
 def test_every_shipped_card_fits_its_weights() -> None:
     folder = resources.weights_dir()
-    shipped = sorted(folder.glob("*.safetensors"))
-    assert shipped
-    for weights in shipped:
-        assert ModelCard.read(weights.with_suffix(".yaml")).sha256 == sha256_of(weights)
+    cards = sorted(folder.glob("*.yaml"))
+    read = set()
+    for path in cards:
+        card = ModelCard.read(path)
+        weights = card.weights_beside(path)
+        assert card.name == path.stem
+        assert card.sha256 == sha256_of(weights)
+        read.add(weights)
+    assert read == set(folder.glob("*.safetensors"))
+    assert read
+
+
+def test_two_cards_read_the_same_weights(tiny: Files) -> None:
+    other = tiny.weights.with_name("other.yaml")
+    card = replace(tiny.card, name="other", file="tiny.safetensors", mirrored=True)
+    other.write_text(card.to_yaml())
+    for name in (str(other), str(other.with_suffix(".safetensors"))):
+        assert find_card(name) == other
+        assert find_weights(name) == tiny.weights
+    assert find_weights(str(tiny.weights)) == tiny.weights
+    detector = load_detector(DetectorSettings(str(other), device="cpu", backend="torch"))
+    assert detector.card == card
+    other.write_text(replace(card, file="gone.safetensors").to_yaml())
+    with pytest.raises(WeightsError, match=r"gone\.safetensors"):
+        load_detector(DetectorSettings(str(other), device="cpu", backend="torch"))
+
+
+@pytest.mark.parametrize("file", ["../tiny.safetensors", "/etc/x.safetensors", "best.pt"])
+def test_a_card_reads_only_safetensors_beside_it(tiny: Files, file: str) -> None:
+    with pytest.raises(WeightsError, match="without folders"):
+        replace(tiny.card, file=file)
