@@ -144,7 +144,7 @@ def _oriented(
     todo = [i for i in images if Labelling.ENVELOPE in i.labelling and _key(i) not in known]
     if todo:
         LOG.info("the teacher orients the ships of %d images", len(todo))
-        detector = load_detector(DetectorSettings(weights=str(weights), conf=TEACHER_CONF))
+        detector = load_detector(DetectorSettings(weights=settings.teacher, conf=TEACHER_CONF))
         path.parent.mkdir(parents=True, exist_ok=True)
         answers = zip(todo, orient_ships(todo, detector), strict=True)
         for number, (before, after) in enumerate(answers, start=1):

@@ -12,6 +12,7 @@ from detector.training.upstream import E2ELoss, OBBModel, make_anchors, v8OBBLos
 
 TAUGHT = "taught"
 COMPLETE_ABOVE = "complete_above"
+MIRRORED = "mirrored"
 
 
 class TaughtBCE(nn.Module):
@@ -22,10 +23,15 @@ class TaughtBCE(nn.Module):
         complete_above: `(B, 1, classes)` lengths in pixels below which an object may be without a
             box: a shorter proposal there is neither right nor wrong, as in evaluation.
         lengths: `(B, anchors, 1)` of the proposals, pixels.
+        mirrored: `(B, anchors, classes)` scores of the mirrored images, further targets; they need
+            no label, so they teach everywhere. None: there are none.
+        mirrored_weight: of those, beside the labels' 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mirrored_weight: float = 0.0) -> None:
         super().__init__()
+        self.mirrored_weight = mirrored_weight
+        self.mirrored: Tensor | None = None
         self.taught: Tensor | None = None
         self.complete_above: Tensor | None = None
         self.lengths: Tensor | None = None
@@ -37,6 +43,11 @@ class TaughtBCE(nn.Module):
             losses = losses * self.taught
         if self.complete_above is not None and self.lengths is not None:
             losses = losses * ((self.lengths >= self.complete_above) | (targets > 0))
+        if self.mirrored is not None:
+            agreement = functional.binary_cross_entropy_with_logits(
+                scores, self.mirrored, reduction="none"
+            )
+            losses = losses + self.mirrored_weight * agreement
         return losses
 
 
@@ -45,7 +56,7 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
 
     def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
         super().__init__(model, tal_topk, tal_topk2)
-        self.bce = TaughtBCE()
+        self.bce = TaughtBCE(getattr(model, "mirrored_weight", 0.0))
 
     def loss(
         self, preds: dict[str, Any], batch: dict[str, Any]
@@ -56,13 +67,15 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
             preds: raw outputs of the head.
             batch: Ultralytics' training batch; `taught` `(B, classes)` is 1 where everything
                 without a box is background, 0 where the class is not labelled;
-                `complete_above` `(B, classes)` is the length in pixels from which it is.
+                `complete_above` `(B, classes)` is the length in pixels from which it is;
+                `mirrored` `(B, anchors, classes)` are scores of the mirrored images.
 
         Returns:
             The four losses times the batch size, and the four as they are, by name.
         """
         self.bce.taught = self._of_anchors(batch.get(TAUGHT))
         self.bce.complete_above = self._of_anchors(batch.get(COMPLETE_ABOVE))
+        self.bce.mirrored = batch.get(MIRRORED)
         self._anchor_px = make_anchors(preds["feats"], self.stride, 0.5)[1]
         # bfloat16 holds three digits: too few for coordinates of 640 pixels.
         with torch.autocast(self.device.type, enabled=False):
@@ -84,15 +97,22 @@ class TaughtOBBModel(OBBModel):  # type: ignore[misc]
     """An Ultralytics OBB model that learns with `TaughtOBBLoss`.
 
     Attributes:
-        cpu_bfloat16: run training passes on a CPU in bfloat16 where that is precise enough;
+        cpu_bfloat16: run on a CPU in bfloat16 where that is precise enough;
             Ultralytics' own mixed precision is for GPUs only.
+        mirrored_weight: of the scores of the mirrored images, see `TaughtBCE`.
     """
 
     cpu_bfloat16 = False
+    mirrored_weight = 0.0
+
+    @property
+    def two_headed(self) -> bool:
+        """Whether the model is an end-to-end one, with a one-to-one head beside the other."""
+        return getattr(self.model[-1], "one2one_cv2", None) is not None
 
     def predict(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         """The forward pass."""
-        mixed = self.cpu_bfloat16 and self.training and x.device.type == "cpu"
+        mixed = self.cpu_bfloat16 and x.device.type == "cpu"
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             return super().predict(x, *args, **kwargs)
 
@@ -102,7 +122,7 @@ class TaughtOBBModel(OBBModel):  # type: ignore[misc]
         Ultralytics lets the weight of the one-to-many head fall from 0.8 to 0.1 over the epochs,
         for users of the other head. Ours runs the one-to-many head, so its weight stays.
         """
-        if getattr(self.model[-1], "one2one_cv2", None) is None:
+        if not self.two_headed:
             return TaughtOBBLoss(self)
         loss = E2ELoss(self, TaughtOBBLoss)
         loss.final_o2m = loss.o2m

@@ -117,6 +117,7 @@ class StepsConfig:
     cls: float = option("gain of the class loss", low=0)
     dfl: float = option("gain of the loss of the edges' distribution", low=0)
     angle: float = option("gain of the angle loss", low=0)
+    mirrored: float = option("weight of a view's mirror image, beside its labels", low=0)
     workers: int = option("processes that make views", low=0, high=256)
     threads: int = option("of the network on a CPU; 0: all cores", low=0, high=1024)
     seed: int = option("of everything random", low=0)

@@ -49,6 +49,8 @@ class TrainerSettings:
         cls: gain of the class loss.
         dfl: gain of the loss of the edges' distribution.
         angle: gain of the angle loss.
+        mirrored: weight, beside the labels, of what the averaged weights say of each view's mirror
+            image, as targets of the scores: the two shall score alike.
         workers: processes that make views.
         threads: of the network on a CPU; 0 takes all cores.
         seed: of everything random.
@@ -72,6 +74,7 @@ class TrainerSettings:
     cls: float = 0.5
     dfl: float = 1.5
     angle: float = 1.0
+    mirrored: float = 0.0
     workers: int = 1
     threads: int = 0
     seed: int = 0

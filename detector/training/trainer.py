@@ -12,15 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader
 
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip
+from detector.models.mirrors import MIRRORS, twins
 from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
 from detector.training.dataset import ChipViews, MixSampler, collate
-from detector.training.loss import TaughtOBBModel
+from detector.training.loss import MIRRORED, TaughtOBBModel
 from detector.training.settings import RunSettings, TrainerSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trackers import open_trackers
@@ -60,8 +62,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
     epoch.
 
     Raises:
-        TrainingError: an existing checkpoint is of another architecture, the loss becomes NaN, or
-            memory runs out.
+        TrainingError: an existing checkpoint is of another architecture, the loss becomes NaN,
+            memory runs out, or `mirrored` is asked of a network with two heads.
         OutputError: the checkpoint, the weights or the metrics cannot be written.
     """
 
@@ -108,6 +110,13 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         """The model with its starting weights; layers that don't fit are reported."""
         del weights
         model = TaughtOBBModel(cfg, nc=self.data["nc"], verbose=False)
+        weight = self.settings.trainer.mirrored
+        if weight and model.two_headed:
+            raise TrainingError(
+                f"trainer.mirrored={weight}: not for {self.settings.model.architecture}, whose "
+                "second head must not learn the scores of the first; say trainer.mirrored=0"
+            )
+        model.mirrored_weight = weight
         LOG.info("start: %s", load_start(model, self.settings.model.start))
         return model
 
@@ -153,8 +162,9 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         if self.device.type == "cpu":
             # Ultralytics leaves one core and contiguous tensors on a CPU.
             torch.set_num_threads(self.settings.trainer.threads or os.cpu_count() or 1)
-            self.model.to(memory_format=torch.channels_last)
-            self.model.cpu_bfloat16 = self.settings.trainer.precision == "bf16"
+            for model in (self.model, self.ema.ema):
+                model.to(memory_format=torch.channels_last)
+                model.cpu_bfloat16 = self.settings.trainer.precision == "bf16"
         self._resume()
 
     def _model_train(self) -> None:
@@ -170,6 +180,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         batch = super().preprocess_batch(batch)
         if self.device.type == "cpu":
             batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
+        if self.settings.trainer.mirrored:
+            batch[MIRRORED] = self._mirrored_scores(batch["img"])
         return batch
 
     def _setup_scheduler(self) -> None:
@@ -218,6 +230,20 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
 
     # Our own.
 
+    @torch.no_grad()
+    def _mirrored_scores(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores `(B, anchors, classes)` of the averaged weights, one mirror image a batch.
+
+        Cross entropy is linear in its target: one mirror image at a time, drawn anew, teaches the
+        mean over all of them.
+        """
+        mirror = MIRRORS[self._draws.integers(len(MIRRORS))]
+        axes = [axis for axis, turned in ((2, mirror.down), (3, mirror.across)) if turned]
+        decoded: torch.Tensor = self.ema.ema(images.flip(axes))[0].float()
+        strides = tuple(int(stride) for stride in self.ema.ema.stride)
+        back = torch.from_numpy(twins(mirror, images.shape[-1], strides)).to(images.device)
+        return decoded[:, 4:-1, back].transpose(1, 2)
+
     def _resume(self) -> None:
         state, self._found = self._found, None
         if state is None:
@@ -251,6 +277,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
 
     def _set_epoch(self) -> None:
         self.train_loader.sampler.set_epoch(self.epoch)
+        self._draws = np.random.default_rng((self.settings.trainer.seed, self.epoch))
 
     def _progress(self, epoch: float) -> float:
         budget_s = self.settings.trainer.hours * 3600.0

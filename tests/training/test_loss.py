@@ -11,7 +11,7 @@ import torch
 from ultralytics.utils import DEFAULT_CFG
 from ultralytics.utils.loss import v8OBBLoss
 
-from detector.training.loss import COMPLETE_ABOVE, TAUGHT, TaughtOBBLoss, TaughtOBBModel
+from detector.training.loss import COMPLETE_ABOVE, MIRRORED, TAUGHT, TaughtOBBLoss, TaughtOBBModel
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,32 @@ def test_an_unlabelled_class_gives_no_class_gradient(model: Any) -> None:
     assert gradient[1].abs().min() > 0
 
 
+def test_mirrored_scores_are_further_targets_label_or_not(model: Any) -> None:
+    data = batch([[1, 0], [1, 1]])
+    with torch.no_grad():
+        preds = model(data["img"])
+    anchors = preds["scores"].shape[-1]
+    data[MIRRORED] = torch.full((2, anchors, 2), 0.3)
+
+    def gradient(weight: float) -> torch.Tensor:
+        preds["scores"] = preds["scores"].detach().requires_grad_()
+        model.mirrored_weight = weight
+        try:
+            TaughtOBBLoss(model)(preds, data)[0].sum().backward()
+        finally:
+            model.mirrored_weight = 0.0
+        assert preds["scores"].grad is not None
+        return preds["scores"].grad
+
+    without, once, twice = gradient(0.0), gradient(1.0), gradient(2.0)
+    assert without[0, 1].abs().max() == 0
+    pull = preds["scores"].detach().sigmoid() - 0.3
+    ratio = (once - without) / pull
+    torch.testing.assert_close(ratio, torch.full_like(ratio, float(ratio.mean())))
+    assert ratio.mean() > 0
+    torch.testing.assert_close(twice - without, 2 * (once - without))
+
+
 def test_a_class_said_to_be_absent_is_a_negative(model: Any) -> None:
     data = batch([[1, 1], [1, 1]])
     with torch.no_grad():
@@ -103,17 +129,14 @@ def test_bfloat16_predictions_are_scored_in_float32(model: Any) -> None:
     torch.testing.assert_close(loss, exact, rtol=0.05, atol=0.05)
 
 
-def test_mixed_precision_is_for_training_passes_alone(model: Any) -> None:
+def test_mixed_precision_is_on_where_it_is_asked_for(model: Any) -> None:
     data = batch([[1, 1], [1, 1]])
+    assert model(data["img"])["scores"].dtype == torch.float32
     model.cpu_bfloat16 = True
     try:
         assert model(data["img"])["scores"].dtype == torch.bfloat16
-        model.eval()
-        with torch.no_grad():
-            assert model(data["img"])[0].dtype == torch.float32
     finally:
         model.cpu_bfloat16 = False
-        model.train()
 
 
 def test_channels_last_gives_the_same_gradients(model: Any) -> None:

@@ -18,6 +18,7 @@ from detector.data.labelled import DataError
 from detector.errors import ConfigError, OutputError, WeightsError
 from detector.models.card import ModelCard
 from detector.models.detector import DetectorSettings, load_detector
+from detector.models.mirrors import MIRRORS, Mirror, twins
 from detector.training import checkpoint, gather, launch, trackers
 from detector.training.checkpoint import TrainingError, load_state, save_state
 from detector.training.export import export_weights
@@ -77,6 +78,42 @@ def test_frozen_norms_keep_the_averages_they_came_with(
     assert not {n for n in changed if "running" in n}
     assert not {n for n in changed if n.startswith(("model.0.", "model.1."))}
     assert "model.5.conv.weight" in changed
+
+
+def test_mirrored_scores_lie_on_the_anchors_of_the_view(
+    settings: RunSettings, chips: list[Any]
+) -> None:
+    run = PortTrainer(replace(settings, trainer=replace(settings.trainer, mirrored=1.0)), chips)
+    found: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def compare(it: Any) -> None:
+        images = torch.rand(2, 3, 64, 64)
+        straight = it.ema.ema(images)[0][:, 4:-1].transpose(1, 2)
+        for across, down in ((True, False), (False, True), (True, True)):
+            mirror = Mirror(across, down)
+            number = MIRRORS.index(mirror)
+            it._draws = SimpleNamespace(integers=lambda _, number=number: number)
+            axes = [axis for axis, turned in ((2, down), (3, across)) if turned]
+            # Mirrored twice, the image is itself; the anchors are those of the mirrored view.
+            scores = it._mirrored_scores(images.flip(axes))
+            found.append((scores[:, twins(mirror, 64, (8, 16, 32))], straight))
+
+    run.add_callback("on_train_epoch_end", compare)
+    run.train()
+    assert len(found) == 3
+    for scores, straight in found:
+        assert scores.shape == (2, 84, 2)
+        torch.testing.assert_close(scores, straight)
+    assert [line["epoch"] for line in lines(settings)] == [1]
+    with pytest.raises(TrainingError, match="second head"):
+        PortTrainer(
+            replace(
+                run.settings,
+                out=settings.out + "-26",
+                model=ModelSettings(architecture="yolo26n-obb.yaml"),
+            ),
+            chips,
+        ).train()
 
 
 def test_a_time_budget_ends_at_a_clean_checkpoint(settings: RunSettings, chips: list[Any]) -> None:
