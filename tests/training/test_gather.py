@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detector import resources
 from detector.boxes import Boxes
 from detector.classes import complete_above_px
 from detector.config.compose import load_config
@@ -21,6 +22,7 @@ from detector.data.chips import ChipSettings, cut_chips
 from detector.data.convert import convert
 from detector.data.datasets import READERS
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
+from detector.models.detector import find_weights
 from detector.training import gather, run
 from detector.training.run import describe, images_of
 from detector.training.schema import TrainConfig
@@ -146,6 +148,11 @@ def test_images_that_need_a_teacher_are_said_where_there_is_none(tmp_path: Path)
     root = fakes.xview(tmp_path / "xview")
     with pytest.raises(DataError, match="no teacher to orient them"):
         images_of(config_of(tmp_path, "xview", root, "data.teacher="))
+
+
+def test_the_teacher_of_the_recipes_is_shipped() -> None:
+    config = load_config("train", TrainConfig, ["experiment=port-n"])
+    assert find_weights(config.data.teacher).parent == resources.weights_dir()
 
 
 def test_an_image_that_the_teacher_cannot_read_is_left_out(tmp_path: Path, teacher: str) -> None:
