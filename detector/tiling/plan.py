@@ -3,6 +3,10 @@
 Windows of one level have one size and overlap by the longest object that the level keeps, so that
 every such object lies whole in at least one of them. Cores split each overlap in the middle, so
 they partition the scene, and an object whose centre lies in a core lies whole in its window.
+
+A network sees a small object otherwise where it lies otherwise in the grid of the network's
+anchors. So neighbouring windows are put where an object lies in different places of that grid, and
+the mean of what they say depends less on where the windows lie (`docs/merging.md`).
 """
 
 from __future__ import annotations
@@ -59,6 +63,10 @@ SMALL_LIMIT_SHARE = 0.4
 that fill a window better in a coarse look (`docs/merging.md`)."""
 
 MAX_UPSAMPLING = 1.5
+
+GRID_PX, GRID_STEP_PX = 8, 3
+"""Read pixels between the network's finest anchors, and by how much of it an object moves in that
+grid from one window to the next. 3 of 8: two, three and four windows in a row spread well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +181,19 @@ class PlanSettings:
         """
         if self.coarse_scale is None:
             return self
-        side, overlap = self.window_px(1), self.overlap_px(1)
-        needed = max(_snug_side(length, side, overlap) for length in (width, height))
-        least = overlap / MAX_OVERLAP_SHARE + 1
+        needed = max(self._snug_side(length) for length in (width, height))
+        least = self.overlap_px(1) / MAX_OVERLAP_SHARE + 1
         needed = max(needed, least, LEAST_COARSE_RATIO * self.window_px(0))
         return replace(self, coarse_scale=max(self.coarse_scale, self.tile_px / math.ceil(needed)))
+
+    def _snug_side(self, length: int) -> float:
+        """Least side of coarse windows that cover an axis with no more of them than now."""
+        side, overlap, scale = self.window_px(1), self.overlap_px(1), self.level_scale(1)
+        if length <= side:
+            return length
+        count = len(_spans(length, side, overlap, scale))
+        overlap += math.ceil(GRID_PX / scale) + 1  # they may lie closer, for their places
+        return (length - overlap) / count + overlap
 
     @property
     def levels(self) -> int:
@@ -285,8 +301,8 @@ def _predicate(wanted: Wanted | None) -> Callable[[PixelWindow], bool]:
 def _level_tiles(width: int, height: int, settings: PlanSettings, level: int) -> list[Tile]:
     """All tiles of one level; the index is that within the level."""
     side, overlap = settings.window_px(level), settings.overlap_px(level)
-    columns, rows = _spans(width, side, overlap), _spans(height, side, overlap)
     scale = settings.level_scale(level)
+    columns, rows = (_spans(length, side, overlap, scale) for length in (width, height))
     return [
         Tile(
             index=strip * len(columns) + position,
@@ -301,19 +317,27 @@ def _level_tiles(width: int, height: int, settings: PlanSettings, level: int) ->
     ]
 
 
-def _snug_side(length: int, side: int, overlap: int) -> float:
-    """Least side of windows that cover an axis with no more of them than windows of `side` do."""
-    if length <= side:
-        return length
-    count = max(2, math.ceil((length - overlap) / (side - overlap)))
-    return (length - overlap) / count + overlap
-
-
-def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int, int]]:
-    """Start, core start and core end of the windows along one axis, evenly spaced."""
+def _spans(length: int, side: int, overlap: int, scale: float) -> list[tuple[int, int, int]]:
+    """Start, core start and core end of the windows along one axis."""
     if length <= side:
         return [(0, 0, length)]
-    count = max(2, math.ceil((length - overlap) / (side - overlap)))
-    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
+    starts = _starts(length - side, side - overlap, scale)
     cuts = [0, *((a + side + b) // 2 for a, b in itertools.pairwise(starts)), length]
     return list(zip(starts, cuts, cuts[1:], strict=False))
+
+
+def _starts(reach: int, most: int, scale: float) -> list[int]:
+    """Starts of windows from 0 to `reach` or just beyond, nearly even, at most `most` apart.
+
+    From one to the next an object moves by a number of whole cells of the network's grid and
+    `GRID_STEP_PX`. The last window may end a cell behind the scene. Windows too close for that are
+    even.
+    """
+    cells = math.floor((most * scale - GRID_STEP_PX - (scale if scale != 1 else 0)) / GRID_PX)
+    if cells < 1:
+        count = math.ceil(reach / most)
+        return [round(i * reach / count) for i in range(count + 1)]
+    count = math.ceil(reach * scale / (GRID_PX * cells + GRID_STEP_PX))
+    total = max(0, math.ceil((reach * scale - GRID_STEP_PX * count) / GRID_PX))
+    steps = ((i * GRID_STEP_PX, round(i * total / count)) for i in range(count + 1))
+    return [round((moved + GRID_PX * whole) / scale) for moved, whole in steps]

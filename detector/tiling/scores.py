@@ -3,8 +3,8 @@
 The highest of several scores grows with their number, and how many tiles look at an object depends
 on where the seams lie: in the corner of four tiles it would be counted more easily than in the
 middle of one. So the score is a mean. A tile that could hold the object and gave no box for it says
-no, but cannot take away more than half. A look counts the more, the farther the object lies from
-the border of the window, where a network lacks context.
+no, but cannot take away more than half. A look at an object near a seam counts less, so that no
+score jumps where a window begins to hold an object.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ LEAST_SHARE = 0.5
 """Least share of the highest score that is left: a box of twice the threshold always counts, even
 where another tile gave none. Only doubtful boxes are put to the vote."""
 
-LEAST_TRUST = 0.02
-"""Weight of a look at an object whose centre lies at the border of its window or behind it; in the
-middle of the window it is 0.5."""
+FULL_TRUST = 0.1
+"""Distance to the nearest seam, by the side of the window, from which on a look counts in full.
+Objects that lie whole in their window score alike from 0.03 on (`docs/merging.md`),
+and the mean of several looks is the surer, the more evenly they count."""
+
+LEAST_TRUST = 0.2
+"""Weight of a look at an object whose centre lies at the border of its window or behind it."""
 
 
 def fused_scores(
@@ -41,7 +45,7 @@ def fused_scores(
     table: TileTable,
     missed: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Scores `(K,)` of objects: the mean over the tiles, weighted by the distance to their borders.
+    """Scores `(K,)` of objects: the mean over the tiles, those with a seam close by counting less.
 
     Args:
         corners: `(K, 4, 2)` of the objects, scene pixels.
@@ -90,9 +94,9 @@ def _holders(
 def _trust(
     centre: NDArray[np.float64], tiles: NDArray[np.int64], table: TileTable
 ) -> NDArray[np.float64]:
-    """Distance `(P,)` from the centres to the nearest seam, by the side of the window."""
+    """Weights `(P,)` of looks at objects with these centres, by how far the seams are."""
     windows = table.windows[tiles]
     low = np.where(windows[:, :2] > 0, centre - windows[:, :2], np.inf)
     high = np.where(windows[:, 2:] < table.size, windows[:, 2:] - centre, np.inf)
     nearest = np.minimum(low, high).min(axis=1) / (windows[:, 2] - windows[:, 0])
-    return np.asarray(np.clip(nearest, LEAST_TRUST, 0.5))
+    return np.asarray(np.clip(nearest / FULL_TRUST, LEAST_TRUST, 1.0))

@@ -60,13 +60,14 @@ def test_noisy_boxes_give_the_exact_count(case: Case, plan: TilePlan, angle: flo
 def test_a_stack_row_over_four_tiles_has_the_right_area(plan: TilePlan, angle: float) -> None:
     [case] = [case for case in CASES if case.name == "stack_row"]
     errors = []
-    for seed, offset in enumerate(OFFSETS):
-        found, truth = found_in(case, plan, angle, offset, NOISY, seed)
-        area = shapely.area(polygons(found.corners))[0]
-        errors.append(area / shapely.area(polygons(truth))[0] - 1)
-    # The boxes themselves err by 3 % in width; exact boxes are tested with IoU above.
-    assert abs(np.mean(errors)) < 0.015
-    assert np.abs(errors).max() < 0.05
+    for seed in range(20):
+        for offset in OFFSETS:
+            found, truth = found_in(case, plan, angle, offset, NOISY, seed)
+            area = shapely.area(polygons(found.corners))[0]
+            errors.append(area / shapely.area(polygons(truth))[0] - 1)
+    # The boxes themselves err by up to 3 % in width; exact boxes are tested with IoU above.
+    assert abs(np.mean(errors)) < 0.003
+    assert np.quantile(np.abs(errors), 0.9) < 0.03
     for offset in OFFSETS:
         found, truth = found_in(case, plan, angle, offset, NO_NOISE)
         area = shapely.area(polygons(found.corners))[0]

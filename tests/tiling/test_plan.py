@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import shapely
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from detector.errors import ConfigError
 from detector.geometry.windows import PixelWindow
-from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
+from detector.tiling.plan import GRID_PX, GRID_STEP_PX, PlanSettings, TilePlan, plan_tiles
 from detector.tiling.tile import Tile
 
 
@@ -47,8 +49,33 @@ def test_tiles_of_a_level_have_one_size_and_hold_their_cores(plan: TilePlan) -> 
         assert (tile.window.width, tile.window.height) == (side, side)
         assert tile.scale * side == pytest.approx(plan.settings.tile_px, abs=1e-9)
         assert tile.window.intersection(tile.core) == tile.core
-        assert tile.window.col_end <= max(plan.width, side)
-        assert tile.window.row_end <= max(plan.height, side)
+        behind = math.ceil(GRID_PX / tile.scale)  # a cell of the network's grid at most
+        assert tile.window.col_end < max(plan.width, side) + behind + 1
+        assert tile.window.row_end < max(plan.height, side) + behind + 1
+        assert tile.window.col < plan.width
+        assert tile.window.row < plan.height
+
+
+@given(plans())
+def test_from_window_to_window_an_object_moves_in_the_grid_of_the_network(plan: TilePlan) -> None:
+    for level in range(plan.levels):
+        scale = plan.settings.level_scale(level)
+        most = plan.settings.window_px(level) - plan.settings.overlap_px(level)
+        tiles = [tile for tile in plan.tiles if tile.level == level]
+        for starts in ({t.window.col for t in tiles}, {t.window.row for t in tiles}):
+            moved = np.diff(sorted(starts))
+            assert (moved <= most).all()
+            if scale * (most - 1) >= GRID_PX + GRID_STEP_PX:
+                off = (scale * moved - GRID_STEP_PX + GRID_PX / 2) % GRID_PX - GRID_PX / 2
+                assert (np.abs(off) <= scale + 1e-6).all()  # windows start at whole scene pixels
+
+
+@pytest.mark.parametrize("length", [641, 700, 1160, 4000, 12_345])
+def test_moving_in_the_grid_costs_at_most_a_cell_of_the_overlap(length: int) -> None:
+    settings = PlanSettings(640, 1.0, None, None, 100.0, 100.0)
+    overlap = settings.overlap_px(0) + GRID_PX
+    count = math.ceil((length - overlap) / (640 - overlap))
+    assert len(plan_tiles(length, 1, settings)) <= max(2, count)
 
 
 @given(plans())
@@ -77,8 +104,8 @@ def test_the_coarse_scale_of_a_small_scene_is_as_fine_as_its_tiles_allow() -> No
         (806, 806): 918,  # one window, 95 % of which hold an overlap of 870 px
         (1300, 900): 1300,
         (1696, 100): 1696,
-        (2400, 500): 1635,  # two windows: (2400 - 870) / 2 + 870
-        (9000, 9000): 1684,  # ten
+        (2400, 500): 1647,  # two windows: (2400 - 893) / 2 + 893
+        (9000, 9000): 1696,  # ten, which could lie no closer in the grid
     }.items():
         snug = settings.snug(*size)
         assert snug.window_px(1) == pytest.approx(window, abs=1), size

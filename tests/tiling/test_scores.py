@@ -14,6 +14,7 @@ from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
 from detector.tiling.merge import Merger, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 from detector.tiling.scores import (
+    FULL_TRUST,
     LEAST_SHARE,
     LEAST_TRUST,
     TILE_SHARE,
@@ -45,12 +46,12 @@ def seen_by(plan: TilePlan, x: float, y: float) -> list[int]:
 
 
 def trust(plan: TilePlan, tile: int, x: float, y: float) -> float:
-    """Distance to the nearest seam by the side of the window."""
+    """Weight of a look: full from a tenth of the window's side between centre and seam."""
     x_min, y_min, x_max, y_max = plan.tiles[tile].window.bounds
     gaps = [0.5 * (x_max - x_min)]
     gaps += [x - x_min] * (x_min > 0) + [y - y_min] * (y_min > 0)
     gaps += [x_max - x] * (x_max < plan.width) + [y_max - y] * (y_max < plan.height)
-    return max(LEAST_TRUST, min(gaps) / (x_max - x_min))
+    return max(LEAST_TRUST, min(1.0, min(gaps) / (x_max - x_min) / FULL_TRUST))
 
 
 def looks(x: float, y: float, scores: dict[int, float]) -> TileBoxes:
