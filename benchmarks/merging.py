@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.merging_cost import SIZES, cost_table
 from benchmarks.merging_errors import cases_table, errors_tables, sweep_table
 from benchmarks.merging_pictures import draw_cases
-from benchmarks.merging_real import WEIGHTS, offsets_table
+from benchmarks.merging_real import WEIGHTS, offsets_tables
 from benchmarks.merging_scales import rendered_table, simulated_table
 from benchmarks.tables import put
 
@@ -38,9 +38,12 @@ def main() -> None:
         "cost": lambda: (cost_table(sizes),),
         "scales_simulated": lambda: (simulated_table(seeds // 10 + 1),),
         "scales_rendered": lambda: (rendered_table(options.quick, options.weights),),
-        "offsets": lambda: (offsets_table(options.quick, options.weights),),
+        "offsets": lambda: offsets_tables(options.quick, options.weights),
     }
-    places = {name: (name,) for name in steps} | {"errors": ("errors", "kinds")}
+    places = {name: (name,) for name in steps} | {
+        "errors": ("errors", "kinds"),
+        "offsets": ("offsets", "readings"),
+    }
     for name, make in steps.items():
         if options.only and name not in options.only:
             continue

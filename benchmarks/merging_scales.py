@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.merging_errors import OURS, SCENE_PX, Tally, run
-from benchmarks.merging_real import merged, tile_boxes
+from benchmarks.mosaics import merged, tile_boxes
 from benchmarks.peers import PEERS
 from benchmarks.simulated import GSD_M, Noise
 from benchmarks.tables import markdown
