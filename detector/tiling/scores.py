@@ -5,6 +5,10 @@ on where the seams lie: in the corner of four tiles it would be counted more eas
 middle of one. So the score is a mean. A tile that could hold the object and gave no box for it says
 no, but cannot take away more than half. A look at an object near a seam counts less, so that no
 score jumps where a window begins to hold an object.
+
+The mean of few looks is still luckier than that of many: there are more objects just below a
+threshold than just above it, so errors of scores lift more over it than they drop. What that is
+worth is taken away, and a count does not depend on how many looks there were.
 """
 
 from __future__ import annotations
@@ -32,6 +36,12 @@ FULL_TRUST = 0.1
 Objects that lie whole in their window score alike from 0.03 on (`docs/merging.md`),
 and the mean of several looks is the surer, the more evenly they count."""
 
+LUCK = 0.06
+"""What one look is lucky by; the mean of n looks by one n-th of it. Measured, with the shipped
+weights: so that 144 images in one tile each, and in tiles that overlap, show as many ships
+(`docs/merging.md`). Theory: half the variance of a score, 0.02, by the slope of the logarithm of
+the number of objects over their score, about 6."""
+
 LEAST_TRUST = 0.2
 """Weight of a look at an object whose centre lies at the border of its window or behind it."""
 
@@ -45,7 +55,9 @@ def fused_scores(
     table: TileTable,
     missed: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Scores `(K,)` of objects: the mean over the tiles, those with a seam close by counting less.
+    """Scores `(K,)` of objects: the mean over the tiles without the luck of few.
+
+    A tile with a seam close to the object counts less.
 
     Args:
         corners: `(K, 4, 2)` of the objects, scene pixels.
@@ -66,10 +78,14 @@ def fused_scores(
     said = missed[objects].astype(np.float64)
     said[np.searchsorted(keys, labels * many + seen.tiles)] = seen.boxes.scores
     trust = _trust(centres(corners)[objects], tiles, table)
-    total = np.bincount(objects, trust * said, len(corners))
-    weight = np.bincount(objects, trust, len(corners))
-    mean = np.divide(total, weight, out=np.zeros(len(corners)), where=weight > 0)
-    return np.where(whole, np.maximum(mean, LEAST_SHARE * top), top).astype(np.float32)
+    total, weight, squares = (
+        np.bincount(objects, part, len(corners)) for part in (trust * said, trust, trust**2)
+    )
+    mean = np.divide(total, weight, out=np.zeros(len(corners)), where=whole)
+    # The number of looks that would be worth as much, if all counted alike, is its reciprocal.
+    few = np.divide(squares, weight**2, out=np.ones(len(corners)), where=whole)
+    fused = np.maximum(mean - LUCK * few, LEAST_SHARE * top)
+    return np.where(whole, fused, top).astype(np.float32)
 
 
 def missed_scores(conf: NDArray[np.float32]) -> NDArray[np.float32]:
