@@ -100,7 +100,6 @@ def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
         _reading_row("1", CELLS, cells),
         _reading_row("4", CELLS, _see(four, cell_plan, quick)),
         _reading_row("1", PREDICT, _see(one, predict_plan, quick)),
-        _reading_row("4", PREDICT, _see(four, predict_plan, quick)),
     ]
     head = ["readings of a tile", "tiles", "ships, mean (least-most)", "spread"]
     head += ["farthest from the mean", "spread of one mosaic", "against one look"]

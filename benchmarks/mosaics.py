@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes, TileBoxes
-from detector.geometry.windows import PixelWindow
 from detector.models.detector import Detector
 from detector.tiling.merge import MergeSettings, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
@@ -81,9 +80,12 @@ def moved(scene: Mosaic, offset: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def cell_plan(pixels: NDArray[np.uint8], detector: Detector) -> TilePlan:
     """Windows into which every image fits, so that it has an untiled prediction too."""
-    side = detector.card.tile_px
-    settings = PlanSettings(side, side / CELL_PX, None, None, LONGEST_PX, LONGEST_PX)
+    settings = _cell_settings(detector.card.tile_px)
     return plan_tiles(pixels.shape[1], pixels.shape[0], settings)
+
+
+def _cell_settings(side: int) -> PlanSettings:
+    return PlanSettings(side, side / CELL_PX, None, None, LONGEST_PX, LONGEST_PX)
 
 
 def predict_plan(pixels: NDArray[np.uint8], detector: Detector) -> TilePlan:
@@ -108,11 +110,12 @@ def tile_boxes(pixels: NDArray[np.uint8], plan: TilePlan, detector: Detector) ->
 
 def merged(seen: TileBoxes, plan: TilePlan, detector: Detector) -> Boxes:
     """Our merge as the pipeline calls it."""
-    return merge(seen, plan, MergeSettings(duplicate_iou=detector.iou), detector.conf)
+    settings = MergeSettings(duplicate_iou=detector.iou, luck=detector.card.luck)
+    return merge(seen, plan, settings, detector.conf)
 
 
 def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None = None) -> Boxes:
-    """What the network finds in every image alone, mosaic frame.
+    """What every image alone gives, a scene of one tile, mosaic frame.
 
     Args:
         scene: the images.
@@ -120,8 +123,7 @@ def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None 
         rng: draws the place of each image in its tile; None puts it into the upper left corner.
     """
     side = detector.card.tile_px
-    window = PixelWindow(0, 0, CELL_PX, CELL_PX)
-    tile = Tile(0, 0, 0, window, window, side / CELL_PX)
+    plan = plan_tiles(CELL_PX, CELL_PX, _cell_settings(side))
     parts = []
     for x_min, y_min, x_max, y_max in scene.cells.tolist():
         room = (CELL_PX - (x_max - x_min), CELL_PX - (y_max - y_min))
@@ -130,8 +132,8 @@ def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None 
         pixels[y : y + y_max - y_min, x : x + x_max - x_min] = scene.pixels[
             y_min:y_max, x_min:x_max
         ]
-        [boxes] = detector.detect(read(pixels, tile, side)[None])
-        places = boxes.corners / tile.scale + [x_min - x, y_min - y]
+        boxes = merged(tile_boxes(pixels, plan, detector), plan, detector)
+        places = boxes.corners + np.array([x_min - x, y_min - y])
         parts.append(Boxes(places, boxes.scores, boxes.class_ids))
     return Boxes.concatenate(parts)
 

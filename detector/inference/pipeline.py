@@ -51,7 +51,7 @@ class PipelineSettings:
         enlarge: a scene of unknown gsd that is smaller than a tile is enlarged to the tile, but not
             more than so many times.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
-            a duplicate inside a tile is the detector's to say.
+            a duplicate inside a tile, and what one look is lucky by, is the detector's to say.
     """
 
     readers: int = 2
@@ -177,7 +177,7 @@ def find_objects(
     settings = settings or PipelineSettings()
     prepared = prepared or prepare_scene(scene, detector, settings)
     frame, plan = prepared.frame, prepared.plan
-    merging_settings = replace(settings.merge, duplicate_iou=detector.iou)
+    merging_settings = replace(settings.merge, duplicate_iou=detector.iou, luck=detector.card.luck)
     merger = Merger(plan, merging_settings, detector.conf)
     tell = on_advance or (lambda advance: None)
     with ExitStack() as stack:

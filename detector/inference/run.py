@@ -307,6 +307,7 @@ def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[s
         "conf": [round(float(value), 6) for value in detector.conf],
         "iou": detector.iou,
         "mirrored": detector.card.mirrored,
+        "luck": detector.card.luck,
         "backend": detector.backend.name,
         "device": detector.backend.device,
         "threads": detector.threads,

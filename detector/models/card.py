@@ -12,6 +12,7 @@ import yaml
 
 from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
+from detector.tiling.scores import LUCK
 
 SUFFIX = ".safetensors"
 
@@ -40,6 +41,8 @@ class ModelCard:
             the same weights in different ways.
         mirrored: every tile that shows something is read four times, as it is and mirrored, and the
             mean counts (`detector.models.mirrors`).
+        luck: what the score of one look is lucky by; the merge takes it away
+            (`detector.tiling.scores`).
     """
 
     name: str
@@ -59,6 +62,7 @@ class ModelCard:
     calibration: Mapping[str, Any] = field(default_factory=dict)
     file: str = ""
     mirrored: bool = False
+    luck: float = LUCK
 
     def __post_init__(self) -> None:
         if tuple(self.classes) != CLASS_NAMES:
@@ -74,6 +78,8 @@ class ModelCard:
             )
         if self.tile_px < 32 or self.tile_px % 32:
             raise WeightsError(f"the card of '{self.name}' needs a tile_px divisible by 32")
+        if not 0 <= self.luck < 1:
+            raise WeightsError(f"the card of '{self.name}' needs a luck from 0 to below 1")
         if self.file and (Path(self.file).name != self.file or not self.file.endswith(SUFFIX)):
             raise WeightsError(
                 f"the card of '{self.name}' has file '{self.file}'; it needs the name of "

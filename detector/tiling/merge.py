@@ -29,7 +29,7 @@ from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import LEAST_SAY, Objects, represent, without_leftovers
 from detector.tiling.plan import BAND_LOW, TilePlan
 from detector.tiling.scales import match_scales
-from detector.tiling.scores import missed_scores
+from detector.tiling.scores import LUCK, Voting
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
 from detector.tiling.voting import voted_corners
 
@@ -59,9 +59,10 @@ class MergeSettings:
         width_ratio: least ratio of the widths of two fragments that are joined.
         longest_ship_m: fragments of ships are not joined beyond it; without gsd always.
         longest_stack_m: the same of container stacks.
+        luck: what the score of one look is lucky by, see `scores.LUCK`.
 
     Raises:
-        ConfigError: a threshold is not above 0 and up to 1.
+        ConfigError: a threshold is not above 0 and up to 1, or luck is not from 0 to 1.
     """
 
     duplicate_iou: float = DUPLICATE_IOU
@@ -70,12 +71,15 @@ class MergeSettings:
     width_ratio: float = 0.75
     longest_ship_m: float = 400.0
     longest_stack_m: float = LONGEST_STACK_M
+    luck: float = LUCK
 
     def __post_init__(self) -> None:
         for name in ("duplicate_iou", "match_iou", "fragment_cover", "width_ratio"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ConfigError(f"{name} is {value}; it lies above 0 and up to 1")
+        if not 0 <= self.luck < 1:
+            raise ConfigError(f"luck is {self.luck}; it lies from 0 to below 1")
 
 
 @dataclass(slots=True)
@@ -166,7 +170,7 @@ class Merger:
         self._plan = plan
         self._settings = settings or MergeSettings()
         self._conf = np.zeros(len(CLASS_NAMES), np.float32) if conf is None else conf
-        self._missed = missed_scores(self._conf)
+        self._voting = Voting.of(self._conf, self._settings.luck)
         self._match = _match_settings(self._settings, plan)
         self._table = TileTable.of(plan)
         self._done = np.zeros(len(plan.tiles), bool)
@@ -306,7 +310,7 @@ class Merger:
         level = seen.levels[edges.first] == seen.levels[edges.second]
         same = Edges(edges.first[level], edges.second[level], edges.quality[level])
         labels = cluster(seen.tiles, same)
-        found = represent(seen, labels, groups, self._match.longest_px, self._table, self._missed)
+        found = represent(seen, labels, groups, self._match.longest_px, self._table, self._voting)
         found = found.select(without_leftovers(found, self._settings.duplicate_iou))
         # Before the scales meet: what does not count itself must not take a ship away.
         counts = found.boxes.scores >= self._conf[found.boxes.class_ids]

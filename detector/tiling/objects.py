@@ -13,7 +13,7 @@ from detector.geometry.boxes import edge_lengths, envelopes
 from detector.tiling.areas import shared_areas
 from detector.tiling.duplicates import greedy_keep
 from detector.tiling.joining import join
-from detector.tiling.scores import fused_scores
+from detector.tiling.scores import Voting, fused_scores
 from detector.tiling.sightings import Sightings, TileTable
 
 LEAST_SAY = 0.25
@@ -65,7 +65,7 @@ def represent(
     groups: NDArray[np.int64],
     longest_px: tuple[float, ...],
     table: TileTable,
-    missed: NDArray[np.float32],
+    voting: Voting,
 ) -> Objects:
     """Whole before fragment, then the highest score; ties by core, then by geometry.
 
@@ -79,7 +79,7 @@ def represent(
         groups: `(N,)` component of each sighting.
         longest_px: longest object by class, scene pixels.
         table: of the plan.
-        missed: `(classes,)` score of a tile that gave no box.
+        voting: on the scores.
     """
     scores = seen.boxes.scores
     top = np.zeros(int(labels.max(initial=-1)) + 1, np.float32)
@@ -101,7 +101,8 @@ def represent(
             continue
         corners[k], whole[k], joined[k] = result.corners, result.whole, True
     class_ids, levels = seen.boxes.class_ids[best], seen.levels[best]
-    fused = fused_scores(corners, top, levels, seen, labels, table, missed[class_ids])
+    missed = voting.missed[class_ids]
+    fused = fused_scores(corners, top, levels, seen, labels, table, missed, voting.luck)
     found = Objects(
         Boxes(corners, fused, class_ids),
         levels,

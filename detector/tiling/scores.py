@@ -13,6 +13,9 @@ worth is taken away, and a count does not depend on how many looks there were.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -37,13 +40,31 @@ Objects that lie whole in their window score alike from 0.03 on (`docs/merging.m
 and the mean of several looks is the surer, the more evenly they count."""
 
 LUCK = 0.06
-"""What one look is lucky by; the mean of n looks by one n-th of it. Measured, with the shipped
-weights: so that 144 images in one tile each, and in tiles that overlap, show as many ships
-(`docs/merging.md`). Theory: half the variance of a score, 0.02, by the slope of the logarithm of
-the number of objects over their score, about 6."""
+"""What one look is lucky by, where a card says nothing else; the mean of n looks by one n-th of it.
+Measured, with the shipped weights: so that 144 images in one tile each, and in tiles that overlap,
+show as many ships (`docs/merging.md`). Theory: half the variance of a score, 0.02, by the slope of
+the logarithm of the number of objects over their score, about 6."""
 
 LEAST_TRUST = 0.2
 """Weight of a look at an object whose centre lies at the border of its window or behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voting:
+    """What is known of looks before there are any.
+
+    Attributes:
+        missed: `(classes,)` score of a tile that gave no box.
+        luck: of one look, see `LUCK`.
+    """
+
+    missed: NDArray[np.float32]
+    luck: float
+
+    @classmethod
+    def of(cls, conf: NDArray[np.float32], luck: float) -> Self:
+        """From the thresholds `(classes,)` of objects."""
+        return cls(np.asarray(MISSED_SHARE * TILE_SHARE * conf, np.float32), luck)
 
 
 def fused_scores(
@@ -54,6 +75,7 @@ def fused_scores(
     labels: NDArray[np.int64],
     table: TileTable,
     missed: NDArray[np.float32],
+    luck: float,
 ) -> NDArray[np.float32]:
     """Scores `(K,)` of objects: the mean over the tiles without the luck of few.
 
@@ -68,6 +90,7 @@ def fused_scores(
         labels: `(N,)` object of each.
         table: of the plan.
         missed: `(K,)` score of a tile that gave no box for the object.
+        luck: of one look, see `LUCK`.
     """
     many = len(table.windows)
     held, holder = _holders(corners, levels, table)
@@ -84,13 +107,8 @@ def fused_scores(
     mean = np.divide(total, weight, out=np.zeros(len(corners)), where=whole)
     # The number of looks that would be worth as much, if all counted alike, is its reciprocal.
     few = np.divide(squares, weight**2, out=np.ones(len(corners)), where=whole)
-    fused = np.maximum(mean - LUCK * few, LEAST_SHARE * top)
+    fused = np.maximum(mean - luck * few, LEAST_SHARE * top)
     return np.where(whole, fused, top).astype(np.float32)
-
-
-def missed_scores(conf: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Score `(classes,)` of a tile that gave no box, from the thresholds `conf` of objects."""
-    return np.asarray(MISSED_SHARE * TILE_SHARE * conf, np.float32)
 
 
 def _holders(

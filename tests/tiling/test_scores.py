@@ -19,8 +19,8 @@ from detector.tiling.scores import (
     LEAST_TRUST,
     LUCK,
     TILE_SHARE,
+    Voting,
     fused_scores,
-    missed_scores,
 )
 from detector.tiling.sightings import TOUCH_LENGTH_SHARE, TOUCH_READ_PX, TileTable, sightings
 
@@ -165,7 +165,7 @@ def _fused(x: np.ndarray, y: np.ndarray, said: np.ndarray) -> np.ndarray:
     top = said.max(axis=1).astype(np.float32)
     none = np.zeros(len(x), np.int64)
     seen = sightings(boxes, tiles, table)
-    return fused_scores(corners, top, none, seen, labels, table, np.zeros(len(x), np.float32))
+    return fused_scores(corners, top, none, seen, labels, table, np.zeros(len(x), np.float32), LUCK)
 
 
 def test_what_no_tile_holds_keeps_its_highest_score() -> None:
@@ -177,7 +177,7 @@ def test_what_no_tile_holds_keeps_its_highest_score() -> None:
     seen = sightings(boxes, tile, table)
     none = np.zeros(1, np.int64)
     top = np.array([0.4], np.float32)
-    score = fused_scores(long, top, none, seen, none, table, missed_scores(CONF)[:1])
+    score = fused_scores(long, top, none, seen, none, table, Voting.of(CONF, LUCK).missed[:1], LUCK)
     assert score[0] == np.float32(0.4)
 
 
