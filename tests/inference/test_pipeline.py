@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from detector.inference.pipeline import (
 )
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
-from tests.inference.blobs import BlobDetector, blob_scene
+from tests.inference.blobs import CARD, BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
 
 
@@ -278,6 +279,18 @@ def test_the_duplicate_iou_of_the_detector_is_that_of_the_merge(
         found = find_objects(scene, Doubling(iou=iou))  # type: ignore[arg-type]
     assert len(found.detections) == ships
     assert found.stats.duplicates == 2 * (2 - ships)  # one at each scale
+
+
+def test_what_the_card_says_of_luck_is_taken_from_the_scores(tmp_path: Path) -> None:
+    truth = corners_from_xywhr(np.array([[100.0, 100, 80, 16, 0.0]]))
+    path = blob_scene(tmp_path / "a.tif", (200, 200), truth, transform=utm_transform(), crs=UTM52)
+    scores = []
+    for luck in (0.0, 0.1):
+        with open_scene(path) as scene:
+            detector = BlobDetector(card=replace(CARD, luck=luck))
+            found = find_objects(scene, detector)  # type: ignore[arg-type]
+        scores.append(float(found.detections.scores[0]))
+    assert scores[0] - scores[1] == pytest.approx(0.1, abs=1e-6)  # one look
 
 
 def test_a_stack_on_a_ship_is_deck_cargo() -> None:

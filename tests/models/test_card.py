@@ -43,6 +43,8 @@ def test_a_damaged_card_is_named(tmp_path: Path, text: str, word: str) -> None:
         ("conf", {"ship": 0.5}),
         ("gsd_max_m", 0.1),
         ("tile_px", 100),
+        ("luck", -0.1),
+        ("luck", 1.0),
     ],
 )
 def test_a_wrong_value_is_refused(tiny: Files, key: str, value: object) -> None:
