@@ -27,8 +27,8 @@ from detector.tiling.duplicates import (
 )
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import LEAST_SAY, Objects, represent, without_leftovers
-from detector.tiling.plan import BAND_LOW, TilePlan
-from detector.tiling.scales import match_scales
+from detector.tiling.plan import BAND_HIGH, BAND_LOW, TilePlan
+from detector.tiling.scales import ScaleSettings, match_scales
 from detector.tiling.scores import LUCK, Voting
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
 from detector.tiling.voting import voted_corners
@@ -318,9 +318,13 @@ class Merger:
         found = found.select(counts)
         if self._plan.levels == 1:
             return found
-        side = LEAST_SIDE_READ_PX / self._plan.settings.level_scale(1)
-        keep = match_scales(found, self._settings.match_iou, side, self._settings.width_ratio)
-        return found.select(keep)
+        settings = ScaleSettings(
+            iou=self._settings.match_iou,
+            least_side_px=LEAST_SIDE_READ_PX / self._plan.settings.level_scale(1),
+            width_ratio=self._settings.width_ratio,
+            fine_px=BAND_HIGH * self._plan.settings.limit * self._plan.settings.unit_px,
+        )
+        return found.select(match_scales(found, settings))
 
 
 def _match_settings(settings: MergeSettings, plan: TilePlan) -> MatchSettings:

@@ -36,6 +36,23 @@ from axis to axis, is covered by four fifths. This lies between the two, whateve
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleSettings:
+    """Thresholds of the match between scales.
+
+    Attributes:
+        iou: exact IoU from which a coarse and a whole fine box are one ship.
+        least_side_px: error of the coarse scale, scene pixels: no side counts as shorter.
+        width_ratio: least ratio of the widths of a ship and a part of it.
+        fine_px: longest ship that the fine scale answers for, scene pixels.
+    """
+
+    iou: float
+    least_side_px: float
+    width_ratio: float
+    fine_px: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScalePairs:
     """Coarse and fine objects of one component that meet.
 
@@ -54,31 +71,23 @@ class ScalePairs:
     cover: NDArray[np.float64]
 
 
-def match_scales(
-    found: Objects, least_iou: float, least_side_px: float, width_ratio: float
-) -> NDArray[np.bool_]:
-    """Mask `(K,)` of the objects that stay.
-
-    Args:
-        found: objects of both levels.
-        least_iou: exact IoU from which a coarse and a whole fine box are one ship.
-        least_side_px: error of the coarse scale, scene pixels: no side counts as shorter.
-        width_ratio: least ratio of the widths of a ship and a part of it.
-    """
+def match_scales(found: Objects, settings: ScaleSettings) -> NDArray[np.bool_]:
+    """Mask `(K,)` of the objects of both levels that stay."""
     keep = np.ones(len(found), bool)
-    pairs = _pairs(found, least_side_px)
+    pairs = _pairs(found, settings.least_side_px)
     if len(pairs.coarse) == 0:
         return keep
     whole = found.whole[pairs.fine]
     scores = found.boxes.scores
-    heard = whole & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse])
+    alike = _is_part(found, pairs, settings.least_side_px, settings.width_ratio)
+    doubted = ~alike & _is_doubted(found, pairs, settings)
+    heard = whole & ~doubted & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse])
     rows = _rows(pairs, heard, len(found))
     matched = np.zeros(len(found), bool)
-    edges = _matches(found, pairs, ~rows[pairs.coarse] & whole & (pairs.iou >= least_iou))
+    edges = _matches(found, pairs, ~rows[pairs.coarse] & whole & (pairs.iou >= settings.iou))
     matched[edges.first], matched[edges.second] = True, True
-    alike = _is_part(found, pairs, least_side_px, width_ratio)
     lone = ~(matched | rows)[pairs.coarse]
-    fits = lone & heard & alike & ~_is_larger(found, pairs, width_ratio)
+    fits = lone & heard & alike & ~_is_larger(found, pairs, settings.width_ratio)
     gone = rows | _without_room(found, pairs.coarse[fits], pairs.fine[fits])
     keep[gone] = False
     usable = ~gone[pairs.coarse]
@@ -88,7 +97,8 @@ def match_scales(
     keep[edges.second[fine_wins]] = False
     inside = usable & (pairs.cover >= INSIDE) & ~matched[pairs.fine]
     inside &= scores[pairs.coarse] >= LEAST_SAY * scores[pairs.fine]
-    keep[pairs.fine[inside & (~whole | (alike & ~matched[pairs.coarse]))]] = False
+    part = ~whole | doubted | (alike & ~matched[pairs.coarse])
+    keep[pairs.fine[inside & part]] = False
     return keep
 
 
@@ -147,6 +157,19 @@ def _without_room(
         taken -= shared_areas(np.repeat(box, len(one), axis=0), boxes[one], boxes[other]).sum()
         full[index] = taken >= TAKEN * shared_areas(box)[0]
     return full
+
+
+def _is_doubted(found: Objects, pairs: ScalePairs, settings: ScaleSettings) -> NDArray[np.bool_]:
+    """Whether the fine box is longer than its scale answers for, and the coarse scale denies it.
+
+    A tile that holds but a part of a long hull may show half of its width as a whole ship, and two
+    such halves would be a row. The coarse box is surer then, and no other one agrees.
+    """
+    length, _ = edge_lengths(found.boxes.corners)
+    less = found.boxes.scores[pairs.fine] < found.boxes.scores[pairs.coarse]
+    agrees = pairs.iou >= settings.iou
+    others = np.bincount(pairs.fine[agrees], minlength=len(found))[pairs.fine] - agrees
+    return np.asarray((length[pairs.fine] > settings.fine_px) & less & (others == 0))
 
 
 def _is_larger(found: Objects, pairs: ScalePairs, ratio: float) -> NDArray[np.bool_]:

@@ -219,6 +219,25 @@ def test_a_box_between_ships_goes_tile_by_tile_too(backwards: bool) -> None:
     assert len(merger.finish()) == merger.stats.objects == 4
 
 
+@pytest.mark.parametrize(("score", "count"), [(0.7, 1), (0.9, 2)])
+def test_halves_of_a_long_hull_are_no_row_of_ships(score: float, count: int) -> None:
+    """Longer than the fine scale answers for, less sure, and the coarse scale saw one ship."""
+    hull = ship(300, 300, 1.7 * LIMIT_PX, 60)
+    halves = [ship(300, y, 1.6 * LIMIT_PX, 27) for y in (286, 314)]
+    found = merged(*(fine(half, score) for half in halves), coarse(hull, 0.8))
+    assert len(found) == count
+    if count == 1:
+        np.testing.assert_allclose(found.corners, hull)
+
+
+def test_long_ships_side_by_side_stay_where_the_coarse_scale_sees_each() -> None:
+    pair = np.concatenate([ship(300, y, 1.6 * LIMIT_PX, 27) for y in (284, 316)])
+    both = ship(300, 300, 1.7 * LIMIT_PX, 60)
+    found = merged(*all_at(fine, pair, 0.6), *all_at(coarse, pair, 0.6), coarse(both, 0.8))
+    assert len(found) == 2
+    assert iou_matrix(pair, found.corners).max(axis=1).min() > 0.99
+
+
 def test_tugs_do_not_remove_the_ship_that_they_lie_at() -> None:
     tugs = [ship(250, 262, 60, 20), ship(480, 338, 60, 20)]
     large = ship(400, 300, 600, 90)
