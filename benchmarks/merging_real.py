@@ -36,7 +36,7 @@ from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.tiling.duplicates import suppress_tile_duplicates
 from detector.tiling.plan import TilePlan
 
-OFFSETS, QUICK_OFFSETS = 12, 2
+OFFSETS, QUICK_OFFSETS = 8, 2
 SURE, SAME_IOU = 0.5, 0.5
 PARTNER_IOU = 0.3
 PEERS_DUPLICATE_IOU = 0.5

@@ -39,11 +39,11 @@ FULL_TRUST = 0.1
 Objects that lie whole in their window score alike from 0.03 on (`docs/merging.md`),
 and the mean of several looks is the surer, the more evenly they count."""
 
-LUCK = 0.06
+LUCK = 0.05
 """What one look is lucky by, where a card says nothing else; the mean of n looks by one n-th of it.
 Measured, with the shipped weights: so that 144 images in one tile each, and in tiles that overlap,
 show as many ships (`docs/merging.md`). Theory: half the variance of a score, 0.02, by the slope of
-the logarithm of the number of objects over their score, about 6."""
+the logarithm of the number of objects over their score, about 5."""
 
 LEAST_TRUST = 0.2
 """Weight of a look at an object whose centre lies at the border of its window or behind it."""
