@@ -91,16 +91,17 @@ def main() -> None:
     warnings.simplefilter("ignore")
     settings = DetectorSettings(arguments.weights, threads=arguments.threads)
     detector = load_detector(settings)
-    sha256 = detector.card.sha256
+    card = detector.card
+    reading = repr((card.sha256, card.conf, card.iou, card.luck, card.mirrored, card.gsd_read_m))
     dev = None
     if "evaluation" in arguments.parts or "dev" in arguments.parts:
         with timed("evaluation of the dev split"):
-            dev = evaluated(arguments.pool, settings, sha256, out)
+            dev = evaluated(arguments.pool, settings, reading, out)
         if arguments.docs is not None:
             write(dev, arguments.docs)
     if "cost" in arguments.parts:
         with timed("cost"):
-            _put(arguments.docs, "cost", cost(arguments.pool, settings, sha256, out))
+            _put(arguments.docs, "cost", cost(arguments.pool, settings, reading, out))
     compared: list[tuple[str, Comparison]] = []
     with ExitStack() as stack:
         for part in _sets(arguments, stack):

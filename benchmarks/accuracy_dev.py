@@ -58,17 +58,17 @@ class Evaluated:
     evaluation: Evaluation
 
 
-def evaluated(pool: Path, detector: DetectorSettings, sha256: str, out: Path) -> Evaluated:
+def evaluated(pool: Path, detector: DetectorSettings, reading: str, out: Path) -> Evaluated:
     """Evaluate the dev split, as `detector evaluate data=port split=dev` does.
 
     Args:
         pool: the port pool.
         detector: which weights run where.
-        sha256: of the weights.
+        reading: what makes these weights and this card another: results are kept by it.
         out: folder of all results.
     """
     dataset = labelled_dataset(port_pool.read(pool, "dev"))
-    folder = out / f"dev-{_key(sha256)}"
+    folder = out / f"dev-{_key(reading)}"
     if not (folder / COST_FILE).is_file():  # it is written last
         settings = EvaluationSettings(folder, detector)
         run_evaluation(dataset, "the port pool, split dev", settings)
@@ -79,7 +79,7 @@ def evaluated(pool: Path, detector: DetectorSettings, sha256: str, out: Path) ->
     return Evaluated(dataset.images, Facts(**facts), predictions, evaluation)
 
 
-def cost(pool: Path, detector: DetectorSettings, sha256: str, out: Path) -> str:
+def cost(pool: Path, detector: DetectorSettings, reading: str, out: Path) -> str:
     """One sentence on the time of an evaluation of 500 images.
 
     The dev split has fewer, so images of the train split are added. Nothing else is taken from it.
@@ -93,7 +93,7 @@ def cost(pool: Path, detector: DetectorSettings, sha256: str, out: Path) -> str:
         0,
         0,
     )
-    folder = out / f"cost-{_key(sha256)}"
+    folder = out / f"cost-{_key(reading)}"
     if not (folder / COST_FILE).is_file():
         run_evaluation(dataset, "500 images for the cost", EvaluationSettings(folder, detector))
     spent = json.loads((folder / COST_FILE).read_text(encoding="utf-8"))
@@ -185,9 +185,9 @@ def _boxes(rows: pd.DataFrame) -> Boxes:
     )
 
 
-def _key(sha256: str) -> str:
-    """Of the weights and of the code that looks, merges and scores."""
-    digest = hashlib.sha256(sha256.encode())
+def _key(reading: str) -> str:
+    """Of the weights, how they are read, and the code that looks, merges and scores."""
+    digest = hashlib.sha256(reading.encode())
     package = Path(__file__).parents[1] / "detector"
     for part in ("scenes", "tiling", "models", "inference", "evaluation", "geometry"):
         for path in sorted((package / part).glob("*.py")):
