@@ -55,6 +55,16 @@ def trust(plan: TilePlan, tile: int, x: float, y: float) -> float:
     return max(LEAST_TRUST, min(1.0, min(gaps) / (x_max - x_min) / FULL_TRUST))
 
 
+def spots_with(count: int) -> list[tuple[float, float]]:
+    """Places at which so many tiles hold a ship whole."""
+    return [
+        (x, y)
+        for x in np.arange(60.0, 1440, 20)
+        for y in np.arange(60.0, 1140, 20)
+        if len(seen_by(PLAN, x, y)) == count
+    ]
+
+
 def looks(x: float, y: float, scores: dict[int, float]) -> TileBoxes:
     """One level ship, seen by each of the tiles with its score."""
     corners = corners_from_xywhr(np.array([[x, y, *SHIP_PX, 0.0]] * len(scores)).reshape(-1, 5))
@@ -115,12 +125,7 @@ def test_more_looks_do_not_make_objects_surer() -> None:
     rng = np.random.default_rng(3)
     means = {}
     for count in (1, 4):
-        spots = [
-            (x, y)
-            for x in np.arange(60.0, 1440, 20)
-            for y in np.arange(60.0, 1140, 20)
-            if len(seen_by(PLAN, x, y)) == count
-        ]
+        spots = spots_with(count)
         scores = [
             merge(
                 looks(x, y, {t: float(rng.uniform(0.2, 0.9)) for t in seen_by(PLAN, x, y)}), PLAN
@@ -139,12 +144,7 @@ def test_as_many_objects_count_whether_one_tile_looks_or_four() -> None:
     true = np.minimum(0.05 + rng.exponential(1 / 6, 20_000), 0.9)
     lucky, counted = {}, {}
     for count in (1, 4):
-        spots = [
-            (x, y)
-            for x in np.arange(60.0, 1440, 20)
-            for y in np.arange(60.0, 1140, 20)
-            if len(seen_by(PLAN, x, y)) == count
-        ]
+        spots = spots_with(count)
         said = np.clip(rng.normal(true[:, None], 0.14, (len(true), count)), 0.0, 1.0)
         lucky[count] = float((said.mean(axis=1) >= 0.35).sum())
         x, y = np.array(spots)[rng.integers(len(spots), size=len(true))].T
