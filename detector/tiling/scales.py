@@ -3,7 +3,8 @@
 Up to 0.7 of the limit the fine scale answers alone, from 1.3 on the coarse one; between, both do,
 and their boxes are matched here. A coarse box never removes two or more whole fine boxes: where it
 covers several, it saw a row of them as one. One that matches nothing and lies where fine ships lie
-already is a look between them.
+already is a look between them. Narrow fine boxes that are longer than the fine scale answers for,
+and that the coarse scale denies, are halves of a hull, not whole ships.
 """
 
 from __future__ import annotations
