@@ -91,8 +91,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     settings = DetectorSettings(arguments.weights, threads=arguments.threads)
     detector = load_detector(settings)
-    card = detector.card
-    reading = repr((card.sha256, card.conf, card.iou, card.luck, card.mirrored, card.gsd_read_m))
+    reading = _reading(detector)
     dev = None
     if "evaluation" in arguments.parts or "dev" in arguments.parts:
         with timed("evaluation of the dev split"):
@@ -167,7 +166,7 @@ def _put(docs: Path | None, place: str, text: str) -> None:
 
 
 def predict_peers(part: Set, peers: Peers, detector: Detector, out: Path) -> dict[str, Predictions]:
-    """Predictions of all peers, kept block by block by the hash of images and weights."""
+    """Predictions of all peers, kept block by block by images, weights and how they are read."""
     tile = detector.card.tile_px
     finders = peers.finders(Tiling(tile, round(OVERLAP_SHARE * tile)))
     found: dict[str, list[Predictions]] = {name: [] for name in finders}
@@ -175,7 +174,7 @@ def predict_peers(part: Set, peers: Peers, detector: Detector, out: Path) -> dic
     for start in range(0, len(part.images), BLOCK):
         some = slice(start, start + BLOCK)
         block = Set(part.name, part.images[some], part.paths[some])
-        key = _key(block, detector.card.sha256)
+        key = _key(block, _reading(detector))
         files = {name: out / f"{slug(part.name)}-{slug(name)}-{key}.json" for name in finders}
         todo = {name: finder for name, finder in finders.items() if not files[name].is_file()}
         results: dict[str, list[tuple[Boxes, Boxes]]] = {name: [] for name in todo}
@@ -309,9 +308,15 @@ def _row(
     return Row(peer, dict(zip(COLUMNS, values, strict=True)))
 
 
-def _key(part: Set, weights_sha256: str) -> str:
-    """Of all images and the weights."""
-    digest = hashlib.sha256(weights_sha256.encode())
+def _reading(detector: Detector) -> str:
+    """What makes these weights, as their card reads them, others."""
+    card = detector.card
+    return repr((card.sha256, card.conf, card.iou, card.luck, card.mirrored, card.gsd_read_m))
+
+
+def _key(part: Set, reading: str) -> str:
+    """Of all images, the weights and how they are read."""
+    digest = hashlib.sha256(reading.encode())
     for image, path in zip(part.images, part.paths, strict=True):
         with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
             digest.update(f"{image.name}|{scene.info.content_hash}".encode())

@@ -159,6 +159,11 @@ def _range(totals: NDArray[np.int64]) -> str:
     return f"{totals.mean():,.0f} ({totals.min():,}-{totals.max():,})"
 
 
+def _spread(totals: NDArray[np.int64]) -> float:
+    """Standard deviation by mean, per cent."""
+    return float(100 * totals.std(ddof=1) / totals.mean())
+
+
 def _against(ships: NDArray[np.int64], seen: Seen) -> str:
     alone = _counts(seen.alone, ObjectClass.SHIP)
     return f"{100 * (ships.sum() / alone.sum() - 1):+.1f} %" if alone.size else ""
@@ -173,7 +178,7 @@ def _merge_row(name: str, seen: Seen) -> list[str]:
     return [
         name,
         _range(totals),
-        f"{100 * totals.std(ddof=1) / totals.mean():.1f} %",
+        f"{_spread(totals):.1f} %",
         _against(ships, seen),
         _range(stacks),
         f"{100 * unseen:.1f} %",
@@ -188,7 +193,7 @@ def _alone_row(seen: Seen) -> list[str]:
         _counts(seen.alone, of).sum(axis=0)
         for of in (ObjectClass.SHIP, ObjectClass.CONTAINER_STACK)
     )
-    spread = f"{100 * ships.std(ddof=1) / ships.mean():.1f} %"
+    spread = f"{_spread(ships):.1f} %"
     return ["each image in one tile", _range(ships), spread, "", _range(stacks), "", "", "", ""]
 
 
@@ -200,7 +205,7 @@ def _reading_row(readings: str, tiles: str, seen: Seen) -> list[str]:
         readings,
         tiles,
         _range(totals),
-        f"{100 * totals.std(ddof=1) / totals.mean():.2f} %",
+        f"{_spread(totals):.2f} %",
         f"{100 * np.abs(totals / totals.mean() - 1).max():.1f} %",
         f"{100 * np.sqrt((each**2).mean()):.1f} %",
         _against(ships, seen),
