@@ -31,7 +31,7 @@ from benchmarks.peers import PEERS
 from benchmarks.tables import markdown
 from detector.boxes import Boxes, TileBoxes
 from detector.classes import ObjectClass
-from detector.geometry.boxes import iou_matrix
+from detector.geometry.boxes import Corners, iou_matrix
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.tiling.duplicates import suppress_tile_duplicates
 from detector.tiling.plan import TilePlan
@@ -78,10 +78,14 @@ class Seen:
         looks: by merge, then by mosaic, then by offset.
         alone: boxes of each image alone, by mosaic, then by offset; the image lies at another
             place of its tile each time.
+        ships: `(K, 4, 2)` labelled ones, by mosaic.
+        dev: those of them on the dev split.
     """
 
     looks: dict[str, list[list[Look]]]
     alone: list[list[Boxes]] = field(default_factory=list)
+    ships: list[Corners] = field(default_factory=list)
+    dev: list[Corners] = field(default_factory=list)
 
 
 def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
@@ -97,11 +101,12 @@ def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
     head += ["stacks, mean (least-most)", "no partner: not shown", "no partner: lost"]
     merges = markdown([*head, "sure boxes once", "more than once"], rows)
     rows = [
-        _reading_row("1", CELLS, cells),
-        _reading_row("4", CELLS, _see(four, cell_plan, quick)),
-        _reading_row("1", PREDICT, _see(one, predict_plan, quick)),
+        *_reading_rows("1", CELLS, cells),
+        *_reading_rows("4", CELLS, _see(four, cell_plan, quick)),
+        *_reading_rows("1", PREDICT, _see(one, predict_plan, quick)),
+        *_reading_rows("4", PREDICT, _see(four, predict_plan, quick)),
     ]
-    head = ["readings of a tile", "tiles", "ships, mean (least-most)", "spread"]
+    head = ["readings of a tile", "tiles", "ships", "mean (least-most)", "spread"]
     head += ["farthest from the mean", "spread of one mosaic", "against one look"]
     return merges, markdown(head, rows)
 
@@ -118,6 +123,8 @@ def _see(
         for looks in seen.looks.values():
             looks.append([])
         seen.alone.append([])
+        seen.ships.append(scene.ships)
+        seen.dev.append(scene.ships[scene.dev])
         for _ in range(offsets):
             offset = rng.integers(0, CELL_PX // 2, 2)
             pixels = moved(scene, offset)
@@ -164,8 +171,7 @@ def _spread(totals: NDArray[np.int64]) -> float:
     return float(100 * totals.std(ddof=1) / totals.mean())
 
 
-def _against(ships: NDArray[np.int64], seen: Seen) -> str:
-    alone = _counts(seen.alone, ObjectClass.SHIP)
+def _against(ships: NDArray[np.int64], alone: NDArray[np.int64]) -> str:
     return f"{100 * (ships.sum() / alone.sum() - 1):+.1f} %" if alone.size else ""
 
 
@@ -179,7 +185,7 @@ def _merge_row(name: str, seen: Seen) -> list[str]:
         name,
         _range(totals),
         f"{_spread(totals):.1f} %",
-        _against(ships, seen),
+        _against(ships, _counts(seen.alone, ObjectClass.SHIP)),
         _range(stacks),
         f"{100 * unseen:.1f} %",
         f"{100 * lost:.1f} %",
@@ -197,19 +203,45 @@ def _alone_row(seen: Seen) -> list[str]:
     return ["each image in one tile", _range(ships), spread, "", _range(stacks), "", "", "", ""]
 
 
-def _reading_row(readings: str, tiles: str, seen: Seen) -> list[str]:
-    ships = _found(seen, OURS, ObjectClass.SHIP)
+def _reading_rows(readings: str, tiles: str, seen: Seen) -> list[list[str]]:
+    """Of all ships that are counted, and of the labelled ones that are among them."""
+    looks = [[look.found for look in row] for row in seen.looks[OURS]]
+    counted = _counts(looks, ObjectClass.SHIP), _counts(seen.alone, ObjectClass.SHIP)
+    rows = [_reading_row([readings, tiles, "counted"], *counted)]
+    for ships, where in ((seen.ships, ""), (seen.dev, ", dev split")):
+        name = f"found of {sum(map(len, ships)):,} labelled{where}"
+        found = _labelled(looks, ships), _labelled(seen.alone, ships)
+        rows.append(_reading_row([readings, tiles, name], *found))
+    return rows
+
+
+def _reading_row(names: list[str], ships: NDArray[np.int64], alone: NDArray[np.int64]) -> list[str]:
     totals = ships.sum(axis=0)
     each = ships.std(axis=1, ddof=1) / ships.mean(axis=1)
     return [
-        readings,
-        tiles,
+        *names,
         _range(totals),
         f"{_spread(totals):.2f} %",
-        f"{100 * np.abs(totals / totals.mean() - 1).max():.1f} %",
+        f"{100 * np.abs(totals / totals.mean() - 1).max():.2f} %",
         f"{100 * np.sqrt((each**2).mean()):.1f} %",
-        _against(ships, seen),
+        _against(ships, alone),
     ]
+
+
+def _labelled(looks: list[list[Boxes]], ships: list[Corners]) -> NDArray[np.int64]:
+    """`(mosaics, offsets)` labelled ships that were found."""
+    return np.array(
+        [
+            [int(is_found(there, boxes).sum()) for boxes in row]
+            for row, there in zip(looks, ships, strict=True)
+        ]
+    )
+
+
+def is_found(ships: Corners, boxes: Boxes) -> NDArray[np.bool_]:
+    """Mask `(K,)` of labelled ships that share `SAME_IOU` with a ship that was found."""
+    found = boxes.select(boxes.class_ids == ObjectClass.SHIP)
+    return np.asarray((iou_matrix(ships, found.corners) >= SAME_IOU).any(axis=1))
 
 
 def _once(seen: Seen, merge: str) -> tuple[float, float]:

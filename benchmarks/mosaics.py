@@ -15,6 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.boxes import Boxes, TileBoxes
+from detector.classes import ObjectClass
+from detector.data.yolo_lines import oriented_lines
+from detector.geometry.boxes import Corners
 from detector.models.detector import Detector
 from detector.tiling.merge import MergeSettings, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
@@ -36,10 +39,14 @@ class Mosaic:
     Attributes:
         pixels: `(h, w, 3)` uint8 RGB.
         cells: `(n, 4)` x_min, y_min, x_max, y_max of the images.
+        ships: `(K, 4, 2)` the ships with oriented labels.
+        dev: `(K,)` whether a ship lies in an image of the dev split, which no network learns from.
     """
 
     pixels: NDArray[np.uint8]
     cells: NDArray[np.int64]
+    ships: Corners
+    dev: NDArray[np.bool_]
 
 
 def mosaic(data: Path, grid: tuple[int, int], number: int) -> Mosaic:
@@ -59,15 +66,19 @@ def mosaic(data: Path, grid: tuple[int, int], number: int) -> Mosaic:
     shuffled = pool.head(MOSAICS * count).sample(frac=1, random_state=0)
     chosen = shuffled.iloc[number * count : (number + 1) * count]
     pixels = np.full((grid[1] * CELL_PX, grid[0] * CELL_PX, 3), FILL, np.uint8)
-    cells = []
-    for k, name in enumerate(chosen.image):
+    cells, ships, dev = [], [], []
+    for k, (name, split) in enumerate(zip(chosen.image, chosen.split, strict=True)):
         image = cv2.imread(str(data / "port" / "images" / name), cv2.IMREAD_COLOR)
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         x, y = (k % grid[0]) * CELL_PX, (k // grid[0]) * CELL_PX
         high, wide = image.shape[:2]
         pixels[y : y + high, x : x + wide] = image
         cells.append((x, y, x + wide, y + high))
-    return Mosaic(pixels, np.array(cells, np.int64))
+        labels = (data / "port" / "labels" / name).with_suffix(".txt")
+        corners, class_ids, _ = oriented_lines(labels, (wide, high))
+        ships.append(corners[class_ids == ObjectClass.SHIP] + [x, y])
+        dev.append(np.full(len(ships[-1]), split == "dev"))
+    return Mosaic(pixels, np.array(cells, np.int64), np.concatenate(ships), np.concatenate(dev))
 
 
 def moved(scene: Mosaic, offset: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -7,10 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.merging_real import SAME_IOU, SURE, WEIGHTS
-from benchmarks.mosaics import cell_plan, merged, mosaic, one_look, tile_boxes
+from benchmarks.merging_real import SAME_IOU, SURE, WEIGHTS, is_found
+from benchmarks.mosaics import (
+    MOSAICS,
+    QUICK_GRID,
+    cell_plan,
+    merged,
+    mosaic,
+    moved,
+    one_look,
+    predict_plan,
+    tile_boxes,
+)
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import DetectorSettings, load_detector
+
+OFFSETS_PX = ((0, 0), (3, 5), (101, 230))
 
 
 @pytest.mark.real
@@ -25,3 +37,23 @@ def test_what_one_look_is_sure_of_comes_out_once(shared_data: Path) -> None:
     same &= sure.class_ids[:, None] == found.class_ids[None]
     assert len(sure) > 20
     assert np.mean(same.sum(axis=1) == 1) >= 0.95
+
+
+@pytest.mark.real
+def test_the_labelled_ships_that_are_found_do_not_depend_on_where_the_tiles_lie(
+    shared_data: Path,
+) -> None:
+    """36 images, tiles as `predict` reads; 144 images and more offsets are in `docs/merging.md`."""
+    detector = load_detector(DetectorSettings(WEIGHTS))
+    scenes = [mosaic(shared_data, QUICK_GRID, number) for number in range(MOSAICS)]
+    counts = np.zeros(len(OFFSETS_PX), np.int64)
+    for scene in scenes:
+        for k, offset in enumerate(OFFSETS_PX):
+            pixels = moved(scene, np.array(offset))
+            plan = predict_plan(pixels, detector)
+            found = merged(tile_boxes(pixels, plan, detector), plan, detector)
+            counts[k] += is_found(scene.ships + offset, found).sum()
+    there = sum(len(scene.ships) for scene in scenes)
+    assert there == 693
+    assert counts.mean() > 0.9 * there
+    assert np.abs(counts / counts.mean() - 1).max() <= 0.01
