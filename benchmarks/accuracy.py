@@ -52,7 +52,8 @@ from detector.scenes.types import SceneOptions
 OURS = "Quaywatch"
 OVERLAP_SHARE = 0.25  # of a tile: what the fine scale of our plan uses where ships may be long
 BLOCK = 25  # images that are done before the predictions of the peers are saved
-PARTS = ("evaluation", "cost", "rendered", "mosaics", "dev")
+PEER_PARTS = ("rendered", "mosaics", "dev")
+PARTS = ("evaluation", "cost", *PEER_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ def main() -> None:
             text = "\n\n".join(_table(table) for table in tables)
             print(f"\n## {part.name}\n\n{text}", flush=True)
             _put(arguments.docs, f"peers: {part.name}", text)
-    _put(arguments.docs, "losses", losses(compared))
+    every = set(PEER_PARTS) <= set(arguments.parts)
+    _put(arguments.docs if every else None, "losses", losses(compared))
 
 
 @contextmanager
