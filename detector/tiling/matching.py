@@ -20,8 +20,11 @@ from detector.tiling.sightings import Sightings, grow
 GROW_READ_PX = 2.0
 """How far a network errs: a whole box covers a fragment up to here beyond its sides."""
 
-
 ALIKE_SCORES = 0.5
+
+CROSS_SCALE_SHARE = 0.1
+"""Share of the smaller one from which boxes of both scales are looked at together. Less does not
+decide anything there, and would chain the ships of a whole quay to one component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def match(
     quality = np.zeros(len(first))
     quality[levels] = _quality(seen, first[levels], second[levels], settings, counts)
     # Boxes of different scales only share a fate here; `scales.match_scales` compares them.
-    quality[~levels] = 1.0
+    quality[~levels] = _share_a_fate(seen, first[~levels], second[~levels], counts)
     good = quality > 0
     return Edges(first[good], second[good], quality[good])
 
@@ -147,6 +150,16 @@ def _quality(
     good &= _fragments_may_join(seen, first, second, settings)
     trust = _score_trust(seen.boxes.scores[first], seen.boxes.scores[second])
     return np.where(good, trust * np.maximum(iou, cover / 2), 0.0)
+
+
+def _share_a_fate(
+    seen: Sightings, first: NDArray[np.int64], second: NDArray[np.int64], counts: PairCounts
+) -> NDArray[np.float64]:
+    """1 `(P,)` where boxes of two scales have a part in common that can matter, else 0."""
+    counts.exact += len(first)
+    one, other = seen.shapes[first], seen.shapes[second]
+    least = np.minimum(shared_areas(one), shared_areas(other))
+    return np.where(shared_areas(one, other) > CROSS_SCALE_SHARE * least, 1.0, 0.0)
 
 
 def _score_trust(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -133,10 +133,8 @@ def merge(
 
     Raises:
         IndexError: a tile is not in the plan.
+        ValueError: no such class.
     """
-    count = len(plan.tiles)
-    if len(tile_boxes) and not 0 <= tile_boxes.tiles.min() <= tile_boxes.tiles.max() < count:
-        raise IndexError(f"a box is of a tile that is not in a plan of {count} tiles")
     merger = Merger(plan, settings, conf)
     merger.take(tile_boxes)
     return merger.finish()
@@ -212,10 +210,24 @@ class Merger:
 
         Args:
             added: scene frame.
+
+        Raises:
+            IndexError: no such tile.
+            ValueError: no such class.
         """
+        self._check(added)
         self._pending.append(added)
         if sum(map(len, self._pending)) > MOST_PENDING:
             self._sift()
+
+    def _check(self, added: TileBoxes) -> None:
+        tiles, classes = added.tiles, added.boxes.class_ids
+        wrong = tiles[(tiles < 0) | (tiles >= len(self._done))]
+        if len(wrong):
+            raise IndexError(f"tile {wrong[0]} is not in a plan of {len(self._done)} tiles")
+        wrong = classes[(classes < 0) | (classes >= len(CLASS_NAMES))]
+        if len(wrong):
+            raise ValueError(f"class {wrong[0]} is none of {', '.join(CLASS_NAMES)} (from 0)")
 
     def _sift(self) -> None:
         """Keep what can be used of the pending boxes: sound, no duplicates, in their bands."""
@@ -256,7 +268,8 @@ class Merger:
             self.stats.joined -= int(joined[~keep].sum())
             found = found.select(keep)
         low = found.corners.min(axis=1)
-        order = np.lexsort((found.scores, found.class_ids, low[:, 0], low[:, 1]))
+        ties = found.corners.reshape(-1, 8).T
+        order = np.lexsort((*ties, found.scores, found.class_ids, low[:, 0], low[:, 1]))
         return found.select(order)
 
     def _horizon(self) -> float:

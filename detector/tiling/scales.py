@@ -3,8 +3,8 @@
 Up to 0.7 of the limit the fine scale answers alone, from 1.3 on the coarse one; between, both do,
 and their boxes are matched here. A coarse box never removes two or more whole fine boxes: where it
 covers several, it saw a row of them as one. One that matches nothing and lies where fine ships lie
-already is a look between them. Narrow fine boxes that are longer than the fine scale answers for,
-and that the coarse scale denies, are halves of a hull, not whole ships.
+already is a look between them. Narrow fine boxes along a hull that are longer than the fine scale
+answers for, and that the coarse scale denies, are halves of it, not whole ships.
 """
 
 from __future__ import annotations
@@ -34,6 +34,14 @@ TAKEN = 0.75
 Hulls do not overlap, boxes do: the two neighbours of a ship in the tightest row, boxes of 12 px at
 8 px, cover two thirds of it. A box that lies between two ships side by side, at up to 1.2 widths
 from axis to axis, is covered by four fifths. This lies between the two, whatever the width."""
+
+HULL_ELONGATION = 3.0
+"""Length by width from which a coarse box can be one hull. Cargo ships have 5 to 8, an aircraft
+carrier 4 by its deck; a box of two ships side by side is at most half as slender as one of them."""
+
+SURER = 1.5
+"""Score by score from which two or more whole fine boxes in line refute the coarse box that they
+lie in: it bridges what lies between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +88,11 @@ def match_scales(found: Objects, settings: ScaleSettings) -> NDArray[np.bool_]:
         return keep
     whole = found.whole[pairs.fine]
     scores = found.boxes.scores
-    alike = _is_part(found, pairs, settings.least_side_px, settings.width_ratio)
-    doubted = ~alike & _is_doubted(found, pairs, settings)
+    parallel = _are_parallel(found, pairs)
+    alike = parallel & _are_as_wide(found, pairs, settings)
+    doubted = parallel & ~alike & _is_doubted(found, pairs, settings)
     heard = whole & ~doubted & (scores[pairs.fine] >= LEAST_SAY * scores[pairs.coarse])
-    rows = _rows(pairs, heard, len(found))
+    rows = _rows(pairs, heard, len(found)) | _bridges(found, pairs, whole & alike)
     matched = np.zeros(len(found), bool)
     edges = _matches(found, pairs, ~rows[pairs.coarse] & whole & (pairs.iou >= settings.iou))
     matched[edges.first], matched[edges.second] = True, True
@@ -132,6 +141,20 @@ def _rows(pairs: ScalePairs, whole: NDArray[np.bool_], count: int) -> NDArray[np
     return are_rows(pairs.coarse[inside], pairs.share[inside], count)
 
 
+def _bridges(found: Objects, pairs: ScalePairs, part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask `(K,)` of the coarse objects that two or more parts in line refute.
+
+    Args:
+        found: objects of both levels.
+        pairs: that meet.
+        part: `(P,)` whether the fine object is whole, parallel to the coarse one and as wide.
+    """
+    scores = found.boxes.scores
+    surer = part & (pairs.cover >= INSIDE)
+    surer &= scores[pairs.fine] >= SURER * scores[pairs.coarse]
+    return np.asarray(np.bincount(pairs.coarse[surer], minlength=len(found)) >= 2)
+
+
 def _matches(found: Objects, pairs: ScalePairs, good: NDArray[np.bool_]) -> Edges:
     """One-to-one pairs of a fine (`first`) and a coarse (`second`) object."""
     edges = Edges(pairs.fine[good], pairs.coarse[good], pairs.iou[good])
@@ -164,13 +187,16 @@ def _is_doubted(found: Objects, pairs: ScalePairs, settings: ScaleSettings) -> N
     """Whether the fine box is longer than its scale answers for, and the coarse scale denies it.
 
     A tile that holds but a part of a long hull may show half of its width as a whole ship, and two
-    such halves would be a row. The coarse box is surer then, and no other one agrees.
+    such halves would be a row. The coarse box is as slender as a hull then and surer, and no other
+    one agrees.
     """
-    length, _ = edge_lengths(found.boxes.corners)
+    length, width = edge_lengths(found.boxes.corners)
+    hull = length >= HULL_ELONGATION * width
     less = found.boxes.scores[pairs.fine] < found.boxes.scores[pairs.coarse]
     agrees = pairs.iou >= settings.iou
     others = np.bincount(pairs.fine[agrees], minlength=len(found))[pairs.fine] - agrees
-    return np.asarray((length[pairs.fine] > settings.fine_px) & less & (others == 0))
+    denied = hull[pairs.coarse] & less & (others == 0)
+    return np.asarray(denied & (length[pairs.fine] > settings.fine_px))
 
 
 def _is_larger(found: Objects, pairs: ScalePairs, ratio: float) -> NDArray[np.bool_]:
@@ -179,15 +205,16 @@ def _is_larger(found: Objects, pairs: ScalePairs, ratio: float) -> NDArray[np.bo
     return np.asarray((ratio * size[pairs.fine] > size[pairs.coarse]).any(axis=1))
 
 
-def _is_part(
-    found: Objects, pairs: ScalePairs, least_side_px: float, width_ratio: float
-) -> NDArray[np.bool_]:
-    """Whether the fine box is parallel to the coarse one and as wide, within the coarse error."""
-    corners = found.boxes.corners
-    along = corners[:, 1] - corners[:, 0]
+def _are_parallel(found: Objects, pairs: ScalePairs) -> NDArray[np.bool_]:
+    """Whether both boxes of a pair have one axis."""
+    along = found.boxes.corners[:, 1] - found.boxes.corners[:, 0]
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    parallel = np.abs((along[pairs.fine] * along[pairs.coarse]).sum(axis=1)) >= ALIGNED_COS
-    _, width = edge_lengths(corners)
+    return np.asarray(np.abs((along[pairs.fine] * along[pairs.coarse]).sum(axis=1)) >= ALIGNED_COS)
+
+
+def _are_as_wide(found: Objects, pairs: ScalePairs, settings: ScaleSettings) -> NDArray[np.bool_]:
+    """Whether both boxes of a pair are equally wide, within the error of the coarse scale."""
+    _, width = edge_lengths(found.boxes.corners)
     one, other = width[pairs.fine], width[pairs.coarse]
-    alike = np.minimum(one, other) >= width_ratio * np.maximum(one, other)
-    return np.asarray(parallel & (alike | (np.abs(one - other) <= least_side_px / 2)))
+    alike = np.minimum(one, other) >= settings.width_ratio * np.maximum(one, other)
+    return np.asarray(alike | (np.abs(one - other) <= settings.least_side_px / 2))

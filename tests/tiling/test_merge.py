@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 
 from benchmarks.scoring import score
-from benchmarks.simulated import GSD_M, NO_NOISE, Noise, Views, detect, world
+from benchmarks.simulated import GSD_M, NO_NOISE, Noise, Truth, Views, detect, world
 from detector.boxes import Boxes, TileBoxes
 from detector.errors import ConfigError
-from detector.geometry.boxes import Corners, corners_from_xywhr
+from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
 from detector.tiling import matching
 from detector.tiling.merge import Merger, MergeSettings, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
@@ -90,6 +92,28 @@ def test_streaming_holds_a_few_strips_only() -> None:
     assert held[1] < 3.2 * seen[1] / strips
 
 
+@pytest.mark.parametrize(("angle", "pitch"), [(0, 40), (45, 60), (90, 206)])
+def test_a_quay_along_the_whole_scene_is_not_held_at_once(angle: float, pitch: float) -> None:
+    """Both scales, as `predict` plans: ships of 60 m, 6 px apart, from the top to the bottom."""
+    held, seen = [], []
+    for height in (4000, 16_000):
+        settings = PlanSettings.for_scene(GSD_M, tile_px=640, read_gsd_m=GSD_M)
+        plan = plan_tiles(2500, height, settings.snug(2500, height))
+        y = np.arange(150.0, height - 150, pitch)
+        xywhr = np.tile([1200.0, 0, 200, 34, np.radians(angle)], (len(y), 1))
+        xywhr[:, 1] = y
+        quay = Truth(xywhr, np.zeros(len(y), np.int64), np.full(len(y), "quay"))
+        boxes = detect(quay, plan, NO_NOISE, np.random.default_rng(0)).tile_boxes
+        merger = Merger(plan)
+        for tile in plan.tiles:
+            merger.add(tile.index, boxes.boxes.select(boxes.tiles == tile.index))
+        assert len(merger.finish()) == len(y)
+        held.append(merger.stats.most_held)
+        seen.append(merger.stats.boxes)
+    assert seen[1] > 3.5 * seen[0]
+    assert held[1] <= 1.5 * held[0]
+
+
 def _carpet(plan: TilePlan) -> TileBoxes:
     """Boats all over the scene, seen without errors."""
     x, y = np.meshgrid(np.arange(30, plan.width - 30, 40), np.arange(30, plan.height - 30, 50))
@@ -137,22 +161,73 @@ def test_at_most_two_errors_in_a_thousand_objects(plan: TilePlan, seeds: range) 
 def test_exact_intersections_are_not_more_than_the_candidate_pairs(
     plan: TilePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    exact = matching._shared_areas
+    """The calls are counted where they are made, the candidates by a tree of the test's own."""
+    calls, met = [], []
+    candidates = matching._candidates
 
-    def counted(seen, first, second):  # type: ignore[no-untyped-def]
-        calls.append(len(first))
-        return exact(seen, first, second)
+    def count(name: str) -> None:
+        call = getattr(matching, name)
 
-    monkeypatch.setattr(matching, "_shared_areas", counted)
+        def counted(seen, first, second, *rest):  # type: ignore[no-untyped-def]
+            calls.append(len(first))
+            return call(seen, first, second, *rest)
+
+        monkeypatch.setattr(matching, name, counted)
+
+    count("_shared_areas")
+    count("_share_a_fate")
+
+    def queried(seen, fresh, counts):  # type: ignore[no-untyped-def]
+        assert fresh.all()
+        shapes = shapely.box(*envelopes(seen.shapes).T)
+        met.append((len(shapely.STRtree(shapes).query(shapes)[0]) - len(shapes)) // 2)
+        return candidates(seen, fresh, counts)
+
+    monkeypatch.setattr(matching, "_candidates", queried)
     merger = Merger(plan)
-    boxes = simulated(plan, 3).tile_boxes
-    for index in range(len(plan)):
-        merger.add(index, boxes.boxes.select(boxes.tiles == index))
+    merger.take(simulated(plan, 3).tile_boxes)
     merger.finish()
     pairs = merger.stats.pairs
+    assert met == [pairs.candidates]
     assert sum(calls) == pairs.exact
-    assert 0 < pairs.exact <= pairs.candidates
+    assert 0 < pairs.exact <= met[0]
+
+
+@PLANS
+def test_streaming_looks_at_no_pair_twice(plan: TilePlan) -> None:
+    boxes = simulated(plan, 3).tile_boxes
+    at_once, tile_by_tile = Merger(plan), Merger(plan)
+    at_once.take(boxes)
+    for index in range(len(plan)):
+        tile_by_tile.add(index, boxes.boxes.select(boxes.tiles == index))
+    at_once.finish(), tile_by_tile.finish()
+    assert 0 < tile_by_tile.stats.pairs.exact <= at_once.stats.pairs.exact
+
+
+def test_boxes_of_no_class_and_of_no_tile_are_refused() -> None:
+    boxes = simulated(ONE_SCALE, 4).tile_boxes
+    for wrong in (-1, 2):
+        odd = np.where(np.arange(len(boxes)) == 3, wrong, boxes.boxes.class_ids)
+        with pytest.raises(ValueError, match=f"class {wrong} is none of ship, container_stack"):
+            merge(replace(boxes, boxes=replace(boxes.boxes, class_ids=odd)), ONE_SCALE)
+    for wrong in (-1, len(ONE_SCALE)):
+        odd = np.where(np.arange(len(boxes)) == 3, wrong, boxes.tiles)
+        with pytest.raises(IndexError, match=f"tile {wrong} is not in a plan of"):
+            merge(replace(boxes, tiles=odd), ONE_SCALE)
+
+
+def test_rows_that_tie_are_ordered_by_geometry() -> None:
+    """Two stacks across each other have one lowest corner, one class and one score."""
+    one = np.array([[770.0, 460], [830, 520], [810, 540], [750, 480]])
+    other = np.array([[810.0, 460], [830, 480], [770, 540], [750, 520]])
+    corners = np.stack([one, other])
+    first, second = (t.index for t in ONE_SCALE.tiles if t.window.row == 0 and t.window.col < 900)
+    boxes = Boxes(corners, np.full(2, 0.9, np.float32), np.ones(2, np.int64))
+    seen_by = np.array([first, second])
+    found = [merge(TileBoxes(boxes, tiles), ONE_SCALE) for tiles in (seen_by, seen_by[::-1])]
+    assert len(found[0]) == 2
+    assert found[0].scores[0] == found[0].scores[1]
+    assert_same(*found)
 
 
 def test_stats_add_up() -> None:

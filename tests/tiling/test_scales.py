@@ -94,6 +94,30 @@ def test_a_coarse_box_never_removes_two_whole_fine_boxes() -> None:
     np.testing.assert_allclose(found.corners, np.concatenate(row))
 
 
+@pytest.mark.parametrize("length", [0.9, 1.2, 1.31, 1.7, 2.4])  # beyond 1.3 the coarse one answers
+@pytest.mark.parametrize(("count", "slenderness"), [(2, 5.5), (3, 6), (3, 8), (5, 8)])
+def test_nor_where_they_are_less_sure_and_longer_than_the_fine_scale_answers_for(
+    length: float, count: int, slenderness: float
+) -> None:
+    long = length * LIMIT_PX
+    wide = long / slenderness
+    pitch = 1.1 * wide
+    row = [ship(300, 300 + pitch * k, long, wide) for k in range(count)]
+    as_one = ship(300, 300 + pitch * (count - 1) / 2, 1.02 * long, count * pitch)
+    found = merged(*(fine(corners, 0.6) for corners in row), coarse(as_one, 0.65))
+    np.testing.assert_allclose(found.corners, np.concatenate(row))
+
+
+@pytest.mark.parametrize("length", [100, 149, 151])
+def test_a_doubtful_coarse_box_does_not_bridge_two_sure_ships(length: float) -> None:
+    two = [ship(150 + length / 2, 300, length, 40), ship(750 - length / 2, 300, length, 40)]
+    sure = [fine(corners, 0.9) for corners in two]
+    found = merged(*sure, coarse(ship(450, 300, 600, 42), 0.3))
+    np.testing.assert_allclose(found.corners, np.concatenate(two))
+    hull = ship(450, 300, 600, 42)
+    np.testing.assert_allclose(merged(*sure, coarse(hull, 0.9)).corners, hull)  # seen in parts
+
+
 def test_two_ships_bow_to_stern_are_not_one_long_ship() -> None:
     two = [ship(200, 300, 200, 34), ship(410, 300, 200, 34)]
     found = merged(*(fine(corners) for corners in two), coarse(ship(305, 300, 412, 36), 0.95))
