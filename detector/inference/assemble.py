@@ -36,7 +36,13 @@ class Assembled:
     yards: int
 
 
-def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Assembled:
+def assemble(
+    boxes: Boxes,
+    info: SceneInfo,
+    frame: PlanFrame,
+    coverage: Coverage,
+    beyond: NDArray[np.bool_],
+) -> Assembled:
     """The detections of a scene.
 
     Args:
@@ -44,8 +50,11 @@ def assemble(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage
         info: of the scene.
         frame: the plan frame of the scene.
         coverage: valid part of the scene.
+        beyond: `(N,)` boxes that reach beyond what was read.
     """
-    rows = _rows(boxes.select(_reading_order(boxes)), info, frame, coverage)
+    order = _reading_order(boxes)
+    rows = _rows(boxes.select(order), info, frame, coverage)
+    rows = replace(rows, at_scene_edge=rows.at_scene_edge | beyond[order])
     implausible = find_implausible(rows)
     rows = rows.select(~implausible)
     yards = find_yards(_boxes(rows))

@@ -35,6 +35,7 @@ from detector.tiling.plan import (
     PlanSettings,
     TilePlan,
     plan_tiles,
+    reach_beyond,
 )
 from detector.tiling.tile import Tile
 
@@ -83,11 +84,13 @@ class PreparedScene:
         frame: pixels that are square on the ground.
         coverage: valid part of the scene.
         plan: tiles, in the frame.
+        part: whether the plan is one of a part of the scene only.
     """
 
     frame: PlanFrame
     coverage: Coverage
     plan: TilePlan
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,14 @@ class Found:
         stats: what became of the boxes of its tiles.
         implausible: ships left out, since no ship is so long.
         yards: ships left out, since surer container stacks fill them.
+        beyond: objects that reach beyond the part of the scene that was read.
     """
 
     detections: Detections
     stats: MergeStats
     implausible: int
     yards: int
+    beyond: int
 
 
 def prepare_scene(
@@ -134,7 +139,7 @@ def prepare_scene(
         enlarge=settings.enlarge,
         area=area,
     )
-    return PreparedScene(frame, coverage, plan)
+    return PreparedScene(frame, coverage, plan, area is not None)
 
 
 def predict_scene(
@@ -193,8 +198,10 @@ def find_objects(
         for future in pending:
             tell(future.result())
     merged = merger.finish()
-    found = assemble(merged, scene.info, frame, prepared.coverage)
-    return Found(found.detections, merger.stats, found.implausible, found.yards)
+    beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
+    found = assemble(merged, scene.info, frame, prepared.coverage, beyond)
+    count = int(beyond.sum())
+    return Found(found.detections, merger.stats, found.implausible, found.yards, count)
 
 
 def plan_scene(

@@ -271,6 +271,12 @@ def _left_out(result: Found) -> list[str]:
             f"{result.yards} boxes of ships were left out: container stacks with better scores "
             "fill them"
         )
+    if result.beyond:
+        found.append(
+            f"{result.beyond} objects reach beyond what was read for the zones (`at_scene_edge`): "
+            "they are cut there, and a part of one may be counted; say zones_only=false to see "
+            "them whole"
+        )
     if stats.crowded:
         found.append(
             f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "

@@ -33,9 +33,9 @@ it besides the one that covers most (0.25)."""
 LEAST_RIVAL = 0.25
 """Area by area from which a box removes a worse one of another tile that it lies across."""
 
-MOST_BOXES = 100_000
-"""More boxes than this in one tile are no detections: a head with stride 8 has 26 anchors a
-thousand pixels, 21,504 in a tile of 1024 px."""
+MOST_BOXES = 25_000
+"""More boxes than this in one tile are no detections: a head with strides from 8 on has 21,504
+anchors in a tile of 1024 px."""
 
 MOST_PAIRS = 4_000_000
 """Pairs that are listed at once; where more are to be expected, boxes come in blocks."""

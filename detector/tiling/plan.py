@@ -17,9 +17,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from detector.boxes import Boxes
+from detector.classes import ObjectClass
 from detector.errors import ConfigError
 from detector.geometry.windows import PixelWindow
 from detector.tiling.tile import Tile
@@ -264,8 +268,9 @@ def plan_tiles(
         height: of the scene, pixels.
         settings: tile size, scales, lengths.
         wanted: keep only the tiles whose core meets this geometry (pixel frame), or for whose
-            core this predicate is true. Every object whose centre is wanted is whole in a kept
-            tile. None keeps all.
+            core this predicate is true. Every object whose centre is wanted, and that is no longer
+            than its scale keeps, is whole in a kept tile; a longer container stack may be cut, see
+            `reach_beyond`. None keeps all.
 
     Raises:
         ConfigError: the scene has no pixels.
@@ -285,6 +290,29 @@ def plan_tiles(
         for index, tile in enumerate(found)
     )
     return TilePlan(width, height, settings, tiles)
+
+
+def reach_beyond(boxes: Boxes, plan: TilePlan) -> NDArray[np.bool_]:
+    """Mask `(N,)` of the objects that may go on where no tile of the plan looks.
+
+    Args:
+        boxes: merged, scene pixels. Container stacks are seen by the tiles of the fine scale only.
+        plan: of a part of a scene. Beyond the border of the scene nothing goes on.
+    """
+    frame = shapely.box(0, 0, plan.width, plan.height)
+    beyond = np.zeros(len(boxes), np.bool_)
+    shapes = shapely.polygons(boxes.corners)
+    for levels, mine in (
+        ((0, 1), boxes.class_ids == ObjectClass.SHIP),
+        ((0,), boxes.class_ids == ObjectClass.CONTAINER_STACK),
+    ):
+        tiles = [tile for tile in plan.tiles if tile.level in levels]
+        seen = shapely.union_all([shapely.box(*tile.window.bounds) for tile in tiles])
+        margin = BORDER_PX / plan.settings.level_scale(0)
+        unseen = shapely.buffer(shapely.difference(frame, seen), margin, join_style="mitre")
+        shapely.prepare(unseen)
+        beyond[mine] = shapely.intersects(unseen, shapes[mine])
+    return beyond
 
 
 def _predicate(wanted: Wanted | None) -> Callable[[PixelWindow], bool]:

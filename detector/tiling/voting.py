@@ -19,7 +19,7 @@ from detector.boxes import Boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
 from detector.tiling.areas import shared_areas
-from detector.tiling.duplicates import rank
+from detector.tiling.duplicates import MOST_BOXES, rank
 
 VOTER_IOU: Final = 0.6
 """Exact IoU from which a duplicate votes: one that shares less shows a part, or more than one."""
@@ -30,17 +30,13 @@ object's threshold on, so the result does not depend on how far below it a run l
 
 VOTED_CLASS: Final = ObjectClass.CONTAINER_STACK
 
-MOST_BOXES: Final = 30_000
-"""In one tile; more are no detections (a head has 21,504 anchors in a tile of 1024 px), and nobody
-votes there."""
-
 
 def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64]) -> Corners:
     """Corners `(K, 4, 2)` of the kept boxes after their duplicates of the same tile have voted.
 
     Args:
         boxes: of many tiles, one frame, duplicates included.
-        tiles: `(N,)` tile of each.
+        tiles: `(N,)` tile of each. Where one has more than `MOST_BOXES`, nobody votes.
         kept: `(K,)` indices of those that are no duplicates.
     """
     corners = boxes.corners[kept].copy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 import shapely
 from affine import Affine
+from numpy.typing import NDArray
 
+from detector.boxes import Boxes
 from detector.errors import OutputError, QuaywatchError, ZonesError
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.inference import run as run_module
@@ -243,6 +246,33 @@ def test_zones_only_reads_less(tmp_path: Path, detector: BlobDetector) -> None:
     _predict(tmp_path / "part", scene, zones=zones, zones_only=True)
     assert 0 < sum(detector.batches) < 0.5 * everything
     assert _count(tmp_path / "part", "west")["count"] == 1
+
+
+def test_what_zones_only_cuts_is_flagged_and_said(
+    tmp_path: Path, detector: BlobDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stacks have no coarse scale: one that goes on behind the tiles of the zone is cut there."""
+    ships = detector.decode
+
+    def stacks(raw: NDArray[np.uint8]) -> list[Boxes]:
+        return [replace(boxes, class_ids=boxes.class_ids + 1) for boxes in ships(raw)]
+
+    monkeypatch.setattr(detector, "decode", stacks)
+    (tmp_path / "wide").mkdir()
+    row_and_block = corners_from_xywhr(
+        np.array([[1000.0, 100, 1800, 40, 0], [120, 300, 80, 40, 0]])
+    )
+    path = tmp_path / "wide" / "a.tif"
+    scene = blob_scene(path, (2400, 500), row_and_block, transform=utm_transform(), crs=UTM52)
+    zones = str(_zones(tmp_path / "z.gpkg", west=(0, 0, 250, 500)))
+    for out, zones_only in (("all", False), ("part", True)):
+        [record] = _predict(tmp_path / out, scene, zones=zones, zones_only=zones_only).records
+        found = gpd.read_parquet(tmp_path / out / record.scene_id / "detections.parquet")
+        assert found["class"].tolist() == ["container_stack"] * 2
+        cut = found.sort_values("length_m")["at_scene_edge"].tolist()
+        assert cut == [False, zones_only]
+        said = [text for text in record.warnings if "reach beyond what was read" in text]
+        assert [text.split()[0] for text in said] == ["1"] * zones_only
 
 
 def test_a_scene_without_crs_is_counted_as_a_whole(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_no_boxes() -> None:
     assert suppress_duplicates(Boxes.empty()).tolist() == []
 
 
-def test_a_hundred_thousand_boxes_on_one_spot_are_a_few() -> None:
+def test_as_many_boxes_as_a_tile_can_hold_on_one_spot_are_a_few() -> None:
     rng = np.random.default_rng(0)
     xywhr = np.tile([500.0, 500.0, 60.0, 12.0, 0.3], (MOST_BOXES, 1))
     xywhr[:, :2] += rng.normal(0, 1, (MOST_BOXES, 2))
