@@ -158,8 +158,9 @@ def _counts(looks: list[list[Boxes]], of: ObjectClass) -> NDArray[np.int64]:
     return np.array([[int((boxes.class_ids == of).sum()) for boxes in row] for row in looks])
 
 
-def _found(seen: Seen, merge: str, of: ObjectClass) -> NDArray[np.int64]:
-    return _counts([[look.found for look in row] for row in seen.looks[merge]], of)
+def _found(seen: Seen, merge: str) -> list[list[Boxes]]:
+    """Objects by mosaic, then by offset."""
+    return [[look.found for look in row] for row in seen.looks[merge]]
 
 
 def _range(totals: NDArray[np.int64]) -> str:
@@ -176,8 +177,9 @@ def _against(ships: NDArray[np.int64], alone: NDArray[np.int64]) -> str:
 
 
 def _merge_row(name: str, seen: Seen) -> list[str]:
-    ships = _found(seen, name, ObjectClass.SHIP)
-    stacks = _found(seen, name, ObjectClass.CONTAINER_STACK).sum(axis=0)
+    found = _found(seen, name)
+    ships = _counts(found, ObjectClass.SHIP)
+    stacks = _counts(found, ObjectClass.CONTAINER_STACK).sum(axis=0)
     totals = ships.sum(axis=0)
     unseen, lost = _lone(seen.looks[name])
     once, twice = _once(seen, name)
@@ -205,7 +207,7 @@ def _alone_row(seen: Seen) -> list[str]:
 
 def _reading_rows(readings: str, tiles: str, seen: Seen) -> list[list[str]]:
     """Of all ships that are counted, and of the labelled ones that are among them."""
-    looks = [[look.found for look in row] for row in seen.looks[OURS]]
+    looks = _found(seen, OURS)
     counted = _counts(looks, ObjectClass.SHIP), _counts(seen.alone, ObjectClass.SHIP)
     rows = [_reading_row([readings, tiles, "counted"], *counted)]
     for ships, where in ((seen.ships, ""), (seen.dev, ", dev split")):

@@ -90,7 +90,7 @@ class PreparedScene:
     frame: PlanFrame
     coverage: Coverage
     plan: TilePlan
-    part: bool = False
+    part: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,14 +188,13 @@ class Merger:
 
         Raises:
             IndexError: no such tile.
-            ValueError: the tile was added before.
+            ValueError: the tile was added before, or no such class.
         """
-        if not 0 <= tile_index < len(self._done):
-            raise IndexError(f"tile {tile_index} is not in a plan of {len(self._done)} tiles")
+        self._check_tiles(np.array([tile_index]))
         if self._done[tile_index]:
             raise ValueError(f"tile {tile_index} was added twice")
-        self._done[tile_index] = True
         self.take(TileBoxes(boxes, np.full(len(boxes), tile_index, np.int64)))
+        self._done[tile_index] = True
         before = self._horizon()
         while self._next < len(self._done) and self._done[self._next]:
             self._next += 1
@@ -215,19 +214,16 @@ class Merger:
             IndexError: no such tile.
             ValueError: no such class.
         """
-        self._check(added)
+        self._check_tiles(added.tiles)
+        _check_classes(added.boxes.class_ids)
         self._pending.append(added)
         if sum(map(len, self._pending)) > MOST_PENDING:
             self._sift()
 
-    def _check(self, added: TileBoxes) -> None:
-        tiles, classes = added.tiles, added.boxes.class_ids
+    def _check_tiles(self, tiles: NDArray[np.int64]) -> None:
         wrong = tiles[(tiles < 0) | (tiles >= len(self._done))]
         if len(wrong):
             raise IndexError(f"tile {wrong[0]} is not in a plan of {len(self._done)} tiles")
-        wrong = classes[(classes < 0) | (classes >= len(CLASS_NAMES))]
-        if len(wrong):
-            raise ValueError(f"class {wrong[0]} is none of {', '.join(CLASS_NAMES)} (from 0)")
 
     def _sift(self) -> None:
         """Keep what can be used of the pending boxes: sound, no duplicates, in their bands."""
@@ -338,6 +334,12 @@ class Merger:
             fine_px=BAND_HIGH * self._plan.settings.limit * self._plan.settings.unit_px,
         )
         return found.select(match_scales(found, settings))
+
+
+def _check_classes(class_ids: NDArray[np.int64]) -> None:
+    wrong = class_ids[(class_ids < 0) | (class_ids >= len(CLASS_NAMES))]
+    if len(wrong):
+        raise ValueError(f"class {wrong[0]} is none of {', '.join(CLASS_NAMES)} (from 0)")
 
 
 def _match_settings(settings: MergeSettings, plan: TilePlan) -> MatchSettings:

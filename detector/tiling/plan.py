@@ -302,13 +302,13 @@ def reach_beyond(boxes: Boxes, plan: TilePlan) -> NDArray[np.bool_]:
     frame = shapely.box(0, 0, plan.width, plan.height)
     beyond = np.zeros(len(boxes), np.bool_)
     shapes = shapely.polygons(boxes.corners)
+    margin = BORDER_PX / plan.settings.level_scale(0)
     for levels, mine in (
         ((0, 1), boxes.class_ids == ObjectClass.SHIP),
         ((0,), boxes.class_ids == ObjectClass.CONTAINER_STACK),
     ):
         tiles = [tile for tile in plan.tiles if tile.level in levels]
         seen = shapely.union_all([shapely.box(*tile.window.bounds) for tile in tiles])
-        margin = BORDER_PX / plan.settings.level_scale(0)
         unseen = shapely.buffer(shapely.difference(frame, seen), margin, join_style="mitre")
         shapely.prepare(unseen)
         beyond[mine] = shapely.intersects(unseen, shapes[mine])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
+from numpy.typing import NDArray
 
 from benchmarks.scoring import score
 from benchmarks.simulated import GSD_M, NO_NOISE, Noise, Truth, Views, detect, world
@@ -26,6 +27,14 @@ PLANS = pytest.mark.parametrize("plan", [ONE_SCALE, TWO_SCALES], ids=["one", "tw
 def simulated(plan: TilePlan, seed: int, groups: int = 18, noise: Noise | None = None) -> Views:
     rng = np.random.default_rng(seed)
     return detect(world(plan, rng, groups), plan, noise or Noise(), rng)
+
+
+def fed(plan: TilePlan, boxes: TileBoxes, order: NDArray[np.int64] | None = None) -> Merger:
+    """A merger that was given the boxes tile by tile, in the order of the plan or another one."""
+    merger = Merger(plan)
+    for index in range(len(plan)) if order is None else order.tolist():
+        merger.add(index, boxes.boxes.select(boxes.tiles == index))
+    return merger
 
 
 def assert_same(one: Boxes, other: Boxes) -> None:
@@ -68,9 +77,7 @@ def test_streaming_gives_what_the_merge_of_all_boxes_gives(plan: TilePlan, arriv
         )
     if arrival == "backwards":
         order = order[::-1]
-    merger = Merger(plan)
-    for index in order.tolist():
-        merger.add(index, boxes.boxes.select(boxes.tiles == index))
+    merger = fed(plan, boxes, order)
     assert_same(merger.finish(), merge(boxes, plan))
 
 
@@ -79,10 +86,7 @@ def test_streaming_holds_a_few_strips_only() -> None:
     held, seen = [], []
     for height in (3000, 6300):
         plan = plan_tiles(1600, height, settings)
-        boxes = _carpet(plan)
-        merger = Merger(plan)
-        for tile in plan.tiles:
-            merger.add(tile.index, boxes.boxes.select(boxes.tiles == tile.index))
+        merger = fed(plan, _carpet(plan))
         merger.finish()
         held.append(merger.stats.most_held)
         seen.append(merger.stats.boxes)
@@ -104,9 +108,7 @@ def test_a_quay_along_the_whole_scene_is_not_held_at_once(angle: float, pitch: f
         xywhr[:, 1] = y
         quay = Truth(xywhr, np.zeros(len(y), np.int64), np.full(len(y), "quay"))
         boxes = detect(quay, plan, NO_NOISE, np.random.default_rng(0)).tile_boxes
-        merger = Merger(plan)
-        for tile in plan.tiles:
-            merger.add(tile.index, boxes.boxes.select(boxes.tiles == tile.index))
+        merger = fed(plan, boxes)
         assert len(merger.finish()) == len(y)
         held.append(merger.stats.most_held)
         seen.append(merger.stats.boxes)
@@ -196,10 +198,8 @@ def test_exact_intersections_are_not_more_than_the_candidate_pairs(
 @PLANS
 def test_streaming_looks_at_no_pair_twice(plan: TilePlan) -> None:
     boxes = simulated(plan, 3).tile_boxes
-    at_once, tile_by_tile = Merger(plan), Merger(plan)
+    at_once, tile_by_tile = Merger(plan), fed(plan, boxes)
     at_once.take(boxes)
-    for index in range(len(plan)):
-        tile_by_tile.add(index, boxes.boxes.select(boxes.tiles == index))
     at_once.finish(), tile_by_tile.finish()
     assert 0 < tile_by_tile.stats.pairs.exact <= at_once.stats.pairs.exact
 
@@ -232,9 +232,7 @@ def test_rows_that_tie_are_ordered_by_geometry() -> None:
 
 def test_stats_add_up() -> None:
     boxes = simulated(ONE_SCALE, 4).tile_boxes
-    merger = Merger(ONE_SCALE)
-    for index in range(len(ONE_SCALE)):
-        merger.add(index, boxes.boxes.select(boxes.tiles == index))
+    merger = fed(ONE_SCALE, boxes)
     found = merger.finish()
     stats = merger.stats
     assert stats.boxes == len(boxes)
@@ -331,6 +329,11 @@ def test_tiles_are_added_once_and_exist() -> None:
         merger.add(0, Boxes.empty())
     with pytest.raises(IndexError, match="tile 99"):
         merger.add(99, Boxes.empty())
+    box = boxes_of(ship(700, 100))
+    with pytest.raises(ValueError, match="class 2"):
+        merger.add(1, replace(box, class_ids=np.array([2])))
+    merger.add(1, box)  # what was refused was not taken
+    assert len(merger.finish()) == 1
 
 
 @pytest.mark.parametrize("name", ["duplicate_iou", "match_iou", "fragment_cover", "width_ratio"])
