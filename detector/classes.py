@@ -108,6 +108,17 @@ SOURCES: Final[Mapping[str, SourceClasses]] = {
     "Google-Earth": SourceClasses(
         {"ship": ObjectClass.SHIP, "container_stack": ObjectClass.CONTAINER_STACK}, (0.0, 0.0)
     ),
+    # Zamir et al., CVPRW 2019: instance masks of DOTA-v1's scenes, as smallest rectangles; boats
+    # from 6 px have a box, smaller ones are in the pool's `labels_ignore`.
+    "iSAID": SourceClasses({"ship": ObjectClass.SHIP}, (6.0, None)),
+    # Google Earth screenshots at 0.7 to 0.8 m, mostly one ship at sea: polygons as envelopes.
+    "ships-aerial": SourceClasses({"ship": ObjectClass.SHIP}, (0.0, None), oriented=False),
+    # Container terminals, depots and trains of several sources, boxed for this project.
+    "yards": SourceClasses(
+        {"ship": ObjectClass.SHIP, "container_stack": ObjectClass.CONTAINER_STACK}, (0.0, 0.0)
+    ),
+    # Lorry parks, striped roofs, trailers: pictures without an object; the pool's rows say so.
+    "negatives": SourceClasses({}, (None, None)),
 }
 
 # Pool sources whose axis-aligned ship boxes leave most ships out: SIMD boxes about ten of the

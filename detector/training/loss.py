@@ -8,6 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from detector.training.painting import (
+    PAINTED_LOSS,
+    PaintHead,
+    maps_taught,
+    painted_loss,
+    targets_of,
+)
 from detector.training.upstream import E2ELoss, OBBModel, make_anchors, v8OBBLoss
 
 TAUGHT = "taught"
@@ -57,6 +64,8 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
     def __init__(self, model: nn.Module, tal_topk: int = 10, tal_topk2: int | None = None) -> None:
         super().__init__(model, tal_topk, tal_topk2)
         self.bce = TaughtBCE(getattr(model, "mirrored_weight", 0.0))
+        self._paint: PaintHead | None = getattr(model, "paint", None)
+        self._painted_weight: float = getattr(model, "painted_weight", 0.0)
 
     def loss(
         self, preds: dict[str, Any], batch: dict[str, Any]
@@ -71,7 +80,8 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
                 `mirrored` `(B, anchors, classes)` are scores of the mirrored images.
 
         Returns:
-            The four losses times the batch size, and the four as they are, by name.
+            The four losses times the batch size, and the four as they are, by name; a fifth of
+            the maps where the model paints.
         """
         self.bce.taught = self._of_anchors(batch.get(TAUGHT))
         self.bce.complete_above = self._of_anchors(batch.get(COMPLETE_ABOVE))
@@ -79,8 +89,21 @@ class TaughtOBBLoss(v8OBBLoss):  # type: ignore[misc]
         self._anchor_px = make_anchors(preds["feats"], self.stride, 0.5)[1]
         # bfloat16 holds three digits: too few for coordinates of 640 pixels.
         with torch.autocast(self.device.type, enabled=False):
-            result: tuple[Tensor, dict[str, Tensor]] = super().loss(_float(preds), batch)
-        return result
+            floats = _float(preds)
+            losses, items = super().loss(floats, batch)
+            if self._paint is None:
+                return losses, items
+            logits = self._paint(floats["feats"][0])
+            painted = self._painted_weight * self._painted(logits, batch)
+        items[PAINTED_LOSS] = painted.detach()
+        return torch.cat([losses, painted[None] * len(batch["img"])]), items
+
+    def _painted(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
+        taught, limits = batch.get(TAUGHT), batch.get(COMPLETE_ABOVE)
+        if taught is None:
+            taught = torch.ones(logits.shape[:2])
+        known = maps_taught(taught, limits).to(self.device)
+        return painted_loss(logits, targets_of(batch, logits), known)
 
     def bbox_decode(self, anchor_points: Tensor, pred_dist: Tensor, pred_angle: Tensor) -> Tensor:
         """Ultralytics' decoding, `(B, anchors, 5)` in strides; the lengths are kept in pixels."""
@@ -100,10 +123,22 @@ class TaughtOBBModel(OBBModel):  # type: ignore[misc]
         cpu_bfloat16: run on a CPU in bfloat16 where that is precise enough;
             Ultralytics' own mixed precision is for GPUs only.
         mirrored_weight: of the scores of the mirrored images, see `TaughtBCE`.
+        painted_weight: of the loss of the maps, see `painting`.
     """
 
     cpu_bfloat16 = False
     mirrored_weight = 0.0
+    painted_weight = 0.0
+
+    def add_paint(self, weight: float) -> None:
+        """Let the model paint maps of its classes while it learns.
+
+        Args:
+            weight: of their loss.
+        """
+        head = self.model[-1]
+        self.painted_weight = weight
+        self.paint = PaintHead(head.cv2[0][0].conv.in_channels, head.nc)
 
     @property
     def two_headed(self) -> bool:

@@ -15,7 +15,7 @@ from detector.data.chips import MIN_SIDE_PX, Chip
 from detector.geometry.boxes import Corners, as_corners, edge_lengths, order_corners, polygons
 from detector.training.views import View, warp
 
-LAND_SOURCES = ("UCMerced", "SIMD")  # their images without ships show land alone
+LAND_SOURCES = ("UCMerced", "SIMD", "negatives")  # their images without ships show land alone
 MAX_PASTED = 8
 MIN_LENGTH_PX = 12.0  # a shorter block shows no containers
 GAP_PX = 4.0  # between pasted blocks and everything else; closer ones would be one block

@@ -118,6 +118,7 @@ class StepsConfig:
     dfl: float = option("gain of the loss of the edges' distribution", low=0)
     angle: float = option("gain of the angle loss", low=0)
     mirrored: float = option("weight of a view's mirror image, beside its labels", low=0)
+    painted: float = option("gain of the loss of painted maps of the classes", low=0)
     workers: int = option("processes that make views", low=0, high=256)
     threads: int = option("of the network on a CPU; 0: all cores", low=0, high=1024)
     seed: int = option("of everything random", low=0)
@@ -131,7 +132,7 @@ class TrainConfig:
     """Everything `detector train` can be told."""
 
     experiment: str = option(
-        "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n"
+        "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n, port-n-blocks"
     )
     out: str = option("folder of the run; the same folder continues it", path=True)
     data: DataConfig

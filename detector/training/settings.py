@@ -51,6 +51,7 @@ class TrainerSettings:
         angle: gain of the angle loss.
         mirrored: weight, beside the labels, of what the averaged weights say of each view's mirror
             image, as targets of the scores: the two shall score alike.
+        painted: gain of the loss of maps of the classes, which only training paints.
         workers: processes that make views.
         threads: of the network on a CPU; 0 takes all cores.
         seed: of everything random.
@@ -75,6 +76,7 @@ class TrainerSettings:
     dfl: float = 1.5
     angle: float = 1.0
     mirrored: float = 0.0
+    painted: float = 0.0
     workers: int = 1
     threads: int = 0
     seed: int = 0

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.network import OPTIONAL_TENSOR
 from detector.training.checkpoint import TrainingError, run_file
+from detector.training.painting import without_paint
 from detector.training.upstream import load_checkpoint
 
 LOG = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
         OutputError: the disk is full or the folder cannot be written.
     """
     halves = {}
-    for name, tensor in tensors.items():
+    for name, tensor in without_paint(tensors).items():
         if name.endswith(OPTIONAL_TENSOR):
             continue
         half = tensor.detach().to(torch.float16).contiguous()

@@ -117,6 +117,8 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
                 "second head must not learn the scores of the first; say trainer.mirrored=0"
             )
         model.mirrored_weight = weight
+        if self.settings.trainer.painted:
+            model.add_paint(self.settings.trainer.painted)
         LOG.info("start: %s", load_start(model, self.settings.model.start))
         return model
 

@@ -236,6 +236,6 @@ def test_records_without_lines_are_named_as_objects(tmp_path: Path) -> None:
 def test_no_file_of_the_real_pool_is_lost(shared_data: Path) -> None:
     faults: list[Fault] = []
     images = list(port_pool.read(shared_data / "port", faults=faults))
-    assert len(images) == 1742
+    assert len(images) == 2722
     assert faults == []
     assert np.concatenate([image.class_ids for image in images]).max() == 1

@@ -200,9 +200,10 @@ def test_unknown_kind_names_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.real
 def test_the_real_pool_is_as_its_index_says(shared_data: Path) -> None:
     images = list(port_pool.read(shared_data / "port"))
-    assert len(images) == 1742
+    assert len(images) == 2722
     assert not [fault for image in images for fault in image.faults]
-    dev = {image.place for image in images if image.split == "dev"}
-    assert not dev & {image.place for image in images if image.split == "train"}
+    held_out = {image.place for image in images if image.split in ("dev", "dev2")}
+    assert not held_out & {image.place for image in images if image.split == "train"}
     stacks = sum(int((i.class_ids == 1).sum()) for i in images if i.split == "train")
-    assert stacks == 481
+    assert stacks == 1095
+    assert sum(int((i.class_ids == 1).sum()) for i in images if i.split == "dev2") == 243
