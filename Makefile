@@ -29,10 +29,11 @@ demo: $(STAMP)  ## the main job on rendered port scenes, results in demo/
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(STAMP)  ## ruff and mypy
+lint: $(STAMP)  ## ruff, mypy and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(STAMP)  ## the measurements of the README; takes long
 	@for file in $$(grep -l '__main__' benchmarks/*.py); do \

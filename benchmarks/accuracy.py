@@ -33,7 +33,7 @@ from benchmarks.accuracy_sets import (
 )
 from benchmarks.peers_inference import Peers, Tiling
 from benchmarks.tables import markdown, put
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES
 from detector.evaluation.bootstrap import Estimate
 from detector.evaluation.counts import count_errors, image_counts

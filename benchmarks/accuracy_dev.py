@@ -16,20 +16,20 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.tables import put
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES
 from detector.data import port_pool
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.dataset import Dataset, labelled_dataset
-from detector.evaluation.page import plots
-from detector.evaluation.record import Facts, number, percent, to_markdown
-from detector.evaluation.run import (
+from detector.evaluation.evaluator import (
     COST_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
     EvaluationSettings,
     run_evaluation,
 )
+from detector.evaluation.page import plots
+from detector.evaluation.record import Facts, number, percent, to_markdown
 from detector.evaluation.slices import WHOLE
 from detector.evaluation.summary import DetectionRow, Evaluation, Predictions, evaluate
 from detector.evaluation.truth import EvalImage

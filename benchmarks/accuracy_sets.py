@@ -14,11 +14,11 @@ from rasterio.io import MemoryFile
 
 from detector.classes import CLASS_NAMES
 from detector.data import port_pool
-from detector.data.synthetic.stress import moored_row, ships_on_seams, stack_rows
-from detector.data.synthetic.write import write_scene
 from detector.evaluation.dataset import labelled_dataset, rendered_image
 from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.windows import PixelWindow
+from detector.rendering.stress import moored_row, ships_on_seams, stack_rows
+from detector.rendering.write import write_scene
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 

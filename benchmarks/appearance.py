@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import markdown
-from detector.activity.appearance import with_appearance
-from detector.activity.linking import LinkSettings, LookTimes, ShipsSeen, find_links
-from detector.activity.runs import Observed, Runs, RunScene
-from detector.activity.sightings import Sightings, concatenate
-from detector.data.synthetic import RenderedScene, tell_chain
-from detector.data.synthetic.demo import DEMO_DAYS, DEMO_PORT
+from detector.activity.looks.runs import Observed, Runs, RunScene
+from detector.activity.looks.sightings import Sightings, concatenate
+from detector.activity.visits.appearance import with_appearance
+from detector.activity.visits.linking import LinkSettings, LookTimes, ShipsSeen, find_links
 from detector.geometry.boxes import as_corners, edge_lengths
+from detector.rendering import RenderedScene, tell_chain
+from detector.rendering.demo import DEMO_DAYS, DEMO_PORT
 
 PORT = replace(DEMO_PORT, width=900, height=700, gsd_m=1.0)
 SEEDS = range(11, 17)  # the densities in `linking` were measured on the first three

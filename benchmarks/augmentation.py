@@ -26,8 +26,8 @@ from detector.data import port_pool
 from detector.data.labelled import LabelledImage
 from detector.evaluation.compare import Delta, Side, compare
 from detector.evaluation.dataset import labelled_dataset
+from detector.evaluation.evaluator import MATCHES_FILES, load_side
 from detector.evaluation.predicting import predict_images
-from detector.evaluation.run import MATCHES_FILES, load_side
 from detector.evaluation.summary import evaluate
 from detector.evaluation.truth import Measure
 from detector.models.detector import DetectorSettings, load_detector

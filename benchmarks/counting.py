@@ -16,12 +16,12 @@ from scipy.stats import binomtest
 
 from benchmarks.counting_sites import sites_table
 from benchmarks.tables import markdown, put
-from detector.activity.counting_visits import VisitSettings, count_visits
-from detector.activity.linking import LinkSettings
-from detector.activity.simulation import SeriesSpec, simulate_series
+from detector.activity.visits.bounds import VisitSettings, count_visits
+from detector.activity.visits.linking import LinkSettings
+from detector.activity.visits.simulation import SeriesSpec, simulate_series
+from detector.calibrating.held_out import coverage_table
 from detector.classes import SHIP_LENGTH_CLASSES
 from detector.counting.calibration import Calibration
-from detector.counting.coverage import coverage_table
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
 

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
+from detector.calibrating.held_out import check_rows, coverage_table
+from detector.calibrating.sample import sample_of
 from detector.classes import ObjectClass
 from detector.config.compose import load_config
 from detector.counting.calibration import Calibration, readable_length_px
-from detector.counting.coverage import check_rows, coverage_table
-from detector.counting.sample import sample_of
 from detector.counting.widening import LARGE_COUNT
-from detector.data.synthetic.content import populate
-from detector.data.synthetic.layout import lay_out
-from detector.data.synthetic.ranges import SpecRanges, draw_spec
-from detector.data.synthetic.scene import RenderedScene, render_content
-from detector.data.synthetic.validation import CONFIG
-from detector.data.synthetic.write import write_scene
 from detector.evaluation.dataset import Dataset, rendered_image
-from detector.evaluation.run import MATCHES_FILES, EvaluationSettings, run_evaluation
+from detector.evaluation.evaluator import MATCHES_FILES, EvaluationSettings, run_evaluation
 from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
 from detector.geometry.boxes import edge_lengths
 from detector.models.card import ModelCard
 from detector.models.detector import DetectorSettings, find_card
+from detector.rendering.content import populate
+from detector.rendering.layout import lay_out
+from detector.rendering.ranges import SpecRanges, draw_spec
+from detector.rendering.scene import RenderedScene, render_content
+from detector.rendering.validation import CONFIG
+from detector.rendering.write import write_scene
 
 FIRST_SEED = 890_000  # the validation set's are from 880,000 on
 NAME = "busy"

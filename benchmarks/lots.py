@@ -24,20 +24,20 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from benchmarks.tables import markdown, put
-from detector.activity.chain import sort_events, stack_events
-from detector.activity.looks import Look
-from detector.activity.lots import consistent_links, count_alike, standing_blocks
-from detector.activity.sightings import Sightings
+from detector.activity.changes.events import sort_events, stack_events
+from detector.activity.changes.lots import consistent_links, count_alike, standing_blocks
+from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.zone_looks import Look
 from detector.classes import ObjectClass
 from detector.counting.zones import Zone
-from detector.data.synthetic.cargo import place_bays
-from detector.data.synthetic.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
-from detector.data.synthetic.demo import START as STORY_START
-from detector.data.synthetic.layout import lay_out
-from detector.data.synthetic.schedule import consignment, drifting_yards, travel_dates
-from detector.data.synthetic.site import Site, YardBlock
-from detector.data.synthetic.solids import SolidsBuilder
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
+from detector.rendering.cargo import place_bays
+from detector.rendering.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
+from detector.rendering.demo import START as STORY_START
+from detector.rendering.layout import lay_out
+from detector.rendering.schedule import consignment, drifting_yards, travel_dates
+from detector.rendering.site import Site, YardBlock
+from detector.rendering.solids import SolidsBuilder
 
 SPECS = (DEMO_PORT, DEMO_RAILHEAD)
 PORT, RAILHEAD = (spec.name for spec in SPECS)

@@ -15,10 +15,10 @@ import shapely
 
 from benchmarks.merging_errors import SCENE_PX, TILE_PX
 from benchmarks.peers import PEERS
-from benchmarks.simulated import GSD_M, Noise, Truth, detect, world
 from benchmarks.tables import markdown
-from detector.boxes import TileBoxes
+from detector.boxes.scored import TileBoxes
 from detector.geometry.boxes import polygons
+from detector.simulating.views import GSD_M, Noise, Truth, detect, world
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 
 SIZES = (2_000, 10_000, 100_000)

@@ -11,12 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.cases import CASES, case_plan, tile_corner
 from benchmarks.peers import PEERS, SWEPT, MergeFunction
-from benchmarks.scoring import score
-from benchmarks.simulated import GROUPS, GSD_M, Noise, Truth, Views, detect, world
 from benchmarks.tables import interval, markdown
 from detector.geometry.boxes import polygons
+from detector.simulating.cases import CASES, case_plan, tile_corner
+from detector.simulating.scoring import score
+from detector.simulating.views import GROUPS, GSD_M, Noise, Truth, Views, detect, world
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 
 SCENE_PX = 4500

@@ -11,11 +11,11 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cases import CASES, Case, case_plan, tile_corner
 from benchmarks.merging_errors import OURS
 from benchmarks.peers import PEERS
-from benchmarks.simulated import Noise, detect
 from detector.geometry.boxes import Corners, envelopes
+from detector.simulating.cases import CASES, Case, case_plan, tile_corner
+from detector.simulating.views import Noise, detect
 from detector.tiling.plan import TilePlan
 
 mpl.use("Agg")

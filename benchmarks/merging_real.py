@@ -29,11 +29,11 @@ from benchmarks.mosaics import (
 )
 from benchmarks.peers import PEERS
 from benchmarks.tables import markdown
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.duplicates import suppress_tile_duplicates
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, iou_matrix
 from detector.models.detector import Detector, DetectorSettings, load_detector
-from detector.tiling.duplicates import suppress_tile_duplicates
 from detector.tiling.plan import TilePlan
 
 OFFSETS, QUICK_OFFSETS = 8, 2

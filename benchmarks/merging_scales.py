@@ -14,18 +14,9 @@ from numpy.typing import NDArray
 from benchmarks.merging_errors import OURS, SCENE_PX, Tally, run
 from benchmarks.mosaics import merged, tile_boxes
 from benchmarks.peers import PEERS
-from benchmarks.simulated import GSD_M, Noise
 from benchmarks.tables import markdown
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
-from detector.data.synthetic import (
-    LayoutSpec,
-    PortSpec,
-    RenderedScene,
-    render,
-    truth_classes,
-    truth_corners,
-)
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import (
     Detector,
@@ -34,6 +25,15 @@ from detector.models.detector import (
     find_weights,
     load_detector,
 )
+from detector.rendering import (
+    LayoutSpec,
+    PortSpec,
+    RenderedScene,
+    render,
+    truth_classes,
+    truth_corners,
+)
+from detector.simulating.views import GSD_M, Noise
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 
 OVERLAP_450_M = 420.0

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.data.yolo_lines import oriented_lines
 from detector.geometry.boxes import Corners

@@ -14,9 +14,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.duplicates import suppress_duplicates
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.geometry.boxes import centres, envelopes, order_corners, polygons
-from detector.tiling.duplicates import suppress_duplicates
 from detector.tiling.merge import merge
 from detector.tiling.plan import TilePlan
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.rectangles import min_rectangles

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tables import markdown
-from detector.data.synthetic import (
+from detector.rendering import (
     LayoutSpec,
     PlaceSpec,
     PortSpec,
@@ -30,9 +30,10 @@ from detector.data.synthetic import (
     TrafficSpec,
     render,
 )
-from detector.data.synthetic.stream import render_to_file
-from detector.data.synthetic.stress import merge_harbour
-from detector.data.synthetic.validation import VALIDATED_ON, validation_specs
+from detector.rendering.stream import render_to_file
+from detector.rendering.stress import merge_harbour
+from detector.rendering.validation import VALIDATED_ON, validation_specs
+from detector.rendering.write import write_scene
 
 CELL_PX = 480
 COLUMNS = 4
@@ -143,7 +144,7 @@ def _timed(name: str, work: Callable[[], int]) -> list[str]:
 
 def measure_domain(weights: str, scenes: int) -> str:
     """AP50 of a network on the rendered validation set, by class and length of ship."""
-    from detector.boxes import Boxes
+    from detector.boxes.scored import Boxes
     from detector.evaluation.dataset import rendered_image
     from detector.evaluation.select import SizeRange, select
     from detector.evaluation.table import match_images
@@ -157,7 +158,7 @@ def measure_domain(weights: str, scenes: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for spec, seed in validation_specs()[:scenes]:
             scene = render(spec, seed)
-            path = scene.write(Path(folder))
+            path = write_scene(scene, Path(folder))
             with open_scene(path) as opened:
                 detections = predict_scene(opened, detector)
             free = np.flatnonzero(~detections.on_ship)

@@ -22,17 +22,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-import detector.inference.run
+import detector.prediction.batch
 from benchmarks.tables import markdown
 from detector.cli import main as cli
 from detector.cli.data_render import RenderConfig
 from detector.config.compose import load_config
-from detector.counting.zones import Zone
-from detector.data.synthetic import PortSpec, RenderedScene, TruthObject, render
-from detector.data.synthetic.ranges import SpecRanges, draw_specs
-from detector.data.synthetic.truth import truth_corners
+from detector.counting.zones import Zone, first_zones
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, order_corners
+from detector.rendering import PortSpec, RenderedScene, TruthObject, render
+from detector.rendering.ranges import SpecRanges, draw_specs
+from detector.rendering.truth import truth_corners
+from detector.rendering.write import write_scene
 from detector.scenes.scene import open_scene
 from detector.stacks.estimate import estimate_stacks, examine_stacks, factors_of
 from detector.stacks.settings import StackSettings
@@ -120,13 +121,14 @@ def examine_scene(scene: RenderedScene, seed: int) -> Iterator[pd.DataFrame]:
             scene.zones["name"], scene.zones["kind"], scene.zones.geometry, strict=True
         )
     ]
+    held_by = first_zones(detections.corners, tuple(zones))
     with tempfile.TemporaryDirectory() as folder:
-        path = scene.write(Path(folder) / "scene.tif")
+        path = write_scene(scene, Path(folder) / "scene.tif")
         for told in (True, False):
             if not told:
                 _forget_angles(path)
             with open_scene(path) as opened:
-                table = estimate_stacks(opened, detections, zones, SETTINGS)
+                table = estimate_stacks(opened, detections, held_by, SETTINGS)
             for name in ("slots", "tiers", "containers", "teu"):
                 table[f"true_{name}"] = [getattr(t, name) for t in stacks]
             table["true_tiers"] = table["true_teu"] / table["true_slots"].clip(1)
@@ -200,7 +202,7 @@ def draw_pictures(folder: Path) -> None:
     detections = found_boxes(scene, scene.truth, np.random.default_rng(seed))
     with (
         tempfile.TemporaryDirectory() as temporary,
-        open_scene(scene.write(Path(temporary) / "scene.tif")) as opened,
+        open_scene(write_scene(scene, Path(temporary) / "scene.tif")) as opened,
     ):
         blocks = examine_stacks(opened, detections, (), SETTINGS)
     picture = np.ascontiguousarray(scene.rgb)
@@ -231,9 +233,9 @@ def measure_cost() -> str:
 
     config = load_config("render", RenderConfig, COST_SPEC)
     with tempfile.TemporaryDirectory() as folder:
-        path = render(config.spec, COST_SEED).write(Path(folder) / "terminal.tif")
+        path = write_scene(render(config.spec, COST_SEED), Path(folder) / "terminal.tif")
         words = ["predict", str(path), f"out={folder}/run", "quiet=true"]
-        with mock.patch.object(detector.inference.run, "estimate_stacks", timed):
+        with mock.patch.object(detector.prediction.batch, "estimate_stacks", timed):
             wall, cpu = time.perf_counter(), time.process_time()
             cli.main(words)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from detector.data.synthetic import PortSpec, render, write_scene
+from detector.rendering import PortSpec, render, write_scene
 
 # Runs in a process of its own, so that imports happen with sockets blocked too.
 BLOCKED = """

@@ -18,7 +18,7 @@ import yaml
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
 
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 
 PARTS: Final = {"box": "box", "cls": "class", "dfl": "distribution", "angle": "angle"}
 DASHES: Final = ("-", "--", "-.", ":")

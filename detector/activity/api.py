@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detector.activity.run import Activity, ActivitySettings
-from detector.activity.run import find_activity as find
-from detector.activity.runs import Runs, read_runs
-from detector.activity.sites import Site, read_site
+from detector.activity.find import Activity, ActivitySettings
+from detector.activity.find import find_activity as find
+from detector.activity.looks.runs import Runs, read_runs
+from detector.activity.looks.sites import Site, read_site
 from detector.classes import ObjectClass
 from detector.counting.calibration import Calibration
 from detector.models.card import ModelCard
@@ -53,7 +53,7 @@ def find_activity(
     if not isinstance(runs, Runs):
         runs = read_runs([runs] if isinstance(runs, str | Path) else runs)
     if appearance:
-        from detector.activity.appearance import with_appearance  # noqa: PLC0415 - torch is slow
+        from detector.activity.visits.appearance import with_appearance  # noqa: PLC0415 - torch is slow
 
         runs = with_appearance(runs, weights)
     return find(read, runs, settings or calibrated(ActivitySettings(), weights))

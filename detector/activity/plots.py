@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from detector.activity.run import Activity
+from detector.activity.find import Activity
 from detector.activity.series import headline
 from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
-from detector.export.atomic import atomic_path, prepare_folder
+from detector.files import atomic_path, prepare_folder
 
 BLUE, ORANGE, GREY = "#1f6fb2", "#c4591b", "#8a8a8a"  # told apart with red-green blindness
 SIZE_INCHES = (8.0, 3.2)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
-from detector.activity.looks import Look
+from detector.activity.looks.zone_looks import Look
 from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
 from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.logging import configure_logging
-from detector.config.options import option
 from detector.errors import ConfigError
+from detector.options import option
 
 if TYPE_CHECKING:
-    from detector.activity.run import Activity, ActivitySettings
+    from detector.activity.find import Activity, ActivitySettings
 
 DESCRIPTION = """
 Says what looks of a site show over time. SITES are YAML files: name, zones (a vector file),
@@ -67,7 +67,7 @@ def run(config: ActivityConfig) -> int:
     if not config.runs:
         raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
     configure_logging(config.log, quiet=config.quiet)
-    from detector.activity.run import ACTIVITY_FILE
+    from detector.activity.find import ACTIVITY_FILE
     from detector.activity.schema import json_schema
     from detector.export.tables import write_json
     from detector.report.sources import record_inputs
@@ -97,16 +97,16 @@ def run(config: ActivityConfig) -> int:
 
 def _find(config: ActivityConfig, out: Path) -> Activity:
     """The activity, with the pictures of its visits and of changes of stacks written."""
-    from detector.activity.chips import write_chips
-    from detector.activity.run import find_activity
-    from detector.activity.runs import read_runs
-    from detector.activity.sites import read_site
-    from detector.activity.stack_pictures import write_differences
+    from detector.activity.find import find_activity
+    from detector.activity.looks.runs import read_runs
+    from detector.activity.looks.sites import read_site
+    from detector.activity.pictures.chips import write_chips
+    from detector.activity.pictures.stack_pictures import write_differences
 
     sites = [read_site(path) for path in config.paths]
     runs = read_runs(config.runs)
     if config.appearance:
-        from detector.activity.appearance import with_appearance
+        from detector.activity.visits.appearance import with_appearance
 
         runs = with_appearance(runs, config.weights)
     activity = find_activity(sites, runs, to_settings(config))
@@ -124,9 +124,9 @@ def to_settings(config: ActivityConfig) -> ActivitySettings:
         ConfigError: a day that is none.
     """
     from detector.activity.api import calibrated
-    from detector.activity.counting_visits import VisitSettings
-    from detector.activity.linking import LinkSettings
-    from detector.activity.run import ActivitySettings
+    from detector.activity.find import ActivitySettings
+    from detector.activity.visits.bounds import VisitSettings
+    from detector.activity.visits.linking import LinkSettings
 
     settings = ActivitySettings(
         visits=VisitSettings(
@@ -156,7 +156,7 @@ def _draw(activity: Activity, folder: Path) -> None:
 
 
 def _report(out: Path) -> Path:
-    from detector.report.run import ReportSettings, make_report
+    from detector.report.publish import ReportSettings, make_report
 
     return make_report(ReportSettings(activity=out, out=out / REPORT_FOLDER)).page
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from detector.config.compose import HYDRA_PREFIX, nearest, split_override, unknown_key
-from detector.config.options import list_groups, list_options
 from detector.errors import ConfigError
+from detector.options import list_groups, list_options
 
 FLAGS = ("--help", "--version", "--show-config", "--config")
 KEY_LIKE = re.compile(r"^[A-Za-z_][\w.-]*$")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.logging import configure_logging
-from detector.config.options import option
 from detector.errors import ConfigError
+from detector.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from detector.calibrating.sample import Sample
     from detector.counting.calibration import Calibration, ClassCalibration
-    from detector.counting.sample import Sample
     from detector.evaluation.table import MatchTable
     from detector.models.card import ModelCard
 
@@ -51,8 +51,8 @@ def run(config: CalibrateConfig) -> int:
     if len(config.paths) != 1:
         raise ConfigError("name one folder of detector evaluate (see detector calibrate --help)")
     configure_logging(config.log, quiet=config.quiet)
-    from detector.counting.coverage import coverage_table
-    from detector.export.atomic import atomic_path
+    from detector.calibrating.held_out import coverage_table
+    from detector.files import atomic_path
     from detector.models.card import ModelCard
     from detector.models.detector import find_card
 
@@ -88,10 +88,10 @@ def calibrate(folder: Path, check: Path | None, card: ModelCard) -> Calibration:
         EvaluationError: a folder holds no matches.
         CalibrationError: it is of other weights.
     """
+    from detector.calibrating.held_out import calibrate_class, check_rows
+    from detector.calibrating.sample import sample_of
     from detector.classes import CLASS_NAMES
     from detector.counting.calibration import Calibration, CalibrationError
-    from detector.counting.coverage import calibrate_class, check_rows
-    from detector.counting.sample import sample_of
 
     name, table = _matches(folder, card)
     other, second = _matches(check, card) if check is not None else ("", None)
@@ -127,8 +127,8 @@ def _known_rates(fitted: ClassCalibration, data: str) -> list[tuple[str, str, st
 
 def _checked(sample: Sample, class_id: int, data: str) -> dict[str, Any]:
     """What the second evaluation says of recall and false alarms."""
+    from detector.calibrating.fitting import false_per_km2, recall_by_length
     from detector.classes import ObjectClass
-    from detector.counting.fitting import false_per_km2, recall_by_length
 
     lengths = recall_by_length(sample) if class_id == ObjectClass.SHIP else {}
     return {

@@ -33,7 +33,7 @@ class Command:
         summary: one line for `detector --help`, no full stop.
         description: a paragraph for `detector <name> --help`.
         config: name of the file in `conf/`, without `.yaml`.
-        schema: the dataclass of its options (see `detector.config.options`).
+        schema: the dataclass of its options (see `detector.options`).
         run: takes an instance of `schema`, returns one of the exit codes above. A `QuaywatchError`
             that leaves it is shown as one line, exit code 2.
         paths: what the positional arguments are called in the help (`SCENES…`); they land in the

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
-from detector.config.options import option
 from detector.data.kinds import KINDS
+from detector.options import option
 
 DESCRIPTION = """
 Writes a labelled dataset as one YOLO-OBB folder (images, labels, data.yaml). Images with

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.config.options import option
-from detector.training.schema import TrainConfig
+from detector.options import option
+from detector.training.options import TrainConfig
 
 DESCRIPTION = """
 Draws the tiles that training would show, after all augmentation, with their boxes: ships green,
@@ -34,7 +34,7 @@ def run(config: PreviewConfig) -> int:
     from detector.data.summary import listed
     from detector.training.dataset import worth_showing
     from detector.training.preview import contact_sheet, write_sheet
-    from detector.training.run import images_of, settings_from
+    from detector.training.session import images_of, settings_from
 
     settings = settings_from(config)
     cache = Path(config.data.cache) / "chips"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.config.options import option
-from detector.data.synthetic.spec import PortSpec
 from detector.errors import OutputError
+from detector.options import option
+from detector.rendering.spec import PortSpec
 
 DESCRIPTION = """
 Renders port scenes whose truth is exact: where every ship and every block of containers is, how
@@ -49,16 +49,16 @@ def run(config: RenderConfig) -> int:
 
 
 def _render(config: RenderConfig, out: Path) -> list[Path]:
-    from detector.data.synthetic import chain_story, demo_story, render
-    from detector.data.synthetic.stream import render_to_file
-    from detector.data.synthetic.validation import validation_specs
+    from detector.rendering import chain_story, demo_story, render, write_scene
+    from detector.rendering.stream import render_to_file
+    from detector.rendering.validation import validation_specs
 
     if config.what == "story":
         return list(demo_story(config.seed).write(out))
     if config.what == "chain":
         return list(chain_story(config.seed).write(out))
     if config.what == "validation":
-        return [render(spec, seed).write(out) for spec, seed in validation_specs()]
+        return [write_scene(render(spec, seed), out) for spec, seed in validation_specs()]
     seeds = range(config.seed, config.seed + config.count)
     names = [f"{config.spec.name}_{seed}.tif" for seed in seeds]
     if config.strip_m is not None:
@@ -68,7 +68,7 @@ def _render(config: RenderConfig, out: Path) -> list[Path]:
         ]
     cog = config.format == "cog"
     return [
-        render(config.spec, seed).write(out / name, cog=cog)
+        write_scene(render(config.spec, seed), out / name, cog=cog)
         for seed, name in zip(seeds, names, strict=True)
     ]
 

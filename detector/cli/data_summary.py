@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.config.options import option
 from detector.data.kinds import KINDS
+from detector.options import option
 
 DESCRIPTION = """
 Counts images, boxes, places and sizes (pixels and metres) of a labelled dataset, and names every

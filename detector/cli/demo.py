@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
-from detector.config.options import option
-from detector.export.atomic import prepare_folder
+from detector.files import prepare_folder
+from detector.options import option
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detector.data.synthetic import RenderedScene, Story
-    from detector.inference.run import RunSummary
+    from detector.prediction.batch import RunSummary
     from detector.progress import Progress
+    from detector.rendering import RenderedScene, Story
 
 DESCRIPTION = """
 Renders two sites on eight dates each, a port and a railhead, and runs `detector predict` on them as
@@ -43,7 +43,7 @@ class DemoConfig:
 def run(config: DemoConfig) -> int:
     """Render the story, count it, print the counts beside the truth."""
     from detector.cli.summary import print_table
-    from detector.data.synthetic import demo_story
+    from detector.rendering import demo_story
 
     configure_logging("text", quiet=True)
     progress = make_progress("text", quiet=config.quiet)
@@ -76,7 +76,7 @@ class Look:
 def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[Look]]:
     """Render and write the scenes of each site, in order of time."""
     from detector.classes import ObjectClass
-    from detector.data.synthetic import count_truth
+    from detector.rendering import count_truth
 
     looks: dict[str, list[Look]] = {}
     total = sum(len(site.looks) for site in story.sites)
@@ -92,8 +92,8 @@ def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, l
 
 
 def _count(out: Path, site: str, looks: list[Look], progress: Progress) -> RunSummary:
-    from detector.inference.run import RunSettings, predict_paths
     from detector.models.detector import DetectorSettings
+    from detector.prediction.batch import RunSettings, predict_paths
 
     settings = RunSettings(
         paths=tuple(str(look.path) for look in looks),
@@ -107,13 +107,13 @@ def _count(out: Path, site: str, looks: list[Look], progress: Progress) -> RunSu
 
 def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     """Find the activity of the sites and make the page of it."""
-    from detector.activity.run import find_activity
-    from detector.activity.runs import read_runs
-    from detector.activity.sites import read_site
-    from detector.activity.stack_pictures import write_differences
+    from detector.activity.find import find_activity
+    from detector.activity.looks.runs import read_runs
+    from detector.activity.looks.sites import read_site
+    from detector.activity.pictures.stack_pictures import write_differences
     from detector.cli.activity import ActivityConfig, to_settings
     from detector.config.compose import load_config
-    from detector.report.run import ReportSettings, make_report
+    from detector.report.publish import ReportSettings, make_report
     from detector.report.sources import record_inputs
 
     files = [_site_file(out / "scenes", site) for site in sites]
@@ -129,7 +129,7 @@ def _report(out: Path, sites: list[str], progress: Progress) -> Path:
 
 
 def _site_file(folder: Path, site: str) -> Path:
-    from detector.export.atomic import atomic_path
+    from detector.files import atomic_path
 
     path = folder / f"{site}.yaml"
     text = f"name: {site}\nzones: {site}.geojson\ntime_zone: Asia/Vladivostok\n"
@@ -164,7 +164,7 @@ def site_table(looks: list[Look], summary: RunSummary) -> pd.DataFrame:
 def default_weights() -> str:
     """The weights that `detector predict` uses."""
     from detector.config.compose import load_config
-    from detector.config.schema import PredictConfig
+    from detector.prediction.options import PredictConfig
 
     return load_config("predict", PredictConfig, []).model.weights
 

@@ -10,11 +10,11 @@ from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging
 from detector.errors import ConfigError
-from detector.evaluation.schema import EvaluateConfig
+from detector.evaluation.options import EvaluateConfig
 
 if TYPE_CHECKING:
     from detector.evaluation.dataset import Dataset
-    from detector.evaluation.run import EvaluationSettings
+    from detector.evaluation.evaluator import EvaluationSettings
 
 DESCRIPTION = """
 Runs weights over labelled images through the pipeline of 'detector predict' and says how wrong
@@ -33,12 +33,12 @@ def run(config: EvaluateConfig) -> int:
         QuaywatchError: data, weights or the other run cannot be used; one sentence says why.
     """
     configure_logging(config.log, quiet=config.quiet)
+    from detector.evaluation.evaluator import METRICS_FILE, PAGE_FILE, run_evaluation
     from detector.evaluation.record import to_markdown
-    from detector.evaluation.run import METRICS_FILE, PAGE_FILE, run_evaluation
 
     dataset, name = open_data(config)
     progress = make_progress(config.log, quiet=config.quiet)
-    result = run_evaluation(dataset, name, to_settings(config), progress)
+    result = run_evaluation(dataset, name, to_settings(config, dataset), progress)
     if config.log == "json":
         print((Path(config.out) / METRICS_FILE).read_text(encoding="utf-8"), end="")
         return EXIT_DONE
@@ -63,8 +63,8 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
     from detector.data import port_pool
     from detector.data.datasets import read_dataset
     from detector.data.labelled import DataError
-    from detector.data.synthetic.validation import VALIDATED_ON
     from detector.evaluation.dataset import labelled_dataset, rendered_dataset
+    from detector.rendering.validation import VALIDATED_ON
 
     if (config.dataset is None) != (config.root is None):
         raise ConfigError("dataset= and root= go together: the format and the folder")
@@ -90,12 +90,18 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
     return labelled_dataset(pool), f"the port pool, split {config.split or 'all'}"
 
 
-def to_settings(config: EvaluateConfig) -> EvaluationSettings:
-    """The options as the evaluation's own settings."""
-    from detector.evaluation.run import EvaluationSettings
+def to_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:
+    """The options as the evaluation's own settings.
+
+    Raises:
+        EvaluationError: a finished run does not fit the dataset.
+    """
+    from detector.evaluation.evaluator import EvaluationSettings
     from detector.models.backends import BackendName
     from detector.models.detector import DetectorSettings
+    from detector.prediction.finished import read_finished
 
+    finished = config.predictions
     return EvaluationSettings(
         out=Path(config.out),
         detector=DetectorSettings(
@@ -108,7 +114,7 @@ def to_settings(config: EvaluateConfig) -> EvaluationSettings:
         ),
         floor=config.floor,
         compare=Path(config.compare) if config.compare is not None else None,
-        finished=Path(config.predictions) if config.predictions is not None else None,
+        finished=read_finished(Path(finished), dataset) if finished is not None else None,
         gallery=config.gallery,
     )
 

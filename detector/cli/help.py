@@ -9,7 +9,7 @@ from typing import Any
 
 from detector.cli.command import COMMON_EXIT_CODES, Command
 from detector.config.compose import load_config
-from detector.config.options import Option, list_groups, list_options, show
+from detector.options import Option, list_groups, list_options, show
 
 MAX_WIDTH = 100
 INDENT = 2

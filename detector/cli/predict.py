@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, cast
 from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
-from detector.config.schema import PredictConfig
 from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.prediction.options import PredictConfig
 from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
-    from detector.inference.run import RunSettings, RunSummary
+    from detector.prediction.batch import RunSettings, RunSummary
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
@@ -44,7 +44,7 @@ def run(config: PredictConfig) -> int:
     out = Path(config.out)
     with _run_log(out):
         from detector.cli.summary import print_summary
-        from detector.inference.run import predict_paths
+        from detector.prediction.batch import predict_paths
 
         progress = make_progress(config.log, quiet=config.quiet)
         summary = predict_paths(to_settings(config), progress)
@@ -55,9 +55,9 @@ def run(config: PredictConfig) -> int:
 def to_settings(config: PredictConfig) -> RunSettings:
     """The options as the pipeline's own settings."""
     from detector.inference.pipeline import PipelineSettings
-    from detector.inference.run import RunSettings
     from detector.models.backends import BackendName
     from detector.models.detector import DetectorSettings
+    from detector.prediction.batch import RunSettings
     from detector.scenes.metadata import parse_time
     from detector.scenes.types import CloudOption, SceneOptions
     from detector.tiling.merge import MergeSettings

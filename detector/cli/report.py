@@ -8,7 +8,7 @@ from pathlib import Path
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging
-from detector.config.options import option
+from detector.options import option
 
 DESCRIPTION = """
 Makes report.html of what `detector activity` wrote: one file without any request to a network, for
@@ -42,7 +42,7 @@ def run(config: ReportConfig) -> int:
         QuaywatchError: the activity, a site or a run cannot be used.
     """
     configure_logging("text", quiet=config.quiet)
-    from detector.report.run import ReportSettings, make_report
+    from detector.report.publish import ReportSettings, make_report
 
     settings = ReportSettings(
         activity=Path(config.activity),

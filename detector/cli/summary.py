@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from detector.inference.run import RunSummary
+    from detector.prediction.batch import RunSummary
 
 PIPE_WIDTH = 160  # columns where no terminal tells its own
 MAX_ROWS = 60  # more are in counts.csv

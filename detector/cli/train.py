@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.training.schema import TrainConfig
+from detector.training.options import TrainConfig
 
 DESCRIPTION = """
 Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in half
@@ -19,7 +19,7 @@ The group of networks is network=: n, s, m, l (YOLO11-obb) and yolo26n to yolo26
 
 def run(config: TrainConfig) -> int:
     """Train as `config` says."""
-    from detector.training.run import train
+    from detector.training.session import train
 
     result = train(config)
     print(

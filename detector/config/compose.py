@@ -22,7 +22,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from detector.config.options import (
+from detector.errors import ConfigError
+from detector.options import (
     Option,
     article,
     check_ranges,
@@ -30,7 +31,6 @@ from detector.config.options import (
     list_options,
     show,
 )
-from detector.errors import ConfigError
 from detector.resources import conf_dir
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def load_config(
             range.
 
     Examples:
-        >>> from detector.config.schema import PredictConfig
+        >>> from detector.prediction.options import PredictConfig
         >>> config = load_config("predict", PredictConfig, ["zones=a b,[c].geojson"])
         >>> config.zones
         'a b,[c].geojson'

@@ -168,6 +168,21 @@ def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[n
     ]
 
 
+def first_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[tuple[str, str]]:
+    """Name and kind of the first zone that holds each box's centre; empty where none does.
+
+    Args:
+        corners: `(N, 4, 2)` file pixels.
+        zones: in the same frame.
+    """
+    found = [("", "")] * len(corners)
+    members = assign_to_zones(corners, zones)
+    for zone, inside in reversed(list(zip(zones, members, strict=True))):
+        for member in inside.tolist():
+            found[member] = (zone.name, zone.kind)
+    return found
+
+
 def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
     name = _gdal_name(source)
     try:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from detector.classes import ObjectClass
 from detector.data.labelled import DataError, LabelledImage
 from detector.errors import QuaywatchError
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 from detector.geometry.boxes import Corners, as_corners, order_corners, polygons
 from detector.geometry.rectangles import clip_to_window
 from detector.geometry.windows import PixelWindow

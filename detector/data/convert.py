@@ -16,7 +16,7 @@ from detector.data.labelled import DataError, LabelledImage, Labelling
 from detector.data.yolo import INDEX, INDEX_COLUMNS
 from detector.data.yolo_lines import IGNORE_FOLDER
 from detector.errors import OutputError
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 from detector.geometry.boxes import Corners
 
 

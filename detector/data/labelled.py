@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES, ObjectClass, SourceClasses
 from detector.errors import QuaywatchError
 from detector.geometry.boxes import Corners, as_corners

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from detector.classes import CLASS_NAMES, PARTLY_BOXED_SHIPS, ObjectClass, complete_above_px
 from detector.data.labelled import LabelledImage, Labelling
-from detector.data.synthetic.scene import RenderedScene, render
-from detector.data.synthetic.validation import validation_specs
-from detector.data.synthetic.write import write_scene
 from detector.evaluation.truth import ANY_CLASS, EvalImage, EvaluationError, Measure
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.geodesy import apply_transform
 from detector.geometry.rectangles import clip_to_window
+from detector.rendering.scene import RenderedScene, render
+from detector.rendering.validation import validation_specs
+from detector.rendering.write import write_scene
 
 MEASURE_OF: Final = {
     Labelling.ORIENTED: Measure.POLYGON,

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.matching import UNMATCHED, ClassMatches, match_class
 from detector.evaluation.overlap import overlap_matrix
 from detector.evaluation.truth import EvalImage, Measure

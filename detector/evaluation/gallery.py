@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES
 from detector.evaluation.failures import Explained, Kind
 from detector.evaluation.truth import EvalImage

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.overlap import overlap_matrix, prob_iou, share_inside
 from detector.evaluation.truth import ANY_CLASS, EvalImage, Measure
 from detector.geometry.boxes import edge_lengths

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.detections import Detections
 from detector.errors import DeviceError
 from detector.evaluation.summary import Predictions
@@ -54,6 +54,23 @@ class Run:
     tiles: int
     seconds: float
     model_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What a run says of the images.
+
+    Attributes:
+        predictions: of all images; curves end where the run's threshold was.
+        weights: name of the card.
+        sha256: of the weights.
+        tiles: that the network saw.
+    """
+
+    predictions: Predictions
+    weights: str
+    sha256: str
+    tiles: int
 
 
 def predict_images(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES, ObjectClass
 from detector.evaluation.bootstrap import (
     Estimate,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.matching import IOU_THRESHOLDS, UNMATCHED, match_class
 from detector.evaluation.truth import EvalImage, EvaluationError, Measure, check_images
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 from detector.geometry.boxes import Corners, centres, edge_lengths, signed_areas
 
 FORMAT_VERSION = 1

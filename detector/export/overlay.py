@@ -16,7 +16,6 @@ from shapely.geometry import Polygon
 from detector.counting.zones import OTHER_KIND
 from detector.detections import Detections
 from detector.errors import ConfigError
-from detector.export.atomic import atomic_path
 from detector.export.overlay_furniture import Entry, Furniture, Strips
 from detector.export.overlay_labels import Room, label_ships, label_zone
 from detector.export.overlay_marks import (
@@ -35,6 +34,7 @@ from detector.export.overlay_view import (
     north_direction,
     scale_bar,
 )
+from detector.files import atomic_path
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo

@@ -15,10 +15,10 @@ from detector.counting.counts import counts_table
 from detector.detections import Detections
 from detector.export.records import SceneRecord
 from detector.export.scene_files import PARQUET_FILE
+from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
-from detector.stacks.files import STACKS_FILE, join_stacks
 
 
 @dataclass(frozen=True, slots=True)

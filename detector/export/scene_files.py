@@ -14,13 +14,13 @@ import shapely
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
-from detector.export.atomic import atomic_folder
 from detector.export.overlay import ZoneOutline, write_overlay
 from detector.export.records import SceneRecord
+from detector.export.stacks import STACKS_FILE, no_stacks, write_stacks
 from detector.export.tables import write_csv, write_json
 from detector.export.vector import write_geojson, write_geopackage, write_geoparquet
+from detector.files import atomic_folder
 from detector.scenes.scene import Scene
-from detector.stacks.files import STACKS_FILE, no_stacks, write_stacks
 
 RECORD_FILE = "scene.json"
 PARQUET_FILE = "detections.parquet"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from detector.export.atomic import atomic_path
 from detector.export.records import SceneRecord
+from detector.files import atomic_path
 
 DECIMALS = {
     "count_est": 1,

@@ -25,9 +25,9 @@ from pyproj import CRS
 from detector.counting.zones import Zone
 from detector.detections import Detections
 from detector.errors import OutputError
-from detector.export.atomic import atomic_path
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_styles
+from detector.files import atomic_path
 
 GEOMETRY = "geom"
 WGS84 = "EPSG:4326"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.geometry.boxes import Corners, edge_lengths

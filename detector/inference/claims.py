@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import intersection_areas, polygons
 

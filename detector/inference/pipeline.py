@@ -20,7 +20,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import assemble

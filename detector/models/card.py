@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import yaml
 
+from detector.boxes.luck import LUCK
 from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
-from detector.tiling.scores import LUCK
 
 SUFFIX = ".safetensors"
 
@@ -42,7 +42,7 @@ class ModelCard:
         mirrored: every tile that shows something is read four times, as it is and mirrored, and the
             mean counts (`detector.models.mirrors`).
         luck: what the score of one look is lucky by; the merge takes it away
-            (`detector.tiling.scores`).
+            (`detector.boxes.luck`).
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.geometry.boxes import corners_from_xywhr
 
 

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from detector import resources
-from detector.boxes import Boxes
+from detector.boxes.duplicates import suppress_duplicates
+from detector.boxes.luck import TILE_SHARE
+from detector.boxes.scored import Boxes
 from detector.errors import WeightsError
 from detector.models.backends import (
     Backend,
@@ -25,8 +27,6 @@ from detector.models.card import SUFFIX, ModelCard
 from detector.models.decode import decode_tile
 from detector.models.mirrors import MirroredBackend
 from detector.models.network import load_network
-from detector.tiling.duplicates import suppress_duplicates
-from detector.tiling.scores import TILE_SHARE
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from detector.activity.plots import style_dates
 from detector.counting.counts import OBSERVED_SHARE
-from detector.export.atomic import atomic_path, file_part, prepare_folder
+from detector.files import atomic_path, file_part, prepare_folder
 from detector.report.findings import STACKS_CAME
 from detector.report.words import Words
 

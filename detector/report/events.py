@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.activity.chain import LENGTH_SD, LEVEL_90
-from detector.activity.sightings import ID_SEPARATOR
+from detector.activity.changes.events import LENGTH_SD, LEVEL_90
+from detector.activity.looks.sightings import ID_SEPARATOR
 from detector.report.findings import STACKS_CAME, STACKS_GONE
 from detector.report.gallery import Picture, SiteGallery
 from detector.report.words import Words

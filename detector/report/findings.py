@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from detector.activity.statements import CALLING_KINDS
+from detector.activity.visits.statements import CALLING_KINDS
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE
 from detector.report.words import Words
 

@@ -11,10 +11,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.frames import Frame
-from detector.activity.looks import Placement, merge_objects, scene_sightings
-from detector.activity.sightings import Sightings
-from detector.activity.sites import Site
+from detector.activity.looks.frames import Frame
+from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sites import Site
+from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import ObjectClass
 from detector.export.overlay_view import scale_bar
 from detector.report.findings import Day

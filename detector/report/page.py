@@ -14,7 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from detector.activity.lots import LEAST_ALIKE, MOST_CHANCE
+from detector.activity.changes.lots import LEAST_ALIKE, MOST_CHANCE
 from detector.report.differences import Difference
 from detector.report.gallery import Picture
 from detector.report.words import Words

@@ -17,9 +17,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.frames import Frame, scene_pixels
-from detector.activity.runs import RunScene
-from detector.activity.sites import Site
+from detector.activity.looks.frames import Frame, scene_pixels
+from detector.activity.looks.runs import RunScene
+from detector.activity.looks.sites import Site
 from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene

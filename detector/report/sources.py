@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from detector.activity.run import ACTIVITY_FILE, read_activity
-from detector.activity.runs import SCENES_FILE, RunScene, read_runs
-from detector.activity.sites import Site, read_site
+from detector.activity.find import ACTIVITY_FILE, read_activity
+from detector.activity.looks.runs import SCENES_FILE, RunScene, read_runs
+from detector.activity.looks.sites import Site, read_site
 from detector.errors import QuaywatchError
 from detector.export.tables import write_json
 from detector.report.errors import ReportError

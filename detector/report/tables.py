@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from detector.activity.schema import TABLES
-from detector.export.atomic import prepare_folder
 from detector.export.tables import write_csv, write_parquet
+from detector.files import prepare_folder
 
 LIST_SEPARATOR = "; "
 

@@ -11,7 +11,6 @@ import pandas as pd
 import shapely
 
 from detector.classes import ObjectClass
-from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.scenes.scene import Scene
 from detector.stacks.block import BlockBox
@@ -68,6 +67,7 @@ TEXT_COLUMNS: Final = ("scene_id", "id", "zone", "zone_kind", "method", "flags")
 BOX_SD_M: Final = 0.5  # of a side of a found box, besides a pixel
 LEAN_SPREAD_M: Final = 4.0  # tops of a block differ by a tier or two: the lean widens its box
 SEEN_SHARE: Final = 0.98  # of a box; below it what is under cloud or nodata is unknown
+NO_ZONE: Final = ("", "")
 MOST_MARGIN_M: Final = 60.0  # of pixels around a block: longer shadows are not followed
 RING_MARGIN_M: Final = 15.0
 TRAIN_WIDTH_M: Final = 4.4  # a box of one row of wagons, with its errors
@@ -120,14 +120,18 @@ class Surroundings:
 
 
 def estimate_stacks(
-    scene: Scene, detections: Detections, zones: Sequence[Zone], settings: StackSettings
+    scene: Scene,
+    detections: Detections,
+    zones: Sequence[tuple[str, str]],
+    settings: StackSettings,
 ) -> pd.DataFrame:
     """Containers of every stack of a scene.
 
     Args:
         scene: open; its pixels around the stacks are read.
         detections: of the scene.
-        zones: in file pixels; a block belongs to the first zone that holds its centre.
+        zones: name and kind of the zone of every detection, empty where it lies in none, as
+            `counting.zones.first_zones` says; none at all: no zones.
         settings: priors.
 
     Returns:
@@ -138,25 +142,28 @@ def estimate_stacks(
         SceneError: the file is damaged.
     """
     blocks = examine_stacks(scene, detections, zones, settings)
-    kinds = _zones_of(detections, [block.row for block in blocks], zones)
+    kinds = [zones[block.row] if zones else NO_ZONE for block in blocks]
     return tabulate(detections, blocks, kinds, ground_frame(scene), settings)
 
 
 def examine_stacks(
-    scene: Scene, detections: Detections, zones: Sequence[Zone], settings: StackSettings
+    scene: Scene,
+    detections: Detections,
+    zones: Sequence[tuple[str, str]],
+    settings: StackSettings,
 ) -> list[BlockEstimate]:
     """Look at every stack of a scene; see `estimate_stacks`."""
     rows = np.flatnonzero(detections.class_ids == ObjectClass.CONTAINER_STACK).tolist()
     frame = ground_frame(scene)
     if frame is None:
         return [_without_gsd(detections, row) for row in rows]
-    kinds = _zones_of(detections, rows, zones)
     all_m = detections.corners * frame.scale
     periods = _periods_of_largest(scene, frame, detections, rows)
     low, high = all_m.min(axis=1), all_m.max(axis=1)
     tree = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
     blocks = []
-    for row, (_, kind) in zip(rows, kinds, strict=True):
+    for row in rows:
+        _, kind = zones[row] if zones else NO_ZONE
         reach = _margin(frame)
         around = shapely.box(*(low[row] - reach), *(high[row] + reach))
         near = np.setdiff1d(tree.query(around), [row])
@@ -382,17 +389,3 @@ def _without_lean(box: BlockBox, frame: GroundFrame) -> tuple[float, float]:
 def _margin(frame: GroundFrame) -> float:
     reach = float(np.hypot(*frame.throw)) * TALLEST_M if frame.throw is not None else 0.0
     return float(np.clip(reach, RING_MARGIN_M, MOST_MARGIN_M))
-
-
-def _zones_of(
-    detections: Detections, rows: Sequence[int], zones: Sequence[Zone]
-) -> list[tuple[str, str]]:
-    """Name and kind of the first zone that holds each block."""
-    found = [("", "")] * len(rows)
-    corners = detections.corners[list(rows)]
-    for zone, members in reversed(
-        list(zip(zones, assign_to_zones(corners, tuple(zones)), strict=True))
-    ):
-        for member in members.tolist():
-            found[member] = (zone.name, zone.kind)
-    return found

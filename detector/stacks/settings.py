@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.config.options import option
 from detector.errors import ConfigError
+from detector.options import option
 
 
 @dataclass(frozen=True, slots=True)

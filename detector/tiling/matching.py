@@ -13,8 +13,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from detector.boxes.areas import rectangles, shared_areas
 from detector.geometry.boxes import edge_lengths, envelopes
-from detector.tiling.areas import rectangles, shared_areas
 from detector.tiling.sightings import Sightings, grow
 
 GROW_READ_PX = 2.0

@@ -14,22 +14,23 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes, TileBoxes
-from detector.classes import CLASS_NAMES, ObjectClass
-from detector.errors import ConfigError
-from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
-from detector.tiling.clusters import cluster, components
-from detector.tiling.duplicates import (
+from detector.boxes.duplicates import (
     DUPLICATE_IOU,
     crowded_tiles,
     suppress_tile_duplicates,
     without_crossing,
 )
+from detector.boxes.luck import LUCK
+from detector.boxes.scored import Boxes, TileBoxes
+from detector.classes import CLASS_NAMES, ObjectClass
+from detector.errors import ConfigError
+from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
+from detector.tiling.clusters import cluster, components
 from detector.tiling.matching import Edges, MatchSettings, PairCounts, match
 from detector.tiling.objects import LEAST_SAY, Objects, represent, without_leftovers
 from detector.tiling.plan import BAND_HIGH, BAND_LOW, TilePlan
 from detector.tiling.scales import ScaleSettings, match_scales
-from detector.tiling.scores import LUCK, Voting
+from detector.tiling.scores import Voting
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
 from detector.tiling.voting import voted_corners
 
@@ -59,7 +60,7 @@ class MergeSettings:
         width_ratio: least ratio of the widths of two fragments that are joined.
         longest_ship_m: fragments of ships are not joined beyond it; without gsd always.
         longest_stack_m: the same of container stacks.
-        luck: what the score of one look is lucky by, see `scores.LUCK`.
+        luck: what the score of one look is lucky by, see `boxes.luck`.
 
     Raises:
         ConfigError: a threshold is not above 0 and up to 1, or luck is not from 0 to 1.
@@ -162,7 +163,7 @@ class Merger:
             plan: of the scene.
             settings: thresholds of the geometry.
             conf: `(classes,)` score from which an object counts. The tiles shall give boxes from
-                `scores.TILE_SHARE` of it on, since an object's score is a mean. None keeps all.
+                `boxes.luck.TILE_SHARE` of it on, since an object's score is a mean. None keeps all.
         """
         self.stats = MergeStats()
         self._plan = plan

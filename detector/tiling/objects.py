@@ -8,10 +8,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.areas import shared_areas
+from detector.boxes.duplicates import greedy_keep
+from detector.boxes.scored import Boxes
 from detector.geometry.boxes import edge_lengths, envelopes
-from detector.tiling.areas import shared_areas
-from detector.tiling.duplicates import greedy_keep
 from detector.tiling.joining import join
 from detector.tiling.scores import Voting, fused_scores
 from detector.tiling.sightings import Sightings, TileTable

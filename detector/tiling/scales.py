@@ -15,10 +15,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from detector.boxes.areas import shared_areas
+from detector.boxes.duplicates import ROW_INSIDE, are_rows
 from detector.geometry.boxes import edge_lengths, iou_pairs, polygons
-from detector.tiling.areas import shared_areas
 from detector.tiling.clusters import assign
-from detector.tiling.duplicates import ROW_INSIDE, are_rows
 from detector.tiling.matching import Edges
 from detector.tiling.objects import LEAST_SAY, Objects
 from detector.tiling.sightings import padded

@@ -20,12 +20,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from detector.boxes.luck import TILE_SHARE
 from detector.geometry.boxes import Corners, centres, edge_lengths
 from detector.tiling.sightings import Sightings, TileTable, touch_px, touches
-
-TILE_SHARE = 0.6
-"""Boxes of a tile go into the merge from this share of the threshold of objects: a mean needs the
-doubtful looks too. Down to 0.4 counts and average precision are the same (`docs/merging.md`)."""
 
 MISSED_SHARE = 0.5
 """A tile that gave no box had one between 0 and its threshold: half of it."""
@@ -39,12 +36,6 @@ FULL_TRUST = 0.1
 Objects that lie whole in their window score alike from 0.03 on (`docs/merging.md`),
 and the mean of several looks is the surer, the more evenly they count."""
 
-LUCK = 0.05
-"""What one look is lucky by, where a card says nothing else; the mean of n looks by one n-th of it.
-Measured, with the shipped weights: so that 144 images in one tile each, and in tiles that overlap,
-show as many ships (`docs/merging.md`). Theory: half the variance of a score, 0.02, by the slope of
-the logarithm of the number of objects over their score, about 5."""
-
 LEAST_TRUST = 0.2
 """Weight of a look at an object whose centre lies at the border of its window or behind it."""
 
@@ -55,7 +46,7 @@ class Voting:
 
     Attributes:
         missed: `(classes,)` score of a tile that gave no box.
-        luck: of one look, see `LUCK`.
+        luck: of one look, see `boxes.luck`.
     """
 
     missed: NDArray[np.float32]
@@ -90,7 +81,7 @@ def fused_scores(
         labels: `(N,)` object of each.
         table: of the plan.
         missed: `(K,)` score of a tile that gave no box for the object.
-        luck: of one look, see `LUCK`.
+        luck: of one look, see `boxes.luck`.
     """
     many = len(table.windows)
     held, holder = _holders(corners, levels, table)

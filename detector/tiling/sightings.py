@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.geometry.boxes import Corners, centres, edge_lengths
 from detector.tiling.plan import TilePlan
 

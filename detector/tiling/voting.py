@@ -15,11 +15,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.areas import shared_areas
+from detector.boxes.duplicates import MOST_BOXES, rank
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
-from detector.tiling.areas import shared_areas
-from detector.tiling.duplicates import MOST_BOXES, rank
 
 VOTER_IOU: Final = 0.6
 """Exact IoU from which a duplicate votes: one that shares less shows a part, or more than one."""

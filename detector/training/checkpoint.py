@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from detector.errors import OutputError, QuaywatchError
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 
 
 class TrainingError(QuaywatchError):

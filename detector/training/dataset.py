@@ -15,11 +15,11 @@ from torch.utils.data import Dataset, Sampler
 from detector.classes import ObjectClass, complete_above_px
 from detector.data.chips import Chip
 from detector.data.labelled import DataError
+from detector.data.rendered import SOURCE
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
 from detector.training.reclad import Cladding
-from detector.training.rendered import SOURCE
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import View, ViewSettings, draw_view, join_views
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
-from detector.export.atomic import atomic_path, prepare_folder
+from detector.files import atomic_path, prepare_folder
 from detector.models.card import ModelCard, sha256_of
 from detector.training.checkpoint import TrainingError, load_state
 from detector.training.settings import RunSettings
@@ -43,7 +43,7 @@ def export_weights(
     Args:
         settings: of the run.
         folder: gets `<name>.safetensors` and `<name>.yaml`.
-        manifest: of the data, as `detector.training.run.describe` makes it.
+        manifest: of the data, as `detector.training.session.describe` makes it.
         epochs: lines of the run's metrics.
         name: of the weights; the run's folder by default.
 

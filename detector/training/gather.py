@@ -14,7 +14,7 @@ import numpy as np
 from detector.classes import PARTLY_BOXED_SHIPS
 from detector.data.datasets import read_images
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 from detector.geometry.boxes import as_corners
 from detector.models.card import sha256_of
 from detector.models.detector import DetectorSettings, find_weights, load_detector

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.data.chips import Chip
 from detector.errors import OutputError
-from detector.export.atomic import atomic_path
+from detector.files import atomic_path
 from detector.geometry.boxes import corners_from_xywhr
 from detector.training.dataset import ChipViews, MixSampler
 from detector.training.loss import TAUGHT

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.data.files import unreadable
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.orient import OrientSettings, orient_image

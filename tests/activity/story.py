@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from detector.counting.zones import read_zones
-from detector.data.synthetic import RenderedScene, tell_chain
-from detector.data.synthetic.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
 from detector.detections import Detections
 from detector.export.records import ModelUse
 from detector.geometry.boxes import as_corners
 from detector.geometry.geodesy import box_measures
+from detector.rendering import RenderedScene, tell_chain
+from detector.rendering.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAILHEAD
 from detector.scenes.scene import Scene, open_scene
 from tests.activity.written_run import write_run
 

@@ -14,12 +14,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.counting_visits import VisitSettings
-from detector.activity.registration import UNREGISTERED_SD_M, register
-from detector.activity.run import Activity, ActivitySettings, find_activity
-from detector.activity.runs import Observed, Runs, RunScene, parse_time
-from detector.activity.sightings import Sightings
-from detector.activity.sites import Site, make_site
+from detector.activity.find import Activity, ActivitySettings, find_activity
+from detector.activity.looks.registration import UNREGISTERED_SD_M, register
+from detector.activity.looks.runs import Observed, Runs, RunScene, parse_time
+from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sites import Site, make_site
+from detector.activity.visits.bounds import VisitSettings
 from detector.counting.zones import Zone, Zones
 from detector.geometry.boxes import corners_from_xywhr
 from detector.geometry.geodesy import apply_transform

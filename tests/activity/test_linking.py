@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detector.activity.linking import LinkSettings, LookTimes, ShipsSeen, find_links
-from detector.activity.matching import pair_probability
-from detector.activity.offsets import find_offsets, no_offsets
-from detector.activity.sizes import compare_sizes, learn_population, measure_sizes
+from detector.activity.visits.linking import LinkSettings, LookTimes, ShipsSeen, find_links
+from detector.activity.visits.matching import pair_probability
+from detector.activity.visits.offsets import find_offsets, no_offsets
+from detector.activity.visits.sizes import compare_sizes, learn_population, measure_sizes
 
 SD = (0.045, 0.09)
 

@@ -9,10 +9,10 @@ import pytest
 import shapely
 from affine import Affine
 
-from detector.activity.looks import View, merge_objects, union_fraction
-from detector.activity.runs import Observed, RunScene, parse_time
+from detector.activity.looks.runs import Observed, RunScene, parse_time
+from detector.activity.looks.sightings import Sightings, no_sightings
+from detector.activity.looks.zone_looks import View, merge_objects, union_fraction
 from detector.activity.series import Points, change_points, trend
-from detector.activity.sightings import Sightings, no_sightings
 
 ZONE = shapely.box(0, 0, 100, 50)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lots import DETECTORS, is_right, links_of, tell
-from detector.activity.lots import (
+from detector.activity.changes.lots import (
     LONGEST_TRANSIT_DAYS,
     Sizes,
     chance_of_alike,

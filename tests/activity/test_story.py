@@ -19,16 +19,16 @@ import pytest
 
 import detector
 from detector.activity.api import find_activity as find_activity_of_paths
-from detector.activity.appearance import with_appearance
-from detector.activity.chips import write_chips
-from detector.activity.counting_visits import VisitSettings
 from detector.activity.errors import ActivityError
-from detector.activity.run import Activity, ActivitySettings, find_activity, read_activity
-from detector.activity.runs import Runs, read_runs
+from detector.activity.find import Activity, ActivitySettings, find_activity, read_activity
+from detector.activity.looks.runs import Runs, read_runs
+from detector.activity.looks.sites import Site, read_site
+from detector.activity.pictures.chips import write_chips
 from detector.activity.schema import TABLES, json_schema
-from detector.activity.sites import Site, read_site
+from detector.activity.visits.appearance import with_appearance
+from detector.activity.visits.bounds import VisitSettings
 from detector.cli import main as cli
-from detector.data.synthetic.demo import DEMO_DAYS
+from detector.rendering.demo import DEMO_DAYS
 from tests.activity.story import Written, write_story
 
 LONG_M = 60.0

@@ -9,17 +9,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from detector.activity.counting_visits import VisitSettings, count_visits
-from detector.activity.linking import (
+from detector.activity.visits.bounds import VisitSettings, count_visits
+from detector.activity.visits.linking import (
     LinkSettings,
     LookTimes,
     ShipsSeen,
     find_links,
     track_probability,
 )
-from detector.activity.matching import best_tracks, fewest_stays
-from detector.activity.simulation import SeriesSpec, simulate_series
-from detector.activity.statements import days, gap
+from detector.activity.visits.matching import best_tracks, fewest_stays
+from detector.activity.visits.simulation import SeriesSpec, simulate_series
+from detector.activity.visits.statements import days, gap
 
 NOTHING_MISSED = VisitSettings(links=LinkSettings(recall=0.9999))
 ROW = tuple[int, float, float]  # look, place along the quay, length

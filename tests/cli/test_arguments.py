@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from detector.cli.arguments import Arguments, split_arguments
-from detector.config.schema import PredictConfig
 from detector.errors import ConfigError
+from detector.prediction.options import PredictConfig
 
 
 @pytest.fixture(autouse=True)

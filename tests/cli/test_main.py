@@ -14,9 +14,9 @@ import pytest
 from detector import __version__
 from detector.cli import main as cli
 from detector.cli.command import Command
-from detector.config.options import list_options
-from detector.config.schema import PredictConfig
 from detector.errors import SceneError
+from detector.options import list_options
+from detector.prediction.options import PredictConfig
 
 Output = pytest.CaptureFixture[str]
 

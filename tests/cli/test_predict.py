@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from detector.cli import main as cli
 from detector.cli.predict import to_settings
 from detector.config.compose import load_config
-from detector.config.schema import PredictConfig
 from detector.detections import Detections
 from detector.errors import OutputError
 from detector.geometry.boxes import corners_from_xywhr
-from detector.inference import run as inference
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import DetectorSettings
+from detector.prediction import batch as inference
+from detector.prediction.options import PredictConfig
 from detector.scenes.types import SceneOptions
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, utm_transform

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from detector.config.compose import load_config, quote, to_yaml
-from detector.config.options import Option, check_ranges, list_options, option, show
-from detector.config.schema import PredictConfig
 from detector.errors import ConfigError
+from detector.options import Option, check_ranges, list_options, option, show
+from detector.prediction.options import PredictConfig
 from detector.resources import conf_dir
 
 

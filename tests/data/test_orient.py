@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.orient import OrientSettings, orient_envelopes, orient_image
 from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes, iou_matrix

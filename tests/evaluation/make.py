@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
 

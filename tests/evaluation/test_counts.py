@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.counts import (
     CountRows,
     count_errors,

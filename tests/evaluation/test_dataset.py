@@ -11,9 +11,6 @@ import shapely
 
 from detector.classes import ObjectClass
 from detector.data import port_pool
-from detector.data.synthetic import count_truth, render
-from detector.data.synthetic.stress import moored_row
-from detector.data.synthetic.validation import validation_specs
 from detector.evaluation.dataset import (
     check_scored,
     labelled_dataset,
@@ -22,6 +19,9 @@ from detector.evaluation.dataset import (
 )
 from detector.evaluation.truth import EvaluationError, Measure
 from detector.geometry.boxes import corners_from_xywhr, iou_pairs, polygons
+from detector.rendering import count_truth, render
+from detector.rendering.stress import moored_row
+from detector.rendering.validation import validation_specs
 from tests.evaluation.pool import SIDE_PX, Blob, PoolImage, standard_pool, write_pool
 
 SHIP = (100.0, 100.0, 80.0, 20.0, 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.failures import Kind, explain
 from detector.evaluation.truth import Measure
 from tests.evaluation.make import boxes, image, random_set

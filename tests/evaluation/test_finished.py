@@ -10,12 +10,12 @@ import pytest
 
 from detector.data import port_pool
 from detector.evaluation.dataset import Dataset, labelled_dataset
-from detector.evaluation.finished import read_finished
-from detector.evaluation.run import EvaluationSettings, run_evaluation
+from detector.evaluation.evaluator import EvaluationSettings, run_evaluation
 from detector.evaluation.truth import EvaluationError
-from detector.inference import run as inference
-from detector.inference.run import RunSettings, predict_paths
 from detector.models.detector import DetectorSettings
+from detector.prediction import batch as inference
+from detector.prediction.batch import RunSettings, predict_paths
+from detector.prediction.finished import read_finished
 from tests.evaluation.pool import blob_detector, standard_pool
 
 
@@ -49,7 +49,10 @@ def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_a_finished_run_is_scored(dataset: Dataset, finished: Path, tmp_path: Path) -> None:
     settings = EvaluationSettings(
-        out=tmp_path, detector=DetectorSettings("nope"), finished=finished, gallery=0
+        out=tmp_path,
+        detector=DetectorSettings("nope"),
+        finished=read_finished(finished, dataset),
+        gallery=0,
     )
     result = run_evaluation(dataset, "four images", settings)
     [ships] = [r for r in result.evaluation.summary.detection if r.by == "all"][:1]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.evaluation.matching import IOU_THRESHOLDS, match_class, match_greedily
 from detector.evaluation.overlap import prob_iou, share_inside
 from detector.evaluation.select import SizeRange, select

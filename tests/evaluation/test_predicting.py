@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.data import port_pool
 from detector.errors import SceneError
 from detector.evaluation.dataset import Dataset, labelled_dataset

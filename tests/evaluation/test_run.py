@@ -15,10 +15,10 @@ import yaml
 
 from detector.cli.main import main
 from detector.data import port_pool
-from detector.evaluation import run as evaluation_run
+from detector.evaluation import evaluator as evaluation_run
 from detector.evaluation.compare import compare
 from detector.evaluation.dataset import Dataset, labelled_dataset
-from detector.evaluation.run import EvaluationSettings, Result, load_side, run_evaluation
+from detector.evaluation.evaluator import EvaluationSettings, Result, load_side, run_evaluation
 from detector.evaluation.truth import EvaluationError
 from detector.models.detector import Detector, DetectorSettings
 from tests.evaluation.pool import Blob, PoolImage, blob_detector, standard_pool, write_pool

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import OutputError
-from detector.export.atomic import atomic_path, prepare_folder
+from detector.files import atomic_path, prepare_folder
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:

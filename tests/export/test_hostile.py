@@ -13,7 +13,7 @@ import geopandas as gpd
 import pyogrio
 import pytest
 
-from detector.counting.zones import read_zones, zones_in_pixels
+from detector.counting.zones import first_zones, read_zones, zones_in_pixels
 from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import SceneResult, write_scene_files
 from detector.scenes.scene import open_scene
@@ -45,7 +45,8 @@ def out(made: Made) -> Path:
     """A run of one scene, as `predict` writes it."""
     out = made.path.parent / "out"
     with open_scene(made.path) as scene:
-        stacks = estimate_stacks(scene, made.detections, made.zones, StackSettings())
+        held_by = first_zones(made.detections.corners, tuple(made.zones))
+        stacks = estimate_stacks(scene, made.detections, held_by, StackSettings())
         result = SceneResult(made.detections, made.counts, made.zones, made.record, stacks)
         write_scene_files(out / made.record.scene_id, scene, result)
     write_run_files(out, RunResult([made.record], [made.counts], {"program": "quaywatch"}))

@@ -11,7 +11,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.geometry.boxes import Corners, as_corners, order_corners
 from detector.models.card import ModelCard
 from tests.scenes.rasters import write_raster

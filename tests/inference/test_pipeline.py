@@ -12,7 +12,7 @@ import pytest
 import shapely
 from affine import Affine
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.errors import SceneError

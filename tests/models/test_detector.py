@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from detector import resources
-from detector.data.synthetic import LayoutSpec, PortSpec, render
+from detector.boxes.duplicates import suppress_duplicates
 from detector.errors import DeviceError, WeightsError
 from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
 from detector.models.card import ModelCard, sha256_of
 from detector.models.decode import decode_tile
 from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
-from detector.tiling.duplicates import suppress_duplicates
+from detector.rendering import LayoutSpec, PortSpec, render
 from tests.models.conftest import Files
 
 

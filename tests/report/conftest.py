@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from detector.report.run import Report
+from detector.report.publish import Report
 from tests.report.make import Made, Names, make_activity
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from detector.activity.run import find_activity
-from detector.activity.runs import read_runs
-from detector.activity.sites import read_site
+from detector.activity.find import find_activity
+from detector.activity.looks.runs import read_runs
+from detector.activity.looks.sites import read_site
 from detector.cli.activity import ActivityConfig, to_settings
 from detector.config.compose import load_config
 from detector.counting.zones import read_zones
 from detector.detections import Detections
 from detector.export.records import ModelUse
-from detector.report.run import Report, ReportSettings, make_report
+from detector.report.publish import Report, ReportSettings, make_report
 from detector.report.sources import record_inputs
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions

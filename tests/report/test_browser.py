@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from detector.report.run import Report
+from detector.report.publish import Report
 from tests.report.conftest import HOSTILE
 from tests.report.make import DAYS, Made, Names
 

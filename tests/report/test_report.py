@@ -20,11 +20,11 @@ import pytest
 
 from detector.activity.schema import TABLES
 from detector.cli import main as cli
-from detector.report import run
+from detector.report import publish
 from detector.report.errors import ReportError
 from detector.report.page import safe_json
 from detector.report.pictures import encode
-from detector.report.run import Report
+from detector.report.publish import Report
 from detector.report.words import Words
 from tests.report.conftest import HOSTILE, LONG
 from tests.report.make import DAYS, Made, Names
@@ -352,11 +352,11 @@ def test_a_page_that_would_be_too_large_has_smaller_pictures(
     made: Made, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = report.page.stat().st_size
-    monkeypatch.setattr(run, "LARGEST_PAGE_BYTES", size - 20_000)
-    monkeypatch.setattr(run, "LOOKS_BYTES", 8 * run.LEAST_LOOK_BYTES)
+    monkeypatch.setattr(publish, "LARGEST_PAGE_BYTES", size - 20_000)
+    monkeypatch.setattr(publish, "LOOKS_BYTES", 8 * publish.LEAST_LOOK_BYTES)
     small = made.report("small", charts=False)
     assert small.page.stat().st_size <= size - 20_000
-    monkeypatch.setattr(run, "LARGEST_PAGE_BYTES", 1000)
+    monkeypatch.setattr(publish, "LARGEST_PAGE_BYTES", 1000)
     with pytest.raises(ReportError, match="larger than a page may be"):
         made.report("none", charts=False)
 

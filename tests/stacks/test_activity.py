@@ -17,12 +17,13 @@ import shapely
 from detector.activity.schema import columns_of
 from detector.cli import main as cli
 from detector.counting.zones import Zones, read_zones
-from detector.data.synthetic.scene import RenderedScene
 from detector.detections import Detections
+from detector.export.stacks import STACKS_FILE, write_stacks
 from detector.geometry.geodesy import apply_transform
+from detector.rendering.scene import RenderedScene
+from detector.rendering.write import write_scene
 from detector.scenes.scene import Scene, open_scene
 from detector.stacks.estimate import estimate_stacks
-from detector.stacks.files import STACKS_FILE, write_stacks
 from detector.stacks.settings import StackSettings
 from tests.activity.story import MODEL, truth_detections
 from tests.activity.written_run import write_run
@@ -40,7 +41,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for day, blocks in ((14, STAYS), (19, STAYS | NEW)):
         sun = replace(sky(40.0 + day, 130.0 + 5 * day), acquired=f"2026-05-{day}T02:10:00Z")
         scene = yard(blocks, replace(BARE, sky=sun))
-        looks.append((scene, scene.write(folder / f"look-{day}.tif")))
+        looks.append((scene, write_scene(scene, folder / f"look-{day}.tif")))
     first = looks[0][0]
     box = shapely.box(5, 5, first.spec.width - 5, first.spec.height - 5)
     shape = shapely.transform(box, lambda points: apply_transform(first.transform, points))

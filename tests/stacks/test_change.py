@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.activity.looks import Placement, build_looks
-from detector.activity.runs import Observed, RunScene
-from detector.activity.sightings import Sightings
-from detector.activity.sites import Site, make_site
-from detector.activity.stack_pictures import write_differences
-from detector.activity.stack_tables import RUN_FILE, StackBook, stack_rows
+from detector.activity.changes.blocks import Standing, find_changes
+from detector.activity.changes.stack_tables import RUN_FILE, StackBook, stack_rows
+from detector.activity.changes.trains import find_trains
+from detector.activity.looks.ground import difference_picture
+from detector.activity.looks.runs import Observed, RunScene
+from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sites import Site, make_site
+from detector.activity.looks.zone_looks import Placement, build_looks
+from detector.activity.pictures.stack_pictures import write_differences
 from detector.counting.zones import Zone, Zones
-from detector.data.synthetic.scene import RenderedScene
+from detector.export.stacks import STACKS_FILE, write_stacks
 from detector.export.tables import write_json
+from detector.rendering.scene import RenderedScene
 from detector.scenes.scene import open_scene
-from detector.stacks.change import Standing, find_changes
 from detector.stacks.estimate import estimate_stacks
-from detector.stacks.files import STACKS_FILE, write_stacks
-from detector.stacks.picture import difference_picture
 from detector.stacks.settings import StackSettings
 from detector.stacks.simulate import Draws
-from detector.stacks.trains import find_trains
 from tests.stacks.yards import BARE, found, sky, view, write, yard
 
 STAYS = {(60.0, 40.0): np.full((4, 5), 3), (60.0, 75.0): np.full((4, 5), 2)}

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from detector.config.compose import load_config
-from detector.config.schema import PredictConfig
 from detector.errors import OutputError
+from detector.export.stacks import join_stacks, no_stacks, read_stacks, write_stacks
+from detector.prediction.options import PredictConfig
 from detector.scenes.scene import open_scene
 from detector.stacks.estimate import COLUMNS, estimate_stacks, factors_of
-from detector.stacks.files import join_stacks, no_stacks, read_stacks, write_stacks
 from detector.stacks.settings import StackSettings
 from detector.stacks.simulate import SHARE_SHARE, simulate
 from tests.stacks.yards import BARE, found, write, yard

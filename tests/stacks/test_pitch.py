@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.data.synthetic import cargo
+from detector.rendering import cargo
 from detector.scenes.scene import open_scene
 from detector.stacks.estimate import estimate_stacks, examine_stacks
 from detector.stacks.pitch import (

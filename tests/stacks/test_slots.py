@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.data.synthetic.cargo import BAY_GAP_M, BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M
+from detector.rendering.cargo import BAY_GAP_M, BAY_PITCH_M, ROW_GAP_M, ROW_PITCH_M
 from detector.scenes.scene import open_scene
 from detector.stacks.block import BlockBox
 from detector.stacks.estimate import estimate_stacks

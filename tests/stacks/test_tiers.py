@@ -12,10 +12,10 @@ import pytest
 import rasterio
 import shapely
 
-from detector.counting.zones import Zone
-from detector.data.synthetic.scene import RenderedScene
+from detector.counting.zones import Zone, first_zones
 from detector.detections import Detections
 from detector.errors import ConfigError
+from detector.rendering.scene import RenderedScene
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 from detector.stacks.estimate import estimate_stacks
@@ -39,9 +39,11 @@ def estimate(
         item["properties"] |= changed
         item["properties"] = {k: v for k, v in item["properties"].items() if v is not None}
         side.write_text(json.dumps(item))
-    zones = [Zone("z", kind, shapely.box(0, 0, 4000, 4000))] if kind else []
+    zones = (Zone("z", kind, shapely.box(0, 0, 4000, 4000)),) if kind else ()
     with open_scene(path) as opened:
-        return estimate_stacks(opened, detections or found(scene), zones, StackSettings())
+        boxes = detections or found(scene)
+        held_by = first_zones(boxes.corners, zones)
+        return estimate_stacks(opened, boxes, held_by, StackSettings())
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.data.synthetic.canvas import GROUND_M
-from detector.data.synthetic.cargo import Bays
-from detector.data.synthetic.content import Content, populate
-from detector.data.synthetic.layout import lay_out
-from detector.data.synthetic.scene import RenderedScene, render_content
-from detector.data.synthetic.site import Site, YardBlock
-from detector.data.synthetic.spec import (
+from detector.detections import Detections
+from detector.geometry.boxes import edge_lengths
+from detector.rendering.canvas import GROUND_M
+from detector.rendering.cargo import Bays
+from detector.rendering.content import Content, populate
+from detector.rendering.layout import lay_out
+from detector.rendering.scene import RenderedScene, render_content
+from detector.rendering.site import Site, YardBlock
+from detector.rendering.spec import (
     LayoutSpec,
     PortSpec,
     SensorSpec,
     SkySpec,
     TrafficSpec,
 )
-from detector.data.synthetic.truth import truth_corners
-from detector.detections import Detections
-from detector.geometry.boxes import edge_lengths
+from detector.rendering.truth import truth_corners
+from detector.rendering.write import write_scene
 
 BARE = PortSpec(
     name="yard",
@@ -100,4 +101,4 @@ def found(scene: RenderedScene) -> Detections:
 
 
 def write(scene: RenderedScene, folder: Path) -> Path:
-    return scene.write(folder / "yard.tif")
+    return write_scene(scene, folder / "yard.tif")

@@ -10,11 +10,11 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from benchmarks.scoring import score
-from benchmarks.simulated import GSD_M, NO_NOISE, Noise, Truth, Views, detect, world
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.errors import ConfigError
 from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
+from detector.simulating.scoring import score
+from detector.simulating.views import GSD_M, NO_NOISE, Noise, Truth, Views, detect, world
 from detector.tiling import matching
 from detector.tiling.merge import Merger, MergeSettings, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles

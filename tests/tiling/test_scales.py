@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, iou_matrix
 from detector.tiling import scales

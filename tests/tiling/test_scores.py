@@ -7,18 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.simulated import Noise, detect, world
-from detector.boxes import Boxes, TileBoxes
+from detector.boxes.luck import LUCK, TILE_SHARE
+from detector.boxes.scored import Boxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
+from detector.simulating.views import Noise, detect, world
 from detector.tiling.merge import Merger, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
 from detector.tiling.scores import (
     FULL_TRUST,
     LEAST_SHARE,
     LEAST_TRUST,
-    LUCK,
-    TILE_SHARE,
     Voting,
     fused_scores,
 )

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.boxes import Boxes
+from detector.boxes.duplicates import suppress_tile_duplicates
+from detector.boxes.scored import Boxes
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, iou_matrix
 from detector.tiling import voting
-from detector.tiling.duplicates import suppress_tile_duplicates
 from detector.tiling.voting import VOTED_CLASS, VOTER_IOU, VOTER_SHARE, voted_corners
 
 STACK = 1

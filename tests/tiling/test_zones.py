@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import shapely
 
-from benchmarks.simulated import GSD_M, NO_NOISE, Truth, detect
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import iou_matrix
+from detector.simulating.views import GSD_M, NO_NOISE, Truth, detect
 from detector.tiling.merge import merge
 from detector.tiling.plan import PlanSettings, plan_tiles, reach_beyond
 

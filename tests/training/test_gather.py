@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from detector import resources
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.classes import complete_above_px
 from detector.config.compose import load_config
 from detector.data import port_pool
@@ -23,9 +23,9 @@ from detector.data.convert import convert
 from detector.data.datasets import READERS
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.models.detector import find_weights
-from detector.training import gather, run
-from detector.training.run import describe, images_of
-from detector.training.schema import TrainConfig
+from detector.training import gather, session
+from detector.training.options import TrainConfig
+from detector.training.session import describe, images_of
 from detector.training.teacher import orient_ships
 from tests.data import fakes
 
@@ -197,7 +197,7 @@ def test_a_run_logs_faults_and_writes_them_down(
     def stop(*_: Any) -> Any:
         raise StopError
 
-    monkeypatch.setattr(run, "PortTrainer", stop)
+    monkeypatch.setattr(session, "PortTrainer", stop)
     root = fakes.port_pool(tmp_path / "pool")
     with (root / "labels" / "o.txt").open("a") as file:
         file.write("7 0 0 1 0 1 1 0 1\n" + "0 broken\n" * 30)
@@ -206,7 +206,7 @@ def test_a_run_logs_faults_and_writes_them_down(
     (root / "images" / "u.png").write_bytes(b"\x89PNG nothing")
     config = config_of(tmp_path, "pool", root, teacher, f"out={tmp_path / 'run'}")
     with caplog.at_level(logging.WARNING), pytest.raises(StopError):
-        run.train(config)
+        session.train(config)
     problems = json.loads((tmp_path / "run" / "data.json").read_text())["problems"]
     assert len(problems) == 34
     assert problems[0] == f"{root}/labels/lost.txt: no image of this name"

@@ -15,8 +15,8 @@ from detector.config.compose import load_config
 from detector.data.chips import Chip
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, polygons
 from detector.training.dataset import ChipViews
+from detector.training.options import TrainConfig
 from detector.training.paste import ShipLibrary
-from detector.training.schema import TrainConfig
 from detector.training.views import View, ViewSettings
 from tests.training.chips import make_chip
 

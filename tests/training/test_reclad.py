@@ -14,8 +14,8 @@ from detector.config.compose import load_config
 from detector.data.chips import Chip
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.training.dataset import ChipViews
+from detector.training.options import TrainConfig
 from detector.training.reclad import GAIN, Cladding
-from detector.training.schema import TrainConfig
 from detector.training.views import View, ViewSettings
 from tests.training.chips import make_chip
 

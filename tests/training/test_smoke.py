@@ -12,9 +12,9 @@ import pytest
 from detector.config.compose import load_config
 from detector.errors import OutputError
 from detector.models.card import ModelCard
+from detector.training.options import TrainConfig
 from detector.training.preview import contact_sheet, write_sheet
-from detector.training.run import images_of, loss_of, settings_from
-from detector.training.schema import TrainConfig
+from detector.training.session import images_of, loss_of, settings_from
 from tests.training.chips import make_chip
 
 LIMIT_S = 180

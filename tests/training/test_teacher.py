@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.boxes import Boxes
+from detector.boxes.scored import Boxes
 from detector.data import port_pool
 from detector.scenes.scene import open_scene
 from detector.training.teacher import TEACHER_SCALES, look, orient_ships

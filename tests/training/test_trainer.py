@@ -22,8 +22,8 @@ from detector.models.mirrors import MIRRORS, Mirror, twins
 from detector.training import checkpoint, gather, launch, trackers
 from detector.training.checkpoint import TrainingError, load_state, save_state
 from detector.training.export import export_weights
-from detector.training.run import settings_from
-from detector.training.schema import TrainConfig
+from detector.training.options import TrainConfig
+from detector.training.session import settings_from
 from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trainer import PortTrainer, cosine

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from detector.classes import ObjectClass
 from detector.data.labelled import DataError
+from detector.data.rendered import rendered_depots, rendered_ports
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.dataset import (
@@ -25,7 +26,6 @@ from detector.training.dataset import (
 )
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
-from detector.training.rendered import rendered_depots, rendered_ports
 from detector.training.views import View, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
 
@@ -283,7 +283,7 @@ def test_ports_rendered_once_are_read_again(
     def refuse(*_: object) -> None:
         raise AssertionError("rendered again")
 
-    monkeypatch.setattr("detector.training.rendered.render", refuse)
+    monkeypatch.setattr("detector.data.rendered.render", refuse)
     again = next(rendered_ports(tmp_path, 1, 320, 3))
     assert again.image.read_bytes() == written
     np.testing.assert_array_equal(again.corners, first.corners)

@@ -1,0 +1,1 @@
+"""What came and went of container stacks, at one site and from one site to another."""

@@ -1,0 +1,336 @@
+"""Tables of containers over time: stacks of every look, changes between looks, trains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from detector.activity.changes.blocks import Change, Standing, find_changes
+from detector.activity.changes.trains import find_trains
+from detector.activity.looks.ground import ToPixels, box_places, likeness, read_ground
+from detector.activity.looks.runs import RunScene
+from detector.activity.looks.sightings import ID_SEPARATOR, Sightings, scene_of
+from detector.activity.looks.sites import Site
+from detector.activity.looks.zone_looks import Look, Placement, look_row
+from detector.classes import ObjectClass
+from detector.counting.counts import OBSERVED_SHARE
+from detector.counting.zones import Zone
+from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.export.stacks import STACKS_FILE, read_stacks
+from detector.geometry.boxes import Corners
+from detector.geometry.geodesy import apply_transform
+from detector.scenes.scene import open_scene
+from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M, factors_of
+from detector.stacks.frame import UNKNOWN_LEAN
+from detector.stacks.settings import StackSettings
+from detector.stacks.simulate import Draws, Floats, quantiles, simulate
+
+TIER_M: Final = 2.74  # a standard container and a high cube, the mean
+INNER_SHARE: Final = 0.9  # of a block's box is compared: its rim is lean and shadow
+LOWER_BOUND_FLAGS: Final = ("cut_by_edge", "under_cloud")
+RUN_FILE: Final = "run.json"
+TABLE_NAMES: Final = ("stacks", "stack_changes", "trains")
+
+
+class StackBook:
+    """What `detector predict` says of the stacks of all scenes, read once.
+
+    Attributes:
+        settings: what the runs assumed of stacks. Where they differ the first run's are taken for
+            all looks, and said, since with several priors looks would differ by them.
+        warnings: what to know.
+    """
+
+    def __init__(self, scenes: Sequence[RunScene]) -> None:
+        self.warnings: list[str] = []
+        self._rows: dict[str, pd.DataFrame] = {}
+        folders = list(dict.fromkeys(scene.folder for scene in scenes))
+        for folder in folders:
+            try:
+                self._rows[folder] = read_stacks(Path(folder) / STACKS_FILE).set_index("id")
+            except QuaywatchError as error:
+                self.warnings.append(f"no numbers of containers: {error}")
+        self._folders = {scene.scene_id: scene.folder for scene in scenes}
+        self.settings = self._agreed(folders)
+
+    def _agreed(self, folders: Sequence[str]) -> StackSettings:
+        assumed = {folder: run_settings(Path(folder)) for folder in folders}
+        known = {folder: value for folder, value in assumed.items() if value is not None}
+        self.warnings += [
+            f"{folder}: run.json does not say what was assumed of stacks; the defaults of detector "
+            "predict are taken for blocks without a shadow"
+            for folder in self._rows
+            if folder not in known
+        ]
+        if not known:
+            return StackSettings()
+        first = next(iter(known))
+        for folder, other in known.items():
+            names = [n.name for n in fields(other)]
+            differ = [n for n in names if getattr(other, n) != getattr(known[first], n)]
+            if differ:
+                self.warnings.append(
+                    f"{first} and {folder} were predicted with different stacks.{differ[0]} "
+                    f"({getattr(known[first], differ[0])} and {getattr(other, differ[0])}): all "
+                    f"looks use those of {first}; predict again with the same stacks.* options"
+                )
+        return known[first]
+
+    def of(self, ids: Sequence[str]) -> pd.DataFrame | None:
+        """The rows of blocks in the order of their ids; None where one is not known."""
+        parts = []
+        for name in ids:
+            rows = self._rows.get(self._folders.get(scene_of(name), ""))
+            if rows is None or name not in rows.index:
+                return None
+            parts.append(rows.loc[[name]])
+        return pd.concat(parts) if parts else None
+
+
+def stack_rows(
+    site: Site,
+    zone: Zone,
+    looks: Sequence[Look],
+    scenes: Mapping[str, RunScene],
+    placements: Mapping[str, Placement],
+    book: StackBook,
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of `TABLE_NAMES` of one zone.
+
+    Args:
+        site: with its frame.
+        zone: its kind decides the prior of blocks without a shadow.
+        looks: of the zone, in order of time.
+        scenes: by id.
+        placements: of the scenes.
+        book: rows of `stacks.csv`.
+    """
+    examined = [_Examined(zone, look, book) for look in looks]
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLE_NAMES}
+    keys = [look_row(site, zone, look) for look in looks]
+    for key, one in zip(keys, examined, strict=True):
+        rows["stacks"].append(key | _look_numbers(one))
+        if zone.kind == "railhead":
+            rows["trains"] += [key | row for row in _trains(one)]
+    full = [one for one in examined if one.comparable]
+    for before, after in pairwise(full):
+        compare = _Pixels(site, scenes, placements, before, after).alike
+        changes = find_changes(before.standing(), after.standing(), compare)
+        rows["stack_changes"] += [_change_row(site, zone, before, after, one) for one in changes]
+    return rows
+
+
+def run_settings(folder: Path) -> StackSettings | None:
+    """What a run assumed of stacks, by its `run.json`; None where no such settings are in it."""
+    try:
+        content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return StackSettings(**content["stacks"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        return None
+
+
+class _Examined:
+    """The stacks of one look with their factors and draws."""
+
+    def __init__(self, zone: Zone, look: Look, book: StackBook) -> None:
+        chosen = look.sightings.class_ids == ObjectClass.CONTAINER_STACK
+        self.look = look
+        self.stacks: Sightings = look.sightings.select(chosen)
+        self.ids: list[str] = self.stacks.ids.tolist()
+        self.table: pd.DataFrame | None = None
+        self.draws: Draws | None = None
+        found = book.of(self.ids)
+        if found is not None and found["along_m"].notna().all():
+            self.table = _in_zone(found, zone)
+            factors = factors_of(self.table, book.settings)
+            self.draws = simulate(factors, book.settings)
+
+    @property
+    def comparable(self) -> bool:
+        whole = self.look.usable and self.look.observed_fraction >= OBSERVED_SHARE
+        return whole and (self.table is not None or not self.ids)
+
+    def standing(self) -> Standing:
+        if self.table is None or self.draws is None:
+            none = np.zeros((1, 0))
+            return Standing(self.stacks.corners, np.zeros(0), Draws(none, none, none, none))
+        height = TIER_M * self.table["tiers"].to_numpy(float)
+        spread = (self.table["tiers_high"] - self.table["tiers_low"]).to_numpy(float) / 3.29
+        lean = self.table[["lean_east", "lean_north"]].to_numpy(float)
+        known = np.isfinite(lean).all(axis=1)
+        lean = np.where(known[:, None], lean, 0.0)
+        error = np.where(known, np.hypot(*lean.T) * TIER_M * spread, UNKNOWN_LEAN * height)
+        corners = self.stacks.corners - (lean * height[:, None])[:, None, :]
+        return Standing(corners, np.hypot(error, self.look.residual_m), self.draws)
+
+
+class _Pixels:
+    """Compares the pixels of a block with the other look."""
+
+    def __init__(
+        self,
+        site: Site,
+        scenes: Mapping[str, RunScene],
+        placements: Mapping[str, Placement],
+        before: _Examined,
+        after: _Examined,
+    ) -> None:
+        self._site, self._scenes, self._placements = site, scenes, placements
+        self._looks = {"before": (before, after), "after": (after, before)}
+
+    def alike(self, look: str, row: int) -> float | None:
+        """Correlation of a block with the same ground in the other look; None if unseen."""
+        mine, other = self._looks[look]
+        corners = _inner(mine.stacks.corners[row])
+        margin = 2.0 + self._reach(mine, row)
+        try:
+            block = self._read(scene_of(mine.ids[row]), box_places(corners, 0.0))
+            ground = self._read(other.look.scene_ids[0], box_places(corners, margin))
+        except SceneError:
+            return None
+        if block is None or ground is None:
+            return None
+        return likeness(block, ground)
+
+    def _reach(self, mine: _Examined, row: int) -> float:
+        """How far lean and residual may displace a block between two looks, metres."""
+        tiers = 5.0 if mine.table is None else float(mine.table["tiers"].iloc[row])
+        return 0.55 * TIER_M * tiers + 2.0 * mine.look.residual_m
+
+    def _read(self, scene_id: str, places: Floats) -> NDArray[np.uint8] | None:
+        scene = self._scenes[scene_id]
+        to_pixels = pixels_of(self._site, scene, self._placements[scene_id])
+        with open_scene(scene.path) as opened:
+            return read_ground(opened, to_pixels, places)
+
+
+def pixels_of(site: Site, scene: RunScene, placement: Placement) -> ToPixels:
+    """From local metres of a site to pixels of a scene, registered."""
+    transformer = Transformer.from_crs(site.frame.crs, scene.crs, always_xy=True)
+    shift = np.asarray(placement.shift_m)
+
+    def convert(points: Floats) -> Floats:
+        local = points - shift
+        x, y = transformer.transform(local[:, 0], local[:, 1])
+        return apply_transform(~scene.transform, np.stack([np.asarray(x), np.asarray(y)], axis=-1))
+
+    return convert
+
+
+def lonlat_of(site: Site) -> Callable[[Floats], tuple[float, float]]:
+    """From a point in local metres to longitude and latitude."""
+    transformer = Transformer.from_crs(site.frame.crs, "EPSG:4326", always_xy=True)
+
+    def convert(point: Floats) -> tuple[float, float]:
+        lon, lat = transformer.transform(float(point[0]), float(point[1]))
+        return float(lon), float(lat)
+
+    return convert
+
+
+def _inner(corners: Floats) -> Floats:
+    middle = corners.mean(axis=0)
+    return np.asarray(middle + INNER_SHARE * (corners - middle))
+
+
+def _in_zone(found: pd.DataFrame, zone: Zone) -> pd.DataFrame:
+    """The rows as blocks of the site's zone, whatever zones the run knew."""
+    table = found.copy()
+    table["zone_kind"] = zone.kind
+    words = table["flags"].str.split(FLAG_SEPARATOR)
+    narrow = (table["across_m"] < TRAIN_WIDTH_M) & (zone.kind == "railhead")
+    table["flags"] = [
+        FLAG_SEPARATOR.join([w for w in flags if w and w != "wagons"] + ["wagons"] * bool(train))
+        for flags, train in zip(words, narrow, strict=True)
+    ]
+    return table
+
+
+def _look_numbers(one: _Examined) -> dict[str, Any]:
+    names = [f"{n}{end}" for n in ("containers", "teu") for end in ("_low", "", "_high")]
+    hidden = not one.look.usable
+    row: dict[str, Any] = {
+        "blocks": None if hidden else len(one.ids),
+        "area_m2": None if hidden else float(np.nansum(one.stacks.area_m2)),
+        **dict.fromkeys(names),
+        "method": "area_only",
+        "lower_bound": bool(one.look.observed_fraction < OBSERVED_SHARE or _cut(one)),
+    }
+    if hidden:
+        return row
+    if not one.ids:
+        return row | dict.fromkeys(names, 0.0) | {"method": "prior"}
+    if one.table is None or one.draws is None:
+        return row
+    methods = set(one.table["method"])
+    row["method"] = methods.pop() if len(methods) == 1 else "mixed"
+    for name in ("containers", "teu"):
+        total = quantiles(getattr(one.draws, name).sum(axis=1)).tolist()
+        row |= dict(zip((f"{name}_low", name, f"{name}_high"), total, strict=True))
+    return row
+
+
+def _cut(one: _Examined) -> bool:
+    if one.table is None:
+        return bool(one.stacks.at_scene_edge.any())
+    return any(word in flags for flags in one.table["flags"] for word in LOWER_BOUND_FLAGS)
+
+
+def _trains(one: _Examined) -> list[dict[str, Any]]:
+    if one.table is None or one.draws is None:
+        return []
+    wagons = one.table["flags"].str.contains("wagons").to_numpy(bool)
+    rows = np.flatnonzero(wagons)
+    corners: Corners = one.stacks.corners[rows]
+    found = []
+    for number, train in enumerate(find_trains(corners), start=1):
+        mine = rows[train.blocks]
+        low, mid, high = quantiles(one.draws.containers[:, mine].sum(axis=1)).tolist()
+        found.append(
+            {
+                "train": number,
+                "blocks": len(mine),
+                "length_m": train.length_m,
+                "wagons": train.wagons,
+                "containers_low": low,
+                "containers": mid,
+                "containers_high": high,
+                "teu": float(np.median(one.draws.teu[:, mine].sum(axis=1))),
+                "evidence": ID_SEPARATOR.join(one.ids[i] for i in mine.tolist()),
+            }
+        )
+    return found
+
+
+def _change_row(
+    site: Site, zone: Zone, before: _Examined, after: _Examined, change: Change
+) -> dict[str, Any]:
+    containers = quantiles(change.containers).tolist()
+    teu = quantiles(change.teu).tolist()
+    lon, lat = lonlat_of(site)(change.centre)
+    return {
+        "site": site.name,
+        "zone": zone.name,
+        "from_day": before.look.day,
+        "to_day": after.look.day,
+        "from_acquired": before.look.acquired,
+        "to_acquired": after.look.acquired,
+        "kind": change.kind,
+        "blocks_before": ID_SEPARATOR.join(before.ids[i] for i in change.before.tolist()),
+        "blocks_after": ID_SEPARATOR.join(after.ids[i] for i in change.after.tolist()),
+        "area_m2": change.area_m2,
+        **dict(zip(("containers_low", "containers", "containers_high"), containers, strict=True)),
+        **dict(zip(("teu_low", "teu", "teu_high"), teu, strict=True)),
+        "lon": lon,
+        "lat": lat,
+        "picture": None,  # see `stack_pictures`
+    }

@@ -1,0 +1,371 @@
+"""`detector activity` as a function: sites and runs in, tables out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from detector._version import __version__
+from detector.activity.changes.events import ship_events, sort_events, stack_events
+from detector.activity.changes.lots import consistent_links, standing_blocks
+from detector.activity.changes.stack_tables import StackBook, stack_rows
+from detector.activity.errors import ActivityError
+from detector.activity.looks.registration import Registered, placements, register, unregistered
+from detector.activity.looks.runs import Runs, RunScene
+from detector.activity.looks.sites import Site
+from detector.activity.looks.zone_looks import Look, build_looks, look_row
+from detector.activity.pictures.chips import no_chips, visit_windows
+from detector.activity.schema import VERSION, columns_of
+from detector.activity.series import (
+    SeriesSettings,
+    change_points,
+    headline,
+    routine,
+    series_rows,
+    trend,
+    usable_points,
+)
+from detector.activity.visits.bounds import VisitSettings
+from detector.activity.visits.zone_visits import longest_gap_days, zone_visits
+from detector.counting.calibration import Calibration
+from detector.counting.counts import ALL_LENGTHS
+from detector.counting.zones import Zone
+from detector.export.tables import write_csv, write_json
+from detector.files import prepare_folder
+
+logger = logging.getLogger(__name__)
+
+ACTIVITY_FILE: Final = "activity.json"
+DIGITS: Final = 4
+YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
+CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
+TREND_SERIES: Final = (
+    ("ship", "", "count"),
+    ("container_stack", ALL_LENGTHS, "count"),
+    ("container_stack", ALL_LENGTHS, "area_m2"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySettings:
+    """How looks become statements.
+
+    Attributes:
+        visits: how visits are counted, with the least length of the headline series.
+        calibration: of the weights; without it scores stand for probabilities, and that is said.
+        registered: whether scenes are laid on each other by their pictures.
+        first: first day of the period, or None.
+        last: last day of the period, or None.
+    """
+
+    visits: VisitSettings = field(default_factory=VisitSettings)
+    calibration: Calibration = field(default_factory=Calibration)
+    registered: bool = True
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Tables of what looks of sites show over time; columns as in `schema.TABLES`.
+
+    Attributes:
+        tables: by name.
+        calibrated: whether the counts have intervals.
+        min_length_m: of the headline series.
+        warnings: what to know when reading them.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    calibrated: bool
+    min_length_m: float
+    warnings: tuple[str, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What may be said, one sentence a zone."""
+        return self.tables["periods"]["sentence"].tolist()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `activity.json`."""
+        return {
+            "format": VERSION,
+            "version": __version__,
+            "calibrated": self.calibrated,
+            "min_length_m": self.min_length_m,
+            "warnings": list(self.warnings),
+            **{name: _plain_rows(table) for name, table in self.tables.items()},
+        }
+
+    def write(self, out: Path) -> None:
+        """Write `activity.json` and one CSV a table.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        prepare_folder(out)
+        for name, table in self.tables.items():
+            write_csv(out / f"{name}.csv", _flat(table))
+        write_json(out / ACTIVITY_FILE, self.to_dict())
+
+
+def find_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings) -> Activity:
+    """Series, visits and events of sites.
+
+    Args:
+        sites: with zones.
+        runs: of `detector predict`, over scenes of the sites and others.
+        settings: how to count.
+
+    Raises:
+        ActivityError: two sites of one name, or no scene meets any zone.
+    """
+    names = [site.name for site in sites]
+    if len(set(names)) != len(names):
+        raise ActivityError(f"two sites have one name ({', '.join(sorted(names))}); rename one")
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in (*_TABLE_NAMES, _STANDING)}
+    rows["skipped"] = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
+    warnings = [warning for site in sites for warning in site.warnings]
+    warnings += _settings_warnings(runs, settings)
+    for site in sites:
+        warnings += _add_site(rows, site, runs, settings)
+    if not rows["looks"]:
+        raise ActivityError(
+            f"none of {len(runs.scenes)} scenes meets a zone of {', '.join(names)}; check the "
+            "places of scenes and zones, and the CRS of the zones"
+        )
+    scenes = {scene.scene_id: scene for scene in runs.scenes}
+    rows["visits"] = [
+        visit | visit_windows(visit["evidence"], scenes) | no_chips() for visit in rows["visits"]
+    ]
+    rows["events"] = sort_events(rows["events"])
+    rows["links"] = consistent_links(rows["events"], rows[_STANDING])
+    tables = {name: _table(name, rows[name]) for name in _TABLE_NAMES}
+    calibrated = any(value.claims for value in settings.calibration.classes.values())
+    return Activity(tables, calibrated, settings.visits.min_length_m, tuple(warnings))
+
+
+_STANDING: Final = "standing"  # beside the tables: blocks of every date, to compare sizes with
+_TABLE_NAMES: Final = (
+    "periods",
+    "visits",
+    "moves",
+    "series",
+    "trends",
+    "routine",
+    "events",
+    "links",
+    "looks",
+    "registration",
+    "stacks",
+    "stack_changes",
+    "trains",
+    "skipped",
+)
+
+
+def _settings_warnings(runs: Runs, settings: ActivitySettings) -> list[str]:
+    warnings = []
+    networks = {scene.weights_sha256 for scene in runs.scenes}
+    if len(networks) > 1:
+        warnings.append(
+            f"the scenes were read by {len(networks)} different networks: changes between dates "
+            "may be theirs; predict all scenes with the same weights"
+        )
+    if not settings.calibration.classes:
+        warnings.append(
+            "the weights are not calibrated: scores stand for probabilities and counts have no "
+            "intervals; see detector calibrate"
+        )
+    return warnings
+
+
+def _add_site(
+    rows: dict[str, list[dict[str, Any]]], site: Site, runs: Runs, settings: ActivitySettings
+) -> list[str]:
+    """Add all rows of a site; returns warnings."""
+    scenes = [scene for scene in runs.scenes if _wanted(scene, site, settings)]
+    if not scenes:
+        return [f"no scene meets a zone of site '{site.name}' in the period"]
+    registered = (
+        register(site, scenes)
+        if settings.registered
+        else unregistered(scenes, "not asked for (register=false)")
+    )
+    rows["registration"] += [_registration_row(site, item) for item in registered]
+    placed = placements(registered)
+    looks = build_looks(site, scenes, placed)
+    book = StackBook(scenes)
+    by_id = {scene.scene_id: scene for scene in scenes}
+    for zone in site.zones:
+        _add_zone(rows, site, zone, looks[zone.name], settings)
+        if zone.kind in YARD_KINDS:
+            found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
+            for name, more in found.items():
+                rows[name] += more
+    alone = [item for item in registered if item.method == "none"]
+    warnings = [
+        f"site '{site.name}', zone '{zone.name}': no scene meets it"
+        for zone in site.zones
+        if not looks[zone.name]
+    ] + book.warnings
+    if alone and len(scenes) > 1:
+        warnings.append(
+            f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
+            f"positions are taken to {alone[0].placement.residual_m:g} m ({alone[0].scene_id}: "
+            f"{alone[0].note})"
+        )
+    return warnings
+
+
+def _wanted(scene: RunScene, site: Site, settings: ActivitySettings) -> bool:
+    day = scene.acquired.astimezone(site.time_zone).date()
+    if (settings.first and day < settings.first) or (settings.last and day > settings.last):
+        return False
+    outline = scene.footprint(site.frame)
+    return any(outline.intersects(zone.shape) for zone in site.zones)
+
+
+def _add_zone(
+    rows: dict[str, list[dict[str, Any]]],
+    site: Site,
+    zone: Zone,
+    looks: Sequence[Look],
+    settings: ActivitySettings,
+) -> None:
+    probability = settings.calibration.probability
+    counting = SeriesSettings(settings.visits.min_length_m, settings.calibration)
+    rows["looks"] += [look_row(site, zone, look) for look in looks]
+    series = series_rows(site.name, zone, looks, counting)
+    rows["series"] += series
+    rows["trends"] += _trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
+    if zone.kind in CALLED_KINDS:
+        found = zone_visits(site.name, zone, looks, settings.visits, probability)
+        rows["periods"].append(asdict(found.period))
+        rows["visits"] += found.visits
+        rows["moves"] += found.moves
+        rows["events"] += ship_events(found.visits)
+        top = headline(settings.visits.min_length_m)
+        usual = routine([row for row in series if row["length_class"] == top], found.visits)
+        gap = {"longest_gap_days": longest_gap_days(looks)}
+        rows["routine"].append({"site": site.name, "zone": zone.name, **usual, **gap})
+    if zone.kind in YARD_KINDS:
+        rows["events"] += stack_events(site.name, zone, looks)
+        rows[_STANDING] += standing_blocks(site.name, looks)
+
+
+def _trend_rows(
+    site: str, zone: str, series: Sequence[dict[str, Any]], min_length_m: float
+) -> list[dict[str, Any]]:
+    rows = []
+    for class_name, length_class, column in TREND_SERIES:
+        name = length_class or headline(min_length_m)
+        mine = [r for r in series if r["class"] == class_name and r["length_class"] == name]
+        points = usable_points(mine, column)
+        slope = trend(points) or {}
+        full = [r for r in mine if r["acquired"].timestamp() / 86400.0 in set(points.day.tolist())]
+        changes = change_points(points) if column == "count" else []
+        rows.append(
+            {
+                "site": site,
+                "zone": zone,
+                "class": class_name,
+                "length_class": name,
+                "of": column,
+                "looks": len(points.day),
+                "per_day": slope.get("per_day"),
+                "per_day_low": slope.get("low"),
+                "per_day_high": slope.get("high"),
+                "change_days": [full[i]["day"] for i in changes],
+            }
+        )
+    return rows
+
+
+def _registration_row(site: Site, item: Registered) -> dict[str, Any]:
+    return {
+        "site": site.name,
+        "scene_id": item.scene_id,
+        "method": item.method,
+        "shift_east_m": item.placement.shift_m[0],
+        "shift_north_m": item.placement.shift_m[1],
+        "residual_m": item.placement.residual_m,
+        "blocks": item.blocks,
+        "note": item.note,
+    }
+
+
+def _table(name: str, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with fixed columns; whole numbers that may be missing stay whole."""
+    columns = columns_of(name)
+    table = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    for column in columns:
+        values = [value for value in table[column] if value is not None]
+        if values and all(type(value) in (int, np.int64) for value in values):
+            table[column] = table[column].astype("Int64")
+        elif values and all(isinstance(value, float) for value in values):
+            table[column] = table[column].astype("float64")
+    return table
+
+
+def _flat(table: pd.DataFrame) -> pd.DataFrame:
+    """For CSV: lists as text, times to the second, numbers to `DIGITS` digits."""
+    shown = table.copy()
+    for name in shown.columns:
+        if shown[name].dtype == object:
+            shown[name] = [_cell(value) for value in shown[name]]
+        elif shown[name].dtype == "float64":
+            shown[name] = shown[name].round(DIGITS)
+    return shown
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, list):
+        return "; ".join(str(item) for item in value)
+    return value
+
+
+def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(key): _plain(value) for key, value in row.items()} for row in table.to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, bool | str):
+        return value
+    number = value.item() if isinstance(value, np.generic) else value
+    return round(number, DIGITS) if isinstance(number, float) else number
+
+
+def read_activity(path: Path) -> dict[str, Any]:
+    """The content of an `activity.json`.
+
+    Raises:
+        ActivityError: it cannot be read, or another version wrote it.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ActivityError(f"{path}: not an activity.json ({error})") from error
+    if not isinstance(content, dict) or content.get("format") != VERSION:
+        raise ActivityError(f"{path}: of another version; run detector activity again")
+    return content

@@ -1,0 +1,1 @@
+"""What each date shows of each zone, laid on one ground."""

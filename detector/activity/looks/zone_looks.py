@@ -1,0 +1,239 @@
+"""Looks: what one date shows of one zone. Several scenes of a day and zone become one look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from shapely.geometry.base import BaseGeometry
+
+from detector.activity.looks.runs import Observed, RunScene
+from detector.activity.looks.sightings import ID_SEPARATOR, Sightings, concatenate
+from detector.activity.looks.sites import Site
+from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
+from detector.counting.zones import Zone, assign_to_zones
+from detector.geometry.boxes import intersection_areas, polygons
+
+SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
+SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
+FULL_SHARE = 0.999  # a seen fraction this near to its footprint's share: no clouds or nodata
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one day shows of one zone.
+
+    Attributes:
+        zone: name.
+        day: in the site's time zone.
+        acquired: UTC, of the scene that saw most of the zone.
+        scene_ids: that saw the zone, the one that saw most first.
+        observed_fraction: of the zone, by all of them; a lower bound where clouds are in several.
+        status: as of counts.
+        residual_m: of the registration; positions are not known better.
+        sightings: objects of the zone.
+    """
+
+    zone: str
+    day: date
+    acquired: datetime
+    scene_ids: tuple[str, ...]
+    observed_fraction: float
+    status: Status
+    residual_m: float
+    sightings: Sightings
+
+    @property
+    def usable(self) -> bool:
+        """Whether its counts can be used: something was seen, at a gsd that the model knows."""
+        return self.status not in ("unobserved", "outside_model_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How a scene is laid on the site.
+
+    Attributes:
+        shift_m: east and north, added to the scene's own coordinates.
+        residual_m: standard deviation of what is left.
+    """
+
+    shift_m: tuple[float, float]
+    residual_m: float
+
+
+def build_looks(
+    site: Site, scenes: Sequence[RunScene], placements: Mapping[str, Placement]
+) -> dict[str, list[Look]]:
+    """The looks of every zone in order of time.
+
+    Args:
+        site: with its zones.
+        scenes: of one or more runs.
+        placements: of every scene, by id.
+
+    Returns:
+        Zone name to looks; an empty list for a zone that no scene meets.
+    """
+    outlines = {s.scene_id: _outline(s, site, placements[s.scene_id]) for s in scenes}
+    days: dict[date, list[RunScene]] = {}
+    for scene in scenes:
+        days.setdefault(scene.acquired.astimezone(site.time_zone).date(), []).append(scene)
+    looks: dict[str, list[Look]] = {zone.name: [] for zone in site.zones}
+    for day in sorted(days):
+        near = [s for s in days[day] if _meets(outlines[s.scene_id], site)]
+        found = {s.scene_id: scene_sightings(s, site, placements[s.scene_id]) for s in near}
+        for zone in site.zones:
+            views = [
+                View(scene, outlines[scene.scene_id], _seen(scene, zone, outlines[scene.scene_id]))
+                for scene in near
+                if outlines[scene.scene_id].intersects(zone.shape)
+            ]
+            if views:
+                looks[zone.name].append(_look(zone, day, views, found, placements))
+    return looks
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A scene, its outline in the local frame, and what it saw of a zone."""
+
+    scene: RunScene
+    outline: BaseGeometry
+    seen: Observed
+
+
+def union_fraction(zone: BaseGeometry, views: Sequence[View]) -> float:
+    """The seen part of a zone in several scenes together, never too high.
+
+    Exact where nothing but the outlines limits what was seen. Where clouds are, it is not known
+    which part they hide: the scene that saw most counts in full, and every further one adds what
+    lies outside the outlines of those before, less all that it did not see.
+    """
+    ordered = sorted(views, key=lambda view: -view.seen.fraction)
+    covered: BaseGeometry = shapely.Polygon()
+    total = 0.0
+    for view in ordered:
+        inside = view.outline.intersection(zone)
+        hidden = max(0.0, inside.area - view.seen.fraction * zone.area)
+        if view.seen.fraction * zone.area >= FULL_SHARE * inside.area:
+            hidden = 0.0
+        total += max(0.0, inside.difference(covered).area - hidden)
+        covered = covered.union(inside)
+    return float(min(1.0, max(total / zone.area, ordered[0].seen.fraction)))
+
+
+def merge_objects(parts: Sequence[Sightings]) -> Sightings:
+    """Objects of several scenes of one day, each once: whole before cut, then highest score.
+
+    Boxes of one class in different scenes are one object from an IoU of `SAME_IOU` on, or where
+    they share `SAME_SHARE` of the smaller.
+
+    Args:
+        parts: one a scene, in one frame.
+    """
+    everything = concatenate(parts)
+    source = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    if len(parts) < 2 or not len(everything):
+        return everything
+    shapes = polygons(everything.corners)
+    a, b = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    different = (
+        (a < b) & (source[a] != source[b]) & (everything.class_ids[a] == everything.class_ids[b])
+    )
+    a, b = a[different], b[different]
+    shared = intersection_areas(shapes[a], shapes[b])
+    area_a, area_b = shapely.area(shapes[a]), shapely.area(shapes[b])
+    iou = shared / np.maximum(area_a + area_b - shared, 1e-9)
+    same = (iou >= SAME_IOU) | (shared >= SAME_SHARE * np.minimum(area_a, area_b))
+    links = coo_array((np.ones(int(same.sum())), (a[same], b[same])), shape=(len(source),) * 2)
+    _, labels = connected_components(links, directed=False)
+    order = np.lexsort((-everything.scores, everything.at_scene_edge))
+    _, first = np.unique(labels[order], return_index=True)
+    return everything.select(np.sort(order[first]))
+
+
+def _look(
+    zone: Zone,
+    day: date,
+    views: Sequence[View],
+    found: Mapping[str, Sightings],
+    placements: Mapping[str, Placement],
+) -> Look:
+    fit = [view for view in views if view.seen.status != "outside_model_range"]
+    used = sorted(fit or views, key=lambda view: (-view.seen.fraction, view.scene.scene_id))
+    fraction = union_fraction(zone.shape, used)
+    ids = tuple(view.scene.scene_id for view in used)
+    objects = merge_objects([found[scene_id] for scene_id in ids])
+    members = assign_to_zones(objects.corners, (zone,))[0]
+    return Look(
+        zone=zone.name,
+        day=day,
+        acquired=used[0].scene.acquired,
+        scene_ids=ids,
+        observed_fraction=fraction,
+        status=_status(fraction, used),
+        residual_m=max(placements[scene_id].residual_m for scene_id in ids),
+        sightings=objects.select(members),
+    )
+
+
+def _status(fraction: float, views: Sequence[View]) -> Status:
+    """The gravest of what holds, in the order of the counts' status."""
+    statuses = {view.seen.status for view in views}
+    if fraction < UNOBSERVED_SHARE:
+        return "unobserved"
+    if statuses == {"outside_model_range"}:
+        return "outside_model_range"
+    if fraction < OBSERVED_SHARE:
+        return "partial"
+    return "cloud_unknown" if "cloud_unknown" in statuses else "observed"
+
+
+def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
+    """The columns `schema.LOOK_COLUMNS` of one look of a zone."""
+    return {
+        "site": site.name,
+        "zone": zone.name,
+        "kind": zone.kind,
+        "day": look.day,
+        "acquired": look.acquired,
+        "observed_fraction": look.observed_fraction,
+        "status": look.status,
+        "residual_m": look.residual_m,
+        "scene_ids": ID_SEPARATOR.join(look.scene_ids),
+    }
+
+
+def _seen(scene: RunScene, zone: Zone, outline: BaseGeometry) -> Observed:
+    """What the run says of the zone; else what the outline says, if the scene was wholly seen."""
+    known = scene.zones.get(zone.name)
+    if known is not None:
+        return known
+    share = float(outline.intersection(zone.shape).area / zone.shape.area)
+    if scene.in_model_range is False:
+        return Observed(share, "outside_model_range")
+    clear = scene.whole.status == "observed" and scene.whole.fraction >= OBSERVED_SHARE
+    return Observed(share, "observed" if clear else "cloud_unknown")
+
+
+def _outline(scene: RunScene, site: Site, placement: Placement) -> BaseGeometry:
+    shift = np.asarray(placement.shift_m)
+    return shapely.transform(scene.footprint(site.frame), lambda points: points + shift)
+
+
+def _meets(outline: BaseGeometry, site: Site) -> bool:
+    return any(outline.intersects(zone.shape) for zone in site.zones)
+
+
+def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> Sightings:
+    """All objects of a scene in the local frame, in its zones or not."""
+    objects = scene.objects
+    corners = site.frame.from_pixels(objects.corners, scene.transform, scene.crs)
+    return replace(objects, corners=corners + np.asarray(placement.shift_m))

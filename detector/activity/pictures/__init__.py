@@ -1,0 +1,1 @@
+"""Pictures and plots that show what was found."""

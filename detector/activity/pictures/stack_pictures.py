@@ -1,0 +1,152 @@
+"""Difference pictures: two looks of a zone in one, for every pair between which stacks changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.activity.changes.stack_tables import pixels_of
+from detector.activity.looks.ground import Floats, difference_picture, levelled, sample_ground
+from detector.activity.looks.runs import RunScene
+from detector.activity.looks.sightings import ID_SEPARATOR, scene_of
+from detector.activity.looks.sites import Site
+from detector.activity.looks.zone_looks import Placement, scene_sightings
+from detector.activity.pictures.chips import NAME_LENGTH, write_png
+from detector.errors import SceneError
+from detector.files import file_part, prepare_folder
+from detector.geometry.boxes import Corners
+from detector.scenes.scene import open_scene
+
+DIFFERENCES_FOLDER: Final = "differences"
+MARGIN_M: Final = 60.0  # around the changed blocks: what did not change tells where one is
+FINEST_CELL_M: Final = 0.5
+LONGEST_SIDE_PX: Final = 1200
+PAIR: Final = ["site", "zone", "from_day", "to_day"]
+
+logger = logging.getLogger(__name__)
+
+Ground = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+
+def write_differences(
+    tables: Mapping[str, pd.DataFrame],
+    sites: Sequence[Site],
+    scenes: Sequence[RunScene],
+    out: Path,
+) -> int:
+    """Write a PNG for every pair of looks between which stacks changed, and name it in the table.
+
+    Red is what only the first look has, cyan what only the second has; blocks that appeared or grew
+    are outlined in green, those that are gone or shrank in red. North is up, scenes are registered,
+    black was not seen in both. A scene whose file is gone leaves the names empty.
+
+    Args:
+        tables: of an activity; `picture` of `stack_changes` is set, relative to `out`.
+        sites: with their frames.
+        scenes: of the runs.
+        out: folder; the pictures go to `DIFFERENCES_FOLDER` in it.
+
+    Returns:
+        Pictures written.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    changes = tables["stack_changes"]
+    by_name = {site.name: site for site in sites}
+    names: dict[Any, str | None] = dict.fromkeys(changes.index)
+    if changes.empty:
+        return 0
+    folder = prepare_folder(out / DIFFERENCES_FOLDER)
+    written = 0
+    for _, rows in changes.groupby(PAIR, sort=False):
+        site, zone, first, last = rows[PAIR].iloc[0]
+        pictures = _Pictures(by_name[site], scenes, tables["registration"])
+        looks = [_scene_ids(tables["looks"], (site, zone, day)) for day in (first, last)]
+        try:
+            picture = pictures.draw(rows, looks)
+        except SceneError as error:
+            logger.warning("no difference picture of '%s', %s to %s: %s", zone, first, last, error)
+            continue
+        written += 1
+        fit = file_part(str(zone), NAME_LENGTH)
+        path = folder / f"{written:04d}-{fit}-{first}-{last}.png"
+        write_png(path, picture[..., ::-1])
+        names |= dict.fromkeys(rows.index, f"{DIFFERENCES_FOLDER}/{path.name}")
+    changes["picture"] = pd.Series(names, dtype=object)
+    return written
+
+
+class _Pictures:
+    """Draws the differences of one site."""
+
+    def __init__(self, site: Site, scenes: Sequence[RunScene], registration: pd.DataFrame) -> None:
+        mine = registration[registration["site"] == site.name]
+        columns = ("scene_id", "shift_east_m", "shift_north_m", "residual_m")
+        self._placements = {
+            scene_id: Placement((float(east), float(north)), float(residual))
+            for scene_id, east, north, residual in mine[list(columns)].itertuples(index=False)
+        }
+        self._site = site
+        self._scenes = {s.scene_id: s for s in scenes if s.scene_id in self._placements}
+
+    def draw(self, changes: pd.DataFrame, looks: Sequence[Sequence[str]]) -> NDArray[np.uint8]:
+        """The picture `(h, w, 3)` RGB of changes between two looks, each the ids of its scenes."""
+        came = self._corners(changes, ("appeared", "grown"), "blocks_after")
+        left = self._corners(changes, ("gone", "shrunk"), "blocks_before")
+        places, to_picture = _grid(np.concatenate([came, left]).reshape(-1, 2))
+        before, after = (self._read(ids, places) for ids in looks)
+        both = before[1] & after[1]
+        one, two = before[0], levelled(after[0], before[0], both)
+        one[~both], two[~both] = 0, 0
+        return difference_picture(one, two, to_picture(came), to_picture(left))
+
+    def _corners(self, changes: pd.DataFrame, kinds: Sequence[str], column: str) -> Corners:
+        """Corners `(N, 4, 2)` of the blocks of some changes, local metres."""
+        chosen = changes.loc[changes["kind"].isin(kinds), column]
+        names = [name for cell in chosen for name in cell.split(ID_SEPARATOR) if name]
+        found = [np.zeros((0, 4, 2))]
+        for scene_id in dict.fromkeys(map(scene_of, names)):
+            placed = self._placements[scene_id]
+            objects = scene_sightings(self._scenes[scene_id], self._site, placed)
+            found.append(objects.corners[np.isin(objects.ids, names)])
+        return np.concatenate(found)
+
+    def _read(self, scene_ids: Sequence[str], places: Floats) -> Ground:
+        """What the scenes of a look show together, the one that saw most of the zone on top."""
+        rgb = np.zeros((*places.shape[:2], 3), np.uint8)
+        seen = np.zeros(places.shape[:2], bool)
+        for scene_id in scene_ids:
+            scene = self._scenes[scene_id]
+            to_pixels = pixels_of(self._site, scene, self._placements[scene_id])
+            with open_scene(scene.path) as opened:
+                more, known = sample_ground(opened, to_pixels, places)
+            fresh = known & ~seen
+            rgb[fresh] = more[fresh]
+            seen |= known
+        return rgb, seen
+
+
+def _grid(points: Floats) -> tuple[Floats, Any]:
+    """Places `(h, w, 2)` around points, north up, and the way from local metres to its pixels."""
+    low, high = points.min(axis=0) - MARGIN_M, points.max(axis=0) + MARGIN_M
+    cell = max(FINEST_CELL_M, float((high - low).max()) / LONGEST_SIDE_PX)
+    x = np.arange(low[0] + cell / 2, high[0], cell)
+    y = np.arange(high[1] - cell / 2, low[1], -cell)
+    places = np.stack(np.meshgrid(x, y), axis=-1)
+
+    def to_picture(corners: Corners) -> Corners:
+        return np.asarray((corners - [low[0], high[1]]) / np.array([cell, -cell]) - 0.5)
+
+    return places, to_picture
+
+
+def _scene_ids(looks: pd.DataFrame, look: tuple[str, str, Any]) -> list[str]:
+    mine = (looks["site"] == look[0]) & (looks["zone"] == look[1]) & (looks["day"] == look[2])
+    return str(looks.loc[mine, "scene_ids"].iloc[0]).split(ID_SEPARATOR)

@@ -1,0 +1,1 @@
+"""Which ships stayed, and how many came at least and at most."""

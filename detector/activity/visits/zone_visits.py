@@ -1,0 +1,265 @@
+"""Visits of ships to a zone: who stayed, arrived, left, and how many came at least and at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.activity.looks.sightings import ID_SEPARATOR, Sightings, concatenate
+from detector.activity.looks.zone_looks import Look
+from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
+from detector.activity.visits.linking import LookTimes, ShipsSeen
+from detector.activity.visits.statements import Period, say_period
+from detector.classes import ObjectClass
+from detector.counting.counts import OBSERVED_SHARE
+from detector.counting.zones import Zone
+
+NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
+LISTED_PROBABILITY = 0.5  # a visit is listed from it on
+SWING_LENGTHS = 1.0  # at anchor
+SECONDS_A_DAY = 86400.0
+
+Probability = Callable[
+    [NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVisits:
+    """What the looks of a zone say of visits.
+
+    Attributes:
+        period: the count and what limits it, with its sentence.
+        visits: one row a visit, see `docs/counting.md`.
+        moves: one row a ship and look: `stayed`, `arrived`, `left`, `undecided`, `first_look`.
+    """
+
+    period: Period
+    visits: list[dict[str, Any]] = field(default_factory=list)
+    moves: list[dict[str, Any]] = field(default_factory=list)
+
+
+def zone_visits(
+    site: str, zone: Zone, looks: Sequence[Look], settings: VisitSettings, probability: Probability
+) -> ZoneVisits:
+    """The visits to a zone.
+
+    Args:
+        site: name.
+        zone: of the looks.
+        looks: in order of time, unseen ones too.
+        settings: how to count.
+        probability: class ids, scores and lengths to the probability of being real.
+    """
+    usable = [look for look in looks if look.usable]
+    ships, ids, unknown = gather_ships(usable, settings.min_length_m, probability)
+    period = _period(site, zone, looks, settings, unknown)
+    if len(usable) < 2:
+        there = int((ships.length_m >= settings.min_length_m).sum())
+        period = replace(period, ships_on_only_look=there if usable else None)
+        return ZoneVisits(replace(period, sentence=say_period(period)))
+    links = settings.links
+    if zone.kind == "anchorage":
+        links = replace(links, swing_lengths=SWING_LENGTHS)
+    count = count_visits(ships, look_times(usable, zone), replace(settings, links=links))
+    tracks = [
+        _Track(number, zone, site, usable, ships, ids, count, settings)
+        for number in range(len(count.track_probability))
+    ]
+    listed = [track for track in tracks if track.probability >= LISTED_PROBABILITY]
+    period = replace(
+        period,
+        visits_min=count.visits_min,
+        visits_likely=count.visits_likely,
+        visits_seen_max=max(count.visits_seen_max, count.visits_min),
+        visits_listed=len(listed),
+        there_at_first_look=sum(track.starts_at_first_look for track in listed),
+        there_at_last_look=sum(track.ends_at_last_look for track in listed),
+    )
+    return ZoneVisits(
+        replace(period, sentence=say_period(period)),
+        [track.visit(f"{site}/{zone.name}/{i}") for i, track in enumerate(listed, start=1)],
+        [
+            move
+            for i, track in enumerate(listed, start=1)
+            for move in track.moves(f"{site}/{zone.name}/{i}")
+        ],
+    )
+
+
+def gather_ships(
+    looks: Sequence[Look], min_length_m: float, probability: Probability
+) -> tuple[ShipsSeen, NDArray[np.str_], int]:
+    """The ships of all looks that may have the wanted length.
+
+    Args:
+        looks: in order of time, usable.
+        min_length_m: wanted length.
+        probability: class ids, scores and lengths to probabilities.
+
+    Returns:
+        The ships, their evidence ids, and the number of ships of unknown length left out.
+    """
+    parts: list[Sightings] = []
+    numbers: list[NDArray[np.int64]] = []
+    unknown = 0
+    for i, look in enumerate(looks):
+        ships = look.sightings.select(look.sightings.class_ids == ObjectClass.SHIP)
+        unknown += int(np.isnan(ships.length_m).sum())
+        ships = ships.select(ships.length_m >= NEAR_LENGTH * min_length_m)
+        parts.append(ships)
+        numbers.append(np.full(len(ships), i, np.int64))
+    found = concatenate(parts)
+    seen = ShipsSeen(
+        look=np.concatenate([*numbers, np.zeros(0, np.int64)]),
+        xy=found.centres,
+        length_m=found.length_m,
+        width_m=found.width_m,
+        axis_deg=found.axis_deg,
+        probability=probability(found.class_ids, found.scores, found.length_m),
+        sure_size=~found.at_scene_edge,
+        embeddings=found.embeddings,
+    )
+    return seen, found.ids, unknown
+
+
+def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
+    """When a zone was seen, and how well."""
+    return LookTimes(
+        day=np.array([look.acquired.timestamp() / SECONDS_A_DAY for look in looks]),
+        seen=np.array([look.observed_fraction for look in looks]),
+        residual_m=np.array([look.residual_m for look in looks]),
+        area_m2=float(zone.shape.area),
+    )
+
+
+def longest_gap_days(looks: Sequence[Look]) -> float | None:
+    """The longest time between two looks that saw the whole zone, or an end of the series.
+
+    Returns:
+        Days; None with fewer than two looks.
+    """
+    if len(looks) < 2:
+        return None
+    ends = (looks[0], looks[-1])
+    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    days = sorted({look.acquired.timestamp() / SECONDS_A_DAY for look in (*ends, *full)})
+    return float(np.diff(days).max()) if len(days) > 1 else 0.0
+
+
+def _period(
+    site: str, zone: Zone, looks: Sequence[Look], settings: VisitSettings, unknown: int
+) -> Period:
+    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    return Period(
+        site=site,
+        zone=zone.name,
+        kind=zone.kind,
+        first_day=looks[0].day if looks else None,
+        last_day=looks[-1].day if looks else None,
+        min_length_m=settings.min_length_m,
+        looks=len(looks),
+        looks_observed=len(full),
+        looks_partial=sum(look.usable for look in looks) - len(full),
+        looks_cloud_unknown=sum(look.status == "cloud_unknown" for look in looks),
+        longest_gap_days=longest_gap_days(looks),
+        ships_of_unknown_length=unknown,
+    )
+
+
+class _Track:
+    """One probable stay: the ships seen that are one."""
+
+    def __init__(
+        self,
+        number: int,
+        zone: Zone,
+        site: str,
+        looks: Sequence[Look],
+        ships: ShipsSeen,
+        ids: NDArray[np.str_],
+        count: VisitCount,
+        settings: VisitSettings,
+    ) -> None:
+        self.members = np.flatnonzero(count.track == number)
+        self.probability = float(count.track_probability[number])
+        self._zone, self._site, self._looks = zone, site, looks
+        self._ships, self._ids = ships, ids
+        self._count, self._certain = count, settings.certain
+        self._first = int(ships.look[self.members[0]])
+        self._last = int(ships.look[self.members[-1]])
+
+    @property
+    def starts_at_first_look(self) -> bool:
+        """It was there already: when it came is not known."""
+        return self._first == 0
+
+    @property
+    def ends_at_last_look(self) -> bool:
+        """It was there still: when it goes is not known."""
+        return self._last == len(self._looks) - 1
+
+    def visit(self, visit_id: str) -> dict[str, Any]:
+        """The row of the visit."""
+        ships, members = self._ships, self.members
+        return {
+            "visit_id": visit_id,
+            "site": self._site,
+            "zone": self._zone.name,
+            "first_seen": self._looks[self._first].day,
+            "last_seen": self._looks[self._last].day,
+            "looks_seen": len(members),
+            "length_m": float(np.median(ships.length_m[members])),
+            "width_m": float(np.median(ships.width_m[members])),
+            "probability": self.probability,
+            "arrival": "before the first look" if self.starts_at_first_look else self._start(),
+            "departure": "after the last look" if self.ends_at_last_look else self._end(),
+            "not_before": self._neighbour_day(self._first - 1),
+            "not_after": self._neighbour_day(self._last + 1),
+            "evidence": ID_SEPARATOR.join(self._ids[members].tolist()),
+        }
+
+    def moves(self, visit_id: str) -> list[dict[str, Any]]:
+        """What the ship did, look by look, and the look at which it was gone."""
+        rows = []
+        for at, member in enumerate(self.members):
+            state = "stayed" if at else self._start()
+            if at and self._count.preceded[member] < self._certain:
+                state = "undecided"
+            if self._ships.look[member] == 0:
+                state = "first_look"
+            rows.append(self._move(visit_id, int(self._ships.look[member]), state, int(member)))
+        if not self.ends_at_last_look:
+            rows.append(self._move(visit_id, self._last + 1, self._end(), int(self.members[-1])))
+        return rows
+
+    def _start(self) -> str:
+        arrived = 1 - self._count.preceded[self.members[0]] >= self._certain
+        return "arrived" if arrived and self._saw_all(self._first - 1) else "undecided"
+
+    def _end(self) -> str:
+        left = 1 - self._count.followed[self.members[-1]] >= self._certain
+        return "left" if left and self._saw_all(self._last + 1) else "undecided"
+
+    def _saw_all(self, look: int) -> bool:
+        return self._looks[look].observed_fraction >= OBSERVED_SHARE
+
+    def _neighbour_day(self, look: int) -> date | None:
+        return self._looks[look].day if 0 <= look < len(self._looks) else None
+
+    def _move(self, visit_id: str, look: int, state: str, member: int) -> dict[str, Any]:
+        return {
+            "visit_id": visit_id,
+            "site": self._site,
+            "zone": self._zone.name,
+            "day": self._looks[look].day,
+            "state": state,
+            "length_m": float(self._ships.length_m[member]),
+            "same_as_before": float(self._count.preceded[member]),
+            "evidence": str(self._ids[member]),
+        }

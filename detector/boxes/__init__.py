@@ -1,0 +1,1 @@
+"""Scored oriented boxes, the areas that they share, and duplicates among them."""

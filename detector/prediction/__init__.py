@@ -1,0 +1,1 @@
+"""Scenes in, a folder of results out: what `detector predict` does."""

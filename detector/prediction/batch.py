@@ -1,0 +1,351 @@
+"""Many scenes to a folder of results: resumable, one row a scene, failures said."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import shapely
+
+from detector._version import __version__
+from detector.counting.calibration import Calibration
+from detector.counting.counts import count_scene
+from detector.counting.zones import (
+    NO_ZONES,
+    Zone,
+    Zones,
+    first_zones,
+    placeable,
+    read_zones,
+    zones_in_pixels,
+)
+from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
+from detector.export.records import ModelUse, SceneRecord, scene_record
+from detector.export.run_files import RunResult, write_run_files
+from detector.export.scene_files import SceneResult, read_scene_files, write_scene_files
+from detector.files import prepare_folder
+from detector.inference.assemble import LONGEST_SHIP_EVER_M
+from detector.inference.pipeline import (
+    Advance,
+    Found,
+    PipelineSettings,
+    PreparedScene,
+    find_objects,
+    prepare_scene,
+)
+from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.progress import Progress, SilentProgress
+from detector.scenes.discover import SceneSource, discover
+from detector.scenes.scene import Scene, open_scene
+from detector.scenes.types import SceneOptions
+from detector.stacks.estimate import estimate_stacks
+from detector.stacks.settings import StackSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """A run over scenes.
+
+    Attributes:
+        paths: files, folders and lists, as `discover` takes them.
+        out: folder of the results.
+        detector: which weights run where.
+        zones: path of a vector file, or None.
+        zones_only: read only tiles that meet a zone.
+        overwrite: replace results that other settings made; without it such a folder is refused.
+        scene: what the user says of the scenes.
+        pipeline: threads and queues.
+        stacks: what is assumed of container stacks.
+    """
+
+    paths: tuple[str, ...]
+    out: Path
+    detector: DetectorSettings
+    zones: str | None = None
+    zones_only: bool = False
+    overwrite: bool = False
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    stacks: StackSettings = field(default_factory=StackSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        out: folder of the results.
+        records: one a scene, in the order given.
+        counts: of all scenes that are done.
+        resumed: scenes whose results were there already.
+    """
+
+    out: Path
+    records: tuple[SceneRecord, ...]
+    counts: tuple[pd.DataFrame, ...]
+    resumed: int
+
+    @property
+    def failed(self) -> tuple[SceneRecord, ...]:
+        """The scenes that could not be done."""
+        return tuple(record for record in self.records if record.status == "failed")
+
+
+def predict_paths(settings: RunSettings, progress: Progress | None = None) -> RunSummary:
+    """Find, count and write every scene.
+
+    A scene that fails among several becomes a row with its reason; the only scene of a run, and
+    anything that concerns the whole run, is raised, and nothing is written for it. Scenes whose
+    results are there already, made by the same settings, weights and content, are not done again.
+
+    Args:
+        settings: of the run.
+        progress: where the work is shown; by default nowhere.
+
+    Raises:
+        QuaywatchError: no scenes, or weights, device, zones or folder cannot be used.
+    """
+    progress = progress or SilentProgress()
+    scenes = discover(settings.paths)
+    zones = read_zones(settings.zones) if settings.zones else NO_ZONES
+    for warning in zones.warnings:
+        logger.warning(warning)
+    detector = load_detector(settings.detector)
+    alone = len(scenes) == 1
+    run = _Run(settings, detector, zones, progress)
+    prepare_folder(settings.out)
+    for number, found in enumerate(scenes, start=1):
+        try:
+            run.do_scene(found, f"{number}/{len(scenes)}")
+        except OutputError:
+            raise
+        except QuaywatchError as error:
+            if alone:
+                raise
+            logger.warning("failed: %s", error)
+            run.records.append(SceneRecord(path=found.path, status="failed", reason=str(error)))
+    result = RunResult(run.records, run.counts, _provenance(settings, detector, zones))
+    write_run_files(settings.out, result)
+    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed)
+
+
+class _Run:
+    """The state of a run: its results so far."""
+
+    def __init__(
+        self, settings: RunSettings, detector: Detector, zones: Zones, progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._detector = detector
+        self._zones = zones
+        self._progress = progress
+        self._calibration = Calibration.from_card(detector.card.calibration)
+        self._paths: dict[str, str] = {}
+        self.records: list[SceneRecord] = []
+        self.counts: list[pd.DataFrame] = []
+        self.resumed = 0
+
+    def do_scene(self, source: SceneSource, label: str) -> None:
+        if source.problem:
+            raise SceneError(source.problem)
+        path = source.path
+        with open_scene(path, self._settings.scene) as scene:
+            scene_id = scene.info.scene_id
+            if scene_id in self._paths:
+                raise SceneError(f"{path}: the same scene as {self._paths[scene_id]}")
+            self._paths[scene_id] = path
+            fingerprint = _fingerprint(self._settings, self._detector, self._zones, scene)
+            folder = self._settings.out / scene_id
+            earlier = self._earlier(folder, fingerprint)
+            if earlier is not None:
+                self._keep(*earlier)
+                self.resumed += 1
+                return
+            zones = zones_in_pixels(self._zones, scene)
+            prepared, found = self._find(scene, zones, label)
+            result = self._result(scene, prepared, found, zones, fingerprint)
+            write_scene_files(folder, scene, result)
+            self._keep(result.record, result.counts)
+
+    def _find(self, scene: Scene, zones: Sequence[Zone], label: str) -> tuple[PreparedScene, Found]:
+        area = None
+        if self._settings.zones_only and zones:
+            if not placeable(self._zones, scene):
+                raise ZonesError(
+                    f"{scene.info.path}: no CRS, so nobody knows where the zones lie in it; say "
+                    "zones_only=false to count it as a whole"
+                )
+            area = shapely.union_all([zone.shape for zone in zones])
+        prepared = prepare_scene(scene, self._detector, self._settings.pipeline, area)
+        title = f"{label} {scene.info.name}"
+        with self._progress.task(title, len(prepared.plan), "tiles") as task:
+
+            def tell(advance: Advance) -> None:
+                task.advance(advance.tiles, pixels=advance.pixels, boxes=advance.boxes)
+
+            found = find_objects(
+                scene,
+                self._detector,
+                self._settings.pipeline,
+                prepared=prepared,
+                on_advance=tell,
+            )
+        return prepared, found
+
+    def _result(
+        self,
+        scene: Scene,
+        prepared: PreparedScene,
+        found: Found,
+        zones: Sequence[Zone],
+        fingerprint: str,
+    ) -> SceneResult:
+        detections = found.detections
+        card = self._detector.card
+        model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
+        counts, areas = count_scene(scene, detections, zones, model.in_range, self._calibration)
+        fractions = [area.seen.fraction for area in areas[1:]]
+        warnings = _warnings(scene, model, fractions, placeable(self._zones, scene))
+        warnings += _left_out(found)
+        for warning in warnings:  # the summary shows each kind once, the log every one
+            logger.debug("%s: %s", scene.info.path, warning)
+        record = scene_record(
+            scene.info, detections, areas, model, len(prepared.plan), tuple(warnings)
+        )
+        held_by = first_zones(detections.corners, tuple(zones))
+        stacks = estimate_stacks(scene, detections, held_by, self._settings.stacks)
+        return SceneResult(detections, counts, zones, record, stacks)
+
+    def _earlier(self, folder: Path, fingerprint: str) -> tuple[SceneRecord, pd.DataFrame] | None:
+        """The results that are there already, if the same settings made them."""
+        if not folder.exists():
+            return None
+        earlier = read_scene_files(folder)
+        if earlier is not None and earlier[0].fingerprint == fingerprint:
+            return earlier
+        if self._settings.overwrite:
+            return None
+        raise OutputError(
+            f"{folder}: holds results of other settings or weights; name another folder with out= "
+            "or say overwrite=true"
+        )
+
+    def _keep(self, record: SceneRecord, counts: pd.DataFrame) -> None:
+        self.records.append(record)
+        self.counts.append(counts)
+
+
+def _warnings(
+    scene: Scene, model: ModelUse, zone_fractions: Sequence[float], zones_placed: bool
+) -> list[str]:
+    info = scene.info
+    found = []
+    if info.gsd_m is None:
+        found.append(
+            "gsd unknown, read at native scale without lengths; say it with scene.gsd= in metres"
+        )
+    elif model.in_range is False:
+        found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
+    if info.acquired is None:
+        found.append("time of acquisition unknown; say it with scene.acquired=")
+    if not zones_placed:
+        found.append(
+            "no CRS, so the zones were not used and the scene is counted as a whole; georeference "
+            "it, or draw zones in its pixels and save them without CRS"
+        )
+    elif zone_fractions and not any(zone_fractions):
+        found.append("none of the zones was seen in this scene")
+    return found
+
+
+def _left_out(result: Found) -> list[str]:
+    """What had to be left out, so that nothing is dropped in silence."""
+    found = []
+    stats = result.stats
+    if result.implausible:
+        found.append(
+            f"{result.implausible} boxes were left out: longer than any ship "
+            f"({LONGEST_SHIP_EVER_M:.0f} m)"
+        )
+    if result.yards:
+        found.append(
+            f"{result.yards} boxes of ships were left out: container stacks with better scores "
+            "fill them"
+        )
+    if result.beyond:
+        found.append(
+            f"{result.beyond} objects reach beyond what was read for the zones (`at_scene_edge`): "
+            "they are cut there, and a part of one may be counted; say zones_only=false to see "
+            "them whole"
+        )
+    if stats.crowded:
+        found.append(
+            f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "
+            "were used, so the count is a lower bound"
+        )
+    if stats.unusable:
+        found.append(f"{stats.unusable} boxes without area or with crossing sides were left out")
+    return found
+
+
+def _fingerprint(settings: RunSettings, detector: Detector, zones: Zones, scene: Scene) -> str:
+    """Hash of everything that decides a scene's result."""
+    content = {
+        **_decisive(settings, detector, zones),
+        "scene": scene.info.content_hash,
+        "acquired": str(scene.info.acquired),
+        "clouds": str(scene.info.cloud_source),
+        "angles": asdict(scene.info.angles),
+        "options": asdict(settings.scene),
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
+    digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
+    for zone in zones.zones:
+        digest.update(repr((zone.name, zone.kind)).encode())
+        digest.update(shapely.to_wkb(zone.shape))
+    return {
+        "version": __version__,
+        "weights": detector.card.name,
+        "weights_sha256": detector.card.sha256,
+        "conf": [round(float(value), 6) for value in detector.conf],
+        "iou": detector.iou,
+        "mirrored": detector.card.mirrored,
+        "luck": detector.card.luck,
+        "backend": detector.backend.name,
+        "device": detector.backend.device,
+        "threads": detector.threads,
+        "batch": detector.batch,
+        "merge": asdict(settings.pipeline.merge),
+        "enlarge": settings.pipeline.enlarge,
+        "calibration_sha256": _sha256_of(detector.card.calibration),
+        "stacks": asdict(settings.stacks),
+        "zones_sha256": digest.hexdigest() if len(zones) else None,
+        "zones_only": settings.zones_only,
+    }
+
+
+def _sha256_of(content: Mapping[str, Any]) -> str:
+    """Of the calibration: with another one the same weights give other counts."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _provenance(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
+    """What `run.json` says; nothing in it depends on the clock."""
+    return {
+        "program": "quaywatch",
+        **_decisive(settings, detector, zones),
+        "zones": settings.zones,
+        "scene_options": json.loads(json.dumps(asdict(settings.scene), default=str)),
+    }

@@ -1,0 +1,100 @@
+"""What `detector predict` can be told: types, ranges and one line of help for every option.
+
+The defaults stand in `conf/predict.yaml` and its groups. Nothing heavy is imported here, so that
+the help comes at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from detector.errors import ConfigError
+from detector.options import option
+from detector.stacks.settings import StackSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Which network, and from which score on it is believed."""
+
+    weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")
+    conf: float | None = option("least score of an object; null: the card's", low=0, high=1)
+    iou: float | None = option(
+        "IoU from which two boxes of one tile are one object; null: the card's", above=0, high=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneConfig:
+    """What you know of the scenes better than their files."""
+
+    bands: list[int] | None = option("red, green, blue, or one band; null: as the file says", low=1)
+    gsd: float | None = option("metres a pixel, for scenes without a CRS", above=0, high=1000)
+    acquired: str | None = option("time of acquisition (ISO 8601, UTC unless it says otherwise)")
+    clouds: str = option(
+        "auto: masks that come with the scene; clear: somebody looked; unknown: ignore masks",
+        choices=("auto", "clear", "unknown"),
+    )
+    nodata: float | None = option("value of missing pixels; null: as the file says")
+
+    def __post_init__(self) -> None:
+        if self.bands is not None and len(self.bands) not in (1, 3):
+            raise ConfigError(
+                f"scene.bands={self.bands}: name three bands (red, green, blue) or one, for "
+                "example scene.bands=[3,2,1]"
+            )
+        if self.acquired is not None:
+            _check_time("scene.acquired", self.acquired)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeConfig:
+    """When boxes of overlapping tiles are one object."""
+
+    match_iou: float = option(
+        "IoU, inside what both tiles see, from which two boxes are one object", above=0, high=1
+    )
+    longest_ship_m: float = option("cut ships are not joined beyond this length", above=0)
+    longest_stack_m: float = option("cut stacks are not joined beyond this length", above=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictConfig:
+    """Everything `detector predict` can be told."""
+
+    paths: list[str] = option("scenes, folders, lists of scenes", path=True)
+    zones: str | None = option("vector file of the zones, with columns name and kind", path=True)
+    zones_only: bool = option("read only tiles that touch a zone")
+    out: str = option("folder of the results", path=True)
+    overwrite: bool = option("replace the results of an earlier run in out")
+    device: str = option("auto, cpu, cuda or cuda:0")
+    backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
+    batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
+    threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
+    queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)
+    readers: int = option("threads that read tiles", low=1, high=256)
+    enlarge: float = option(
+        "scenes smaller than a tile, gsd unknown: enlarged to the tile, at most so many times",
+        low=1,
+        high=1.5,
+    )
+    log: str = option("text for people, json for machines", choices=("text", "json"))
+    quiet: bool = option("no progress, only warnings and the result")
+    model: ModelConfig
+    scene: SceneConfig
+    merge: MergeConfig
+    stacks: StackSettings
+
+    def __post_init__(self) -> None:
+        if self.zones_only and self.zones is None:
+            raise ConfigError("zones_only=true needs zones to look in: add zones=FILE")
+
+
+def _check_time(key: str, value: str) -> None:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"{key}={value}: this option needs a time such as 2023-10-13 or 2023-10-13T02:15:00Z"
+        ) from error

@@ -1,0 +1,158 @@
+"""Writes rendered scenes as vendors deliver them (raster, cloud mask, sidecar) with the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+import rasterio.shutil
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+
+from detector.files import atomic_path
+from detector.geometry.geodesy import lonlat
+from detector.rendering.georef import scene_frame
+from detector.rendering.scene import RenderedScene
+from detector.rendering.spec import PortSpec
+
+VALIDATED_ON = "rendered scene"
+CLOUD_ENDING = "_cloud.tif"
+TIFF_OPTIONS: dict[str, Any] = {
+    "tiled": True,
+    "blockxsize": 512,
+    "blockysize": 512,
+    "compress": "deflate",
+    "predictor": 2,
+    "zlevel": 2,  # noise hardly shrinks further, and the time goes into the picture
+    "BIGTIFF": "IF_SAFER",
+}
+
+
+def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
+    """Write a scene and what belongs to it.
+
+    `<stem>.tif`, `<stem>.json` (a STAC item with time, sun and view), `<stem>_cloud.tif` (a clear
+    sky is told by a mask too), `<stem>_truth.geojson` and, where the site has zones,
+    `<stem>_zones.geojson`.
+
+    Args:
+        scene: as `render` makes it.
+        path: the raster's path, or a folder; then the name is made of site and date.
+        cog: write a cloud-optimised GeoTIFF, with overviews.
+
+    Returns:
+        Path of the raster.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        path = path / f"{scene_stem(scene.spec)}.tif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = raster_profile(scene.spec, scene.transform)
+    _write_raster(path, scene.values, profile, cog=cog)
+    mask = scene.cloud.astype(np.uint8)[..., None]
+    flat = profile | {"count": 1, "dtype": "uint8", "nodata": None}
+    _write_raster(path.with_name(f"{path.stem}{CLOUD_ENDING}"), mask, flat)
+    write_companions(path, scene.spec, scene.seed, scene.truth_table(), scene.zones)
+    return path
+
+
+def write_companions(
+    path: Path, spec: PortSpec, seed: int, truth: gpd.GeoDataFrame, zones: gpd.GeoDataFrame
+) -> None:
+    """Write the sidecar, the truth and the zones beside a raster."""
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        has_mask = path.with_name(f"{path.stem}{CLOUD_ENDING}").exists()
+        item = stac_item(spec, seed, path.stem, cloud_mask=has_mask)
+        text = json.dumps(item, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    write_vector(truth, path.with_name(f"{path.stem}_truth.geojson"))
+    if len(zones):
+        write_vector(zones, path.with_name(f"{path.stem}_zones.geojson"))
+
+
+def raster_profile(spec: PortSpec, transform: Affine) -> dict[str, Any]:
+    """How rasterio writes a scene of that spec."""
+    return {
+        "driver": "GTiff",
+        "width": spec.width,
+        "height": spec.height,
+        "count": 1 if spec.sensor.bands == "pan" else 3,
+        "dtype": "uint8" if spec.sensor.bits == 8 else "uint16",
+        "crs": spec.place.crs,
+        "transform": transform,
+        "nodata": 0,
+        **TIFF_OPTIONS,
+    }
+
+
+def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
+    """Write zones or truth as GeoJSON, WGS84."""
+    with atomic_path(path) as temporary:
+        # the layer is named in the file: not after the temporary name
+        table.to_crs(4326).to_file(temporary, layer=path.stem, driver="GeoJSON", RFC7946="YES")
+    return path
+
+
+def scene_stem(spec: PortSpec) -> str:
+    """Name of a scene's files, without an ending."""
+    return f"{spec.name}_{spec.sky.time:%Y-%m-%d}"
+
+
+def stac_item(spec: PortSpec, seed: int, name: str, *, cloud_mask: bool) -> dict[str, Any]:
+    """A STAC item with the time, the angles and how the scene came to be."""
+    frame = scene_frame(spec)
+    pixels = np.array([[0, 0], [0, spec.height], [spec.width, spec.height], [spec.width, 0]], float)
+    ring = lonlat(frame.to_map(pixels), spec.place.crs)
+    polygon = shapely.Polygon(ring)
+    assets: dict[str, Any] = {
+        "image": {"href": f"{name}.tif", "type": "image/tiff; application=geotiff"}
+    }
+    if cloud_mask:
+        assets["cloud"] = {
+            "href": f"{name}{CLOUD_ENDING}",
+            "type": "image/tiff; application=geotiff",
+        }
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": ["https://stac-extensions.github.io/view/v1.0.0/schema.json"],
+        "id": name,
+        "geometry": shapely.geometry.mapping(polygon),
+        "bbox": list(polygon.bounds),
+        "links": [],
+        "assets": assets,
+        "properties": {
+            "datetime": spec.sky.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "gsd": spec.gsd_m,
+            "view:sun_elevation": spec.sky.sun_elevation_deg,
+            "view:sun_azimuth": spec.sky.sun_azimuth_deg,
+            "view:off_nadir": spec.sensor.off_nadir_deg,
+            "view:azimuth": spec.sensor.view_azimuth_deg,
+            "eo:cloud_cover": 100.0 * spec.sky.cloud_fraction,
+            "quaywatch:origin": VALIDATED_ON,
+            "quaywatch:seed": seed,
+        },
+    }
+
+
+def _write_raster(
+    path: Path, values: NDArray[Any], profile: dict[str, Any], *, cog: bool = False
+) -> None:
+    with atomic_path(path) as temporary:
+        raw = temporary.with_suffix(".raw") if cog else temporary
+        try:
+            with rasterio.open(raw, "w", **profile) as raster:
+                if profile["count"] == 3:
+                    raster.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+                raster.write(values.transpose(2, 0, 1))
+                raster.update_tags(QUAYWATCH_ORIGIN=VALIDATED_ON)
+            if cog:
+                rasterio.shutil.copy(raw, temporary, driver="COG", compress="deflate")
+        finally:
+            if cog:
+                raw.unlink(missing_ok=True)

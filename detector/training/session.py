@@ -1,0 +1,201 @@
+"""One training run: data, chips, steps, and the files that tell how the weights came about."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detector._version import __version__
+from detector.classes import CLASS_NAMES
+from detector.data.chips import Chip, ChipSettings, cut_chips
+from detector.data.labelled import Fault, LabelledImage
+from detector.data.rendered import rendered_depots, rendered_ports
+from detector.data.summary import listed
+from detector.errors import ConfigError
+from detector.files import atomic_path, prepare_folder
+from detector.training.augment import AugmentSettings
+from detector.training.dataset import MixSettings, worth_showing
+from detector.training.export import export_weights
+from detector.training.gather import DataSettings, gather, manifest_hash
+from detector.training.launch import is_first_process, launch, needs_launch
+from detector.training.options import TrainConfig
+from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
+from detector.training.trainer import METRICS_FILE, PortTrainer
+from detector.training.views import ViewSettings
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run left.
+
+    Attributes:
+        weights: the averaged weights, with their card beside them.
+        epochs: finished, all continuations together.
+        first_loss: sum of the losses of the first epoch.
+        last_loss: of the last one.
+    """
+
+    weights: Path
+    epochs: int
+    first_loss: float
+    last_loss: float
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Run or continue a training run.
+
+    Raises:
+        DataError: no usable image, or the dev split is asked for.
+        ConfigError: a value that Hydra cannot check.
+        TrainingError: the checkpoint is of another architecture, or the loss is not finite.
+        OutputError: the folder cannot be written.
+    """
+    settings = settings_from(config)
+    out = Path(config.out)
+    prepare_folder(out)
+    faults: list[Fault] = []
+    images = images_of(config, faults)
+    chips, unread = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")
+    chips = worth_showing(chips, settings.views)
+    problems = [*map(str, faults), *unread]
+    for problem in listed(problems):  # data.json has them all
+        LOG.warning("left out: %s", problem)
+    manifest = describe(images, chips, problems)
+    if is_first_process():
+        _write(out / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
+        _write(out / "data.json", json.dumps(manifest, indent=2) + "\n")
+    LOG.info("%d images, %d chips, data %s", len(images), len(chips), manifest["hash"][:12])
+    if needs_launch(settings.trainer.device):
+        launch(settings.trainer.device, sys.argv[1:])  # the chips are cut, the processes find them
+    else:
+        PortTrainer(settings, chips).train()
+    lines = (out / METRICS_FILE).read_text(encoding="utf-8").splitlines()
+    epochs = [json.loads(line) for line in lines]
+    weights = export_weights(settings, out / "weights", manifest, epochs)
+    return TrainResult(weights, len(epochs), loss_of(epochs[0]), loss_of(epochs[-1]))
+
+
+def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[LabelledImage]:
+    """The labelled images that a config names.
+
+    Args:
+        config: of the run.
+        faults: gets what could not be used of them.
+
+    Raises:
+        DataError: no usable image, or the dev split is asked for.
+        WeightsError: the teacher cannot be loaded.
+    """
+    data = config.data
+    folder, seed = Path(data.cache) / "ports", config.trainer.seed
+    rendered = [
+        *rendered_ports(folder, data.ports, data.port_px, seed),
+        *rendered_depots(folder, data.depots, data.port_px, seed),
+    ]
+    if data.kind == "rendered":
+        return rendered
+    labelled = DataSettings(
+        root=data.root,
+        cache=data.cache,
+        kind="port" if data.kind == "pool" else data.kind,
+        split=data.split,
+        sources=tuple(data.sources),
+        leave_out=tuple(data.leave_out),
+        teacher=data.teacher,
+    )
+    return [*gather(labelled, faults), *rendered]
+
+
+def settings_from(config: TrainConfig) -> RunSettings:
+    """The settings that a checked config stands for.
+
+    Raises:
+        ConfigError: a weight of a source is not `name:number`, or the gsd of views with stacks is
+            no range.
+    """
+    chips, mix, views = config.chips, config.mix, config.views
+    if views.stack_gsd_max and not 0 < views.stack_gsd_min <= views.stack_gsd_max:
+        raise ConfigError(
+            f"views.stack_gsd_min={views.stack_gsd_min:g} must lie above 0 and not above "
+            f"views.stack_gsd_max={views.stack_gsd_max:g}"
+        )
+    return RunSettings(
+        out=config.out,
+        views=ViewSettings(**asdict(views)),
+        augment=AugmentSettings(**asdict(config.augment)),
+        mix=MixSettings(mix.epoch_views, mix.stacks, mix.empty, _source_weights(mix.sources)),
+        chips=ChipSettings(chips.side_px, chips.overlap_px, tuple(chips.scales), chips.min_side_px),
+        model=ModelSettings(**asdict(config.network)),
+        trainer=TrainerSettings(**asdict(config.trainer)),
+    )
+
+
+def describe(
+    images: Sequence[LabelledImage], chips: Sequence[Chip], problems: Sequence[str]
+) -> dict[str, Any]:
+    """What a run learns from: hash, counts, places, code."""
+    objects: Counter[str] = Counter()
+    for image in images:
+        objects.update(f"{image.source}/{CLASS_NAMES[c]}" for c in image.class_ids)
+    return {
+        "hash": manifest_hash(images),
+        "images": dict(Counter(image.source for image in images)),
+        "objects": dict(objects),
+        "ignored": int(sum(len(image.ignored) for image in images)),
+        "chips": len(chips),
+        "problems": list(problems),
+        "places": sorted({image.place for image in images}),
+        "version": __version__,
+        "commit": code_commit(),
+    }
+
+
+def code_commit() -> str:
+    """The commit of the code, with `+` where files differ from it; empty outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head + ("+" if changed else "")
+
+
+def loss_of(epoch: dict[str, Any]) -> float:
+    """Sum of an epoch's losses."""
+    return float(sum(value for name, value in epoch.items() if name.startswith("train/")))
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return done.stdout.strip()
+
+
+def _source_weights(words: Sequence[str]) -> dict[str, float]:
+    weights = {}
+    for word in words:
+        name, colon, number = word.rpartition(":")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            colon = ""
+        if not colon or weights[name] < 0:
+            raise ConfigError(f"mix.sources: '{word}' is not name:weight, for example xView:3")
+    return weights
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
