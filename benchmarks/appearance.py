@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.tables import markdown
 from detector.activity.looks.runs import Observed, Runs, RunScene
-from detector.activity.looks.sightings import Sightings, concatenate
+from detector.activity.looks.sightings import SeenObjects, concatenate
 from detector.activity.visits.appearance import with_appearance
 from detector.activity.visits.linking import LinkSettings, LookTimes, ShipsSeen, find_links
 from detector.geometry.boxes import as_corners, edge_lengths
@@ -62,7 +62,7 @@ def told(folder: Path, seed: int) -> list[RunScene]:
         length, width = (edges * PORT.gsd_m for edges in edge_lengths(corners))
         first = corners[:, 1] - corners[:, 0]
         n = len(ships)
-        objects = Sightings(
+        objects = SeenObjects(
             ids=np.array([f"{x.object_id} {m:.0f}" for x, m in zip(ships, length, strict=True)]),
             class_ids=np.zeros(n, np.int64),
             scores=np.ones(n),

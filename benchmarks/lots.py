@@ -26,7 +26,7 @@ from scipy.stats import binomtest
 from benchmarks.tables import markdown, put
 from detector.activity.changes.events import sort_events, stack_events
 from detector.activity.changes.lots import consistent_links, count_alike, standing_blocks
-from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.zone_looks import Look
 from detector.classes import ObjectClass
 from detector.counting.zones import Zone
@@ -36,7 +36,7 @@ from detector.rendering.demo import DEMO_CLOUDS, DEMO_DAYS, DEMO_PORT, DEMO_RAIL
 from detector.rendering.demo import START as STORY_START
 from detector.rendering.layout import lay_out
 from detector.rendering.schedule import consignment, drifting_yards, travel_dates
-from detector.rendering.site import Site, YardBlock
+from detector.rendering.site import PortSite, YardBlock
 from detector.rendering.solids import SolidsBuilder
 
 SPECS = (DEMO_PORT, DEMO_RAILHEAD)
@@ -130,7 +130,7 @@ def is_right(link: dict[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _sites(seed: int) -> list[Site]:
+def _sites(seed: int) -> list[PortSite]:
     return [lay_out(spec, seed) for spec in SPECS]
 
 
@@ -189,7 +189,7 @@ def _look(zone: str, when: datetime, seen: float, corners: BOX) -> Look:
     length, width = edge_lengths(corners)
     length, width = np.maximum(length, width), np.minimum(length, width)
     n = len(corners)
-    sightings = Sightings(
+    sightings = SeenObjects(
         ids=np.array([f"{zone}-{when:%Y%m%d}#{i}" for i in range(n)], np.str_),
         class_ids=np.full(n, int(ObjectClass.CONTAINER_STACK)),
         scores=np.full(n, 0.9),

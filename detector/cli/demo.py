@@ -65,7 +65,7 @@ def run(config: DemoConfig) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DemoLook:
     """One date of a site: the raster and the true numbers of what can be seen on it."""
 
     path: Path
@@ -73,29 +73,29 @@ class Look:
     stacks: int
 
 
-def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[Look]]:
+def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[DemoLook]]:
     """Render and write the scenes of each site, in order of time."""
     from detector.classes import ObjectClass
     from detector.rendering import count_truth
 
-    looks: dict[str, list[Look]] = {}
+    looks: dict[str, list[DemoLook]] = {}
     total = sum(len(site.looks) for site in story.sites)
     with progress.task("rendering scenes", total, "scenes") as task:
 
         def keep(site: str, scene: RenderedScene, path: Path) -> None:
             numbers = [count_truth(scene.truth, class_id) for class_id in ObjectClass]
-            looks.setdefault(site, []).append(Look(path, *numbers))
+            looks.setdefault(site, []).append(DemoLook(path, *numbers))
             task.advance(1)
 
         story.write(folder, keep)
     return looks
 
 
-def _count(out: Path, site: str, looks: list[Look], progress: Progress) -> RunSummary:
+def _count(out: Path, site: str, looks: list[DemoLook], progress: Progress) -> RunSummary:
     from detector.models.detector import DetectorSettings
-    from detector.prediction.batch import RunSettings, predict_paths
+    from detector.prediction.batch import BatchSettings, predict_paths
 
-    settings = RunSettings(
+    settings = BatchSettings(
         paths=tuple(str(look.path) for look in looks),
         out=out / "results" / site,
         detector=DetectorSettings(weights=default_weights()),
@@ -138,7 +138,7 @@ def _site_file(folder: Path, site: str) -> Path:
     return path
 
 
-def site_table(looks: list[Look], summary: RunSummary) -> pd.DataFrame:
+def site_table(looks: list[DemoLook], summary: RunSummary) -> pd.DataFrame:
     """One row a date: what was found in the whole scene, what is there, how much was seen.
 
     Args:

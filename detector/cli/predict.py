@@ -16,7 +16,7 @@ from detector.prediction.options import PredictConfig
 from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
-    from detector.prediction.batch import RunSettings, RunSummary
+    from detector.prediction.batch import BatchSettings, RunSummary
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
@@ -52,18 +52,18 @@ def run(config: PredictConfig) -> int:
         return _exit_code(summary)
 
 
-def to_settings(config: PredictConfig) -> RunSettings:
+def to_settings(config: PredictConfig) -> BatchSettings:
     """The options as the pipeline's own settings."""
     from detector.inference.pipeline import PipelineSettings
     from detector.models.backends import BackendName
     from detector.models.detector import DetectorSettings
-    from detector.prediction.batch import RunSettings
+    from detector.prediction.batch import BatchSettings
     from detector.scenes.metadata import parse_time
     from detector.scenes.types import CloudOption, SceneOptions
     from detector.tiling.merge import MergeSettings
 
     scene, model, merge = config.scene, config.model, config.merge
-    return RunSettings(
+    return BatchSettings(
         paths=tuple(config.paths),
         out=Path(config.out),
         detector=DetectorSettings(

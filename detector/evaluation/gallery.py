@@ -42,7 +42,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ScoredPicture:
     """An image of the gallery.
 
     Attributes:
@@ -70,7 +70,7 @@ def worst_images(
     counted: Sequence[Boxes],
     explained: Sequence[Explained],
     n: int = IMAGES,
-) -> list[Picture]:
+) -> list[ScoredPicture]:
     """The images with the most errors, worst first.
 
     Args:
@@ -99,7 +99,7 @@ def _errors(explained: Explained) -> int:
 
 def _picture(
     image: EvalImage, path: Path, boxes: Boxes, explained: Explained, errors: int
-) -> Picture:
+) -> ScoredPicture:
     scale = min(1.0, SIDE_PX / max(image.width, image.height))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
@@ -117,7 +117,7 @@ def _picture(
             words = f"{CLASS_NAMES[class_id]} {boxes.scores[index]:.2f}: {kind}"
             style = {Kind.RIGHT: "right", Kind.NEUTRAL: "neutral"}.get(kind, "wrong")
             found.append(Shape(_points(boxes.corners[index] * scale), style, words))
-    return Picture(
+    return ScoredPicture(
         name=image.name,
         source=image.source,
         errors=errors,

@@ -13,7 +13,7 @@ from detector.classes import CLASS_NAMES
 from detector.evaluation.compare import Delta
 from detector.evaluation.counts import image_counts
 from detector.evaluation.curves import precision_recall
-from detector.evaluation.gallery import Picture
+from detector.evaluation.gallery import ScoredPicture
 from detector.evaluation.plots import Line, count_svg, kinds_svg, precision_recall_svg
 from detector.evaluation.record import (
     Facts,
@@ -34,7 +34,7 @@ MEASURE_WORDS = {Measure.POLYGON: "", Measure.ENVELOPE: ", envelopes"}
 
 
 def render_page(
-    facts: Facts, evaluation: Evaluation, deltas: Sequence[Delta], pictures: Sequence[Picture]
+    facts: Facts, evaluation: Evaluation, deltas: Sequence[Delta], pictures: Sequence[ScoredPicture]
 ) -> str:
     """The page: tables, curves, counts, kinds of errors, the worst images.
 

@@ -28,7 +28,7 @@ from detector.export.overlay_marks import (
 )
 from detector.export.overlay_text import Style, clean_text, elide, text_width
 from detector.export.overlay_view import (
-    View,
+    OverlayView,
     fit_view,
     font_size_px,
     north_direction,
@@ -152,7 +152,7 @@ class _Content:
         """The scene tells where its clouds are, and there may be some."""
         return self.info.cloud_source not in (None, "user")
 
-    def furniture(self, view: View, strips: Strips, unseen: _Unseen) -> Furniture:
+    def furniture(self, view: OverlayView, strips: Strips, unseen: _Unseen) -> Furniture:
         """What stands around a picture."""
         metres = view.metres_a_pixel
         return Furniture(
@@ -166,7 +166,7 @@ class _Content:
         )
 
 
-def _lay_out(content: _Content, max_side_px: int) -> tuple[View, Strips]:
+def _lay_out(content: _Content, max_side_px: int) -> tuple[OverlayView, Strips]:
     """The largest picture that leaves room for its strips, were every legend entry needed."""
     unseen = _Unseen(nodata=content.info.valid_source != "all", clouds=content.has_cloud_mask)
     taken = 0
@@ -182,7 +182,7 @@ def _lay_out(content: _Content, max_side_px: int) -> tuple[View, Strips]:
 
 
 def _draw_picture(
-    scene: Scene, content: _Content, view: View, font_px: int
+    scene: Scene, content: _Content, view: OverlayView, font_px: int
 ) -> tuple[NDArray[np.uint8], _Unseen]:
     """The scene with its marks and labels."""
     info, detections, pen = content.info, content.detections, Pen.of(font_px)
@@ -251,7 +251,7 @@ def _counted(number: int, name: str) -> str:
     return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
-def _facts(info: SceneInfo, view: View) -> str:
+def _facts(info: SceneInfo, view: OverlayView) -> str:
     """Resolution, frame and size; what is unknown is said too."""
     scale = np.sqrt(view.scale_x * view.scale_y)
     shown = "full size" if abs(scale - 1.0) < 0.005 else f"drawn at {100.0 * scale:.3g} %"
@@ -270,7 +270,7 @@ def _date_text(acquired: datetime | None) -> str:
     return f"{acquired:%Y-%m-%d}" if midnight else f"{acquired:%Y-%m-%d %H:%M} UTC"
 
 
-def _zone_room_px(shapes: Sequence[Polygon], view: View, style: Style) -> int:
+def _zone_room_px(shapes: Sequence[Polygon], view: OverlayView, style: Style) -> int:
     """How wide the name of a zone may be."""
     widest = max((shape.bounds[2] - shape.bounds[0] for shape in shapes), default=0.0)
     wanted = max(round(widest), ZONE_NAME_EMS * style.size_px)

@@ -16,7 +16,7 @@ from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.export.overlay_marks import SHIFT
 from detector.export.overlay_text import Colour, Style, blend, draw_text, text_mask, text_width
-from detector.export.overlay_view import View
+from detector.export.overlay_view import OverlayView
 
 CELL_PX = 4  # labels are kept apart on a grid of such cells
 PLATE_COLOUR: Final[Colour] = (0, 0, 0)
@@ -78,7 +78,7 @@ class Room:
 
 
 def label_ships(
-    image: NDArray[np.uint8], detections: Detections, view: View, style: Style, room: Room
+    image: NDArray[np.uint8], detections: Detections, view: OverlayView, style: Style, room: Room
 ) -> None:
     """Label ships, the longest first: length and score, or what of it there is room for.
 

@@ -15,7 +15,7 @@ from shapely.geometry import Polygon
 from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.export.overlay_text import Colour, blend
-from detector.export.overlay_view import View
+from detector.export.overlay_view import OverlayView
 from detector.export.styles import DECK_CARGO_COLOUR, SHIP_COLOUR, STACK_COLOUR, ZONE_COLOUR
 
 CASING: Final[Colour] = (0, 0, 0)
@@ -88,7 +88,9 @@ def box_kinds(detections: Detections) -> tuple[BoxKind, BoxKind, BoxKind]:
     )
 
 
-def draw_boxes(image: NDArray[np.uint8], detections: Detections, view: View, pen: Pen) -> None:
+def draw_boxes(
+    image: NDArray[np.uint8], detections: Detections, view: OverlayView, pen: Pen
+) -> None:
     """Draw every box: its class by colour, deck cargo dashed, cut ones filled.
 
     Args:
@@ -142,7 +144,7 @@ def polylines(
     *,
     closed: bool,
 ) -> None:
-    """Draw smooth lines; coordinates as `View.to_view` gives them."""
+    """Draw smooth lines; coordinates as `OverlayView.to_view` gives them."""
     fixed = [np.rint((path - 0.5) * (1 << SHIFT)).astype(np.int32) for path in paths]
     cv2.polylines(image, fixed, closed, colour, width, cv2.LINE_AA, SHIFT)
 
@@ -189,7 +191,12 @@ def hatch_unseen(image: NDArray[np.uint8], unseen: NDArray[np.bool_], pen: Pen) 
 
 
 def draw_zone(
-    image: NDArray[np.uint8], shapes: Sequence[Polygon], view: View, pen: Pen, *, hatched: bool
+    image: NDArray[np.uint8],
+    shapes: Sequence[Polygon],
+    view: OverlayView,
+    pen: Pen,
+    *,
+    hatched: bool,
 ) -> list[Polygon]:
     """Outline a zone, and hatch it where nothing was seen of it.
 

@@ -23,7 +23,7 @@ NICE_STEPS: Final = (5.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class OverlayView:
     """A scene drawn at a scale.
 
     Attributes:
@@ -46,7 +46,7 @@ class View:
         return np.asarray(points, np.float64) * (self.scale_x, self.scale_y)
 
 
-def fit_view(info: SceneInfo, max_width: int, max_height: int) -> View:
+def fit_view(info: SceneInfo, max_width: int, max_height: int) -> OverlayView:
     """The largest view of a scene inside a frame: reduced freely, enlarged by whole numbers."""
     stretch_x, stretch_y = _proportions(info)
     width, height = info.width * stretch_x, info.height * stretch_y
@@ -58,7 +58,7 @@ def fit_view(info: SceneInfo, max_width: int, max_height: int) -> View:
     size_x = min(max(round(width * scale), MIN_SIDE_PX), max_width)
     size_y = min(max(round(height * scale), MIN_SIDE_PX), max_height)
     metres = info.gsd_m / scale if info.gsd_m is not None else None
-    return View(size_x / info.width, size_y / info.height, size_x, size_y, metres)
+    return OverlayView(size_x / info.width, size_y / info.height, size_x, size_y, metres)
 
 
 def font_size_px(long_side_px: int) -> int:
@@ -67,7 +67,7 @@ def font_size_px(long_side_px: int) -> int:
     return min(max(round(long_side_px / FONT_SHARE), low), high)
 
 
-def north_direction(info: SceneInfo, view: View) -> tuple[float, float] | None:
+def north_direction(info: SceneInfo, view: OverlayView) -> tuple[float, float] | None:
     """Unit vector towards north at the scene's centre, x right and y down; None without a CRS."""
     if info.crs is None or info.gsd_m is None:
         return None

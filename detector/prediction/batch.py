@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
+class BatchSettings:
     """A run over scenes.
 
     Attributes:
@@ -99,7 +99,7 @@ class RunSummary:
         return tuple(record for record in self.records if record.status == "failed")
 
 
-def predict_paths(settings: RunSettings, progress: Progress | None = None) -> RunSummary:
+def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> RunSummary:
     """Find, count and write every scene.
 
     A scene that fails among several becomes a row with its reason; the only scene of a run, and
@@ -141,7 +141,7 @@ class _Run:
     """The state of a run: its results so far."""
 
     def __init__(
-        self, settings: RunSettings, detector: Detector, zones: Zones, progress: Progress
+        self, settings: BatchSettings, detector: Detector, zones: Zones, progress: Progress
     ) -> None:
         self._settings = settings
         self._detector = detector
@@ -296,7 +296,7 @@ def _left_out(result: Found) -> list[str]:
     return found
 
 
-def _fingerprint(settings: RunSettings, detector: Detector, zones: Zones, scene: Scene) -> str:
+def _fingerprint(settings: BatchSettings, detector: Detector, zones: Zones, scene: Scene) -> str:
     """Hash of everything that decides a scene's result."""
     content = {
         **_decisive(settings, detector, zones),
@@ -310,7 +310,7 @@ def _fingerprint(settings: RunSettings, detector: Detector, zones: Zones, scene:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _decisive(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
+def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
     digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
     for zone in zones.zones:
         digest.update(repr((zone.name, zone.kind)).encode())
@@ -341,7 +341,7 @@ def _sha256_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _provenance(settings: RunSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
+def _provenance(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
     """What `run.json` says; nothing in it depends on the clock."""
     return {
         "program": "quaywatch",

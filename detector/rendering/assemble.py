@@ -21,7 +21,7 @@ from detector.rendering.content import Content, PlacedShip
 from detector.rendering.georef import SceneFrame
 from detector.rendering.ship_kinds import build_ship
 from detector.rendering.ships import hull_box
-from detector.rendering.site import Lot, Site, YardBlock
+from detector.rendering.site import Lot, PortSite, YardBlock
 from detector.rendering.solids import Points, Solids, SolidsBuilder, rectangles
 from detector.rendering.streams import stream
 from detector.rendering.structures import CHASSIS_M, lorries
@@ -75,7 +75,7 @@ class Assembly:
     truth: tuple[PlacedTruth, ...]
 
 
-def assemble(site: Site, content: Content, frame: SceneFrame) -> Assembly:
+def assemble(site: PortSite, content: Content, frame: SceneFrame) -> Assembly:
     """Build all solids and the truth of one moment."""
     items: list[Solids] = list(site.fixtures)
     truth: list[PlacedTruth] = []

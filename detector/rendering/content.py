@@ -10,7 +10,7 @@ import shapely
 
 from detector.rendering.cargo import Bays, draw_bays
 from detector.rendering.ships import SHIP_KINDS, ShipDesign, draw_design
-from detector.rendering.site import Berth, Site
+from detector.rendering.site import Berth, PortSite
 from detector.rendering.solids import Points, rectangles
 from detector.rendering.spec import PortSpec, TrafficSpec
 from detector.rendering.streams import stream
@@ -75,7 +75,9 @@ class Content:
         return replace(self, ships=ships)
 
 
-def populate(site: Site, spec: PortSpec, seed: int, there: Sequence[PlacedShip] = ()) -> Content:
+def populate(
+    site: PortSite, spec: PortSpec, seed: int, there: Sequence[PlacedShip] = ()
+) -> Content:
     """Draw what is there at one moment.
 
     Args:
@@ -187,7 +189,7 @@ def _fitting(generator: np.random.Generator, kind: str, room_m: float) -> ShipDe
     return draw_design(generator, kind, length)
 
 
-def _moored_boats(site: Site, traffic: TrafficSpec, seed: int) -> list[PlacedShip]:
+def _moored_boats(site: PortSite, traffic: TrafficSpec, seed: int) -> list[PlacedShip]:
     ships = []
     for row in site.moorings:
         generator = stream(seed, "moorings", row.name)
@@ -204,7 +206,7 @@ def _moored_boats(site: Site, traffic: TrafficSpec, seed: int) -> list[PlacedShi
 
 
 def _on_open_water(
-    site: Site, spec: PortSpec, there: list[PlacedShip], seed: int
+    site: PortSite, spec: PortSpec, there: list[PlacedShip], seed: int
 ) -> list[PlacedShip]:
     """Ships at anchor (heads to the wind), under way, and boats."""
     width, height = spec.size_m
@@ -232,7 +234,7 @@ def _on_open_water(
 class _TakenWater:
     """Where no ship can go: land and ships that are there."""
 
-    def __init__(self, site: Site, ships: Sequence[PlacedShip]) -> None:
+    def __init__(self, site: PortSite, ships: Sequence[PlacedShip]) -> None:
         shapely.prepare(site.land)
         self.site = site
         self._polygons: list[shapely.Polygon] = []
@@ -296,7 +298,7 @@ def _float_ship(
     return None
 
 
-def _zone_at(site: Site, point: Points) -> str:
+def _zone_at(site: PortSite, point: Points) -> str:
     for zone in site.zones:
         if zone.polygon.contains(shapely.Point(point)):
             return zone.name

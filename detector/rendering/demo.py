@@ -19,7 +19,7 @@ from detector.rendering.schedule import (
     ships_on,
     travel_dates,
 )
-from detector.rendering.site import Site, YardBlock
+from detector.rendering.site import PortSite, YardBlock
 from detector.rendering.spec import LayoutSpec, PlaceSpec, PortSpec, TrafficSpec
 from detector.rendering.story import Story, StoryLook, StorySite, Visit
 from detector.rendering.streams import stream
@@ -100,7 +100,7 @@ def tell_chain(
     )
 
 
-def _site_seeds(sites: Sequence[Site], seed: int) -> list[int]:
+def _site_seeds(sites: Sequence[PortSite], seed: int) -> list[int]:
     """One seed a site: with one for all, the same ships would come to two ports on one day."""
     ports = [sum(bool(site.berths) for site in sites[:at]) for at in range(len(sites))]
     return [
@@ -111,7 +111,7 @@ def _site_seeds(sites: Sequence[Site], seed: int) -> list[int]:
 
 def _tell(
     spec: PortSpec,
-    site: Site,
+    site: PortSite,
     seed: int,
     dates: Sequence[tuple[float, float]],
     goods: dict[int, list[tuple[YardBlock, Bays]]],
@@ -147,7 +147,7 @@ def _tell(
 
 
 def _travelling_goods(
-    specs: Sequence[PortSpec], sites: Sequence[Site], seed: int, dates: int
+    specs: Sequence[PortSpec], sites: Sequence[PortSite], seed: int, dates: int
 ) -> list[dict[int, list[tuple[YardBlock, Bays]]]]:
     """For each site and date: the blocks that goods travel through, and what stands in them."""
     sizes = [(spec.width * spec.gsd_m, spec.height * spec.gsd_m) for spec in specs]
@@ -167,7 +167,7 @@ def _emptied(bays: Bays) -> Bays:
     return replace(bays, tiers=np.zeros_like(bays.tiers))
 
 
-def _with_blocks(site: Site, blocks: Sequence[YardBlock]) -> Site:
+def _with_blocks(site: PortSite, blocks: Sequence[YardBlock]) -> PortSite:
     """The site with blocks replaced by those of the same ids."""
     new = {block.block_id: block for block in blocks}
     return replace(site, blocks=tuple(new.get(old.block_id, old) for old in site.blocks))

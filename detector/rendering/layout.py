@@ -7,7 +7,7 @@ import shapely
 
 from detector.rendering.ground import ASPHALT, CONCRETE, GREEN, PORT_DEPTH_M, SOIL, road
 from detector.rendering.sectors import lay_sector
-from detector.rendering.site import CoastFrame, Site, SiteDraft, SiteZone
+from detector.rendering.site import CoastFrame, PortSite, SiteDraft, SiteZone
 from detector.rendering.spec import PortSpec
 from detector.rendering.streams import stream
 from detector.rendering.structures import cars, hall, houses, pick, trees
@@ -25,7 +25,7 @@ TOWN_DEPTH_M = 900.0  # behind it there are only fields
 FIELD_M = 260.0
 
 
-def lay_out(spec: PortSpec, seed: int) -> Site:
+def lay_out(spec: PortSpec, seed: int) -> PortSite:
     """The fixed ground of a spec: the same for every date, sky and sensor."""
     generator = stream(seed, "layout")
     frame = _coast_frame(spec, generator)

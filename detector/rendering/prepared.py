@@ -18,7 +18,7 @@ from detector.rendering.canvas import draw, fill_mask
 from detector.rendering.content import Content
 from detector.rendering.georef import SceneFrame, scene_frame
 from detector.rendering.sensor import Atmosphere, Measured, atmosphere, measure
-from detector.rendering.site import Site
+from detector.rendering.site import PortSite
 from detector.rendering.solids import Solids
 from detector.rendering.spec import PortSpec
 from detector.rendering.surface import Surroundings, dress, surroundings
@@ -30,7 +30,7 @@ TALLEST_M = 80.0
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedScene:
+class PreparedRendering:
     """A scene ready to be rendered in windows, in any order, by any thread.
 
     Attributes:
@@ -48,7 +48,7 @@ class PreparedScene:
     spec: PortSpec
     seed: int
     frame: SceneFrame
-    site: Site
+    site: PortSite
     assembly: Assembly
     around: Surroundings
     air: Atmosphere
@@ -99,14 +99,14 @@ def _meets(
     return np.asarray((bounds[:, 2:] >= low).all(axis=1) & (bounds[:, :2] <= high).all(axis=1))
 
 
-def prepare(spec: PortSpec, site: Site, content: Content, seed: int) -> PreparedScene:
+def prepare(spec: PortSpec, site: PortSite, content: Content, seed: int) -> PreparedRendering:
     """Assemble a scene without rendering it."""
     frame = scene_frame(spec)
     shift = spec.sensor.shift_m
     if shift.any():
         site, content = site.moved(shift), content.moved(shift)
     assembly = assemble(site, content, frame)
-    return PreparedScene(
+    return PreparedRendering(
         spec=spec,
         seed=seed,
         frame=frame,
@@ -120,7 +120,7 @@ def prepare(spec: PortSpec, site: Site, content: Content, seed: int) -> Prepared
 
 
 def seen_truth(
-    prepared: PreparedScene, seen: NDArray[np.bool_], step: int = 1
+    prepared: PreparedRendering, seen: NDArray[np.bool_], step: int = 1
 ) -> tuple[TruthObject, ...]:
     """The truth in pixels and map coordinates, with the share of every box that is seen.
 
@@ -158,7 +158,7 @@ def image_corners(placed: PlacedTruth, frame: SceneFrame) -> NDArray[np.float64]
     return np.asarray(order_corners(metres[None] / frame.gsd_m)[0])
 
 
-def zones_table(prepared: PreparedScene) -> gpd.GeoDataFrame:
+def zones_table(prepared: PreparedRendering) -> gpd.GeoDataFrame:
     """The zones of the scene's site, in the scene's CRS."""
     zones = prepared.site.zones
     scene = shapely.box(0, 0, *prepared.spec.size_m)

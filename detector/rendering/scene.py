@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detector.rendering.content import Content, populate
 from detector.rendering.layout import lay_out
 from detector.rendering.prepared import prepare, seen_truth, zones_table
-from detector.rendering.site import Site
+from detector.rendering.site import PortSite
 from detector.rendering.spec import PortSpec
 from detector.rendering.truth import TruthObject, truth_table
 
@@ -87,7 +87,7 @@ def render(spec: PortSpec, seed: int) -> RenderedScene:
     return render_content(spec, site, populate(site, spec, seed), seed)
 
 
-def render_content(spec: PortSpec, site: Site, content: Content, seed: int) -> RenderedScene:
+def render_content(spec: PortSpec, site: PortSite, content: Content, seed: int) -> RenderedScene:
     """Render given content on a given site, as a story does for each of its dates."""
     prepared = prepare(spec, site, content, seed)
     bands = 1 if spec.sensor.bands == "pan" else 3

@@ -11,7 +11,7 @@ import numpy as np
 from detector.rendering.cargo import BAY_PITCH_M, ROW_PITCH_M, Bays, draw_bays
 from detector.rendering.content import FENDER_M, PlacedShip, lie_along
 from detector.rendering.ships import ShipDesign, draw_design
-from detector.rendering.site import Berth, Site, YardBlock
+from detector.rendering.site import Berth, PortSite, YardBlock
 from detector.rendering.streams import stream
 
 STAY_DAYS = (3.0, 9.0)
@@ -40,7 +40,7 @@ class Stay:
     ship: PlacedShip
 
 
-def schedule(site: Site, seed: int, last_day: float) -> list[Stay]:
+def schedule(site: PortSite, seed: int, last_day: float) -> list[Stay]:
     """All stays at the berths of a site from before day 0 to after the last day."""
     stays: list[Stay] = []
     for berth in site.berths:
@@ -63,7 +63,7 @@ def ships_on(stays: Sequence[Stay], day: float) -> list[PlacedShip]:
     return [stay.ship for stay in stays if stay.first_day <= day < stay.last_day]
 
 
-def drifting_yards(site: Site, seed: int, dates: int, tiers_max: int) -> list[dict[str, Bays]]:
+def drifting_yards(site: PortSite, seed: int, dates: int, tiers_max: int) -> list[dict[str, Bays]]:
     """Containers on every date: each block has a level that moves with time; trains change."""
     yards: list[dict[str, Bays]] = [{} for _ in range(dates)]
     for block in site.blocks:
@@ -82,7 +82,7 @@ def drifting_yards(site: Site, seed: int, dates: int, tiers_max: int) -> list[di
 
 
 def consignment(
-    sites: Sequence[Site], seed: int, sizes_m: Sequence[tuple[float, float]]
+    sites: Sequence[PortSite], seed: int, sizes_m: Sequence[tuple[float, float]]
 ) -> list[tuple[list[YardBlock], Bays]]:
     """Blocks of containers that stand in every site, one site after another: one lot of goods.
 
@@ -156,7 +156,7 @@ def _filling_order(generator: np.random.Generator, bays: int) -> np.ndarray:
     return np.clip(order + generator.normal(0, 0.12, bays), 0, 0.999)
 
 
-def _shifts(site: Site, seed: int, stays: list[Stay]) -> list[Stay]:
+def _shifts(site: PortSite, seed: int, stays: list[Stay]) -> list[Stay]:
     """Ships that go on to another berth of the site and stay there for some days."""
     moved: list[Stay] = []
     generator = stream(seed, "shifts")

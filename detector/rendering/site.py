@@ -269,10 +269,10 @@ class SiteDraft:
         self.zones.append(SiteZone(full, kind, shapely.Polygon(corners)))
         return full
 
-    def finish(self) -> Site:
+    def finish(self) -> PortSite:
         """The site, with its fixtures and its land."""
         land = shapely.union_all(self.land) if self.land else shapely.Polygon()
-        return Site(
+        return PortSite(
             seed=self.seed,
             frame=self.frame,
             extent=self.extent,
@@ -289,7 +289,7 @@ class SiteDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class PortSite:
     """A port's fixed ground.
 
     Attributes:
@@ -320,7 +320,7 @@ class Site:
     lots: tuple[Lot, ...]
     zones: tuple[SiteZone, ...]
 
-    def moved(self, shift: Points) -> Site:
+    def moved(self, shift: Points) -> PortSite:
         """The ground and all places moved by `(2,)` metres; the zones stay where they are."""
         return replace(
             self,

@@ -12,7 +12,7 @@ import pandas as pd
 from detector.files import atomic_path
 from detector.rendering.content import Content
 from detector.rendering.scene import RenderedScene, render_content
-from detector.rendering.site import Site
+from detector.rendering.site import PortSite
 from detector.rendering.spec import PortSpec
 from detector.rendering.write import scene_stem, write_scene, write_vector
 from detector.rendering.zone_table import zone_truth
@@ -57,7 +57,7 @@ class StoryLook:
     spec: PortSpec
     content: Content
     seed: int
-    site: Site
+    site: PortSite
 
     def render(self) -> RenderedScene:
         """The scene of this date."""

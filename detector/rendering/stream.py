@@ -19,7 +19,7 @@ from detector.files import atomic_path
 from detector.geometry.windows import PixelWindow
 from detector.rendering.content import populate
 from detector.rendering.layout import lay_out
-from detector.rendering.prepared import PreparedScene, prepare, seen_truth, zones_table
+from detector.rendering.prepared import PreparedRendering, prepare, seen_truth, zones_table
 from detector.rendering.sensor import Measured
 from detector.rendering.spec import PortSpec
 from detector.rendering.truth import TruthObject, truth_table
@@ -91,13 +91,13 @@ def render_to_file(
     return StreamedScene(path, truth, rendered)
 
 
-def _prepare(spec: PortSpec, seed: int) -> PreparedScene:
+def _prepare(spec: PortSpec, seed: int) -> PreparedRendering:
     site = lay_out(spec, seed)
     return prepare(spec, site, populate(site, spec, seed), seed)
 
 
 def _in_order(
-    prepared: PreparedScene, windows: list[PixelWindow]
+    prepared: PreparedRendering, windows: list[PixelWindow]
 ) -> Iterator[tuple[PixelWindow, Measured]]:
     """Windows with their values, rendered by all cores, few in flight."""
     workers = os.cpu_count() or 1
@@ -112,7 +112,7 @@ def _in_order(
             yield done, future.result()
 
 
-def _near_coast(prepared: PreparedScene, window: PixelWindow, strip_m: float | None) -> bool:
+def _near_coast(prepared: PreparedRendering, window: PixelWindow, strip_m: float | None) -> bool:
     """Whether some part of a window lies within the strip on either side of the coast line."""
     if strip_m is None:
         return True

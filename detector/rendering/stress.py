@@ -15,7 +15,7 @@ from detector.rendering.content import Content, PlacedShip, populate
 from detector.rendering.layout import lay_out
 from detector.rendering.scene import RenderedScene, render_content
 from detector.rendering.ships import draw_design
-from detector.rendering.site import CoastFrame, Site, SiteDraft
+from detector.rendering.site import CoastFrame, PortSite, SiteDraft
 from detector.rendering.spec import LayoutSpec, PortSpec, TrafficSpec
 from detector.rendering.streams import stream
 
@@ -149,7 +149,7 @@ def merge_harbour(seed: int = 1, gsd_m: float = 0.5) -> RenderedScene:
     return render_content(spec, site, replace(content, ships=(*keep, *giants)), seed)
 
 
-def _giants(spec: PortSpec, site: Site, there: list[PlacedShip], seed: int) -> list[PlacedShip]:
+def _giants(spec: PortSpec, site: PortSite, there: list[PlacedShip], seed: int) -> list[PlacedShip]:
     """Ships of 400, 350 and 300 m at anchor where there is room."""
     generator = stream(seed, "giants")
     giants: list[PlacedShip] = []
@@ -186,6 +186,6 @@ def _draft(spec: PortSpec, seed: int, angle_deg: float) -> SiteDraft:
     )
 
 
-def open_water(spec: PortSpec, seed: int) -> Site:
+def open_water(spec: PortSpec, seed: int) -> PortSite:
     """A site without land."""
     return _draft(spec, seed, 0.0).finish()

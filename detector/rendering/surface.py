@@ -12,7 +12,7 @@ from detector.geometry.windows import PixelWindow
 from detector.rendering.canvas import Drawn
 from detector.rendering.content import PlacedShip
 from detector.rendering.georef import SceneFrame
-from detector.rendering.site import MATERIALS, Site
+from detector.rendering.site import MATERIALS, PortSite
 from detector.rendering.solids import Colour, Points
 from detector.rendering.spec import PortSpec
 from detector.rendering.streams import stream
@@ -76,7 +76,7 @@ class Surroundings:
     spec: PortSpec
     seed: int
     frame: SceneFrame
-    site: Site
+    site: PortSite
     water_rgb: Colour
     shallow: CoarseField
     wakes: tuple[PlacedShip, ...]
@@ -84,7 +84,7 @@ class Surroundings:
 
 
 def surroundings(
-    spec: PortSpec, seed: int, frame: SceneFrame, site: Site, ships: tuple[PlacedShip, ...]
+    spec: PortSpec, seed: int, frame: SceneFrame, site: PortSite, ships: tuple[PlacedShip, ...]
 ) -> Surroundings:
     """Prepare the slow fields of a scene."""
     generator = stream(site.seed, "water")
@@ -189,7 +189,7 @@ def _water(window: PixelWindow, around: Surroundings) -> NDArray[np.float32]:
     return added
 
 
-def _shallow(spec: PortSpec, site: Site) -> CoarseField:
+def _shallow(spec: PortSpec, site: PortSite) -> CoarseField:
     """Shallows along natural shores: falls off over `SHORE_M`."""
     rows, cols, cell_px = coarse_grid(spec)
     cell_m = cell_px * spec.gsd_m

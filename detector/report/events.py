@@ -10,7 +10,7 @@ import numpy as np
 from detector.activity.changes.events import LENGTH_SD, LEVEL_90
 from detector.activity.looks.sightings import ID_SEPARATOR
 from detector.report.findings import STACKS_CAME, STACKS_GONE
-from detector.report.gallery import Picture, SiteGallery
+from detector.report.gallery import LookPicture, SiteGallery
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
@@ -41,7 +41,7 @@ def shown_events(rows: Sequence[Row], most: int) -> list[Row]:
 
 def chips_of(
     row: Row, gallery: SiteGallery, looks: Sequence[Row], budget_bytes: int
-) -> list[Picture]:
+) -> list[LookPicture]:
     """The pictures of an event; empty where its boxes or scenes are gone.
 
     Args:

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.activity.looks.frames import Frame
-from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import ObjectClass
@@ -41,7 +41,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class LookPicture:
     """A picture for the page.
 
     Attributes:
@@ -89,7 +89,7 @@ class SiteGallery:
     sources: Sources
     days: Sequence[Day]
     pictures: Pictures = field(init=False)
-    _objects: dict[str, Sightings] = field(init=False, default_factory=dict)
+    _objects: dict[str, SeenObjects] = field(init=False, default_factory=dict)
     _boxes: dict[str, dict[str, NDArray[np.float64]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class SiteGallery:
         """Why pictures are missing."""
         return list(self.pictures.remarks.values())
 
-    def look(self, day: Day, budget_bytes: int) -> Picture | None:
+    def look(self, day: Day, budget_bytes: int) -> LookPicture | None:
         """The whole site on a date; None where no scene of it can be read."""
         placed = self._placed(day)
         finest = self.pictures.finest_m(placed)
@@ -112,7 +112,7 @@ class SiteGallery:
 
     def chip(
         self, day: Day, frame: Frame, evidence: Sequence[str], kind: str, budget_bytes: int
-    ) -> Picture | None:
+    ) -> LookPicture | None:
         """A part of the site on a date, with what was found and the event's own boxes."""
         objects = self.objects(day)
         inside = objects.select(frame.holds(objects.corners)) if len(objects) else objects
@@ -132,7 +132,7 @@ class SiteGallery:
         finest = self.pictures.finest_m(self._placed(day)) / UPSAMPLED
         return Frame.around(bounds, CHIP_SIDE_PX, finest)
 
-    def objects(self, day: Day) -> Sightings:
+    def objects(self, day: Day) -> SeenObjects:
         """What was found on a date, each object once, in local metres."""
         if day.day not in self._objects:
             name, scenes = self.site.name, self.sources.scenes
@@ -171,12 +171,12 @@ class SiteGallery:
         day: Day,
         frame: Frame,
         placed: Sequence[Placed],
-        objects: Sightings,
+        objects: SeenObjects,
         evidence: Sequence[str],
         budget_bytes: int,
         labels: Sequence[Mapping[str, Any]],
         kind: str = "",
-    ) -> Picture | None:
+    ) -> LookPicture | None:
         image = self.pictures.read(placed, frame)
         if image is None:
             return None
@@ -193,7 +193,7 @@ class SiteGallery:
             "zone": "".join(_zone_path(frame, zone.shape) for zone in self.site.zones),
         }
         bar = scale_bar(frame.cell_m, max(int(frame.width * BAR_SHARE), 1))
-        return Picture(
+        return LookPicture(
             day=day.day,
             scene_ids=tuple(item.scene.scene_id for item in placed),
             acquired=placed[0].scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -228,7 +228,7 @@ def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[
         gallery.pictures.close()
 
 
-def _ship_labels(objects: Sightings) -> list[dict[str, Any]]:
+def _ship_labels(objects: SeenObjects) -> list[dict[str, Any]]:
     ships = np.flatnonzero((objects.class_ids == ObjectClass.SHIP) & np.isfinite(objects.length_m))
     longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
     centres = objects.centres

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from detector.activity.changes.lots import LEAST_ALIKE, MOST_CHANCE
 from detector.report.differences import Difference
-from detector.report.gallery import Picture
+from detector.report.gallery import LookPicture
 from detector.report.words import Words
 
 FOLDER: Final = Path(__file__).parent
@@ -50,8 +50,8 @@ class SitePictures:
         reason: why there are no looks, one sentence; empty where it is not known.
     """
 
-    looks: Sequence[Picture] = ()
-    events: Sequence[tuple[Mapping[str, Any], Sequence[Picture]]] = ()
+    looks: Sequence[LookPicture] = ()
+    events: Sequence[tuple[Mapping[str, Any], Sequence[LookPicture]]] = ()
     differences: Sequence[Difference] = ()
     reason: str = ""
 

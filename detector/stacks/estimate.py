@@ -105,7 +105,7 @@ class BlockEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BlockSurroundings:
     """What is around a block.
 
     Attributes:
@@ -168,7 +168,7 @@ def examine_stacks(
         around = shapely.box(*(low[row] - reach), *(high[row] + reach))
         near = np.setdiff1d(tree.query(around), [row])
         others = [told for number, told in periods.items() if number != row]
-        surroundings = Surroundings(all_m[near], kind, others)
+        surroundings = BlockSurroundings(all_m[near], kind, others)
         blocks.append(_examine(scene, frame, detections, row, surroundings, settings))
     return blocks
 
@@ -196,7 +196,7 @@ def _examine(
     frame: GroundFrame,
     detections: Detections,
     row: int,
-    around: Surroundings,
+    around: BlockSurroundings,
     settings: StackSettings,
 ) -> BlockEstimate:
     flags = _edge_flags(detections, row)

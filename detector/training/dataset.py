@@ -21,7 +21,7 @@ from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
 from detector.training.reclad import Cladding
 from detector.training.upstream import xyxyxyxy2xywhr
-from detector.training.views import View, ViewSettings, draw_view, join_views
+from detector.training.views import ChipView, ViewSettings, draw_view, join_views
 
 MOST_ENLARGED = 1.5  # chips with stacks that need more to reach the coarsest gsd are left out
 
@@ -145,7 +145,7 @@ def complete_above(chip: Chip, scale: float) -> NDArray[np.float32]:
 
 
 def as_item(
-    view: View, pixels: NDArray[np.uint8], taught: NDArray[np.bool_], name: str
+    view: ChipView, pixels: NDArray[np.uint8], taught: NDArray[np.bool_], name: str
 ) -> dict[str, Any]:
     """A view in the keys of Ultralytics' datasets.
 

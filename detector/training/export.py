@@ -17,7 +17,7 @@ from detector.errors import WeightsError
 from detector.files import atomic_path, prepare_folder
 from detector.models.card import ModelCard, sha256_of
 from detector.training.checkpoint import TrainingError, load_state
-from detector.training.settings import RunSettings
+from detector.training.settings import TrainingSettings
 from detector.training.start import save_weights
 from detector.training.views import ViewSettings
 
@@ -29,7 +29,7 @@ LICENCE = "research use, see weights/LICENSE"
 
 
 def export_weights(
-    settings: RunSettings,
+    settings: TrainingSettings,
     folder: Path,
     manifest: Mapping[str, Any],
     epochs: Sequence[Mapping[str, Any]],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.classes import ObjectClass
 from detector.data.chips import MIN_SIDE_PX, Chip
 from detector.geometry.boxes import Corners, as_corners, edge_lengths, order_corners, polygons
-from detector.training.views import View, warp
+from detector.training.views import ChipView, warp
 
 LAND_SOURCES = ("UCMerced", "SIMD", "negatives")  # their images without ships show land alone
 MAX_PASTED = 8
@@ -55,7 +55,9 @@ class StackLibrary:
     def __len__(self) -> int:
         return len(self._stacks)
 
-    def paste(self, view: View, rng: np.random.Generator, gsd_m: float | None = None) -> View:
+    def paste(
+        self, view: ChipView, rng: np.random.Generator, gsd_m: float | None = None
+    ) -> ChipView:
         """The view with one to eight stacks of one chip set down where nothing else stands.
 
         Stacks share one direction and one light, as in a yard; each throws a short shadow.
@@ -87,7 +89,7 @@ class StackLibrary:
             taken.append(shapely.Polygon(box))
             pasted.append(box)
         added = order_corners(as_corners(pasted))
-        return View(
+        return ChipView(
             pixels,
             np.concatenate([view.corners, added]),
             np.concatenate(
@@ -116,7 +118,9 @@ class ShipLibrary:
     def __len__(self) -> int:
         return len(self._ships)
 
-    def paste(self, view: View, rng: np.random.Generator, scales: tuple[float, float]) -> View:
+    def paste(
+        self, view: ChipView, rng: np.random.Generator, scales: tuple[float, float]
+    ) -> ChipView:
         """The view with up to four ships set down on water where nothing else is.
 
         Water is told by the ship's own: as smooth as `WATER_STD`, as bright and of the same colour

@@ -15,14 +15,14 @@ from detector.files import atomic_path
 from detector.geometry.boxes import corners_from_xywhr
 from detector.training.dataset import ChipViews, MixSampler
 from detector.training.loss import TAUGHT
-from detector.training.settings import RunSettings
+from detector.training.settings import TrainingSettings
 
 COLOURS = ((0, 255, 0), (255, 220, 0))  # RGB of ships, stacks
 NOT_TAUGHT = (255, 0, 0)
 
 
 def contact_sheet(
-    chips: Sequence[Chip], settings: RunSettings, count: int, columns: int, cell_px: int
+    chips: Sequence[Chip], settings: TrainingSettings, count: int, columns: int, cell_px: int
 ) -> NDArray[np.uint8]:
     """Views as one picture.
 

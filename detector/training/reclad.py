@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.classes import ObjectClass
 from detector.data.chips import Chip
 from detector.geometry.boxes import edge_lengths, order_corners
-from detector.training.views import View
+from detector.training.views import ChipView
 
 CLAD_SHARE = 0.8  # of the blocks of a view; the others keep their own look
 SAME_WIDTH = 1.35  # widest by narrowest: more rows of containers would be squeezed into a block
@@ -56,7 +56,7 @@ class Cladding:
     def __len__(self) -> int:
         return len(self._yards)
 
-    def put_on(self, view: View, gsd_m: float, rng: np.random.Generator) -> View:
+    def put_on(self, view: ChipView, gsd_m: float, rng: np.random.Generator) -> ChipView:
         """The view with most of its blocks clad as those of one other yard.
 
         Args:

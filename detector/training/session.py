@@ -28,7 +28,7 @@ from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
 from detector.training.launch import is_first_process, launch, needs_launch
 from detector.training.options import TrainConfig
-from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
+from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.trainer import METRICS_FILE, PortTrainer
 from detector.training.views import ViewSettings
 
@@ -117,7 +117,7 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
     return [*gather(labelled, faults), *rendered]
 
 
-def settings_from(config: TrainConfig) -> RunSettings:
+def settings_from(config: TrainConfig) -> TrainingSettings:
     """The settings that a checked config stands for.
 
     Raises:
@@ -130,7 +130,7 @@ def settings_from(config: TrainConfig) -> RunSettings:
             f"views.stack_gsd_min={views.stack_gsd_min:g} must lie above 0 and not above "
             f"views.stack_gsd_max={views.stack_gsd_max:g}"
         )
-    return RunSettings(
+    return TrainingSettings(
         out=config.out,
         views=ViewSettings(**asdict(views)),
         augment=AugmentSettings(**asdict(config.augment)),

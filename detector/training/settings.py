@@ -86,7 +86,7 @@ class TrainerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
+class TrainingSettings:
     """One training run.
 
     Attributes:

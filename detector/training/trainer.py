@@ -23,7 +23,7 @@ from detector.models.mirrors import MIRRORS, twins
 from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
 from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import MIRRORED, TaughtOBBModel
-from detector.training.settings import RunSettings, TrainerSettings
+from detector.training.settings import TrainerSettings, TrainingSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trackers import open_trackers
 from detector.training.upstream import BaseTrainer, ModelEMA, OBBTrainer, unwrap_model
@@ -67,7 +67,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         OutputError: the checkpoint, the weights or the metrics cannot be written.
     """
 
-    def __init__(self, settings: RunSettings, chips: Sequence[Chip]) -> None:
+    def __init__(self, settings: TrainingSettings, chips: Sequence[Chip]) -> None:
         self.settings = settings
         self.chips = chips
         self.clock = Clock()
@@ -323,7 +323,7 @@ def write_metrics(path: Path, line: Mapping[str, Any]) -> None:
         temporary.write_text("\n".join([*kept, json.dumps(line), ""]), encoding="utf-8")
 
 
-def ultralytics_arguments(settings: RunSettings) -> dict[str, Any]:
+def ultralytics_arguments(settings: TrainingSettings) -> dict[str, Any]:
     """Our settings in Ultralytics' names."""
     trainer = settings.trainer
     steps = max(settings.mix.epoch_views // trainer.batch, 1)

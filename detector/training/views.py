@@ -67,7 +67,7 @@ class ViewSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ChipView:
     """A tile with its truth.
 
     Attributes:
@@ -90,7 +90,7 @@ def draw_view(
     settings: ViewSettings,
     rng: np.random.Generator,
     gsd_m: float | None = None,
-) -> View:
+) -> ChipView:
     """A random view of a chip.
 
     Args:
@@ -112,7 +112,7 @@ def take_view(
     class_ids: NDArray[np.int64],
     matrix: NDArray[np.float64],
     tile_px: int,
-) -> View:
+) -> ChipView:
     """The view that an affine map shows; objects at its border are settled and painted.
 
     Args:
@@ -126,7 +126,7 @@ def take_view(
     moved = corners @ matrix[:, :2].T + matrix[:, 2]
     settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
     paint_over(tile, settled.painted, settled.corners)
-    return View(tile, settled.corners, settled.class_ids, scale_of(matrix))
+    return ChipView(tile, settled.corners, settled.class_ids, scale_of(matrix))
 
 
 def scale_of(matrix: NDArray[np.float64]) -> float:
@@ -134,14 +134,14 @@ def scale_of(matrix: NDArray[np.float64]) -> float:
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
-def join_views(cells: Sequence[View]) -> View:
+def join_views(cells: Sequence[ChipView]) -> ChipView:
     """Four views of one size as one of twice the side, row by row; its scale is their largest."""
     side = cells[0].pixels.shape[0]
     pixels = np.concatenate(
         [np.concatenate([cell.pixels for cell in cells[i : i + 2]], axis=1) for i in (0, 2)]
     )
     shifts = [(side * (i % 2), side * (i // 2)) for i in range(4)]
-    return View(
+    return ChipView(
         pixels,
         np.concatenate([c.corners + shift for c, shift in zip(cells, shifts, strict=True)]),
         np.concatenate([cell.class_ids for cell in cells]),

@@ -17,7 +17,7 @@ from pyproj import Transformer
 from detector.activity.find import Activity, ActivitySettings, find_activity
 from detector.activity.looks.registration import UNREGISTERED_SD_M, register
 from detector.activity.looks.runs import Observed, Runs, RunScene, parse_time
-from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site, make_site
 from detector.activity.visits.bounds import VisitSettings
 from detector.counting.zones import Zone, Zones
@@ -54,8 +54,8 @@ def scene(
     )  # fmt: skip
 
 
-def one_ship(name: str, corners: NDArray[np.float64]) -> Sightings:
-    return Sightings(
+def one_ship(name: str, corners: NDArray[np.float64]) -> SeenObjects:
+    return SeenObjects(
         np.array([f"{name}#0"]), np.zeros(1, np.int64), np.full(1, 0.995), corners,
         np.full(1, 120.0), np.full(1, 20.0), np.full(1, 90.0), np.zeros(1, np.bool_),
         np.full(1, 0.5),

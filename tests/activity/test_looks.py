@@ -10,25 +10,25 @@ import shapely
 from affine import Affine
 
 from detector.activity.looks.runs import Observed, RunScene, parse_time
-from detector.activity.looks.sightings import Sightings, no_sightings
-from detector.activity.looks.zone_looks import View, merge_objects, union_fraction
+from detector.activity.looks.sightings import SeenObjects, no_sightings
+from detector.activity.looks.zone_looks import ZoneView, merge_objects, union_fraction
 from detector.activity.series import Points, change_points, trend
 
 ZONE = shapely.box(0, 0, 100, 50)
 
 
-def view(west: float, east: float, fraction: float) -> View:
+def view(west: float, east: float, fraction: float) -> ZoneView:
     scene = RunScene(
         "s", "s.tif", datetime(2026, 9, 2, tzinfo=UTC), "EPSG:32652", 1, 1, Affine.identity(),
         True, {}, Observed(1.0, "observed"), no_sightings(),
     )  # fmt: skip
-    return View(scene, shapely.box(west, 0, east, 50), Observed(fraction, "observed"))
+    return ZoneView(scene, shapely.box(west, 0, east, 50), Observed(fraction, "observed"))
 
 
-def sightings(boxes: list[tuple[float, float, float, float]], scores: list[float]) -> Sightings:
+def sightings(boxes: list[tuple[float, float, float, float]], scores: list[float]) -> SeenObjects:
     n = len(boxes)
     corners = np.array([[[a, b], [c, b], [c, d], [a, d]] for a, b, c, d in boxes], float)
-    return Sightings(
+    return SeenObjects(
         ids=np.array([f"x#{i}" for i in range(n)], np.str_),
         class_ids=np.zeros(n, np.int64),
         scores=np.array(scores),
@@ -51,7 +51,7 @@ def sightings(boxes: list[tuple[float, float, float, float]], scores: list[float
         ([view(0, 50, 0.5), view(50, 100, 0.3)], 0.8),  # cloud in a part of its own
     ],
 )
-def test_seen_part_of_several_scenes(views: list[View], expected: float) -> None:
+def test_seen_part_of_several_scenes(views: list[ZoneView], expected: float) -> None:
     assert union_fraction(ZONE, views) == pytest.approx(expected, abs=1e-6)
 
 

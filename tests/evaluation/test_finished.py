@@ -14,7 +14,7 @@ from detector.evaluation.evaluator import EvaluationSettings, run_evaluation
 from detector.evaluation.truth import EvaluationError
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as inference
-from detector.prediction.batch import RunSettings, predict_paths
+from detector.prediction.batch import BatchSettings, predict_paths
 from detector.prediction.finished import read_finished
 from tests.evaluation.pool import blob_detector, standard_pool
 
@@ -38,7 +38,7 @@ def finished(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(inference, "load_detector", lambda settings: blob_detector())
         predict_paths(
-            RunSettings(
+            BatchSettings(
                 paths=tuple(str(path) for path in reversed(dataset.paths)),
                 out=out,
                 detector=DetectorSettings("blobs"),

@@ -26,7 +26,7 @@ from detector.export.overlay_furniture import BAR_INK, draw_north
 from detector.export.overlay_labels import Room, label_ships
 from detector.export.overlay_marks import EDGE_FILL, HATCH_COLOUR, NODATA_GROUND, NODATA_LINES
 from detector.export.overlay_text import Style, clean_text, elide, text_mask, text_width
-from detector.export.overlay_view import View, fit_view, north_direction, scale_bar
+from detector.export.overlay_view import OverlayView, fit_view, north_direction, scale_bar
 from detector.export.styles import DECK_CARGO_COLOUR, SHIP_COLOUR, STACK_COLOUR, ZONE_COLOUR
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
@@ -338,7 +338,7 @@ def test_labels_overlap_neither_one_another_nor_boxes(density: int) -> None:
         for angle in chance.uniform(0.0, math.pi, density)
     ]
     found = make_detections(rows)
-    view = View(1.0, 1.0, 1500, 1000, 0.5)
+    view = OverlayView(1.0, 1.0, 1500, 1000, 0.5)
     image = np.zeros((1000, 1500, 3), np.uint8)
     room = Room(1500, 1000, found.corners)
     label_ships(image, found, view, Style(14), room)
@@ -361,7 +361,7 @@ def test_the_longest_ship_gets_its_label_first(written: list[str]) -> None:
     found = make_detections(rows)
     room = Room(240, 144, found.corners)
     image = np.zeros((144, 240, 3), np.uint8)
-    label_ships(image, found, View(1.0, 1.0, 240, 144, 0.5), Style(12), room)
+    label_ships(image, found, OverlayView(1.0, 1.0, 240, 144, 0.5), Style(12), room)
     assert written[0].startswith("75 m")
 
 

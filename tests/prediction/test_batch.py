@@ -21,7 +21,7 @@ from detector.errors import OutputError, QuaywatchError, ZonesError
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
-from detector.prediction.batch import RunSettings, RunSummary, predict_paths
+from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, utm_transform, write_raster
 
@@ -62,7 +62,7 @@ def _zones(path: Path, crs: str = UTM52, **boxes: tuple[float, float, float, flo
 
 def _predict(out: Path, *paths: Path | str, **changes: object) -> RunSummary:
     values = {"paths": tuple(map(str, paths)), "out": out, "detector": DetectorSettings("blobs")}
-    return predict_paths(RunSettings(**{**values, **changes}))  # type: ignore[arg-type]
+    return predict_paths(BatchSettings(**{**values, **changes}))  # type: ignore[arg-type]
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from detector.rendering import LayoutSpec, PortSpec, TrafficSpec
 from detector.rendering.cargo import draw_bays
 from detector.rendering.content import populate
 from detector.rendering.layout import lay_out
-from detector.rendering.prepared import PreparedScene, prepare
+from detector.rendering.prepared import PreparedRendering, prepare
 from detector.rendering.spec import SECTOR_KINDS
 
 BUSY = TrafficSpec(0.95, 0.3, 12.0, 6.0, 20.0, 0.8, 6, True)
@@ -22,7 +22,7 @@ CASES = [(kind, seed) for kind in SECTOR_KINDS if kind != "empty" for seed in (1
 
 
 @lru_cache
-def busy(kind: str, seed: int) -> PreparedScene:
+def busy(kind: str, seed: int) -> PreparedRendering:
     land = 1.0 if kind == "railhead" else 0.5
     layout = LayoutSpec([kind], 480.0, None, land, breakwater=True)
     spec = PortSpec(width=1700, height=1700, gsd_m=0.6, layout=layout, traffic=BUSY)

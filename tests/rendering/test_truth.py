@@ -30,7 +30,7 @@ from detector.rendering.content import Content, PlacedShip
 from detector.rendering.georef import scene_frame
 from detector.rendering.ship_kinds import build_ship
 from detector.rendering.ships import SHIP_KINDS, draw_design
-from detector.rendering.site import CoastFrame, Site, SiteDraft
+from detector.rendering.site import CoastFrame, PortSite, SiteDraft
 from detector.rendering.solids import SolidsBuilder
 from detector.rendering.stress import open_water
 
@@ -40,7 +40,7 @@ PIXELS = PortSpec(width=400, height=400, gsd_m=0.5, sky=CALM, sensor=STILL)
 
 
 def changed(
-    spec: PortSpec, site: Site, content: Content
+    spec: PortSpec, site: PortSite, content: Content
 ) -> tuple[NDArray[np.bool_], RenderedScene]:
     """Pixels that the content changes, and the scene with it."""
     full, bare = render_content(spec, site, content, 1), render_content(spec, site, Content(), 1)
@@ -90,7 +90,7 @@ def test_a_hull_fills_60_percent_of_its_box(kind: str) -> None:
         )
 
 
-def yard(spec: PortSpec) -> Site:
+def yard(spec: PortSpec) -> PortSite:
     """A flat yard with one block of 3 bays and 4 rows in the middle, turned by 0.4."""
     width, height = spec.size_m
     frame = CoastFrame(np.array([width, height]) / 2, 0.4)

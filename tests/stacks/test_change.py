@@ -15,7 +15,7 @@ from detector.activity.changes.stack_tables import RUN_FILE, StackBook, stack_ro
 from detector.activity.changes.trains import find_trains
 from detector.activity.looks.ground import difference_picture
 from detector.activity.looks.runs import Observed, RunScene
-from detector.activity.looks.sightings import Sightings
+from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site, make_site
 from detector.activity.looks.zone_looks import Placement, build_looks
 from detector.activity.pictures.stack_pictures import write_differences
@@ -119,7 +119,7 @@ def tell(
             table = estimate_stacks(opened, boxes, [], settings)
         write_stacks(run / STACKS_FILE, table)
         seen = Observed(1.0, "observed")
-        objects = Sightings(
+        objects = SeenObjects(
             ids=np.array([f"look{number}#{row}" for row in range(len(boxes))], np.str_),
             gsd_m=np.full(len(boxes), 0.5),
             class_ids=boxes.class_ids,

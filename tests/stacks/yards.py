@@ -14,7 +14,7 @@ from detector.rendering.cargo import Bays
 from detector.rendering.content import Content, populate
 from detector.rendering.layout import lay_out
 from detector.rendering.scene import RenderedScene, render_content
-from detector.rendering.site import Site, YardBlock
+from detector.rendering.site import PortSite, YardBlock
 from detector.rendering.spec import (
     LayoutSpec,
     PortSpec,
@@ -55,7 +55,7 @@ def yard(
     paired: float = 0.0,
 ) -> RenderedScene:
     """Render blocks at metres from the scene's corner; each `(bays, rows)` of tiers."""
-    site: Site = lay_out(spec, 3)
+    site: PortSite = lay_out(spec, 3)
     content: Content = populate(site, spec, 3)
     placed, bays = [], {}
     for number, (centre, tiers) in enumerate(blocks.items()):

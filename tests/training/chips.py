@@ -12,7 +12,7 @@ from detector.classes import ObjectClass
 from detector.data.chips import Chip
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 from detector.training import trainer
-from detector.training.settings import RunSettings
+from detector.training.settings import TrainingSettings
 
 
 def make_chip(
@@ -53,7 +53,7 @@ def make_chip(
     )
 
 
-def lines(settings: RunSettings) -> list[dict[str, Any]]:
+def lines(settings: TrainingSettings) -> list[dict[str, Any]]:
     """The lines of a run's metrics."""
     text = (Path(settings.out) / trainer.METRICS_FILE).read_text()
     return [json.loads(line) for line in text.splitlines()]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from detector.training.dataset import MixSettings
-from detector.training.settings import RunSettings, TrainerSettings
+from detector.training.settings import TrainerSettings, TrainingSettings
 from detector.training.views import ViewSettings
 from tests.training.chips import make_chip
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> RunSettings:
-    return RunSettings(
+def settings(tmp_path: Path) -> TrainingSettings:
+    return TrainingSettings(
         out=str(tmp_path / "run"),
         views=ViewSettings(tile_px=64, collage=0.0),
         mix=MixSettings(epoch_views=4),

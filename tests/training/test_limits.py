@@ -14,20 +14,20 @@ from safetensors import SafetensorError
 from detector.errors import OutputError
 from detector.training import start, trainer
 from detector.training.checkpoint import RunState, TrainingError, load_state
-from detector.training.settings import RunSettings, TrainerSettings
+from detector.training.settings import TrainerSettings, TrainingSettings
 from detector.training.trainer import PortTrainer, is_finished, write_metrics
 from tests.training.chips import lines
 
 FILES = ("last.pt", "metrics.jsonl", "ema.safetensors")
 
 
-def contents(settings: RunSettings) -> list[bytes]:
+def contents(settings: TrainingSettings) -> list[bytes]:
     return [(Path(settings.out) / name).read_bytes() for name in FILES]
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 1}, {"hours": 1e-6}])
 def test_a_finished_run_is_not_trained_on(
-    settings: RunSettings,
+    settings: TrainingSettings,
     chips: list[Any],
     budget: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
@@ -59,7 +59,7 @@ def test_a_budget_of_hours_counts_before_epochs() -> None:
     [SafetensorError("I/O error: No space left on device"), OSError(28, "No space left on device")],
 )
 def test_a_full_disk_ends_the_weights_but_not_the_checkpoint(
-    settings: RunSettings, chips: list[Any], monkeypatch: pytest.MonkeyPatch, error: Exception
+    settings: TrainingSettings, chips: list[Any], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def full(tensors: Any, target: Path, metadata: Any) -> None:
         Path(target).write_bytes(b"half")
@@ -78,7 +78,7 @@ def test_a_full_disk_ends_the_weights_but_not_the_checkpoint(
 
 
 def test_a_full_disk_ends_the_metrics_but_not_the_checkpoint(
-    settings: RunSettings, chips: list[Any], monkeypatch: pytest.MonkeyPatch
+    settings: TrainingSettings, chips: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PortTrainer(settings, chips).train()
     before = contents(settings)
@@ -119,7 +119,7 @@ def test_an_epoch_that_is_trained_again_has_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_memory_that_runs_out_later_names_the_batch_and_the_run_goes_on(
-    settings: RunSettings, chips: list[Any], error: RuntimeError
+    settings: TrainingSettings, chips: list[Any], error: RuntimeError
 ) -> None:
     longer = replace(settings, trainer=replace(settings.trainer, epochs=2))
     run = PortTrainer(longer, chips)
@@ -145,7 +145,7 @@ def test_memory_that_runs_out_later_names_the_batch_and_the_run_goes_on(
 
 
 def test_a_batch_of_one_that_is_too_large_asks_for_smaller_tiles(
-    settings: RunSettings, chips: list[Any]
+    settings: TrainingSettings, chips: list[Any]
 ) -> None:
     run = PortTrainer(settings, chips)
 
@@ -161,7 +161,7 @@ def test_a_batch_of_one_that_is_too_large_asks_for_smaller_tiles(
 
 
 def test_other_errors_of_pytorch_stay_what_they_are(
-    settings: RunSettings, chips: list[Any]
+    settings: TrainingSettings, chips: list[Any]
 ) -> None:
     run = PortTrainer(settings, chips)
 

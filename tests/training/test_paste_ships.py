@@ -17,7 +17,7 @@ from detector.geometry.boxes import corners_from_xywhr, edge_lengths, polygons
 from detector.training.dataset import ChipViews
 from detector.training.options import TrainConfig
 from detector.training.paste import ShipLibrary
-from detector.training.views import View, ViewSettings
+from detector.training.views import ChipView, ViewSettings
 from tests.training.chips import make_chip
 
 SIDE = 256
@@ -30,8 +30,8 @@ def water(side: int = SIDE, colour: tuple[int, ...] = WATER, rough: float = 3.0)
     return np.clip(np.array(colour) + noise, 1, 255).astype(np.uint8)
 
 
-def blank(pixels: np.ndarray) -> View:
-    return View(pixels, np.zeros((0, 4, 2)), np.zeros(0, np.int64))
+def blank(pixels: np.ndarray) -> ChipView:
+    return ChipView(pixels, np.zeros((0, 4, 2)), np.zeros(0, np.int64))
 
 
 def donor(folder: Path, *, x: float = 80.0, taught: bool = True, rough: float = 3.0) -> Chip:
@@ -44,7 +44,7 @@ def donor(folder: Path, *, x: float = 80.0, taught: bool = True, rough: float = 
     return replace(chip, corners=corners_from_xywhr(box))
 
 
-def pasted(library: ShipLibrary, view: View, count: int = 20) -> list[View]:
+def pasted(library: ShipLibrary, view: ChipView, count: int = 20) -> list[ChipView]:
     rng = np.random.default_rng(3)
     return [library.paste(view, rng, SCALES) for _ in range(count)]
 
@@ -94,7 +94,7 @@ def test_pasted_ships_lie_on_nothing(tmp_path: Path) -> None:
     truth = corners_from_xywhr(
         np.array([[60.0, 60.0, 80.0, 30.0, 0.4], [190.0, 180.0, 90.0, 20.0, 2.0]])
     )
-    view = View(water(), truth, np.array([0, 0]))
+    view = ChipView(water(), truth, np.array([0, 0]))
     found = pasted(ShipLibrary([donor(tmp_path)]), view, 30)
     assert sum(len(one.corners) > 2 for one in found) > 10
     for one in found:

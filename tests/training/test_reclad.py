@@ -16,7 +16,7 @@ from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.training.dataset import ChipViews
 from detector.training.options import TrainConfig
 from detector.training.reclad import GAIN, Cladding
-from detector.training.views import View, ViewSettings
+from detector.training.views import ChipView, ViewSettings
 from tests.training.chips import make_chip
 
 DONOR_M = 0.5
@@ -43,7 +43,7 @@ def yard(folder: Path, name: str = "yard", *, width: int = 12, count: int = 4) -
     return chip
 
 
-def grey_blocks(count: int, length: float, width: float, angle: float = 0.0) -> View:
+def grey_blocks(count: int, length: float, width: float, angle: float = 0.0) -> ChipView:
     """A view of grey blocks on darker ground."""
     pixels = np.full((640, 640, 3), 60, np.uint8)
     boxes = corners_from_xywhr(
@@ -51,7 +51,7 @@ def grey_blocks(count: int, length: float, width: float, angle: float = 0.0) -> 
     )
     for box in boxes:
         cv2.fillConvexPoly(pixels, np.rint(box - 0.5).astype(np.int32), (90, 90, 90))
-    return View(pixels, boxes, np.full(count, ObjectClass.CONTAINER_STACK, np.int64))
+    return ChipView(pixels, boxes, np.full(count, ObjectClass.CONTAINER_STACK, np.int64))
 
 
 def inside(boxes: Corners, grow_px: int) -> np.ndarray:

@@ -24,14 +24,16 @@ from detector.training.checkpoint import TrainingError, load_state, save_state
 from detector.training.export import export_weights
 from detector.training.options import TrainConfig
 from detector.training.session import settings_from
-from detector.training.settings import ModelSettings, RunSettings, TrainerSettings
+from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trainer import PortTrainer, cosine
 from tests.data import fakes
 from tests.training.chips import lines
 
 
-def test_a_run_trains_channels_last_and_goes_on(settings: RunSettings, chips: list[Any]) -> None:
+def test_a_run_trains_channels_last_and_goes_on(
+    settings: TrainingSettings, chips: list[Any]
+) -> None:
     run = PortTrainer(settings, chips)
     seen: dict[str, Any] = {}
 
@@ -63,7 +65,7 @@ def test_a_run_trains_channels_last_and_goes_on(settings: RunSettings, chips: li
 
 
 def test_frozen_norms_keep_the_averages_they_came_with(
-    settings: RunSettings, chips: list[Any]
+    settings: TrainingSettings, chips: list[Any]
 ) -> None:
     frozen = replace(settings, model=ModelSettings(freeze=2, freeze_norms=True))
     run = PortTrainer(frozen, chips)
@@ -81,7 +83,7 @@ def test_frozen_norms_keep_the_averages_they_came_with(
 
 
 def test_mirrored_scores_lie_on_the_anchors_of_the_view(
-    settings: RunSettings, chips: list[Any]
+    settings: TrainingSettings, chips: list[Any]
 ) -> None:
     run = PortTrainer(replace(settings, trainer=replace(settings.trainer, mirrored=1.0)), chips)
     found: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -116,7 +118,9 @@ def test_mirrored_scores_lie_on_the_anchors_of_the_view(
         ).train()
 
 
-def test_a_time_budget_ends_at_a_clean_checkpoint(settings: RunSettings, chips: list[Any]) -> None:
+def test_a_time_budget_ends_at_a_clean_checkpoint(
+    settings: TrainingSettings, chips: list[Any]
+) -> None:
     torch.set_num_threads(1)
     budget = replace(settings, trainer=replace(settings.trainer, hours=1e-6, threads=0))
     PortTrainer(budget, chips).train()
@@ -130,7 +134,7 @@ def test_a_time_budget_ends_at_a_clean_checkpoint(settings: RunSettings, chips: 
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
-    settings: RunSettings, chips: list[Any]
+    settings: TrainingSettings, chips: list[Any]
 ) -> None:
     PortTrainer(settings, chips).train()
     before = (Path(settings.out) / "last.pt").read_bytes()
@@ -167,7 +171,7 @@ def test_checkpoints_are_never_unpickled(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_halves_the_batch_and_says_so(
-    settings: RunSettings, chips: list[Any], caplog: pytest.LogCaptureFixture
+    settings: TrainingSettings, chips: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = PortTrainer(settings, chips)
     sizes: list[int] = []
@@ -234,7 +238,7 @@ def test_only_finite_weights_are_exported(tmp_path: Path) -> None:
     assert (load_file(path)["a"] == 1).all()
 
 
-def test_exported_weights_load_as_a_detector(settings: RunSettings, chips: list[Any]) -> None:
+def test_exported_weights_load_as_a_detector(settings: TrainingSettings, chips: list[Any]) -> None:
     PortTrainer(settings, chips).train()
     manifest = {"hash": "h", "images": {"x": 3}, "places": ["p"]}
     path = export_weights(settings, Path(settings.out) / "w", manifest, lines(settings))
@@ -258,7 +262,7 @@ def test_exported_weights_load_as_a_detector(settings: RunSettings, chips: list[
 
 
 def test_trackers_get_every_epoch(
-    settings: RunSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     logged: list[Any] = []
     fake = SimpleNamespace(

@@ -26,7 +26,7 @@ from detector.training.dataset import (
 )
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import StackLibrary
-from detector.training.views import View, ViewSettings, draw_view, join_views, take_view
+from detector.training.views import ChipView, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
 
 PLAIN = ViewSettings(tile_px=128, collage=0.0)
@@ -123,7 +123,7 @@ def test_a_cut_ship_is_painted_over() -> None:
 
 def test_a_collage_holds_four_views_in_order() -> None:
     cells = [
-        View(np.full((32, 32, 3), 50 * i, np.uint8), np.full((1, 4, 2), i), np.array([i % 2]))
+        ChipView(np.full((32, 32, 3), 50 * i, np.uint8), np.full((1, 4, 2), i), np.array([i % 2]))
         for i in range(4)
     ]
     joined = join_views(cells)
@@ -200,7 +200,9 @@ def test_the_mix_has_the_shares_asked_for(tmp_path: Path) -> None:
 def test_pasted_stacks_are_boxed_where_they_show(tmp_path: Path) -> None:
     library = StackLibrary([make_chip(tmp_path, "s", stacks=4)])
     assert len(library) == 4
-    blank = View(np.full((256, 256, 3), 120, np.uint8), np.zeros((0, 4, 2)), np.zeros(0, np.int64))
+    blank = ChipView(
+        np.full((256, 256, 3), 120, np.uint8), np.zeros((0, 4, 2)), np.zeros(0, np.int64)
+    )
     rng = np.random.default_rng(0)
     total = 0
     for _ in range(10):
@@ -218,7 +220,9 @@ def test_pasted_stacks_are_boxed_where_they_show(tmp_path: Path) -> None:
 
 def test_pasted_stacks_are_as_large_as_on_the_ground(tmp_path: Path) -> None:
     chip = replace(make_chip(tmp_path, "s", stacks=4), gsd_m=0.5)  # blocks of 20 m by 7 m
-    blank = View(np.full((640, 640, 3), 120, np.uint8), np.zeros((0, 4, 2)), np.zeros(0, np.int64))
+    blank = ChipView(
+        np.full((640, 640, 3), 120, np.uint8), np.zeros((0, 4, 2)), np.zeros(0, np.int64)
+    )
     rng = np.random.default_rng(0)
     for gsd_m in (0.25, 0.4):
         boxes = np.concatenate(
@@ -234,8 +238,8 @@ def test_nothing_is_pasted_over_objects_or_padding(tmp_path: Path) -> None:
     library = StackLibrary([make_chip(tmp_path, "s", stacks=4)])
     rng = np.random.default_rng(0)
     ship = corners_from_xywhr(np.array([[64.0, 64.0, 126.0, 126.0, 0.0]]))
-    full = View(np.full((128, 128, 3), 99, np.uint8), ship, np.zeros(1, np.int64))
-    padding = View(np.zeros((128, 128, 3), np.uint8), ship[:0], np.zeros(0, np.int64))
+    full = ChipView(np.full((128, 128, 3), 99, np.uint8), ship, np.zeros(1, np.int64))
+    padding = ChipView(np.zeros((128, 128, 3), np.uint8), ship[:0], np.zeros(0, np.int64))
     for view in (full, padding):
         for _ in range(5):
             np.testing.assert_array_equal(library.paste(view, rng).pixels, view.pixels)

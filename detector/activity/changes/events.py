@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.sightings import ID_SEPARATOR, Sightings, stacks_of
+from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
@@ -93,7 +93,9 @@ def _number_of_stacks(event: Mapping[str, Any]) -> str:
     return f"{event['number']} stack{'' if event['number'] == 1 else 's'}"
 
 
-def _without_partner(here: Sightings, other: Sightings, tolerance_m: float) -> NDArray[np.bool_]:
+def _without_partner(
+    here: SeenObjects, other: SeenObjects, tolerance_m: float
+) -> NDArray[np.bool_]:
     """Which stacks `(N,)` stand where the other look shows none."""
     if not len(other):
         return np.ones(len(here), np.bool_)
@@ -104,7 +106,7 @@ def _without_partner(here: Sightings, other: Sightings, tolerance_m: float) -> N
 
 
 def _stack_event(
-    kind: str, site: str, zone: Zone, first: date, last: date, stacks: Sightings
+    kind: str, site: str, zone: Zone, first: date, last: date, stacks: SeenObjects
 ) -> dict[str, Any]:
     area = float(stacks.area_m2.sum())
     what = "appeared in" if kind == "stacks appeared" else "gone from"

@@ -18,7 +18,7 @@ from pyarrow import ArrowException
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
-from detector.activity.looks.sightings import Sightings, no_sightings
+from detector.activity.looks.sightings import SeenObjects, no_sightings
 from detector.activity.looks.sites import SEGMENTS, LocalFrame
 from detector.classes import CLASS_NAMES
 from detector.counting.counts import WHOLE_SCENE, Status
@@ -68,7 +68,7 @@ class RunScene:
     in_model_range: bool | None
     zones: Mapping[str, Observed]
     whole: Observed
-    objects: Sightings
+    objects: SeenObjects
     weights_sha256: str = ""
     folder: str = ""
 
@@ -205,7 +205,7 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 def _objects(
     row: dict[str, str], found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
-) -> Sightings:
+) -> SeenObjects:
     if found is None:
         return no_sightings()
     scene_id = row["scene_id"]
@@ -219,7 +219,7 @@ def _objects(
     def column(name: str, kind: Any = np.float64) -> NDArray[Any]:
         return np.asarray(kept[name].to_numpy(kind))
 
-    return Sightings(
+    return SeenObjects(
         ids=np.array([f"{scene_id}#{number}" for number in rows], np.str_),
         class_ids=np.array([CLASS_NAMES.index(name) for name in kept["class"]], np.int64),
         scores=column("score"),

@@ -22,7 +22,7 @@ def scene_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class SeenObjects:
     """Objects of a scene or of a look, deck cargo left out.
 
     Attributes:
@@ -67,37 +67,37 @@ class Sightings:
         """Areas `(N,)`, length times width."""
         return self.length_m * self.width_m
 
-    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Sightings:
+    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> SeenObjects:
         """The objects at `index`, in its order."""
         chosen: dict[str, Any] = {}
         for item in fields(self):
             values = getattr(self, item.name)
             chosen[item.name] = None if values is None else values[index]
-        return Sightings(**chosen)
+        return SeenObjects(**chosen)
 
 
-def concatenate(parts: Sequence[Sightings]) -> Sightings:
+def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
     """All objects, one part after another; embeddings are kept where all parts have them."""
     if not parts:
         return no_sightings()
     joined: dict[str, Any] = {}
-    for item in fields(Sightings):
+    for item in fields(SeenObjects):
         values = [getattr(part, item.name) for part in parts]
         missing = any(value is None for value in values)
         joined[item.name] = None if missing else np.concatenate(values)
-    return Sightings(**joined)
+    return SeenObjects(**joined)
 
 
-def stacks_of(sightings: Sightings) -> Sightings:
+def stacks_of(sightings: SeenObjects) -> SeenObjects:
     """The container stacks that are larger than the errors of boxes: `LEAST_STACK_M2` and more."""
     stacks = sightings.class_ids == ObjectClass.CONTAINER_STACK
     return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
 
 
-def no_sightings() -> Sightings:
+def no_sightings() -> SeenObjects:
     """A scene or a look without objects."""
     none = np.zeros(0)
-    return Sightings(
+    return SeenObjects(
         ids=np.zeros(0, np.str_),
         class_ids=none.astype(np.int64),
         scores=none,

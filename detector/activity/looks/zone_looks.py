@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.looks.runs import Observed, RunScene
-from detector.activity.looks.sightings import ID_SEPARATOR, Sightings, concatenate
+from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, concatenate
 from detector.activity.looks.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
@@ -47,7 +47,7 @@ class Look:
     observed_fraction: float
     status: Status
     residual_m: float
-    sightings: Sightings
+    sightings: SeenObjects
 
     @property
     def usable(self) -> bool:
@@ -91,7 +91,9 @@ def build_looks(
         found = {s.scene_id: scene_sightings(s, site, placements[s.scene_id]) for s in near}
         for zone in site.zones:
             views = [
-                View(scene, outlines[scene.scene_id], _seen(scene, zone, outlines[scene.scene_id]))
+                ZoneView(
+                    scene, outlines[scene.scene_id], _seen(scene, zone, outlines[scene.scene_id])
+                )
                 for scene in near
                 if outlines[scene.scene_id].intersects(zone.shape)
             ]
@@ -101,7 +103,7 @@ def build_looks(
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ZoneView:
     """A scene, its outline in the local frame, and what it saw of a zone."""
 
     scene: RunScene
@@ -109,7 +111,7 @@ class View:
     seen: Observed
 
 
-def union_fraction(zone: BaseGeometry, views: Sequence[View]) -> float:
+def union_fraction(zone: BaseGeometry, views: Sequence[ZoneView]) -> float:
     """The seen part of a zone in several scenes together, never too high.
 
     Exact where nothing but the outlines limits what was seen. Where clouds are, it is not known
@@ -129,7 +131,7 @@ def union_fraction(zone: BaseGeometry, views: Sequence[View]) -> float:
     return float(min(1.0, max(total / zone.area, ordered[0].seen.fraction)))
 
 
-def merge_objects(parts: Sequence[Sightings]) -> Sightings:
+def merge_objects(parts: Sequence[SeenObjects]) -> SeenObjects:
     """Objects of several scenes of one day, each once: whole before cut, then highest score.
 
     Boxes of one class in different scenes are one object from an IoU of `SAME_IOU` on, or where
@@ -162,8 +164,8 @@ def merge_objects(parts: Sequence[Sightings]) -> Sightings:
 def _look(
     zone: Zone,
     day: date,
-    views: Sequence[View],
-    found: Mapping[str, Sightings],
+    views: Sequence[ZoneView],
+    found: Mapping[str, SeenObjects],
     placements: Mapping[str, Placement],
 ) -> Look:
     fit = [view for view in views if view.seen.status != "outside_model_range"]
@@ -184,7 +186,7 @@ def _look(
     )
 
 
-def _status(fraction: float, views: Sequence[View]) -> Status:
+def _status(fraction: float, views: Sequence[ZoneView]) -> Status:
     """The gravest of what holds, in the order of the counts' status."""
     statuses = {view.seen.status for view in views}
     if fraction < UNOBSERVED_SHARE:
@@ -232,7 +234,7 @@ def _meets(outline: BaseGeometry, site: Site) -> bool:
     return any(outline.intersects(zone.shape) for zone in site.zones)
 
 
-def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> Sightings:
+def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> SeenObjects:
     """All objects of a scene in the local frame, in its zones or not."""
     objects = scene.objects
     corners = site.frame.from_pixels(objects.corners, scene.transform, scene.crs)
