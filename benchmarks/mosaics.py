@@ -27,6 +27,7 @@ CELL_PX = 1024
 GRID, QUICK_GRID = (6, 4), (3, 2)
 MOSAICS, QUICK_MOSAICS = 6, 1
 SOURCES = ("HRSC2016", "DOTA-v1", "xView")
+FIRST_ADDED = 1  # column `added` of the images that the pool began with
 LONGEST_PX = 400.0
 FILL = 96
 SHARED = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
@@ -59,7 +60,8 @@ def mosaic(data: Path, grid: tuple[int, int], number: int) -> Mosaic:
     """
     index = pd.read_csv(data / "port" / "index.csv")
     small = (index.width <= CELL_PX) & (index.height <= CELL_PX)
-    pool = index[small & index.source.isin(SOURCES)].copy()
+    first = index.added == FIRST_ADDED  # the published numbers are of these
+    pool = index[small & first & index.source.isin(SOURCES)].copy()
     pool["objects"] = pool.ships + pool.stacks
     pool = pool.sort_values(["objects", "image"], ascending=False).drop_duplicates("place")
     count = grid[0] * grid[1]

@@ -84,6 +84,7 @@ def paint_boxes(
     fine = np.zeros((batch, classes, rows * FINER, columns * FINER), np.uint8)
     scaled = boxes.astype(np.float64)
     scaled[:, :4] *= columns * FINER
+    scaled[:, 2:4] -= 1.0  # OpenCV fills the border too, half a pixel to each side
     for polygon, class_id, image in zip(corners_from_xywhr(scaled), class_ids, images, strict=True):
         # OpenCV puts pixel centres at whole numbers, our frame puts corners there.
         cv2.fillConvexPoly(fine[image, class_id], np.round(polygon - 0.5).astype(np.int32), 1)
