@@ -13,11 +13,12 @@ import matplotlib.dates as mdates
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from detector.activity.plots import style_dates
 from detector.counting.counts import OBSERVED_SHARE
 from detector.files import atomic_path, file_part, prepare_folder
-from detector.report.findings import STACKS_CAME
+from detector.report.findings import CHANGE_KINDS
 from detector.report.words import Words
 
 INK: Final = {"ship": "#0b62a8", "container_stack": "#a4430a"}  # as in page.css
@@ -26,6 +27,14 @@ SIZE_INCHES: Final = (7.5, 3.0)
 ROW_INCHES: Final = 0.26
 TIMELINE_INCHES: Final = 0.45
 DPI: Final = 120
+POINTS_AN_INCH: Final = 72.0
+# marker, its fill, how far above the row, and how many points to the right of the date
+CHANGE_MARKS: Final[Mapping[str, tuple[str, str, float, float]]] = {
+    "gone": ("v", INK["container_stack"], 0.22, 0.0),
+    "appeared": ("^", INK["container_stack"], 0.42, 0.0),
+    "shrunk": ("v", "white", 0.22, 16.0),
+    "grown": ("^", "white", 0.42, 16.0),
+}
 ENDINGS: Final = (".png", ".svg")
 MOST_BARS: Final = 60
 LONGEST_STEM: Final = 80
@@ -89,10 +98,14 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         axes.plot(ends, [at, at], color=INK["ship"], linewidth=0.8)
         axes.plot([first, last], [at, at], "o-", color=INK["ship"], linewidth=4, markersize=4)
     for row in timeline["changes"]:
-        came = row["event"] == STACKS_CAME
-        at, day = places[row["site"], row["zone"]] - (0.42 if came else 0.22), _day(row, "last_day")
-        axes.plot([day], [at], "^" if came else "v", color=INK["container_stack"], markersize=5)
-        axes.annotate(f"  {row['number']}", (day, at), fontsize=6, va="center")
+        kind = CHANGE_KINDS[row["event"]]
+        mark, fill, above, aside = CHANGE_MARKS[kind]
+        at, day = places[row["site"], row["zone"]] - above, _day(row, "last_day")
+        offset = ScaledTranslation(aside / POINTS_AN_INCH, 0, figure.dpi_scale_trans)
+        moved = axes.transData + offset  # what grew or shrank stands beside what came or went
+        ink = INK["container_stack"]
+        axes.plot([day], [at], mark, color=ink, mfc=fill, markersize=5, transform=moved)
+        axes.annotate(f"  {row['number']}", (day, at), xycoords=moved, fontsize=6, va="center")
     for row in timeline["looks"]:
         at = places[row["site"], row["zone"]] + 0.2
         fill = GREY if row["seen"] >= OBSERVED_SHARE else "white"
@@ -112,6 +125,8 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         ("ship_bar", "o-", ship, ship),
         ("appeared", "^", stack, stack),
         ("gone", "v", stack, stack),
+        ("grown", "^", stack, "white"),
+        ("shrunk", "v", stack, "white"),
         ("link", "--", stack, stack),
         ("whole", "o", GREY, GREY),
         ("partial", "o", GREY, "white"),
