@@ -121,10 +121,13 @@ def stack_rows(
         if zone.kind == "railhead":
             rows["trains"] += [key | row for row in _trains(one)]
     full = [one for one in examined if one.comparable]
+    place, to_lonlat = {"site": site.name, "zone": zone.name}, lonlat_of(site)
     for before, after in pairwise(full):
         compare = _Pixels(site, scenes, placements, before, after).alike
         changes = find_changes(before.standing(), after.standing(), compare)
-        rows["stack_changes"] += [_change_row(site, zone, before, after, one) for one in changes]
+        rows["stack_changes"] += [
+            place | _change_row(before, after, one, to_lonlat(one.centre)) for one in changes
+        ]
     return rows
 
 
@@ -321,12 +324,9 @@ def _trains(one: _Examined) -> list[dict[str, Any]]:
 
 
 def _change_row(
-    site: Site, zone: Zone, before: _Examined, after: _Examined, change: Change
+    before: _Examined, after: _Examined, change: Change, lonlat: tuple[float, float]
 ) -> dict[str, Any]:
-    lon, lat = lonlat_of(site)(change.centre)
     return {
-        "site": site.name,
-        "zone": zone.name,
         "from_day": before.look.day,
         "to_day": after.look.day,
         "from_acquired": before.look.acquired,
@@ -337,7 +337,7 @@ def _change_row(
         "area_m2": change.area_m2,
         **_interval("containers", change.containers),
         **_interval("teu", change.teu),
-        "lon": lon,
-        "lat": lat,
+        "lon": lonlat[0],
+        "lat": lonlat[1],
         "picture": None,  # see `stack_pictures`
     }
