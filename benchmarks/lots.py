@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -26,7 +27,9 @@ from scipy.stats import binomtest
 from benchmarks.tables import markdown, put
 from detector.activity.changes.events import sort_events, stack_events
 from detector.activity.changes.lots import consistent_links, count_alike, standing_blocks
+from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.looks.sightings import SeenObjects
+from detector.activity.looks.sites import LocalFrame, Site
 from detector.activity.looks.zone_looks import Look
 from detector.classes import ObjectClass
 from detector.counting.zones import Zone
@@ -41,6 +44,7 @@ from detector.rendering.solids import SolidsBuilder
 
 SPECS = (DEMO_PORT, DEMO_RAILHEAD)
 PORT, RAILHEAD = (spec.name for spec in SPECS)
+FRAME = LocalFrame(130.3, 42.2)
 FALSE_LENGTH_M, FALSE_WIDTH_M = (12.0, 90.0), (5.0, 25.0)
 BOX = NDArray[np.float64]
 
@@ -158,7 +162,11 @@ def _told(
             found = _found(boxes[zone], errors, generator, size_m)
             looks.append(_look(zone, STORY_START + timedelta(days=DEMO_DAYS[at]), seen, found))
         kind = "railhead" if zone.startswith("railhead") else "yard"
-        events += stack_events(site, Zone(zone, kind, shapely.box(0, 0, *size_m)), looks)
+        place = Zone(zone, kind, shapely.box(0, 0, *size_m))
+        # no scenes: boxes alone tell what changed, as where pixels cannot be compared
+        ground = Site(site, FRAME, (place,), ZoneInfo("UTC"))
+        rows = stack_rows(ground, place, looks, {}, {}, StackBook([]))
+        events += stack_events(rows["stack_changes"], looks)
         standing += standing_blocks(site, looks)
     return Told(events, standing)
 

@@ -14,7 +14,12 @@ import numpy as np
 import pandas as pd
 
 from detector._version import __version__
-from detector.activity.changes.events import ship_events, sort_events, stack_events
+from detector.activity.changes.events import (
+    railhead_events,
+    ship_events,
+    sort_events,
+    stack_events,
+)
 from detector.activity.changes.lots import consistent_links, standing_blocks
 from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.errors import ActivityError
@@ -211,6 +216,10 @@ def _add_site(
             found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
             for name, more in found.items():
                 rows[name] += more
+            rows["events"] += stack_events(found["stack_changes"], looks[zone.name])
+            rows[_STANDING] += standing_blocks(site.name, looks[zone.name])
+            if zone.kind == "railhead":
+                rows["events"] += railhead_events(site.name, zone, looks[zone.name])
     alone = [item for item in registered if item.method == "none"]
     warnings = [
         f"site '{site.name}', zone '{zone.name}': no scene meets it"
@@ -257,9 +266,6 @@ def _add_zone(
         usual = routine([row for row in series if row["length_class"] == top], found.visits)
         gap = {"longest_gap_days": longest_gap_days(looks)}
         rows["routine"].append({"site": site.name, "zone": zone.name, **usual, **gap})
-    if zone.kind in YARD_KINDS:
-        rows["events"] += stack_events(site.name, zone, looks)
-        rows[_STANDING] += standing_blocks(site.name, looks)
 
 
 def _trend_rows(

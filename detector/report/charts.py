@@ -13,11 +13,12 @@ import matplotlib.dates as mdates
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from detector.activity.plots import style_dates
 from detector.counting.counts import OBSERVED_SHARE
 from detector.files import atomic_path, file_part, prepare_folder
-from detector.report.findings import STACKS_CAME
+from detector.report.findings import CHANGE_KINDS
 from detector.report.words import Words
 
 INK: Final = {"ship": "#0b62a8", "container_stack": "#a4430a"}  # as in page.css
@@ -26,6 +27,15 @@ SIZE_INCHES: Final = (7.5, 3.0)
 ROW_INCHES: Final = 0.26
 TIMELINE_INCHES: Final = 0.45
 DPI: Final = 120
+POINTS_AN_INCH: Final = 72.0
+ASIDE_POINTS: Final = 16.0  # of a mark beside another of one date
+# marker, its fill, and how far above the row; in the order in which they are drawn
+CHANGE_MARKS: Final[Mapping[str, tuple[str, str, float]]] = {
+    "gone": ("v", INK["container_stack"], 0.22),
+    "appeared": ("^", INK["container_stack"], 0.42),
+    "shrunk": ("v", "white", 0.22),
+    "grown": ("^", "white", 0.42),
+}
 ENDINGS: Final = (".png", ".svg")
 MOST_BARS: Final = 60
 LONGEST_STEM: Final = 80
@@ -88,11 +98,7 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
         axes.plot(ends, [at, at], color=INK["ship"], linewidth=0.8)
         axes.plot([first, last], [at, at], "o-", color=INK["ship"], linewidth=4, markersize=4)
-    for row in timeline["changes"]:
-        came = row["event"] == STACKS_CAME
-        at, day = places[row["site"], row["zone"]] - (0.42 if came else 0.22), _day(row, "last_day")
-        axes.plot([day], [at], "^" if came else "v", color=INK["container_stack"], markersize=5)
-        axes.annotate(f"  {row['number']}", (day, at), fontsize=6, va="center")
+    _mark_changes(axes, timeline["changes"], places)
     for row in timeline["looks"]:
         at = places[row["site"], row["zone"]] + 0.2
         fill = GREY if row["seen"] >= OBSERVED_SHARE else "white"
@@ -112,6 +118,8 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         ("ship_bar", "o-", ship, ship),
         ("appeared", "^", stack, stack),
         ("gone", "v", stack, stack),
+        ("grown", "^", stack, "white"),
+        ("shrunk", "v", stack, "white"),
         ("link", "--", stack, stack),
         ("whole", "o", GREY, GREY),
         ("partial", "o", GREY, "white"),
@@ -119,7 +127,7 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
     ):
         axes.plot([], [], mark, color=ink, mfc=fill, ms=4, label=words.say(f"legend.{key}"))
     axes.xaxis.get_offset_text().set_fontsize(7)
-    figure.legend(frameon=False, fontsize=6, loc="lower left", ncols=4, columnspacing=1.0)
+    figure.legend(frameon=False, fontsize=6, loc="lower left", ncols=5, columnspacing=1.0)
     return figure
 
 
@@ -183,6 +191,22 @@ def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, F
             yield name, draw_series(chart, words)
         if site["visits"]:
             yield f"{site['name']}-visits", draw_visits(site, words)
+
+
+def _mark_changes(
+    axes: Axes, changes: Sequence[Point], places: Mapping[tuple[str, str], int]
+) -> None:
+    """Changes of stacks with their numbers; what grew or shrank beside what came or went."""
+    order, ink = list(CHANGE_MARKS), INK["container_stack"]
+    taken: set[tuple[float, float]] = set()
+    for row in sorted(changes, key=lambda row: order.index(CHANGE_KINDS[row["event"]])):
+        mark, fill, above = CHANGE_MARKS[CHANGE_KINDS[row["event"]]]
+        at = _day(row, "last_day"), places[row["site"], row["zone"]] - above
+        aside = ASIDE_POINTS / POINTS_AN_INCH if at in taken else 0.0
+        moved = axes.transData + ScaledTranslation(aside, 0, axes.figure.dpi_scale_trans)
+        axes.plot(*at, mark, color=ink, mfc=fill, markersize=5, transform=moved)
+        axes.annotate(f"  {row['number']}", at, xycoords=moved, fontsize=6, va="center")
+        taken.add(at)
 
 
 def _figure(height: float, left_inches: float = 0.7) -> tuple[Figure, Axes]:

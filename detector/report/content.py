@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from detector._version import __version__
 from detector.report.events import event_rows, link_rows
-from detector.report.findings import Day, find_site, site_days, usable_share
+from detector.report.findings import CHANGE_KINDS, Day, find_site, site_days, usable_share
 from detector.report.series import zone_charts
 from detector.report.sources import Sources
 from detector.report.words import Words
@@ -154,7 +154,7 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
     changes = [
         _pick(row, "event_id", "site", "zone", "event", "first_day", "last_day", "number")
         for row in activity["events"]
-        if row["event"] in ("stacks gone", "stacks appeared")
+        if row["event"] in CHANGE_KINDS
     ]
     links = [
         {

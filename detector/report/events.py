@@ -7,19 +7,23 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.activity.changes.events import LENGTH_SD, LEVEL_90
+from detector.activity.changes.events import LENGTH_SD, LEVEL_90, LOADED_RAILHEAD, STACK_EVENTS
 from detector.activity.looks.sightings import ID_SEPARATOR
-from detector.report.findings import STACKS_CAME, STACKS_GONE
+from detector.report.findings import CHANGE_KINDS, WHOLE_KINDS
 from detector.report.gallery import LookPicture, SiteGallery
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
 
 SHIP: Final = "ship"
-TRAIN: Final = "loaded at railhead"
-KEYS: Final = {STACKS_GONE: "gone", STACKS_CAME: "appeared", TRAIN: "train", SHIP: "ship"}
+KEYS: Final = {**CHANGE_KINDS, LOADED_RAILHEAD: "train", SHIP: "ship"}
 LEAST_CHANCE: Final = 0.001  # smaller numbers say no more
-FIRST_SHOWN: Final = {STACKS_GONE: 0, STACKS_CAME: 0, SHIP: 1, TRAIN: 2}  # where room is short
+# where room is short
+FIRST_SHOWN: Final = {
+    **{name: 0 if kind in WHOLE_KINDS else 1 for kind, name in STACK_EVENTS.items()},
+    SHIP: 2,
+    LOADED_RAILHEAD: 3,
+}
 
 
 def event_rows(site: str, activity: Mapping[str, Any], words: Words) -> list[dict[str, Any]]:
@@ -34,8 +38,8 @@ def event_rows(site: str, activity: Mapping[str, Any], words: Words) -> list[dic
 
 def shown_events(rows: Sequence[Row], most: int) -> list[Row]:
     """The events that get pictures, in order of time; where room is short stacks go first."""
-    # changes of stacks, then ships, then trains
-    order = sorted(range(len(rows)), key=lambda i: (FIRST_SHOWN.get(rows[i]["event"], 3), i))
+    # whole stacks, stacks that grew or shrank, then ships, then trains
+    order = sorted(range(len(rows)), key=lambda i: (FIRST_SHOWN.get(rows[i]["event"], 4), i))
     return [rows[i] for i in sorted(order[:most])]
 
 
@@ -114,12 +118,12 @@ def _text(row: Row, kind: str, words: Words) -> str:
 def _moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:
     """Which dates show an event: words of `event.` and ISO days."""
     first, last = row["first_day"], row["last_day"]
-    if row["event"] in (STACKS_GONE, STACKS_CAME):
+    if row["event"] in CHANGE_KINDS:
         return [("before", first), ("after", last)]
     days = sorted({look["day"] for look in looks if look["zone"] == row["zone"] and _shows(look)})
     before = [("before", day) for day in days if day < first][-1:]
     after = [("after", day) for day in days if day > last][:1]
-    if row["event"] == TRAIN:
+    if row["event"] == LOADED_RAILHEAD:
         return [*before, ("after", last)]
     seen = [("ship_first", first)] + ([("ship_last", last)] if last != first else [])
     return [*before, *seen, *after]

@@ -9,16 +9,16 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.visits.statements import CALLING_KINDS
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
 
-STACKS_GONE: Final = "stacks gone"
-STACKS_CAME: Final = "stacks appeared"
-STACK_EVENTS: Final = (STACKS_GONE, STACKS_CAME)
-CHANGES_SAID: Final = 3  # the largest changes of stacks that are told in words
+CHANGE_KINDS: Final[Mapping[str, str]] = {name: kind for kind, name in STACK_EVENTS.items()}
+WHOLE_KINDS: Final = ("gone", "appeared")  # whole stacks, which a reader asks for first
+SPANS_SAID: Final = 3  # pairs of dates with the largest changes of stacks that are told in words
 SECONDS_A_DAY: Final = 86400.0
 ZONES_LED: Final = 3  # zones with most calls, in the headline
 
@@ -127,9 +127,9 @@ def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], w
     elif any(row["visits_min"] == 0 for row in periods):
         length = length_words(periods[0]["min_length_m"], words)
         parts.append(words.say("short.lead_none", length=length))
-    largest = _largest(events)
-    if largest:
-        parts.append(_change(largest[0], words))
+    spans = _spans(events)
+    if spans:
+        parts.append(_span_words(spans[0], words))
     elif not parts:
         parts.append(words.say("short.no_stack_change"))
     return " ".join(_sentence(part) for part in parts)
@@ -162,24 +162,63 @@ def _without_calls(periods: Sequence[Row], words: Words) -> list[str]:
 
 
 def _stack_changes(events: Sequence[Row], looks: Sequence[Row], words: Words) -> list[str]:
-    largest = _largest(events)[:CHANGES_SAID]
-    if largest:
-        told = sorted(largest, key=lambda row: (row["last_day"], row["zone"]))
-        return [_change(row, words) for row in told]
+    """The largest changes, and all together where these are not all: sums of `stack_changes`."""
+    spans = _spans(events)
+    if spans:
+        said = sorted(spans[:SPANS_SAID], key=lambda rows: (rows[0]["last_day"], rows[0]["zone"]))
+        told = [_span_words(rows, words) for rows in said]
+        if len(spans) > SPANS_SAID:
+            order = list(CHANGE_KINDS)
+            every = [row for rows in spans for row in rows]
+            sums = _by_kind(sorted(every, key=lambda row: order.index(row["event"])))
+            told.append(words.say("short.all_changes", parts=words.listed(_parts(sums, words))))
+        return told
     lands = any(row["kind"] in ("yard", "railhead") for row in looks)
     return [words.say("short.no_stack_change")] if lands else []
 
 
-def _largest(events: Sequence[Row]) -> list[Row]:
-    changes = [row for row in events if row["event"] in STACK_EVENTS]
-    return sorted(changes, key=lambda row: (-(row["area_m2"] or 0.0), row["event_id"]))
+def _spans(events: Sequence[Row]) -> list[list[Row]]:
+    """Changes of stacks of one zone between two dates together, the largest first.
+
+    Whole stacks that came or went count before those that grew or shrank, which are more often the
+    network's; within a span they are in the same order.
+    """
+    spans: dict[tuple[str, str], list[Row]] = {}
+    for row in events:
+        if row["event"] in CHANGE_KINDS:
+            spans.setdefault((row["zone"], row["last_day"]), []).append(row)
+    ordered = [sorted(rows, key=_size_order) for rows in spans.values()]
+    return sorted(ordered, key=lambda rows: _size_order(rows[0]))
 
 
-def _change(row: Row, words: Words) -> str:
-    key = "short.gone" if row["event"] == STACKS_GONE else "short.appeared"
-    between = words.between(row["first_day"], row["last_day"])
-    area = round(row["area_m2"] or 0.0)
-    return words.say(key, n=row["number"], area=area, zone=row["zone"], between=between)
+def _size_order(row: Row) -> tuple[bool, float, str]:
+    whole = CHANGE_KINDS[row["event"]] in WHOLE_KINDS
+    return not whole, -(row["area_m2"] or 0.0), row["event_id"]
+
+
+def _span_words(rows: Sequence[Row], words: Words) -> str:
+    """What is said of the changes of one zone between two dates: all of them."""
+    first, zone = rows[0], rows[0]["zone"]
+    between = words.between(first["first_day"], first["last_day"])
+    (kind, number, area), *rest = _by_kind(rows)
+    text = words.say(f"short.{kind}", n=number, area=area, zone=zone, between=between)
+    return text + (
+        words.say("short.besides", parts=words.listed(_parts(rest, words))) if rest else ""
+    )
+
+
+def _by_kind(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
+    """Kind, number and square metres of changes, added up by kind, in the order of the rows."""
+    sums: dict[str, tuple[int, float]] = {}
+    for row in rows:
+        kind = CHANGE_KINDS[row["event"]]
+        number, area = sums.get(kind, (0, 0.0))
+        sums[kind] = number + row["number"], area + (row["area_m2"] or 0.0)
+    return [(kind, number, round(area)) for kind, (number, area) in sums.items()]
+
+
+def _parts(sums: Sequence[tuple[str, int, int]], words: Words) -> list[str]:
+    return [words.say(f"short.part.{kind}", n=n, area=area) for kind, n, area in sums]
 
 
 def _containers(stacks: Sequence[Row], site: str, words: Words) -> list[str]:

@@ -69,6 +69,21 @@
     return { ...visit, first, last, low, high, from: +low, to: +high };
   }
 
+  const CHANGE_MARKS = { "stacks gone": "▼", "stacks shrunk": "▽", "stacks appeared": "▲", "stacks grown": "△" };
+
+  // what grew the stacks stands above what made them less; of one date in one text
+  function changeTexts(changes) {
+    const texts = new Map();
+    for (const event of Object.keys(CHANGE_MARKS)) {
+      for (const c of changes.filter((change) => change.event === event)) {
+        const less = event === "stacks gone" || event === "stacks shrunk", key = c.last_day + less;
+        const before = texts.get(key);
+        texts.set(key, { less, date: time(c.last_day), text: (before ? before.text + " " : "") + CHANGE_MARKS[event] + c.number });
+      }
+    }
+    return [...texts.values()];
+  }
+
   function timelineChart(box, width) {
     const t = doc.timeline, rows = [], LANE = 9;
     let y = 0, site = null;
@@ -80,7 +95,7 @@
       const changes = t.changes.filter(own);
       const height = 20 + Math.max(1, Math.max(0, ...bars.map((b) => b.lane + 1))) * LANE + (changes.length ? 14 : 0) + 12;
       rows.push({ ...row, text: short(row.zone, most), y: y + 12, bars: bars.map((b) => ({ ...b, y: y + 22 + b.lane * LANE })),
-        changes: changes.map((c) => ({ ...c, date: time(c.last_day), y: y + (c.event === "stacks gone" ? 34 : 22) })),
+        changes: changeTexts(changes).map((c) => ({ ...c, y: y + (c.less ? 34 : 22) })),
         looks: t.looks.filter(own).map((l) => ({ ...l, date: time(l.day), y: y + height - 8 })), base: y + height - 8 });
       y += height + 4;
     }
@@ -102,7 +117,7 @@
         Plot.link(bars, { x1: "low", x2: "high", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 1.3 }),
         Plot.link(bars, { x1: "first", x2: "last", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 6, strokeLinecap: "round" }),
         Plot.dot(bars, { x: "first", y: "y", r: 3.6, fill: "var(--ship)" }),
-        Plot.text(changes, { x: "date", y: "y", text: (c) => (c.event === "stacks gone" ? "▼" : "▲") + c.number, fill: "var(--stack)", fontWeight: 600, stroke: "var(--bg)", strokeWidth: 3 }),
+        Plot.text(changes, { x: "date", y: "y", text: "text", fill: "var(--stack)", fontWeight: 600, stroke: "var(--bg)", strokeWidth: 3 }),
         Plot.dot(looks, { x: "date", y: "y", r: 4, stroke: "var(--soft)", fill: (l) => (l.seen >= 0.98 ? "var(--soft)" : "var(--bg)") }),
         Plot.dot(looks.filter(part), { x: "date", y: "y", r: 2, fill: "var(--soft)" }),
         Plot.tip(bars, Plot.pointer({ x: "first", y: "y", title: (b) => b.zone + "\n" + Math.round(b.length_m) + " m\n" + b.first_seen + " – " + b.last_seen, fill: "var(--card)", stroke: "var(--field)", maxRadius: 24 })),

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.changes.lots import LEAST_ALIKE, MOST_CHANCE
 from detector.report.differences import Difference
 from detector.report.gallery import LookPicture
@@ -25,7 +26,11 @@ VENDOR: Final = FOLDER / "vendor"
 RECORD: Final = VENDOR / "vendor.json"
 SCRIPTS: Final = ("d3.min.js", "plot.umd.min.js", "leaflet.js")
 STYLES: Final = ("leaflet.css",)
-EVENT_GROUPS: Final = {"stacks": ("gone", "appeared"), "ships": ("ship",), "trains": ("train",)}
+EVENT_GROUPS: Final = {
+    "stacks": tuple(STACK_EVENTS),
+    "ships": ("ship",),
+    "trains": ("train",),
+}
 MOST_ROWS: Final = 400  # of a table in the page; the files hold all
 # in a script element: nothing that ends it or begins a comment, and no line end of JavaScript's own
 UNSAFE_IN_SCRIPT: Final = {

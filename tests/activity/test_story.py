@@ -29,7 +29,10 @@ from detector.activity.visits.appearance import with_appearance
 from detector.activity.visits.bounds import VisitSettings
 from detector.cli import main as cli
 from detector.rendering.demo import DEMO_DAYS
+from detector.report.publish import ReportSettings, make_report
+from detector.report.sources import record_inputs
 from tests.activity.story import Written, write_story
+from tests.report.agreement import hold_page_to_tables
 
 LONG_M = 60.0
 
@@ -163,6 +166,25 @@ def test_the_consignment_is_consistent_and_no_more(activity: Activity) -> None:
     assert "not proof" in first["sentence"]
     assert date(2026, 9, 11) <= first["gone_by"] <= date(2026, 9, 15)
     assert first["appeared_by"] == date(2026, 9, 20)
+
+
+def test_the_report_says_of_stacks_what_the_tables_say(
+    story: Written, activity: Activity, tmp_path: Path
+) -> None:
+    """On the demo's story, in which a lot travels and yards grow and shrink."""
+    activity.write(tmp_path)
+    record_inputs(tmp_path, list(story.sites.values()), list(story.runs.values()))
+    settings = ReportSettings(activity=tmp_path, out=tmp_path / "report", charts=False)
+    report = make_report(settings)
+    held = hold_page_to_tables(tmp_path, tmp_path / "report")
+    changes = activity.tables["stack_changes"]
+    assert held["changes"] == len(changes) > 40
+    assert set(changes["kind"]) == {"gone", "appeared", "shrunk", "grown"}
+    assert (held["leads"], held["sentences"], held["totals"], held["links"]) == (2, 6, 2, 1)
+    assert report.document["sites"][0]["lead"].endswith(
+        "6 container stacks (3,719 m²) gone from yard 2 between 6 and 15 September 2026; besides, "
+        "1 larger (by 103 m²)."
+    )
 
 
 def test_events_are_sorted_and_their_evidence_exists(activity: Activity, runs: Runs) -> None:

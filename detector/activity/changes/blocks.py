@@ -31,12 +31,12 @@ class Standing:
     Attributes:
         corners: `(N, 4, 2)` on the ground, local metres, lean taken off.
         error_m: `(N,)` standard deviation of their places: lean and registration.
-        draws: of the same blocks.
+        draws: of the same blocks; None where nothing is known of their containers.
     """
 
     corners: Corners
     error_m: Floats
-    draws: Draws
+    draws: Draws | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Change:
         before: blocks of the first look that take part.
         after: blocks of the second look.
         area_m2: signed.
-        containers: signed draws.
-        teu: signed draws.
+        containers: signed draws; None where the look that shows more has none.
+        teu: the same.
         centre: `(2,)` local metres.
     """
 
@@ -57,8 +57,8 @@ class Change:
     before: NDArray[np.int64]
     after: NDArray[np.int64]
     area_m2: float
-    containers: Floats
-    teu: Floats
+    containers: Floats | None
+    teu: Floats | None
     centre: Floats
 
 
@@ -68,6 +68,9 @@ def find_changes(
     same_picture: Callable[[str, int], float | None] = lambda _look, _block: None,
 ) -> list[Change]:
     """Changes larger than what boxes, lean and registration may be off.
+
+    All that is said of stacks that came, went, grew or shrank comes from here: the table
+    `stack_changes`, events, links, pictures and sentences.
 
     Blocks that share ground are one place, and a place changes by the difference of its areas. A
     block that only one look has is compared by its pixels too: where the other look shows the same
@@ -132,6 +135,8 @@ def _change(
         kind = "appeared" if len(b) else "gone"
         standing, rows, share = (after, b, 1.0) if len(b) else (before, a, -1.0)
     centre = np.array(shapely.union(old, new).centroid.coords[0])
+    if standing.draws is None:
+        return Change(kind, a, b, difference, None, None, centre)
     containers = share * standing.draws.containers[:, rows].sum(axis=1)
     teu = share * standing.draws.teu[:, rows].sum(axis=1)
     return Change(kind, a, b, difference, containers, teu, centre)

@@ -4,50 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
 
+from detector.activity.changes.blocks import ChangeKind
 from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
-from detector.geometry.boxes import envelopes, intersection_areas
+from detector.geometry.boxes import envelopes
 
-SAME_PLACE_SHARE = 0.3  # of a stack's area, under other stacks of the other look: it stood there
+STACK_EVENTS: Final[Mapping[ChangeKind, str]] = {
+    "gone": "stacks gone",
+    "appeared": "stacks appeared",
+    "shrunk": "stacks shrunk",
+    "grown": "stacks grown",
+}
+LOADED_RAILHEAD: Final = "loaded at railhead"
 LENGTH_SD = 0.045  # relative, of one measured length
 LEVEL_90 = 1.645
 
 
-def stack_events(site: str, zone: Zone, looks: Sequence[Look]) -> list[dict[str, Any]]:
-    """Stacks that appeared or are gone, and trains, between looks that saw the whole zone.
+def stack_events(
+    changes: Sequence[Mapping[str, Any]], looks: Sequence[Look]
+) -> list[dict[str, Any]]:
+    """The changes of the stacks of one zone, those of one kind between two looks added up.
 
-    A stack is new where other stacks cover less than `SAME_PLACE_SHARE` of it at the look before,
-    both grown by the residual of the registration, so a shift makes no events.
+    `number` is the number of rows of `stack_changes`, `area_m2` the sum of their areas without the
+    sign. Lengths and widths are of the blocks that the change is told by: those that left or were
+    larger before, those that came or are larger after.
+
+    Args:
+        changes: rows of `stack_changes`, in order of time.
+        looks: of the zone.
+    """
+    sizes: dict[str, tuple[float, float]] = {}
+    for stacks in (stacks_of(look.sightings) for look in looks):
+        sizes |= dict(zip(stacks.ids.tolist(), _sizes(stacks), strict=True))
+    alike: dict[tuple[date, ChangeKind], list[Mapping[str, Any]]] = {}
+    for row in changes:
+        alike.setdefault((row["to_day"], row["kind"]), []).append(row)
+    return [_stack_event(kind, rows, sizes) for (_, kind), rows in alike.items()]
+
+
+def railhead_events(site: str, zone: Zone, looks: Sequence[Look]) -> list[dict[str, Any]]:
+    """Loaded wagons or blocks at a railhead on every date that saw it whole: how many, how far.
 
     Args:
         site: name.
-        zone: `yard`, `railhead` or any other.
+        zone: the railhead.
         looks: in order of time.
     """
     full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
-    events = []
-    for before, after in pairwise(full):
-        old, new = stacks_of(before.sightings), stacks_of(after.sightings)
-        tolerance = float(np.hypot(before.residual_m, after.residual_m))
-        for kind, here, other, look in (
-            ("stacks appeared", new, old, after),
-            ("stacks gone", old, new, after),
-        ):
-            chosen = here.select(_without_partner(here, other, tolerance))
-            if len(chosen):
-                events.append(_stack_event(kind, site, zone, before.day, look.day, chosen))
-    if zone.kind == "railhead":
-        events += [_train(site, zone, look) for look in full if len(stacks_of(look.sightings))]
-    return events
+    return [_loaded(site, zone, look) for look in full if len(stacks_of(look.sightings))]
 
 
 def ship_events(visits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -89,51 +99,77 @@ def sort_events(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"event_id": f"E{i:04d}", **event} for i, event in enumerate(ordered, start=1)]
 
 
-def _number_of_stacks(event: Mapping[str, Any]) -> str:
-    return f"{event['number']} stack{'' if event['number'] == 1 else 's'}"
-
-
-def _without_partner(
-    here: SeenObjects, other: SeenObjects, tolerance_m: float
-) -> NDArray[np.bool_]:
-    """Which stacks `(N,)` stand where the other look shows none."""
-    if not len(other):
-        return np.ones(len(here), np.bool_)
-    shapes = shapely.polygons(here.corners)
-    rest = shapely.union_all(shapely.buffer(shapely.polygons(other.corners), tolerance_m))
-    shared = intersection_areas(shapes, rest)
-    return np.asarray(shared < SAME_PLACE_SHARE * shapely.area(shapes))
-
-
 def _stack_event(
-    kind: str, site: str, zone: Zone, first: date, last: date, stacks: SeenObjects
+    kind: ChangeKind,
+    rows: Sequence[Mapping[str, Any]],
+    sizes: Mapping[str, tuple[float, float]],
 ) -> dict[str, Any]:
-    area = float(stacks.area_m2.sum())
-    what = "appeared in" if kind == "stacks appeared" else "gone from"
-    event = {
-        "site": site,
-        "zone": zone.name,
-        "event": kind,
-        "first_day": first,
-        "last_day": last,
-        "number": len(stacks),
-        "area_m2": area,
-        "lengths_m": [round(float(x), 1) for x in stacks.length_m],
-        "widths_m": [round(float(x), 1) for x in stacks.width_m],
+    """One event of rows of `stack_changes` of one zone, pair of looks and kind."""
+    first = rows[0]
+    before, after = (_ids(rows, column) for column in ("blocks_before", "blocks_after"))
+    told = [sizes[name] for name in (before if kind in ("gone", "shrunk") else after)]
+    area = abs(sum(row["area_m2"] for row in rows))
+    stacks = f"{len(rows)} stack{'' if len(rows) == 1 else 's'}"
+    texts: dict[ChangeKind, str] = {
+        "gone": f"{stacks}, {area:,.0f} m², gone from {first['zone']}",
+        "appeared": f"{stacks}, {area:,.0f} m², appeared in {first['zone']}",
+        "shrunk": f"{stacks} in {first['zone']} shrank by {area:,.0f} m²",
+        "grown": f"{stacks} in {first['zone']} grew by {area:,.0f} m²",
     }
-    return event | {
-        "text": f"{_number_of_stacks(event)}, {area:,.0f} m², {what} {zone.name}",
-        "evidence": ID_SEPARATOR.join(stacks.ids.tolist()),
+    return _event(
+        (first["site"], first["zone"]),
+        STACK_EVENTS[kind],
+        (first["from_day"], first["to_day"]),
+        len(rows),
+        area,
+        told,
+    ) | {"text": texts[kind], "evidence": ID_SEPARATOR.join([*before, *after])}
+
+
+def _ids(rows: Sequence[Mapping[str, Any]], column: str) -> list[str]:
+    return [name for row in rows for name in row[column].split(ID_SEPARATOR) if name]
+
+
+def _event(
+    place: tuple[str, str],
+    name: str,
+    days: tuple[date, date],
+    number: int,
+    area_m2: float,
+    sizes: Sequence[tuple[float, float]],
+) -> dict[str, Any]:
+    return {
+        "site": place[0],
+        "zone": place[1],
+        "event": name,
+        "first_day": days[0],
+        "last_day": days[1],
+        "number": number,
+        "area_m2": area_m2,
+        "lengths_m": [round(length, 1) for length, _ in sizes],
+        "widths_m": [round(width, 1) for _, width in sizes],
     }
 
 
-def _train(site: str, zone: Zone, look: Look) -> dict[str, Any]:
+def _loaded(site: str, zone: Zone, look: Look) -> dict[str, Any]:
     """Loaded wagons or blocks at a railhead: how many, and over which length."""
     stacks = stacks_of(look.sightings)
     west, south, east, north = envelopes(stacks.corners).T
     extent = float(np.hypot(east.max() - west.min(), north.max() - south.min()))
-    event = _stack_event("loaded at railhead", site, zone, look.day, look.day, stacks)
     noun = "block or train" if len(stacks) == 1 else "blocks or trains"
-    return event | {
+    return _event(
+        (site, zone.name),
+        LOADED_RAILHEAD,
+        (look.day, look.day),
+        len(stacks),
+        float(stacks.area_m2.sum()),
+        _sizes(stacks),
+    ) | {
         "text": f"{len(stacks)} loaded {noun} at {zone.name}, within {extent:.0f} m",
+        "evidence": ID_SEPARATOR.join(stacks.ids.tolist()),
     }
+
+
+def _sizes(stacks: SeenObjects) -> list[tuple[float, float]]:
+    """Length and width of each, metres."""
+    return list(zip(stacks.length_m.tolist(), stacks.width_m.tolist(), strict=True))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.looks.sightings import stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.counts import OBSERVED_SHARE
@@ -64,7 +65,7 @@ def consistent_links(
     A link says "consistent with", and why; it never says that they are the same containers.
 
     Args:
-        events: as `chain.sort_events` gives them.
+        events: as `events.sort_events` gives them.
         standing: as `standing_blocks` gives them, of all zones of all sites.
 
     Returns:
@@ -72,8 +73,8 @@ def consistent_links(
         and the sentence.
     """
     others = _by_site_and_day(standing)
-    gone = [event for event in events if event["event"] == "stacks gone"]
-    came = [event for event in events if event["event"] == "stacks appeared"]
+    gone = [event for event in events if event["event"] == STACK_EVENTS["gone"]]
+    came = [event for event in events if event["event"] == STACK_EVENTS["appeared"]]
     compared = [pair for pair in product(gone, came) if _can_follow(*pair)]
     links = []
     for first, second in compared:

@@ -18,10 +18,9 @@ from detector.activity.changes.blocks import Change, Standing, find_changes
 from detector.activity.changes.trains import find_trains
 from detector.activity.looks.ground import ToPixels, box_places, likeness, read_ground
 from detector.activity.looks.runs import RunScene
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, scene_of
+from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, scene_of, stacks_of
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement, look_row
-from detector.classes import ObjectClass
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
 from detector.errors import ConfigError, QuaywatchError, SceneError
@@ -122,10 +121,13 @@ def stack_rows(
         if zone.kind == "railhead":
             rows["trains"] += [key | row for row in _trains(one)]
     full = [one for one in examined if one.comparable]
+    place, to_lonlat = {"site": site.name, "zone": zone.name}, lonlat_of(site)
     for before, after in pairwise(full):
         compare = _Pixels(site, scenes, placements, before, after).alike
         changes = find_changes(before.standing(), after.standing(), compare)
-        rows["stack_changes"] += [_change_row(site, zone, before, after, one) for one in changes]
+        rows["stack_changes"] += [
+            place | _change_row(before, after, one, to_lonlat(one.centre)) for one in changes
+        ]
     return rows
 
 
@@ -142,12 +144,12 @@ class _Examined:
     """The stacks of one look with their factors and draws."""
 
     def __init__(self, zone: Zone, look: Look, book: StackBook) -> None:
-        chosen = look.sightings.class_ids == ObjectClass.CONTAINER_STACK
         self.look = look
-        self.stacks: SeenObjects = look.sightings.select(chosen)
+        self.stacks: SeenObjects = stacks_of(look.sightings)
         self.ids: list[str] = self.stacks.ids.tolist()
         self.table: pd.DataFrame | None = None
         self.draws: Draws | None = None
+        self._usual_tiers = book.settings.tiers_of(zone.kind)[1]
         found = book.of(self.ids)
         if found is not None and found["along_m"].notna().all():
             self.table = _in_zone(found, zone)
@@ -156,13 +158,13 @@ class _Examined:
 
     @property
     def comparable(self) -> bool:
-        whole = self.look.usable and self.look.observed_fraction >= OBSERVED_SHARE
-        return whole and (self.table is not None or not self.ids)
+        return self.look.usable and self.look.observed_fraction >= OBSERVED_SHARE
 
     def standing(self) -> Standing:
-        if self.table is None or self.draws is None:
-            none = np.zeros((1, 0))
-            return Standing(self.stacks.corners, np.zeros(0), Draws(none, none, none, none))
+        """The blocks where they stand; without rows of `stacks.csv` as high as is usual."""
+        if self.table is None:
+            off = np.hypot(UNKNOWN_LEAN * TIER_M * self._usual_tiers, self.look.residual_m)
+            return Standing(self.stacks.corners, np.full(len(self.ids), off), None)
         height = TIER_M * self.table["tiers"].to_numpy(float)
         spread = (self.table["tiers_high"] - self.table["tiers_low"]).to_numpy(float) / 3.29
         lean = self.table[["lean_east", "lean_north"]].to_numpy(float)
@@ -188,7 +190,10 @@ class _Pixels:
         self._looks = {"before": (before, after), "after": (after, before)}
 
     def alike(self, look: str, row: int) -> float | None:
-        """Correlation of a block with the same ground in the other look; None if unseen."""
+        """Correlation of a block with the same ground in the other look; None if unseen.
+
+        None too where the scene of either look is not at hand.
+        """
         mine, other = self._looks[look]
         corners = _inner(mine.stacks.corners[row])
         margin = 2.0 + self._reach(mine, row)
@@ -207,7 +212,9 @@ class _Pixels:
         return 0.55 * TIER_M * tiers + 2.0 * mine.look.residual_m
 
     def _read(self, scene_id: str, places: Floats) -> NDArray[np.uint8] | None:
-        scene = self._scenes[scene_id]
+        scene = self._scenes.get(scene_id)
+        if scene is None:
+            return None
         to_pixels = pixels_of(self._site, scene, self._placements[scene_id])
         with open_scene(scene.path) as opened:
             return read_ground(opened, to_pixels, places)
@@ -274,9 +281,14 @@ def _look_numbers(one: _Examined) -> dict[str, Any]:
     methods = set(one.table["method"])
     row["method"] = methods.pop() if len(methods) == 1 else "mixed"
     for name in ("containers", "teu"):
-        total = quantiles(getattr(one.draws, name).sum(axis=1)).tolist()
-        row |= dict(zip((f"{name}_low", name, f"{name}_high"), total, strict=True))
+        row |= _interval(name, getattr(one.draws, name).sum(axis=1))
     return row
+
+
+def _interval(name: str, draws: Floats | None) -> dict[str, float | None]:
+    """Low, middle and high of draws, as columns; None where there are no draws."""
+    told = [None, None, None] if draws is None else quantiles(draws).tolist()
+    return dict(zip((f"{name}_low", name, f"{name}_high"), told, strict=True))
 
 
 def _cut(one: _Examined) -> bool:
@@ -312,14 +324,9 @@ def _trains(one: _Examined) -> list[dict[str, Any]]:
 
 
 def _change_row(
-    site: Site, zone: Zone, before: _Examined, after: _Examined, change: Change
+    before: _Examined, after: _Examined, change: Change, lonlat: tuple[float, float]
 ) -> dict[str, Any]:
-    containers = quantiles(change.containers).tolist()
-    teu = quantiles(change.teu).tolist()
-    lon, lat = lonlat_of(site)(change.centre)
     return {
-        "site": site.name,
-        "zone": zone.name,
         "from_day": before.look.day,
         "to_day": after.look.day,
         "from_acquired": before.look.acquired,
@@ -328,9 +335,9 @@ def _change_row(
         "blocks_before": ID_SEPARATOR.join(before.ids[i] for i in change.before.tolist()),
         "blocks_after": ID_SEPARATOR.join(after.ids[i] for i in change.after.tolist()),
         "area_m2": change.area_m2,
-        **dict(zip(("containers_low", "containers", "containers_high"), containers, strict=True)),
-        **dict(zip(("teu_low", "teu", "teu_high"), teu, strict=True)),
-        "lon": lon,
-        "lat": lat,
+        **_interval("containers", change.containers),
+        **_interval("teu", change.teu),
+        "lon": lonlat[0],
+        "lat": lonlat[1],
         "picture": None,  # see `stack_pictures`
     }

@@ -13,7 +13,6 @@ from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, as_corners, centres
 
 ID_SEPARATOR = "; "  # of several ids in one cell
-LEAST_STACK_M2 = 60.0  # two 40 ft containers side by side; less is in the errors of the boxes
 
 
 def scene_of(name: str) -> str:
@@ -89,9 +88,8 @@ def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
 
 
 def stacks_of(sightings: SeenObjects) -> SeenObjects:
-    """The container stacks that are larger than the errors of boxes: `LEAST_STACK_M2` and more."""
-    stacks = sightings.class_ids == ObjectClass.CONTAINER_STACK
-    return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
+    """The container stacks."""
+    return sightings.select(sightings.class_ids == ObjectClass.CONTAINER_STACK)
 
 
 def no_sightings() -> SeenObjects:
