@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from detector.data.kinds import KINDS
+from detector.data.kinds import DATASETS
 from detector.options import option
 
 
@@ -35,7 +35,7 @@ class EvaluateConfig:
 
     split: str = option("split of the pool to measure on; empty: all")
     dataset: str | None = option(
-        "format of another dataset, read from root; null: what data says", choices=KINDS
+        "format of another dataset, read from root; null: what data says", choices=DATASETS.names
     )
     root: str | None = option("folder of that other dataset", path=True)
     weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")
