@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from detector.data.kinds import DATASETS
+from detector.models.kinds import BACKENDS
 from detector.options import option
 
 
@@ -48,7 +49,7 @@ class EvaluateConfig:
     )
     gallery: int = option("worst images shown in the page", low=0, high=200)
     device: str = option("auto, cpu, cuda or cuda:0")
-    backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
+    backend: str = option("what runs the network", choices=BACKENDS.names)
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     log: str = option("text for people, json for machines", choices=("text", "json"))

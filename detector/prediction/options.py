@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detector.errors import ConfigError
+from detector.models.kinds import BACKENDS
 from detector.options import option
 from detector.stacks.settings import StackSettings
 
@@ -69,7 +70,7 @@ class PredictConfig:
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
     device: str = option("auto, cpu, cuda or cuda:0")
-    backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
+    backend: str = option("what runs the network", choices=BACKENDS.names)
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)
