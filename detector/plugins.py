@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar
 
-from detector.errors import PluginError, nearest
+from detector.errors import PluginError, QuaywatchError, nearest
 
 T = TypeVar("T")
 
@@ -102,6 +103,25 @@ class PluginGroup:
             raise PluginError(
                 f"{both} register the same {self.what} '{name}'; uninstall one of them"
             )
+
+    @contextmanager
+    def blaming(self, name: str) -> Iterator[None]:
+        """What the code of a plug-in raises is a sentence that names its distribution.
+
+        Raises:
+            PluginError: the plug-in failed; its own error is the cause.
+        """
+        try:
+            yield
+        except QuaywatchError:
+            raise
+        except Exception as error:
+            made_by = self.distribution(name)
+            if made_by is None:
+                raise
+            raise PluginError(
+                f"the {self.what} '{name}' of {made_by} failed ({_in_words(error)})"
+            ) from error
 
     def _registered(self) -> tuple[Registered, ...]:
         return _registered(self.group, tuple(sys.path))

@@ -95,6 +95,7 @@ def to_settings(config: PredictConfig) -> BatchSettings:
             ),
         ),
         stacks=config.stacks,
+        formats=tuple(config.formats),
     )
 
 

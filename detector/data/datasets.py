@@ -59,19 +59,23 @@ def read_images(name: str, root: Path, faults: list[Fault]) -> list[LabelledImag
     if name not in known:
         words = f"{', '.join(known)}{nearest(name, known)}"
         raise DataError(f"'{name}' is none of the dataset kinds {words}")
-    images = list(_checked(name, DATASETS.get(name, READERS)(root, faults)))
+    images = list(_read(name, DATASETS.get(name, READERS), root, faults))
     if not images:
         first = f"; first: {faults[0]}" if faults else ""
         raise DataError(f"{root}: no images that can be used{first}")
     return images
 
 
-def _checked(name: str, images: Any) -> Iterator[LabelledImage]:
+def _read(
+    name: str, reader: Callable[..., Any], root: Path, faults: list[Fault]
+) -> Iterator[LabelledImage]:
     """What a reader gives, which may be anybody's."""
-    for image in images if isinstance(images, Iterable) else (images,):
-        if not isinstance(image, LabelledImage):
-            raise PluginError(
-                f"the dataset kind '{name}' of {DATASETS.distribution(name)} gives a "
-                f"{type(image).__name__}; it must give LabelledImage, one after the other"
-            )
-        yield image
+    with DATASETS.blaming(name):
+        images = reader(root, faults)
+        for image in images if isinstance(images, Iterable) else (images,):
+            if not isinstance(image, LabelledImage):
+                raise PluginError(
+                    f"the dataset kind '{name}' of {DATASETS.distribution(name)} gives a "
+                    f"{type(image).__name__}; it must give LabelledImage, one after the other"
+                )
+            yield image

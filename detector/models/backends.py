@@ -104,7 +104,9 @@ class PluginBackend:
     def __init__(self, name: str, factory: Callable[..., Any], request: BackendRequest) -> None:
         self._who = f"the backend '{name}' of {BACKENDS.distribution(name)}"
         self._classes = len(request.card.classes)
-        self._backend = factory(request)
+        self._name = name
+        with BACKENDS.blaming(name):
+            self._backend = factory(request)
         if not callable(getattr(self._backend, "detect", None)):
             raise PluginError(
                 f"{self._who} gives a {type(self._backend).__name__} without detect(tiles); see "
@@ -118,9 +120,10 @@ class PluginBackend:
         """See `Backend.detect`.
 
         Raises:
-            PluginError: the answer is no reading of so many tiles, or later its boxes are none.
+            PluginError: it failed, or its answer is no reading of so many tiles.
         """
-        reading: Any = self._backend.detect(tiles)
+        with BACKENDS.blaming(self._name):
+            reading: Any = self._backend.detect(tiles)
         gave = len(reading) if isinstance(reading, Reading) else type(reading).__name__
         if gave != len(tiles):
             raise PluginError(
@@ -130,7 +133,8 @@ class PluginBackend:
         return Reading(tuple(partial(self._checked, boxes_from) for boxes_from in reading.tiles))
 
     def _checked(self, boxes_from: BoxesFrom, conf: NDArray[np.float32]) -> Boxes:
-        boxes: Any = boxes_from(conf)
+        with BACKENDS.blaming(self._name):
+            boxes: Any = boxes_from(conf)
         wrong = self._wrong(boxes, conf) if isinstance(boxes, Boxes) else "no Boxes"
         if wrong:
             raise PluginError(f"{self._who} gave {wrong}; see docs/extending/backends.md")

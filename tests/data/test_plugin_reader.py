@@ -140,6 +140,7 @@ def test_evaluation_opens_it(installed: Path, myports: Path) -> None:
         ("def read(root, faults):\n    yield root\n", "gives a PosixPath"),
         ("def read(root, faults):\n    return None\n", "gives a NoneType"),
         ("def read(root):\n    yield root\n", "has another signature"),
+        ("def read(root, faults):\n    yield {}['x']\n", "failed (KeyError: 'x')"),
     ],
 )
 def test_a_broken_reader_is_a_sentence(
