@@ -113,8 +113,8 @@ def tile_boxes(pixels: NDArray[np.uint8], plan: TilePlan, detector: Detector) ->
     """What the network gives for every tile, scene frame, as the pipeline hands it to the merge."""
     parts = []
     for tile in plan.tiles:
-        raw = detector.forward(read(pixels, tile, plan.settings.tile_px)[None])
-        [boxes] = detector.decode(raw)
+        reading = detector.forward(read(pixels, tile, plan.settings.tile_px)[None])
+        [boxes] = detector.decode(reading)
         places = boxes.corners / tile.scale + [tile.window.col, tile.window.row]
         found = Boxes(places, boxes.scores, boxes.class_ids)
         parts.append(TileBoxes(found, np.full(len(found), tile.index, np.int64)))

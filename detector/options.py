@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from detector.errors import ConfigError
+from detector.errors import ConfigError, nearest
 
 KIND_NAMES = {str: "text", int: "whole number", float: "number", bool: "true|false"}
 
@@ -20,7 +20,7 @@ KIND_NAMES = {str: "text", int: "whole number", float: "number", bool: "true|fal
 def option(
     help: str,  # noqa: A002 - the word that readers of command lines expect
     *,
-    choices: Sequence[str] = (),
+    choices: Sequence[str] | Callable[[], Sequence[str]] = (),
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
@@ -32,7 +32,7 @@ def option(
 
     Args:
         help: one line for `--help`.
-        choices: the only values allowed.
+        choices: the only values allowed; a function where plug-ins may add to them.
         low: smallest value allowed.
         high: largest value allowed.
         above: the value must be larger than this.
@@ -40,7 +40,8 @@ def option(
         default: for schemas that are also built in code; `conf/` overrides it.
         default_factory: the same for lists.
     """
-    rules = {"help": help, "choices": tuple(choices), "path": path}
+    fixed = choices if callable(choices) else tuple(choices)
+    rules = {"help": help, "choices": fixed, "path": path}
     limits = {"low": low, "high": high, "above": above}
     metadata = rules | limits
     if default_factory is not MISSING:
@@ -59,6 +60,7 @@ class Option:
         optional: `null` is allowed and means: not set.
         help: one line.
         choices: the only values allowed, or empty.
+        open: plug-ins may add to the choices.
         low: smallest value, or None.
         high: largest value, or None.
         above: the value is larger than this, or None.
@@ -75,6 +77,7 @@ class Option:
     high: float | None = None
     above: float | None = None
     path: bool = False
+    open: bool = False
 
     @property
     def kind(self) -> str:
@@ -146,7 +149,9 @@ def check_ranges(config: Any) -> None:
         for part in key.split("."):
             value = getattr(value, part)
         if not opt.allows(value):
-            raise ConfigError(f"{key}={show(value)}: this option needs {article(opt.kind)}")
+            raise ConfigError(
+                f"{key}={show(value)}: this option needs {article(opt.kind)}{_meant(opt, value)}"
+            )
 
 
 def show(value: Any) -> str:
@@ -162,9 +167,19 @@ def show(value: Any) -> str:
 
 def article(kind: str) -> str:
     """`kind` with the article it needs in a sentence."""
+    if "|" in kind and kind.startswith("list of "):
+        return f"one of {kind.removeprefix('list of ')}, or a list of them"
     if "|" in kind:
         return f"one of {kind}"
     return kind if kind.startswith("text") else f"a {kind}"
+
+
+def _meant(opt: Option, value: Any) -> str:
+    """The nearest choice to the first wrong one, where there are too many to be looked through."""
+    if not opt.open:
+        return ""
+    members = value if opt.is_list else [value]
+    return next((nearest(str(one), opt.choices) for one in members if one not in opt.choices), "")
 
 
 def _walk(schema: type, prefix: str) -> Iterator[Option]:
@@ -175,7 +190,10 @@ def _walk(schema: type, prefix: str) -> Iterator[Option]:
             yield from _walk(hint, f"{key}.")
             continue
         base, is_list, optional = _leaf_type(key, hint)
-        yield Option(key, base, is_list, optional, **field.metadata)
+        rules = dict(field.metadata)
+        if callable(rules["choices"]):
+            rules |= {"choices": tuple(rules["choices"]()), "open": True}
+        yield Option(key, base, is_list, optional, **rules)
 
 
 def _leaf_type(key: str, hint: Any) -> tuple[type, bool, bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
@@ -58,5 +58,5 @@ def test_every_document_is_linked_from_the_readme_or_another() -> None:
         for link in LINK.findall(text_of(path)):
             if not re.match(r"[a-z]+:", link):
                 linked.add((path.parent / link.partition("#")[0]).resolve())
-    lonely = [path.name for path in (ROOT / "docs").glob("*.md") if path.resolve() not in linked]
+    lonely = [path.name for path in (ROOT / "docs").rglob("*.md") if path.resolve() not in linked]
     assert lonely == []

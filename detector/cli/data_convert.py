@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
-from detector.data.kinds import KINDS
+from detector.data.kinds import DATASETS
 from detector.options import option
 
 DESCRIPTION = """
@@ -20,7 +20,7 @@ is named. Malformed annotations are named by file and line.
 class ConvertConfig:
     """Everything `detector data convert` can be told."""
 
-    kind: str = option("layout of the dataset", choices=KINDS)
+    kind: str = option("layout of the dataset", choices=DATASETS.names)
     root: str = option("its folder", path=True)
     split: str | None = option("only images of this split; null: all")
     out: str = option("folder to write", path=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.data.kinds import KINDS
+from detector.data.kinds import DATASETS
 from detector.options import option
 
 DESCRIPTION = """
@@ -19,7 +19,7 @@ annotation that could not be used by file and line.
 class SummaryConfig:
     """Everything `detector data summary` can be told."""
 
-    kind: str = option("layout of the dataset", choices=KINDS)
+    kind: str = option("layout of the dataset", choices=DATASETS.names)
     root: str = option("its folder", path=True)
     split: str | None = option("only images of this split; null: all")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
@@ -97,7 +97,6 @@ def to_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:
         EvaluationError: a finished run does not fit the dataset.
     """
     from detector.evaluation.evaluator import EvaluationSettings
-    from detector.models.backends import BackendName
     from detector.models.detector import DetectorSettings
     from detector.prediction.finished import read_finished
 
@@ -107,7 +106,7 @@ def to_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:
         detector=DetectorSettings(
             weights=config.weights,
             device=config.device,
-            backend=cast(BackendName, config.backend),  # one of its choices
+            backend=config.backend,
             batch=config.batch,
             threads=config.threads,
             conf=config.conf,

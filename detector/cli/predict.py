@@ -55,7 +55,6 @@ def run(config: PredictConfig) -> int:
 def to_settings(config: PredictConfig) -> BatchSettings:
     """The options as the pipeline's own settings."""
     from detector.inference.pipeline import PipelineSettings
-    from detector.models.backends import BackendName
     from detector.models.detector import DetectorSettings
     from detector.prediction.batch import BatchSettings
     from detector.scenes.metadata import parse_time
@@ -69,7 +68,7 @@ def to_settings(config: PredictConfig) -> BatchSettings:
         detector=DetectorSettings(
             weights=model.weights,
             device=config.device,
-            backend=cast(BackendName, config.backend),  # one of its choices
+            backend=config.backend,
             batch=config.batch,
             threads=config.threads,
             conf=model.conf,
@@ -96,6 +95,7 @@ def to_settings(config: PredictConfig) -> BatchSettings:
             ),
         ),
         stacks=config.stacks,
+        formats=tuple(config.formats),
     )
 
 

@@ -36,8 +36,9 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
     resumed = f", {summary.resumed} of them from an earlier run" if summary.resumed else ""
     print(f"{done} of {len(summary.records)} scenes done{resumed}; results in {summary.out}")
     for record in summary.records[:1]:
-        if record.status == "done":
-            print(f"look at {summary.out / record.scene_id / 'overlay.png'}")
+        picture = summary.out / record.scene_id / "overlay.png"
+        if record.status == "done" and picture.is_file():
+            print(f"look at {picture}")
 
 
 def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:

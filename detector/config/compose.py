@@ -7,7 +7,6 @@ codes. Values of text options are taken literally, so that users need not know H
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from detector import errors
 from detector.errors import ConfigError
 from detector.options import (
     Option,
@@ -98,8 +98,7 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     known = list(valid)
     # a leaf's last part alone is what people forget the group of: conf -> model.conf
     tails = [key for key in known if key.rpartition(".")[2] == word.rpartition(".")[2]]
-    found = tails or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    return f"; did you mean '{tails[0]}'?" if tails else errors.nearest(word, known)
 
 
 def quote(text: str) -> str:

@@ -1,13 +1,18 @@
-"""The table of dataset readers: a new dataset is one file, one line here, a name in `kinds`."""
+"""The table of dataset readers: a new dataset is one file, one line here, a name in `kinds`.
+
+Other distributions add readers of their own (docs/extending/datasets.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from detector.data import coco, dota, hrsc, port_pool, xview, yolo
+from detector.data.kinds import DATASETS
 from detector.data.labelled import DataError, Fault, LabelledImage
+from detector.errors import PluginError, nearest
 
 Reader = Callable[[Path, list[Fault]], Iterator[LabelledImage]]
 
@@ -26,11 +31,12 @@ def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault
     """All images of a dataset that can be read, and what of it could not be used.
 
     Args:
-        name: key of `READERS`.
+        name: key of `READERS`, or of a plug-in's reader.
         root: its folder.
 
     Raises:
         DataError: an unknown name, or the folder is not laid out as documented.
+        PluginError: the plug-in of that name cannot be used.
     """
     faults: list[Fault] = []
     images = read_images(name, root, faults)
@@ -41,17 +47,35 @@ def read_images(name: str, root: Path, faults: list[Fault]) -> list[LabelledImag
     """All images of a dataset that can be read.
 
     Args:
-        name: key of `READERS`.
+        name: key of `READERS`, or of a plug-in's reader.
         root: its folder.
         faults: gets what belongs to no image; each image holds its own.
 
     Raises:
         DataError: as `read_dataset`.
+        PluginError: as `read_dataset`.
     """
-    if name not in READERS:
-        raise DataError(f"'{name}' is none of the dataset kinds {', '.join(READERS)}")
-    images = list(READERS[name](root, faults))
+    known = DATASETS.names()
+    if name not in known:
+        words = f"{', '.join(known)}{nearest(name, known)}"
+        raise DataError(f"'{name}' is none of the dataset kinds {words}")
+    images = list(_read(name, DATASETS.get(name, READERS), root, faults))
     if not images:
         first = f"; first: {faults[0]}" if faults else ""
         raise DataError(f"{root}: no images that can be used{first}")
     return images
+
+
+def _read(
+    name: str, reader: Callable[..., Any], root: Path, faults: list[Fault]
+) -> Iterator[LabelledImage]:
+    """What a reader gives, which may be anybody's."""
+    with DATASETS.blaming(name):
+        images = reader(root, faults)
+        for image in images if isinstance(images, Iterable) else (images,):
+            if not isinstance(image, LabelledImage):
+                raise PluginError(
+                    f"the dataset kind '{name}' of {DATASETS.distribution(name)} gives a "
+                    f"{type(image).__name__}; it must give LabelledImage, one after the other"
+                )
+            yield image

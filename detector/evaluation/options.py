@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from detector.data.kinds import KINDS
+from detector.data.kinds import DATASETS
+from detector.models.kinds import BACKENDS
 from detector.options import option
 
 
@@ -35,7 +36,7 @@ class EvaluateConfig:
 
     split: str = option("split of the pool to measure on; empty: all")
     dataset: str | None = option(
-        "format of another dataset, read from root; null: what data says", choices=KINDS
+        "format of another dataset, read from root; null: what data says", choices=DATASETS.names
     )
     root: str | None = option("folder of that other dataset", path=True)
     weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")
@@ -48,7 +49,7 @@ class EvaluateConfig:
     )
     gallery: int = option("worst images shown in the page", low=0, high=200)
     device: str = option("auto, cpu, cuda or cuda:0")
-    backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
+    backend: str = option("what runs the network", choices=BACKENDS.names)
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     log: str = option("text for people, json for machines", choices=("text", "json"))

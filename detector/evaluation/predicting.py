@@ -2,7 +2,7 @@
 
 Curves need predictions of low score, counts need exactly those that `predict` would count, and the
 merge sees the difference: at a low threshold more boxes compete. So each image is run at the low
-threshold, and its raw network outputs, kept for the moment, go through decoding and merge a second
+threshold, and its readings, kept for the moment, go through decoding and merge a second
 time at the thresholds of the card. The curves then take what is counted, and below the thresholds
 what the low run finds besides, so that they pass through the point at which objects are counted.
 """
@@ -28,7 +28,7 @@ from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvalImage, EvaluationError
 from detector.geometry.boxes import iou_matrix
 from detector.inference.pipeline import PipelineSettings, predict_scene, prepare_scene
-from detector.models.backends import Backend
+from detector.models.backends import Backend, Reading
 from detector.models.detector import Detector
 from detector.progress import Progress, SilentProgress
 from detector.scenes.scene import open_scene
@@ -193,42 +193,42 @@ class _Shared:
         self._backend = backend
         self._lock = threading.Lock()
 
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`."""
+    def detect(self, tiles: NDArray[np.uint8]) -> Reading:
+        """See `Backend.detect`."""
         with self._lock:
             start = time.perf_counter()
-            result = self._backend.forward(tiles)
+            result = self._backend.detect(tiles)
             self.seconds += time.perf_counter() - start
             self.tiles += len(tiles)
         return result
 
 
 class _Recorder:
-    """A backend that keeps its outputs, for one image."""
+    """A backend that keeps its readings, for one image."""
 
     def __init__(self, backend: Backend) -> None:
         self.name = backend.name
         self.device = backend.device
-        self.outputs: list[NDArray[np.float32]] = []
+        self.readings: list[Reading] = []
         self._backend = backend
 
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`."""
-        self.outputs.append(self._backend.forward(tiles))
-        return self.outputs[-1]
+    def detect(self, tiles: NDArray[np.uint8]) -> Reading:
+        """See `Backend.detect`."""
+        self.readings.append(self._backend.detect(tiles))
+        return self.readings[-1]
 
 
 class _Replay:
-    """A backend that gives the outputs of a recorder again, in their order."""
+    """A backend that gives the readings of a recorder again, in their order."""
 
     def __init__(self, recorder: _Recorder) -> None:
         self.name = recorder.name
         self.device = recorder.device
-        self._outputs = iter(recorder.outputs)
+        self._readings = iter(recorder.readings)
 
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`."""
-        output = next(self._outputs, None)
-        if output is None or len(output) != len(tiles):
+    def detect(self, tiles: NDArray[np.uint8]) -> Reading:
+        """See `Backend.detect`."""
+        reading = next(self._readings, None)
+        if reading is None or len(reading) != len(tiles):
             raise DeviceError("the second pass over an image asked for other tiles than the first")
-        return output
+        return reading

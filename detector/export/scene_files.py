@@ -3,110 +3,137 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
-import shapely
+from pyarrow import ArrowException
 
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
-from detector.export.overlay import ZoneOutline, write_overlay
+from detector.errors import OutputError
+from detector.export.exporters import export_formats
+from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
 from detector.export.records import SceneRecord
-from detector.export.stacks import STACKS_FILE, no_stacks, write_stacks
-from detector.export.tables import write_csv, write_json
-from detector.export.vector import write_geojson, write_geopackage, write_geoparquet
+from detector.export.result import SceneResult
+from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
+from detector.export.tables import write_json
+from detector.export.vector import read_detections, write_geoparquet
 from detector.files import atomic_folder
 from detector.scenes.scene import Scene
 
 RECORD_FILE = "scene.json"
 PARQUET_FILE = "detections.parquet"
+OWN: Final = "the run itself"  # beside the formats, in sentences
+RECORD_FILES: Final = (PARQUET_FILE, STACKS_FILE, RECORD_FILE)
 
 
-@dataclass(frozen=True, slots=True)
-class SceneResult:
-    """Everything that is written of a scene.
-
-    Attributes:
-        detections: of the scene.
-        counts: as `count_scene` makes them.
-        zones: in file pixels.
-        record: of the scene.
-        stacks: one row a block, as `estimate_stacks` makes them.
-    """
-
-    detections: Detections
-    counts: pd.DataFrame
-    zones: Sequence[Zone]
-    record: SceneRecord
-    stacks: pd.DataFrame = field(default_factory=no_stacks)
-
-
-def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
+def write_scene_files(
+    folder: Path, scene: Scene, result: SceneResult, formats: Sequence[str] = DEFAULT_FORMATS
+) -> None:
     """Write a scene's folder, whole or not at all.
 
-    `detections.gpkg`, `.geojson` (only with a CRS), `.parquet`, `counts.csv`, `stacks.csv`,
-    `overlay.png`, `scene.json`.
+    `detections.parquet`, `stacks.csv` and `scene.json` are what later runs read, and always there;
+    what else there is, `formats` says.
+
+    Args:
+        folder: to make; an existing one is replaced.
+        scene: open.
+        result: of the scene.
+        formats: names of exporters.
 
     Raises:
         SceneError: the scene is damaged.
         OutputError: the folder cannot be written.
+        PluginError: the exporter of another distribution cannot be used, or failed.
     """
-    record, detections = result.record, result.detections
     with atomic_folder(folder) as temporary:
-        write_geopackage(temporary / "detections.gpkg", detections, result.zones, record)
-        if detections.crs is not None:
-            write_geojson(temporary / "detections.geojson", detections)
-        frame = detections.to_geodataframe()
-        write_geoparquet(temporary / PARQUET_FILE, [frame], detections.crs)
-        write_csv(temporary / "counts.csv", result.counts)
+        detections = result.detections
+        write_geoparquet(temporary / PARQUET_FILE, [detections.to_geodataframe()], detections.crs)
         write_stacks(temporary / STACKS_FILE, result.stacks)
-        write_overlay(
-            temporary / "overlay.png", scene, detections, _outlines(result), _notes(record)
-        )
-        write_json(temporary / RECORD_FILE, _record_content(result))
+        # As the file has them, so that a format that is written later gets the same numbers.
+        result = replace(result, stacks=read_stacks(temporary / STACKS_FILE))
+        written = export_formats(temporary, scene, result, formats, {OWN: RECORD_FILES})
+        _write_record(temporary, result.record, result.counts, written)
+
+
+def missing_formats(folder: Path, formats: Sequence[str]) -> list[str]:
+    """The formats that a scene's folder lacks, or of which a file is gone."""
+    written = _written(folder)
+    return [
+        name
+        for name in dict.fromkeys(formats)
+        if name not in ALWAYS_WRITTEN
+        and not (name in written and all((folder / file).is_file() for file in written[name]))
+    ]
+
+
+def add_formats(folder: Path, scene: Scene, zones: Sequence[Zone], formats: Sequence[str]) -> None:
+    """Write more formats of a scene that is done, from its record: the same bytes as at once.
+
+    Args:
+        folder: of the scene.
+        scene: open.
+        zones: of the run, in file pixels.
+        formats: names of exporters.
+
+    Raises:
+        OutputError: the record is gone or damaged, or the folder cannot be written.
+        PluginError: the exporter of another distribution cannot be used, or failed.
+        SceneError: the scene is damaged.
+    """
+    read = read_scene_files(folder)
+    try:
+        table = read_detections(folder / PARQUET_FILE)
+    except (OSError, ArrowException) as error:
+        raise OutputError(
+            f"{folder / PARQUET_FILE}: gone or damaged ({' '.join(str(error).split())[:200]}); "
+            "remove the folder and run detector predict again"
+        ) from error
+    if read is None:
+        raise OutputError(f"{folder / RECORD_FILE}: gone or damaged; remove the folder")
+    record, counts = read
+    found = Detections.from_geodataframe(table, scene_id=record.scene_id)
+    stacks = read_stacks(folder / STACKS_FILE)
+    result = SceneResult(replace(found, crs=record.crs), counts, zones, record, stacks)
+    written = export_formats(folder, scene, result, formats, _written(folder))
+    _write_record(folder, record, counts, written)
 
 
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
     """Record and counts of a scene's folder; None where there are none of this version."""
     try:
         content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        content.pop("formats", None)
         counts = counts_table(content.pop("counts"))
         return SceneRecord.from_dict(content), counts
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _record_content(result: SceneResult) -> dict[str, Any]:
+def _write_record(
+    folder: Path,
+    record: SceneRecord,
+    counts: pd.DataFrame,
+    written: Mapping[str, Sequence[str]],
+) -> None:
     """Every number in full, so that a resumed run writes the bytes of one that was not killed."""
-    counts = result.counts.astype(object)
-    counts["acquired"] = [_exact_time(moment) for moment in result.counts["acquired"]]
-    rows = counts.where(counts.notna(), None).to_dict(orient="records")
-    return {**result.record.to_dict(), "counts": rows}
+    table = counts.astype(object)
+    table["acquired"] = [_exact_time(moment) for moment in counts["acquired"]]
+    rows = table.where(table.notna(), None).to_dict(orient="records")
+    formats = {name: files for name, files in sorted(written.items()) if name != OWN}
+    content = {**record.to_dict(), "counts": rows, "formats": formats}
+    write_json(folder / RECORD_FILE, content)
+
+
+def _written(folder: Path) -> dict[str, list[str]]:
+    """The files of a scene's folder, by what wrote them."""
+    content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+    return {OWN: list(RECORD_FILES), **content.get("formats", {})}
 
 
 def _exact_time(moment: Any) -> str | None:
     return None if pd.isna(moment) else str(moment.isoformat())
-
-
-def _outlines(result: SceneResult) -> list[ZoneOutline]:
-    areas = result.record.areas[1:]  # the first is the whole scene
-    return [
-        ZoneOutline(zone.name, zone.kind, area.status, tuple(shapely.get_parts(zone.shape)))
-        for zone, area in zip(result.zones, areas, strict=True)
-    ]
-
-
-def _notes(record: SceneRecord) -> list[str]:
-    """What a reader of the picture must know."""
-    notes = []
-    if record.in_model_range is False:
-        notes.append(f"gsd {record.gsd_m:.2f} m is outside the model's range")
-    if record.cloud_source is None:
-        notes.append("clouds unknown")
-    elif (record.observed_fraction or 0.0) < 1.0:
-        notes.append(f"{100 * (1 - (record.observed_fraction or 0.0)):.0f} % under cloud")
-    return notes

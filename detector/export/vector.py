@@ -58,13 +58,13 @@ def write_geopackage(
     options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
     layers = {
         "detections": detections.to_geodataframe(),
-        "zones": _zone_layer(zones, record),
+        "zones": zone_layer(zones, record),
         "scenes": _scene_layer(record),
     }
     # GDAL stamps the time of writing into the file unless it is told one.
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
     try:
-        with _writing(path) as temporary:
+        with writing(path) as temporary:
             for name, layer in layers.items():
                 kind = "MultiPolygon" if name == "zones" else "Polygon"
                 pyogrio.write_dataframe(
@@ -166,7 +166,7 @@ def cut_at_antimeridian(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[Path]:
+def writing(path: Path) -> Iterator[Path]:
     """As `atomic_path`; what GDAL and SQLite cannot write is one sentence."""
     try:
         with warnings.catch_warnings(), atomic_path(path) as temporary:
@@ -179,7 +179,8 @@ def _writing(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def _zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
+def zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
+    """One row a zone, with what was seen of it, in the scene's CRS."""
     areas = {(area.name, area.kind): area for area in record.areas}
     rows = [areas[zone.name, zone.kind] for zone in zones]
     table = {

@@ -26,6 +26,7 @@ from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import assemble
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
+from detector.models.backends import Reading
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
@@ -191,8 +192,8 @@ def find_objects(
         stack.callback(merging.shutdown, wait=True, cancel_futures=True)
         pending: deque[Future[Advance]] = deque()
         for batch in _batches(plan, readers, detector.batch, settings.queue):
-            raw = detector.forward(batch.pixels)
-            pending.append(merging.submit(_merge_batch, merger, detector, batch, raw))
+            reading = detector.forward(batch.pixels)
+            pending.append(merging.submit(_merge_batch, merger, detector, batch, reading))
             while len(pending) > MAX_PENDING_MERGES or (pending and pending[0].done()):
                 tell(pending.popleft().result())
         for future in pending:
@@ -272,11 +273,9 @@ def _batches(plan: TilePlan, readers: _Readers, size: int, queue: int) -> Iterat
         yield _Batch(tiles, stacked, empty)
 
 
-def _merge_batch(
-    merger: Merger, detector: Detector, batch: _Batch, raw: NDArray[np.float32]
-) -> Advance:
+def _merge_batch(merger: Merger, detector: Detector, batch: _Batch, reading: Reading) -> Advance:
     found = 0
-    for tile, boxes in zip(batch.tiles, detector.decode(raw), strict=True):
+    for tile, boxes in zip(batch.tiles, detector.decode(reading), strict=True):
         merger.add(tile.index, _to_plan_frame(boxes, tile))
         found += len(boxes)
     for tile in batch.empty:

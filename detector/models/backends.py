@@ -1,35 +1,175 @@
-"""Where the network runs: torch on CPU or CUDA, OpenVINO on CPU."""
+"""The seam to what finds boxes in tiles: any family of networks, anywhere that it runs.
+
+A backend does the heavy half of finding in `detect` and leaves the light half, which makes boxes of
+what the network said, in the `Reading` that it gives. So the pipeline makes the boxes of one batch
+on another thread while the network reads the next, evaluation takes boxes at other thresholds out
+of the same reading, and nobody but the backend knows how its network's output is laid out.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 
-from detector.errors import DeviceError
-from detector.models.network import Network
+from detector.boxes.scored import Boxes
+from detector.errors import DeviceError, PluginError
+from detector.models.card import ModelCard
+from detector.models.kinds import BACKENDS
 
-BackendName = Literal["auto", "torch", "openvino"]
 CACHE_VARIABLE = "QUAYWATCH_CACHE"
+
+BoxesFrom = Callable[[NDArray[np.float32]], Boxes]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a backend read in some tiles, before boxes are made of it.
+
+    Attributes:
+        tiles: for each tile what makes its boxes: from thresholds `(classes,)` on, in tile pixels,
+            highest score first, duplicates included. It may be called several times, from any
+            thread.
+    """
+
+    tiles: tuple[BoxesFrom, ...]
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    @classmethod
+    def of(cls, found: Sequence[Boxes]) -> Self:
+        """The reading of a backend that has its boxes already, one `Boxes` a tile, at any score."""
+        return cls(tuple(partial(_boxes_from, boxes) for boxes in found))
+
+    def boxes(self, conf: NDArray[np.float32]) -> list[Boxes]:
+        """Boxes of every tile from the thresholds `(classes,)` on: the light half."""
+        return [boxes_from(conf) for boxes_from in self.tiles]
 
 
 class Backend(Protocol):
-    """Runs a network on batches of one fixed size."""
+    """Finds oriented boxes in batches of tiles.
 
-    name: str
-    device: str
+    Attributes:
+        name: what it is, in the record of a run.
+        device: where it runs, in the record of a run.
+    """
 
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Raw predictions `(B, 4 + classes + 1, anchors)` of `(B, tile, tile, 3)` RGB tiles."""
+    @property
+    def name(self) -> str: ...  # noqa: D102 - said above
+
+    @property
+    def device(self) -> str: ...  # noqa: D102 - said above
+
+    def detect(self, tiles: NDArray[np.uint8]) -> Reading:
+        """Read `(batch, tile_px, tile_px, 3)` RGB tiles; always so many, the last are padded.
+
+        Equal tiles must give equal boxes, whatever else is in the batch.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRequest:
+    """What a backend is made of.
+
+    Attributes:
+        card: of the weights.
+        weights: the safetensors file.
+        device: of torch, resolved: `cpu`, `cuda:0`.
+        batch: tiles in every call of `detect`.
+        threads: CPU threads that it may use.
+    """
+
+    card: ModelCard
+    weights: Path
+    device: str
+    batch: int
+    threads: int
+
+
+BackendFactory = Callable[[BackendRequest], Backend]
+
+
+class PluginBackend:
+    """A backend of another distribution; its answers are checked, since counts rest on them."""
+
+    def __init__(self, name: str, factory: Callable[..., Any], request: BackendRequest) -> None:
+        self._who = f"the backend '{name}' of {BACKENDS.distribution(name)}"
+        self._classes = len(request.card.classes)
+        self._name = name
+        with BACKENDS.blaming(name):
+            self._backend = factory(request)
+        if not callable(getattr(self._backend, "detect", None)):
+            raise PluginError(
+                f"{self._who} gives a {type(self._backend).__name__} without detect(tiles); see "
+                "docs/extending/backends.md"
+            )
+        # The version is in the name: results of another one are not taken over by a later run.
+        self.name = f"{name} of {BACKENDS.distribution(name)}"
+        self.device = str(getattr(self._backend, "device", request.device))
+
+    def detect(self, tiles: NDArray[np.uint8]) -> Reading:
+        """See `Backend.detect`.
+
+        Raises:
+            PluginError: it failed, or its answer is no reading of so many tiles.
+        """
+        with BACKENDS.blaming(self._name):
+            reading: Any = self._backend.detect(tiles)
+        gave = len(reading) if isinstance(reading, Reading) else type(reading).__name__
+        if gave != len(tiles):
+            raise PluginError(
+                f"{self._who} gave a reading of {gave}; it must give a Reading of {len(tiles)} "
+                "tiles; see docs/extending/backends.md"
+            )
+        return Reading(tuple(partial(self._checked, boxes_from) for boxes_from in reading.tiles))
+
+    def _checked(self, boxes_from: BoxesFrom, conf: NDArray[np.float32]) -> Boxes:
+        with BACKENDS.blaming(self._name):
+            boxes: Any = boxes_from(conf)
+        wrong = self._wrong(boxes, conf) if isinstance(boxes, Boxes) else "no Boxes"
+        if wrong:
+            raise PluginError(f"{self._who} gave {wrong}; see docs/extending/backends.md")
+        checked: Boxes = boxes
+        return checked
+
+    def _wrong(self, boxes: Boxes, conf: NDArray[np.float32]) -> str:
+        if np.shape(boxes.corners) != (len(boxes), 4, 2) or not np.isfinite(boxes.corners).all():
+            return "corners that are not (N, 4, 2) finite numbers"
+        ids = np.asarray(boxes.class_ids)
+        if not ((ids >= 0) & (ids < self._classes)).all():
+            return f"class ids that are not below {self._classes}"
+        if not ((boxes.scores >= conf[ids]) & (boxes.scores <= 1)).all():
+            return "scores below the thresholds or above 1"
+        return ""
+
+
+def open_backend(
+    name: str, request: BackendRequest, built_in: Mapping[str, BackendFactory]
+) -> Backend:
+    """The backend of a name.
+
+    Args:
+        name: of ours, or of a plug-in's.
+        request: what it is made of.
+        built_in: how ours are made.
+
+    Raises:
+        PluginError: the plug-in of that name cannot be used.
+        WeightsError: the weights are damaged, or of a family that it cannot run.
+    """
+    factory = BACKENDS.get(name, built_in)
+    if name in built_in:
+        return factory(request)
+    return PluginBackend(name, factory, request)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -55,7 +195,7 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def choose_backend(backend: BackendName, device: torch.device) -> Literal["torch", "openvino"]:
+def choose_backend(backend: str, device: torch.device) -> str:
     """The backend to use: OpenVINO on the CPU, torch on CUDA, unless the user says otherwise.
 
     Raises:
@@ -68,64 +208,6 @@ def choose_backend(backend: BackendName, device: torch.device) -> Literal["torch
     return backend
 
 
-class TorchBackend:
-    """Torch: channels last; half precision on CUDA, all cores on the CPU."""
-
-    name = "torch"
-
-    def __init__(self, network: Network, device: torch.device, threads: int) -> None:
-        self.device = str(device)
-        self._device = device
-        if device.type == "cpu":
-            torch.set_num_threads(threads)
-        network = network.to(device).to(memory_format=torch.channels_last)
-        self._network = network.half() if device.type == "cuda" else network.float()
-
-    @torch.inference_mode()
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`."""
-        batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
-        output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
-        return output
-
-
-class OpenVinoBackend:
-    """OpenVINO on the CPU, float32; the export is cached by the hash of the weights."""
-
-    name = "openvino"
-    device = "cpu"
-
-    def __init__(self, network: Network, shape: tuple[int, int, int], sha256: str, threads: int):
-        path = _cached_export(network, shape, sha256)
-        core = ov.Core()
-        settings = {
-            # float32: bfloat16, the default where a CPU has it, moves boxes by pixels
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-        }
-        compiled = core.compile_model(core.read_model(path), "CPU", settings)
-        self._request = compiled.create_infer_request()
-
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`."""
-        result = self._request.infer([np.ascontiguousarray(tiles)])
-        return np.array(result[0], np.float32)  # a copy: the request reuses its buffer
-
-
-def forward_batches(backend: Backend, tiles: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
-    """Raw predictions of one tile or more, in batches of one size: the last one is padded.
-
-    A network that runs at one size gives equal tiles equal boxes, wherever in a batch they are.
-    """
-    missing = -len(tiles) % batch
-    padded = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
-    outputs = [
-        backend.forward(padded[start : start + batch]) for start in range(0, len(padded), batch)
-    ]
-    return np.concatenate(outputs)[: len(tiles)]
-
-
 def cache_folder() -> Path:
     """Folder of exported networks: `$QUAYWATCH_CACHE`, else `quaywatch` in the user's cache."""
     given = os.environ.get(CACHE_VARIABLE)
@@ -133,26 +215,6 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(base or Path.home() / ".cache") / "quaywatch"
 
 
-def _cached_export(network: Network, shape: tuple[int, int, int], sha256: str) -> Path:
-    """The network in OpenVINO's format, converted unless it is there."""
-    batch, height, width = shape
-    version = ov.get_version().split("-", 1)[0]
-    name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}"
-    folder = cache_folder() / "openvino" / name
-    path = folder / "network.xml"
-    if path.is_file():
-        return path
-    example = torch.zeros((batch, height, width, 3), dtype=torch.uint8)
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO's converter traces
-        network(example)  # the head caches its anchors, which must be constants in the trace
-        model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        export = Path(scratch) / name
-        export.mkdir()
-        ov.serialize(model, export / path.name)
-        # Another process may have been faster; its export is as good.
-        with contextlib.suppress(OSError):
-            export.rename(folder)
-    return path
+def _boxes_from(boxes: Boxes, conf: NDArray[np.float32]) -> Boxes:
+    kept = np.flatnonzero(boxes.scores >= conf[boxes.class_ids])
+    return boxes.select(kept[np.argsort(-boxes.scores[kept], kind="stable")])

@@ -15,6 +15,7 @@ from detector.classes import CLASS_NAMES
 from detector.errors import WeightsError
 
 SUFFIX = ".safetensors"
+YOLO = "yolo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class ModelCard:
             mean counts (`detector.models.mirrors`).
         luck: what the score of one look is lucky by; the merge takes it away
             (`detector.boxes.luck`).
+        family: of the network; any other than `yolo` needs a plug-in that runs it (`backend=`).
     """
 
     name: str
@@ -63,6 +65,7 @@ class ModelCard:
     file: str = ""
     mirrored: bool = False
     luck: float = LUCK
+    family: str = YOLO
 
     def __post_init__(self) -> None:
         if tuple(self.classes) != CLASS_NAMES:
@@ -123,6 +126,8 @@ class ModelCard:
         """The card as YAML, keys in the order of the attributes."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["classes"] = list(self.classes)
+        if self.family == YOLO:
+            del values["family"]  # said only of others
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 

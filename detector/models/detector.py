@@ -16,17 +16,16 @@ from detector.boxes.scored import Boxes
 from detector.errors import WeightsError
 from detector.models.backends import (
     Backend,
-    BackendName,
-    OpenVinoBackend,
-    TorchBackend,
+    BackendRequest,
+    Reading,
     choose_backend,
-    forward_batches,
+    open_backend,
     resolve_device,
 )
-from detector.models.card import SUFFIX, ModelCard
-from detector.models.decode import decode_tile
-from detector.models.mirrors import MirroredBackend
-from detector.models.network import load_network
+from detector.models.card import SUFFIX, YOLO, ModelCard
+from detector.models.kinds import BACKENDS
+from detector.models.network import check_weights
+from detector.models.yolo import YOLO_BACKENDS
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32
@@ -41,7 +40,7 @@ class DetectorSettings:
     Attributes:
         weights: name of shipped weights, or path of a safetensors file with its card beside it.
         device: `auto`, `cpu`, `cuda`, `cuda:0`.
-        backend: `auto`, `torch`, `openvino`.
+        backend: `auto`, `torch`, `openvino`, or the name of a plug-in's.
         batch: tiles a batch; None for the device's default.
         threads: CPU threads; None for all that the process may use.
         conf: one threshold for all classes, over the card's.
@@ -50,7 +49,7 @@ class DetectorSettings:
 
     weights: str
     device: str = "auto"
-    backend: BackendName = "auto"
+    backend: str = "auto"
     batch: int | None = None
     threads: int | None = None
     conf: float | None = None
@@ -100,25 +99,37 @@ class Detector:
         Raises:
             ValueError: the tiles have another shape or type.
         """
-        found = [decode_tile(tile, self.conf) for tile in self.forward(tiles)]
+        found = self.forward(tiles).boxes(self.conf)
         return [
             boxes.select(suppress_duplicates(boxes, self.iou, crossing=True)) for boxes in found
         ]
 
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Raw predictions `(B, 4 + classes + 1, anchors)`; the heavy half of `detect`."""
+    def forward(self, tiles: NDArray[np.uint8]) -> Reading:
+        """What the backend reads in the tiles, in batches of one size; `detect`'s heavy half.
+
+        The last batch is padded: a network that runs at one size gives equal tiles equal boxes,
+        wherever in a batch they are.
+
+        Raises:
+            ValueError: the tiles have another shape or type.
+        """
         side = self.card.tile_px
         if tiles.shape[1:] != (side, side, 3) or tiles.dtype != np.uint8:
             raise ValueError(
                 f"tiles are (B, {side}, {side}, 3) uint8, not {tiles.shape} {tiles.dtype}"
             )
-        if not len(tiles):
-            return np.zeros((0, 4 + len(self.card.classes) + 1, 0), np.float32)
-        return forward_batches(self.backend, tiles, self.batch)
+        missing = -len(tiles) % self.batch
+        padded = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
+        parts = [
+            self.backend.detect(padded[start : start + self.batch])
+            for start in range(0, len(padded), self.batch)
+        ]
+        read = [boxes_from for part in parts for boxes_from in part.tiles]
+        return Reading(tuple(read[: len(tiles)]))
 
-    def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
+    def decode(self, reading: Reading) -> list[Boxes]:
         """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
-        return [decode_tile(tile, self.tile_conf) for tile in raw]
+        return reading.boxes(self.tile_conf)
 
 
 def load_detector(settings: DetectorSettings) -> Detector:
@@ -127,22 +138,20 @@ def load_detector(settings: DetectorSettings) -> Detector:
     Raises:
         WeightsError: weights or card are missing, damaged or of another kind.
         DeviceError: the device or backend is not there.
+        PluginError: the plug-in of that backend cannot be used.
     """
     device = resolve_device(settings.device)
     backend_name = choose_backend(settings.backend, device)
     path = find_card(settings.weights)
     card = ModelCard.read(path)
-    network = load_network(card, card.weights_beside(path))
     batch = settings.batch or (DEFAULT_BATCH_CPU if device.type == "cpu" else DEFAULT_BATCH_CUDA)
     threads = settings.threads or torch.get_num_threads()
-    backend: Backend
-    if backend_name == "openvino":
-        shape = (batch, card.tile_px, card.tile_px)
-        backend = OpenVinoBackend(network, shape, card.sha256, threads)
+    request = BackendRequest(card, card.weights_beside(path), str(device), batch, threads)
+    if backend_name in YOLO_BACKENDS:
+        _check_family(card)
     else:
-        backend = TorchBackend(network, device, threads)
-    if card.mirrored:
-        backend = MirroredBackend(backend, card.tile_px, network.strides)
+        _check_for_plugin(request, backend_name)
+    backend = open_backend(backend_name, request, YOLO_BACKENDS)
     iou = card.iou if settings.iou is None else settings.iou
     conf = [card.conf[n] if settings.conf is None else settings.conf for n in card.classes]
     return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads)
@@ -184,3 +193,24 @@ def find_weights(name: str) -> Path:
     """
     card = find_card(name)
     return ModelCard.read(card).weights_beside(card)
+
+
+def _check_family(card: ModelCard) -> None:
+    """Our own backends run YOLO; what runs another family only the user can say."""
+    if card.family == YOLO:
+        return
+    added = ", ".join(name for name in BACKENDS.names() if name not in BACKENDS.built_in)
+    raise WeightsError(
+        f"the weights '{card.name}' are a network of the family '{card.family}', which needs a "
+        f"plug-in; say backend= with the one that runs it (there are: {added or 'none'})"
+    )
+
+
+def _check_for_plugin(request: BackendRequest, name: str) -> None:
+    """A plug-in gets weights that are those of the card, and no card that only ours can read."""
+    check_weights(request.card, request.weights)
+    if request.card.mirrored:
+        raise WeightsError(
+            f"the weights '{request.card.name}' are read mirrored, which backend={name} does not "
+            "do; name weights whose card says mirrored: false, or use torch or openvino"
+        )

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.models.backends import Backend, forward_batches
+from detector.models.runners import Runner, forward_batches
 
 LEAST_SIDE_PX = 1e-3
 DOUBT = 0.1  # score in any box from which a tile is read again
@@ -44,25 +44,25 @@ MIRRORS = (
 )
 
 
-class MirroredBackend:
-    """A backend that reads every tile that shows something four times, and says the mean.
+class MirroredRunner:
+    """A runner that reads every tile that shows something four times, and says the mean.
 
     Args:
-        backend: that runs the network.
+        runner: that runs the network.
         tile_px: side of the tiles.
         strides: of the network's anchors.
     """
 
-    def __init__(self, backend: Backend, tile_px: int, strides: Sequence[int]) -> None:
-        self.name = backend.name
-        self.device = backend.device
-        self._backend = backend
+    def __init__(self, runner: Runner, tile_px: int, strides: Sequence[int]) -> None:
+        self.name = runner.name
+        self.device = runner.device
+        self._runner = runner
         self._tile_px = tile_px
         self._strides = tuple(strides)
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Backend.forward`; the batches of the mirrored tiles are of the same size."""
-        mean = self._backend.forward(tiles)
+        """See `Runner.forward`; the batches of the mirrored tiles are of the same size."""
+        mean = self._runner.forward(tiles)
         again = np.flatnonzero(mean[:, 4:-1].max(axis=(1, 2)) >= DOUBT)
         if len(again):
             mean[again] = mean_prediction(self._readings(tiles[again], mean[again], len(tiles)))
@@ -72,7 +72,7 @@ class MirroredBackend:
         self, tiles: NDArray[np.uint8], first: NDArray[np.float32], batch: int
     ) -> NDArray[np.float32]:
         mirrored = np.concatenate([mirror_tiles(tiles, mirror) for mirror in MIRRORS])
-        raw = forward_batches(self._backend, mirrored, batch)
+        raw = forward_batches(self._runner, mirrored, batch)
         parts = zip(np.split(raw, len(MIRRORS)), MIRRORS, strict=True)
         return np.stack([first, *(unmirror(p, m, self._tile_px, self._strides) for p, m in parts)])
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from detector.errors import WeightsError
-from detector.models.card import ModelCard, sha256_of
+from detector.models.card import YOLO, ModelCard, sha256_of
 
 # Counts training steps, which inference has no use for; older exports leave them out.
 OPTIONAL_TENSOR = "num_batches_tracked"
@@ -106,15 +106,15 @@ def load_network(card: ModelCard, weights: Path) -> Network:
     """The network of a card, in evaluation mode, on the CPU, float32.
 
     Raises:
-        WeightsError: the file is missing or damaged, its hash is another than the card's, or its
-            tensors don't fit the architecture.
+        WeightsError: the file is missing or damaged, its hash is another than the card's, its
+            tensors don't fit the architecture, or the network is of another family.
     """
-    digest = sha256_of(weights)
-    if digest != card.sha256:
+    if card.family != YOLO:
         raise WeightsError(
-            f"{weights}: sha256 {digest[:12]}… is not the {card.sha256[:12]}… of the card; the "
-            "file is damaged or was replaced, fetch weights and card again"
+            f"the weights '{card.name}' are a network of the family '{card.family}'; this needs "
+            f"one of the family '{YOLO}'"
         )
+    check_weights(card, weights)
     try:
         tensors = load_file(weights)
     except SafetensorError as error:
@@ -123,3 +123,17 @@ def load_network(card: ModelCard, weights: Path) -> Network:
     load_tensors(model, tensors, str(weights))
     model.float().eval().requires_grad_(False)
     return Network(model.fuse(verbose=False))  # type: ignore[operator]
+
+
+def check_weights(card: ModelCard, weights: Path) -> None:
+    """Refuse weights that are not those of the card.
+
+    Raises:
+        WeightsError: the file is missing, or its hash is another than the card's.
+    """
+    digest = sha256_of(weights)
+    if digest != card.sha256:
+        raise WeightsError(
+            f"{weights}: sha256 {digest[:12]}… is not the {card.sha256[:12]}… of the card; the "
+            "file is damaged or was replaced, fetch weights and card again"
+        )

@@ -26,9 +26,17 @@ from detector.counting.zones import (
     zones_in_pixels,
 )
 from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
+from detector.export.exporters import check_formats
+from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
 from detector.export.records import ModelUse, SceneRecord, scene_record
+from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
-from detector.export.scene_files import SceneResult, read_scene_files, write_scene_files
+from detector.export.scene_files import (
+    add_formats,
+    missing_formats,
+    read_scene_files,
+    write_scene_files,
+)
 from detector.files import prepare_folder
 from detector.inference.assemble import LONGEST_SHIP_EVER_M
 from detector.inference.pipeline import (
@@ -64,6 +72,7 @@ class BatchSettings:
         scene: what the user says of the scenes.
         pipeline: threads and queues.
         stacks: what is assumed of container stacks.
+        formats: in which the results of a scene are written, beside its record.
     """
 
     paths: tuple[str, ...]
@@ -75,6 +84,7 @@ class BatchSettings:
     scene: SceneOptions = field(default_factory=SceneOptions)
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     stacks: StackSettings = field(default_factory=StackSettings)
+    formats: tuple[str, ...] = DEFAULT_FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,10 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         QuaywatchError: no scenes, or weights, device, zones or folder cannot be used.
     """
     progress = progress or SilentProgress()
+    check_formats(settings.formats)
+    for name, file in ALWAYS_WRITTEN.items():
+        if name not in settings.formats:
+            logger.info("%s, stacks.csv and scene.json are the run's own record: written too", file)
     scenes = discover(settings.paths)
     zones = read_zones(settings.zones) if settings.zones else NO_ZONES
     for warning in zones.warnings:
@@ -166,13 +180,16 @@ class _Run:
             folder = self._settings.out / scene_id
             earlier = self._earlier(folder, fingerprint)
             if earlier is not None:
+                lacking = missing_formats(folder, self._settings.formats)
+                if lacking:
+                    add_formats(folder, scene, zones_in_pixels(self._zones, scene), lacking)
                 self._keep(*earlier)
                 self.resumed += 1
                 return
             zones = zones_in_pixels(self._zones, scene)
             prepared, found = self._find(scene, zones, label)
             result = self._result(scene, prepared, found, zones, fingerprint)
-            write_scene_files(folder, scene, result)
+            write_scene_files(folder, scene, result, self._settings.formats)
             self._keep(result.record, result.counts)
 
     def _find(self, scene: Scene, zones: Sequence[Zone], label: str) -> tuple[PreparedScene, Found]:

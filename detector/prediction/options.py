@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detector.errors import ConfigError
+from detector.export.formats import FORMATS
+from detector.models.kinds import BACKENDS
 from detector.options import option
 from detector.stacks.settings import StackSettings
 
@@ -68,8 +70,11 @@ class PredictConfig:
     zones_only: bool = option("read only tiles that touch a zone")
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
+    formats: list[str] = option(
+        "files of each scene, beside its record (parquet, scene.json)", choices=FORMATS.names
+    )
     device: str = option("auto, cpu, cuda or cuda:0")
-    backend: str = option("what runs the network", choices=("auto", "torch", "openvino"))
+    backend: str = option("what runs the network", choices=BACKENDS.names)
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detector.data.kinds import KINDS
+from detector.data.kinds import DATASETS, POOL_OR_RENDERED
 from detector.options import option
 
 
@@ -18,7 +18,7 @@ class DataConfig:
 
     kind: str = option(
         "pool (or port): the port pool; rendered: ports made by code; others: that layout",
-        choices=("pool", "rendered", *KINDS),
+        choices=lambda: (*POOL_OR_RENDERED, *DATASETS.names()),
     )
     root: str = option("folder of the pool or the dataset", path=True)
     cache: str = option("folder for chips, rendered ports and what the teacher said", path=True)

@@ -17,6 +17,7 @@ import yaml
 from detector._version import __version__
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip, ChipSettings, cut_chips
+from detector.data.kinds import DATASETS
 from detector.data.labelled import Fault, LabelledImage
 from detector.data.rendered import rendered_depots, rendered_ports
 from detector.data.summary import listed
@@ -96,8 +97,10 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
     Raises:
         DataError: no usable image, or the dev split is asked for.
         WeightsError: the teacher cannot be loaded.
+        PluginError: the plug-in of that kind cannot be used.
     """
     data = config.data
+    DATASETS.check_taken(data.kind)
     folder, seed = Path(data.cache) / "ports", config.trainer.seed
     rendered = [
         *rendered_ports(folder, data.ports, data.port_px, seed),

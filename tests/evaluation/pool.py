@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.models.detector import Detector
+from detector.models.yolo import YoloBackend
 from tests.inference.blobs import CARD
 
 SHIP_CHANNEL, STACK_CHANNEL = 1, 0  # of RGB
@@ -45,7 +46,7 @@ class PoolImage:
     ignored: tuple[tuple[float, float, float, float, float], ...] = ()
 
 
-class BlobBackend:
+class BlobRunner:
     """Gives the raw predictions of a network for bright rectangles; brightness is the score."""
 
     name = "blobs"
@@ -76,9 +77,9 @@ class BlobBackend:
 
 
 def blob_detector(conf: float = 0.5) -> Detector:
-    """A whole `Detector` over `BlobBackend`."""
+    """A whole `Detector` over `BlobRunner`."""
     never_lucky = replace(CARD, luck=0.0)  # its scores do not err
-    return Detector(never_lucky, BlobBackend(), 3, np.full(2, conf, np.float32), 0.5, 1)
+    return Detector(never_lucky, YoloBackend(BlobRunner()), 3, np.full(2, conf, np.float32), 0.5, 1)
 
 
 def write_pool(root: Path, images: list[PoolImage]) -> Path:

@@ -23,6 +23,7 @@ from detector.models.decode import decode_tile
 from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
 from detector.rendering import LayoutSpec, PortSpec, render
 from tests.models.conftest import Files
+from tests.models.raw import raw_predictions
 
 
 @pytest.fixture(scope="session")
@@ -195,8 +196,8 @@ def test_corners_are_the_rotated_rectangle(
 
 def test_openvino_and_torch_agree_anchor_by_anchor(tiny: Files) -> None:
     tiles = _tiles(3)
-    one = _load(tiny, backend="torch").forward(tiles)
-    other = _load(tiny, backend="openvino").forward(tiles)
+    one = raw_predictions(_load(tiny, backend="torch"), tiles)
+    other = raw_predictions(_load(tiny, backend="openvino"), tiles)
     above = (one[:, 4:6] > 0.1).any(axis=1)
     assert above.sum() > 100
     assert np.abs(one[:, 4:6] - other[:, 4:6]).max() < 0.02
@@ -225,8 +226,14 @@ def test_openvino_is_the_default_on_the_cpu_and_its_export_is_cached(
 def test_a_short_batch_gives_the_same_bytes(tiny: Files, backend: str) -> None:
     detector = _load(tiny, backend=backend, batch=2)
     tiles = _tiles(3)
-    alone = detector.forward(tiles[2:])
-    assert np.array_equal(detector.forward(tiles)[2:], alone)
+    alone = raw_predictions(detector, tiles[2:])
+    assert np.array_equal(raw_predictions(detector, tiles)[2:], alone)
+    low = np.full(2, 0.05, np.float32)
+    there = detector.forward(tiles).boxes(low)[2]
+    [here] = detector.forward(tiles[2:]).boxes(low)
+    assert len(here) > 0
+    assert np.array_equal(there.corners, here.corners)
+    assert np.array_equal(there.scores, here.scores)
 
 
 def test_no_tiles_no_boxes(tiny: Files) -> None:

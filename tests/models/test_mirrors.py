@@ -17,13 +17,14 @@ from detector.models.mirrors import (
     DOUBT,
     MIRRORS,
     Mirror,
-    MirroredBackend,
+    MirroredRunner,
     mean_prediction,
     mirror_tiles,
     twins,
     unmirror,
 )
 from tests.models.conftest import Files
+from tests.models.raw import raw_predictions
 
 SIDE, STRIDES = 64, (8, 16, 32)
 ANCHORS = sum((SIDE // stride) ** 2 for stride in STRIDES)
@@ -133,13 +134,13 @@ def test_a_mirrored_reading_is_the_same_from_every_side(tiny: Files) -> None:
     settings = DetectorSettings(str(tiny.weights), device="cpu", backend="torch", batch=2)
     detector = load_detector(settings)
     tiles = np.random.default_rng(0).integers(0, 255, (3, 128, 128, 3), np.uint8)
-    straight = detector.forward(tiles)
+    straight = raw_predictions(detector, tiles)
     assert (straight[:, 4:-1].max(axis=(1, 2)) >= DOUBT).all()
     tiny.rewrite(mirrored=False)
-    once = load_detector(settings).forward(tiles)
+    once = raw_predictions(load_detector(settings), tiles)
     assert np.abs(once - straight).max() > 0.01  # or nothing would be tested
     for mirror in MIRRORS:
-        turned = detector.forward(np.ascontiguousarray(mirror_tiles(tiles, mirror)))
+        turned = raw_predictions(detector, np.ascontiguousarray(mirror_tiles(tiles, mirror)))
         back = mean_prediction(unmirror(turned, mirror, 128, STRIDES)[None])
         ours = mean_prediction(straight[None])
         np.testing.assert_allclose(back[:, 4:-1], ours[:, 4:-1], atol=1e-5)
@@ -147,7 +148,7 @@ def test_a_mirrored_reading_is_the_same_from_every_side(tiny: Files) -> None:
 
 
 class _Counting:
-    """A backend that sees a ship in every tile that is not black, and counts what it reads."""
+    """A runner that sees a ship in every tile that is not black, and counts what it reads."""
 
     name, device = "counting", "cpu"
 
@@ -167,12 +168,12 @@ class _Counting:
 
 def test_only_tiles_that_show_something_are_read_again() -> None:
     counting = _Counting()
-    backend = MirroredBackend(counting, SIDE, STRIDES)
+    runner = MirroredRunner(counting, SIDE, STRIDES)
     tiles = np.zeros((4, SIDE, SIDE, 3), np.uint8)
-    assert backend.forward(tiles).max() == 8
+    assert runner.forward(tiles).max() == 8
     assert counting.batches == [4]
     tiles[1] = 200
-    backend.forward(tiles)
+    runner.forward(tiles)
     assert counting.batches == [4, 4, 4]  # three mirrored tiles and a black one
     assert counting.read == 4
-    assert (backend.name, backend.device) == ("counting", "cpu")
+    assert (runner.name, runner.device) == ("counting", "cpu")

@@ -1,0 +1,19 @@
+"""The formats of a scene's results, where options can name them without importing anything.
+
+A format is a name and a function that writes files of a scene's result into a folder. What a run
+reads back itself is no format: it is always written.
+"""
+
+from typing import Final
+
+from detector.plugins import PluginGroup
+
+DEFAULT_FORMATS: Final = ("gpkg", "geojson", "parquet", "csv", "png")
+# The record of a scene, by format: what later runs, `scenes.csv` and `detector activity` read.
+ALWAYS_WRITTEN: Final = {"parquet": "detections.parquet"}
+FORMATS: Final = PluginGroup(
+    group="detector.exporters",
+    what="format",
+    built_in=(*DEFAULT_FORMATS, "kml", "kmz"),
+    call=("result", "folder"),
+)
