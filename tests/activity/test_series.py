@@ -31,7 +31,9 @@ def changes(roots: np.ndarray) -> list[int]:
         (400, 0.215, True),  # 4.622
     ],
 )
-def test_the_penalty_grows_with_the_logarithm_of_the_looks(n: int, jump: float, found: bool) -> None:
+def test_the_penalty_grows_with_the_logarithm_of_the_looks(
+    n: int, jump: float, found: bool
+) -> None:
     roots = np.full(n, 2.0)
     roots[n // 2 :] += jump
     assert changes(roots) == ([n // 2] if found else [])

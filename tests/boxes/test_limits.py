@@ -39,7 +39,9 @@ def test_an_iou_at_the_limit_is_a_duplicate_and_just_below_is_not(shift: float, 
 
 def test_half_of_the_union_exactly_is_the_same_object() -> None:
     """200 of 400 pixels, all whole numbers: nothing is rounded."""
-    boxes = boxes_of([(15.0, 5.0, 30.0, 10.0, 0.0), (25.0, 5.0, 30.0, 10.0, 0.0)], [0.9, 0.5], STACK)
+    boxes = boxes_of(
+        [(15.0, 5.0, 30.0, 10.0, 0.0), (25.0, 5.0, 30.0, 10.0, 0.0)], [0.9, 0.5], STACK
+    )
     assert suppress_duplicates(boxes, 0.5).tolist() == [0]
     assert suppress_duplicates(boxes).tolist() == [0]
     assert suppress_duplicates(boxes, 0.5000001).tolist() == [0, 1]
@@ -64,9 +66,7 @@ def test_other_classes_and_other_tiles_do_not_suppress() -> None:
     ("width", "crosses"), [(40.0, True), (39.0, True), (40.5, False), (60.0, False)]
 )
 def test_a_ship_twice_as_long_as_wide_can_lie_across(width: float, crosses: bool) -> None:
-    boxes = boxes_of(
-        [(0.0, 0.0, 80.0, width, 0.0), (0.0, 0.0, 160.0, 10.0, np.pi / 2)], [0.5, 0.9]
-    )
+    boxes = boxes_of([(0.0, 0.0, 80.0, width, 0.0), (0.0, 0.0, 160.0, 10.0, np.pi / 2)], [0.5, 0.9])
     assert suppress_duplicates(boxes, 0.9, crossing=True).tolist() == ([1] if crosses else [1, 0])
 
 

@@ -24,9 +24,13 @@ def places_of(found: Sequence[int], missed: Sequence[int], false: Sequence[int])
     Real boxes score about 0.8, false ones about 0.3, both with some spread.
     """
     n = len(found)
-    real = np.concatenate([np.repeat([True, False], pair) for pair in zip(found, false, strict=True)])
+    real = np.concatenate(
+        [np.repeat([True, False], pair) for pair in zip(found, false, strict=True)]
+    )
     image = np.repeat(np.arange(n), np.array(found) + np.array(false))
-    hits = np.concatenate([np.repeat([True, False], pair) for pair in zip(found, missed, strict=True)])
+    hits = np.concatenate(
+        [np.repeat([True, False], pair) for pair in zip(found, missed, strict=True)]
+    )
     spread = np.random.default_rng(1).uniform(-0.2, 0.2, len(real))
     return Sample(
         score=np.where(real, 0.75, 0.35) + spread,
@@ -69,7 +73,8 @@ def own_account(sample: Sample) -> tuple[list[int], list[int], list[CountEstimat
         # large counts are few: there only the place itself is left out
         others = [j for j in range(n) if (j != i if boxes[i] >= 10 else fold[j] != fold[i])]
         factors = fit_widening(
-            np.array([misfit(said[j], true[j]) for j in others]), np.array([boxes[j] for j in others])
+            np.array([misfit(said[j], true[j]) for j in others]),
+            np.array([boxes[j] for j in others]),
         )
         wide.append(factors.apply(said[i], boxes[i]))
     return true, boxes, wide

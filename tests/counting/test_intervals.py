@@ -36,7 +36,12 @@ def exact(n: int, precision: float, recall: float, level: float) -> tuple[float,
 
 @pytest.mark.parametrize(
     ("n", "precision", "recall", "low", "high"),
-    [(40, 0.5, 0.8, 18, 33), (12, 0.9, 0.6, 12, 25), (200, 0.7, 0.9, 142, 169), (6, 0.9, 0.5, 6, 17)],
+    [
+        (40, 0.5, 0.8, 18, 33),
+        (12, 0.9, 0.6, 12, 25),
+        (200, 0.7, 0.9, 142, 169),
+        (6, 0.9, 0.5, 6, 17),
+    ],
 )
 def test_the_interval_leaves_five_hundredths_on_each_side(
     n: int, precision: float, recall: float, low: int, high: int

@@ -29,7 +29,10 @@ def test_a_new_place_is_held_as_often_as_is_said() -> None:
     for places, said in ((4, 0.8), (19, 0.9), (99, 0.9)):
         draws = 1 + rng.exponential(1.0, (4000, places + 1))
         boxes = np.full(places, 3)
-        held = [new <= fit_widening(seen, boxes).few for seen, new in zip(draws[:, 1:], draws[:, 0], strict=True)]
+        held = [
+            new <= fit_widening(seen, boxes).few
+            for seen, new in zip(draws[:, 1:], draws[:, 0], strict=True)
+        ]
         assert np.mean(held) == pytest.approx(said, abs=0.02)
 
 

@@ -25,9 +25,7 @@ from detector.geometry.boxes import (
 )
 
 angles = st.floats(-7, 7)
-rows = st.tuples(
-    st.floats(-60, 60), st.floats(-60, 60), st.floats(5, 80), st.floats(5, 80), angles
-)
+rows = st.tuples(st.floats(-60, 60), st.floats(-60, 60), st.floats(5, 80), st.floats(5, 80), angles)
 SQUARE = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
 
 
@@ -135,7 +133,7 @@ def test_measures_follow_the_box(
     length, width = edge_lengths(box)
     area = signed_areas(box)
     for other, grown in (
-        (box + [dx, dy], 1.0),
+        (box + np.array([dx, dy]), 1.0),
         (box @ turn(angle), 1.0),
         (box[:, ::-1] * [1, -1], 1.0),
         (box * scale, scale),
@@ -144,7 +142,7 @@ def test_measures_follow_the_box(
         assert edge_lengths(again)[0] == pytest.approx(grown * length)
         assert edge_lengths(again)[1] == pytest.approx(grown * width)
         assert signed_areas(again) == pytest.approx(grown**2 * area, rel=1e-6)
-    assert centres(box + [dx, dy]) == pytest.approx(centres(box) + [dx, dy])
+    assert centres(box + np.array([dx, dy])) == pytest.approx(centres(box) + np.array([dx, dy]))
     assert centres(box)[0] == pytest.approx(row[:2], abs=1e-9)
     assert signed_areas(box * [1, -1]) == pytest.approx(-area)
     assert envelopes(box)[0] == pytest.approx(polygons(box)[0].bounds)
@@ -199,7 +197,7 @@ def test_iou_of_all_pairs_is_that_of_shapely(
         for j, q in enumerate(polygons(b)):
             expected = p.intersection(q).area / p.union(q).area
             assert found[i, j] == pytest.approx(expected, abs=1e-6)
-    assert iou_matrix(b, a).T == pytest.approx(found, abs=1e-9)
+    assert pytest.approx(found, abs=1e-9) == iou_matrix(b, a).T
 
 
 @settings(max_examples=50)
@@ -210,7 +208,7 @@ def test_iou_knows_no_frame(
     a, b = one(first), one(second)
     iou = iou_matrix(a, b)[0, 0]
     for change in (
-        lambda box: box + [shift, -shift],
+        lambda box: box + np.array([shift, -shift]),
         lambda box: box @ turn(angle),
         lambda box: box * [1, -1],
         lambda box: box * scale,
@@ -236,7 +234,9 @@ def test_what_has_no_area_shares_nothing_and_what_is_twisted_is_refused() -> Non
 
 
 def test_one_shape_for_many() -> None:
-    boxes = corners_from_xywhr(np.array([[5.0, 5, 10, 10, 0], [10, 5, 10, 10, 0], [50, 5, 9, 9, 0]]))
+    boxes = corners_from_xywhr(
+        np.array([[5.0, 5, 10, 10, 0], [10, 5, 10, 10, 0], [50, 5, 9, 9, 0]])
+    )
     window = shapely.box(0, 0, 10, 10)
     assert intersection_areas(polygons(boxes), window).tolist() == [100.0, 50.0, 0.0]
     assert intersection_areas(window, polygons(boxes)).tolist() == [100.0, 50.0, 0.0]

@@ -67,14 +67,17 @@ def test_it_turns_and_grows_with_its_outline(
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     mirrored = ring * [1, -1]
     area = signed_areas(min_rectangles([ring]))[0]
-    for other in (ring @ turn, mirrored, ring + [7.0, -3.0]):
+    for other in (ring @ turn, mirrored, ring + np.array([7.0, -3.0])):
         assert signed_areas(min_rectangles([other]))[0] == pytest.approx(area, rel=1e-3, abs=1e-2)
     grown = signed_areas(min_rectangles([scale * ring]))[0]
     assert grown == pytest.approx(scale**2 * area, rel=1e-3, abs=1e-2)
 
 
 def test_many_outlines_and_none() -> None:
-    triangle, square = np.array([[0.0, 0], [8, 0], [0, 4]]), np.array([[0, 0], [3, 0], [3, 3], [0, 3]])
+    triangle, square = (
+        np.array([[0.0, 0], [8, 0], [0, 4]]),
+        np.array([[0, 0], [3, 0], [3, 3], [0, 3]]),
+    )
     found = min_rectangles([triangle, square])
     assert signed_areas(found).tolist() == pytest.approx([32.0, 9.0], rel=1e-6)
     assert min_rectangles([]).shape == (0, 4, 2)
@@ -166,10 +169,11 @@ def test_cutting_moves_and_mirrors_with_box_and_window(
 ) -> None:
     box, bounds = one(row), np.array([-20.0, -15, 30, 25])
     cut, share = clip_to_window(box, tuple(bounds))
-    moved, moved_share = clip_to_window(box + [dx, dy], tuple(bounds + [dx, dy, dx, dy]))
+    shift = np.array([dx, dy])
+    moved, moved_share = clip_to_window(box + shift, tuple(bounds + np.tile(shift, 2)))
     assert moved_share == pytest.approx(share, abs=1e-9)
     if min(share[0], 1 - share[0]) > 1e-6:  # at the ends rounding decides whether it is cut
-        assert moved - [dx, dy] == pytest.approx(cut, abs=1e-6)
+        assert moved - shift == pytest.approx(cut, abs=1e-6)
     mirrored, mirrored_share = clip_to_window(box * [1, -1], (-20.0, -25.0, 30.0, 15.0))
     assert mirrored_share == pytest.approx(share, abs=1e-9)
     if min(share[0], 1 - share[0]) > 1e-6:

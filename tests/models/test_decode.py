@@ -52,7 +52,9 @@ def test_an_anchor_with_one_number_that_is_none_is_no_box(row: int, value: float
 
 
 def test_a_box_of_a_hundredth_of_a_pixel_is_one_and_of_none_is_not() -> None:
-    raw = raw_of((10, 10, 0.01, 0.02, 0.9, 0, 0), (50, 10, 20, 0, 0.9, 0, 0), (90, 10, 0, 9, 0.9, 0, 0))
+    raw = raw_of(
+        (10, 10, 0.01, 0.02, 0.9, 0, 0), (50, 10, 20, 0, 0.9, 0, 0), (90, 10, 0, 9, 0.9, 0, 0)
+    )
     boxes = decode_tile(raw, CONF)
     length, width = edge_lengths(boxes.corners)
     assert (length.tolist(), width.tolist()) == (pytest.approx([0.02]), pytest.approx([0.01]))
