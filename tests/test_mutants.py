@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from detector.scenes import clouds
 from tools.mutants import (
     OPERATORS,
     ROOT,
@@ -73,7 +74,7 @@ def test_a_mutant_is_the_module_with_one_change() -> None:
         "SCL_UNSEEN = (0, 8, 9, 10)",
         "SCL_UNSEEN = (0, 8, 9)",
     )
-    space: dict[str, object] = {"__name__": "clouds"}
+    space: dict[str, object] = {"__name__": clouds.__name__}
     exec(code_of(shorter), space)  # noqa: S102 - a module of ours
     assert space["SCL_UNSEEN"] == (0, 8, 9)
     assert space["UDM2_UNSEEN_BANDS"] == (5, 6)
@@ -94,9 +95,7 @@ def test_texts_annotations_decorators_and_messages_stay() -> None:
 
 def some(package: str, count: int) -> list[Mutant]:
     path = f"{package}/a.py"
-    return [
-        Mutant(path, n, 0, "sign", "-a", "a", (n,), (n, 0, 0)) for n in range(count)
-    ]
+    return [Mutant(path, n, 0, "sign", "-a", "a", (n,), (n, 0, 0)) for n in range(count)]
 
 
 def test_every_beginning_of_a_draw_holds_its_share_of_each_package() -> None:
