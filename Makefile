@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy clean
+.PHONY: help setup demo test lint bench accuracy mutants clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -43,8 +43,12 @@ bench: $(STAMP)  ## the measurements of the README; takes long
 accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut
 	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),port-n) --docs docs/accuracy.md
 
+mutants: $(STAMP)  ## mutation testing, a night long: fails below 85 % killed, MINUTES=480
+	$(BIN)/python tools/mutants.py --seed $$(date +%j) --minutes $(or $(MINUTES),480) \
+		--json mutants.json
+
 clean:  ## remove what make made, the virtual environment too
-	rm -rf .venv demo runs build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv demo runs build dist mutants.json .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml tools/preflight.py

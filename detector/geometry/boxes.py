@@ -182,7 +182,8 @@ def iou_matrix(a: Corners, b: Corners) -> NDArray[np.float64]:
 def _simple_polygons(corners: Corners) -> NDArray[np.object_]:
     """Polygons of the boxes; those without area are empty, twisted ones are refused."""
     shapes = polygons(corners)
-    flat = np.abs(signed_areas(corners)) < 1e-9
+    # Not by signed areas: those of the lobes of a twisted box may cancel.
+    flat = shapely.area(shapely.convex_hull(shapes)) < 1e-9
     twisted = ~shapely.is_valid(shapes) & ~flat
     if twisted.any():
         first = int(np.flatnonzero(twisted)[0])

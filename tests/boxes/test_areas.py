@@ -65,3 +65,38 @@ def test_apart_and_inside() -> None:
     assert shared_areas(small, small + 2) == [0.0]
     assert shared_areas(small, small + 50) == [0.0]
     assert shared_areas(small[:0], small[:0]).shape == (0,)
+
+
+slender = st.tuples(
+    st.floats(-40, 40), st.floats(-40, 40), st.floats(2, 90), st.floats(2, 40), st.floats(0, 3.1)
+)
+
+
+@given(slender, slender, st.floats(-6, 6), st.floats(0.1, 8), st.floats(-1e4, 1e4))
+def test_a_shared_area_knows_no_frame(
+    one: tuple[float, ...], other: tuple[float, ...], angle: float, scale: float, shift: float
+) -> None:
+    a, b = (corners_from_xywhr(np.array([row])) for row in (one, other))
+    shared = shared_areas(a, b)[0]
+    assert shared == pytest.approx(by_shapely(a, b)[0], abs=1e-6)
+    assert shared_areas(b, a)[0] == pytest.approx(shared, abs=1e-6)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    assert shared_areas(a @ turn, b @ turn)[0] == pytest.approx(shared, abs=1e-6)
+    assert shared_areas(a + shift, b + shift)[0] == pytest.approx(shared, abs=1e-5)
+    mirror = [box[:, ::-1] * [1, -1] for box in (a, b)]  # turned round, so that it stays clockwise
+    assert shared_areas(*mirror)[0] == pytest.approx(shared, abs=1e-6)
+    assert shared_areas(a * scale, b * scale)[0] == pytest.approx(scale**2 * shared, abs=1e-5)
+
+
+def test_more_pairs_than_are_taken_at_once_keep_their_places() -> None:
+    count = 2 * 2048 + 5
+    size = np.arange(1.0, count + 1)
+    squares = rectangles(np.zeros((count, 2)), np.stack([size, np.full(count, 2.0)], axis=1))
+    assert shared_areas(squares).tolist() == (2 * size).tolist()
+    assert shared_areas(squares, squares[:1].repeat(count, 0)).tolist() == [2.0] * count
+
+
+def test_a_rectangle_is_clockwise_from_its_low_corner() -> None:
+    corners = rectangles(np.array([[1.0, 2]]), np.array([[5.0, 9]]))
+    assert corners.tolist() == [[[1, 2], [5, 2], [5, 9], [1, 9]]]
