@@ -3,6 +3,8 @@
 Match first, own second. Sightings of different tiles that agree in what both tiles see are one
 object; a whole box stands for it before a fragment, then the highest score; fragments that no
 whole box explains are joined. What matches nothing stays: ownership of a place never removes it.
+Why no library's merge: 10,000 boxes take 0.45 s and 4 MB tile by tile, supervision's NMS 7 s and
+2.4 GB, and SAHI's loses ships of moored rows (`docs/merging.md`).
 """
 
 from __future__ import annotations
