@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.sightings import SeenObjects
+from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import ObjectClass
@@ -89,7 +89,7 @@ class SiteGallery:
     sources: Sources
     days: Sequence[Day]
     pictures: Pictures = field(init=False)
-    _objects: dict[str, SeenObjects] = field(init=False, default_factory=dict)
+    _objects: dict[str, PlacedObjects] = field(init=False, default_factory=dict)
     _boxes: dict[str, dict[str, NDArray[np.float64]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ class SiteGallery:
         finest = self.pictures.finest_m(self._placed(day)) / UPSAMPLED
         return Grid.around(bounds, CHIP_SIDE_PX, finest, self.site.frame.crs)
 
-    def objects(self, day: Day) -> SeenObjects:
+    def objects(self, day: Day) -> PlacedObjects:
         """What was found on a date, each object once, in local metres."""
         if day.day not in self._objects:
             name, scenes = self.site.name, self.sources.scenes
@@ -169,7 +169,7 @@ class SiteGallery:
         day: Day,
         grid: Grid,
         placed: Sequence[Placed],
-        objects: SeenObjects,
+        objects: PlacedObjects,
         evidence: Sequence[str],
         budget_bytes: int,
         labels: Sequence[Mapping[str, Any]],
@@ -226,7 +226,7 @@ def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[
         gallery.pictures.close()
 
 
-def _ship_labels(objects: SeenObjects) -> list[dict[str, Any]]:
+def _ship_labels(objects: PlacedObjects) -> list[dict[str, Any]]:
     ships = np.flatnonzero((objects.class_ids == ObjectClass.SHIP) & np.isfinite(objects.length_m))
     longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
     centres = objects.centres

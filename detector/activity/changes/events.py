@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, stacks_of
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
@@ -94,7 +94,7 @@ def _number_of_stacks(event: Mapping[str, Any]) -> str:
 
 
 def _without_partner(
-    here: SeenObjects, other: SeenObjects, tolerance_m: float
+    here: PlacedObjects, other: PlacedObjects, tolerance_m: float
 ) -> NDArray[np.bool_]:
     """Which stacks `(N,)` stand where the other look shows none."""
     if not len(other):
@@ -106,7 +106,7 @@ def _without_partner(
 
 
 def _stack_event(
-    kind: str, site: str, zone: Zone, first: date, last: date, stacks: SeenObjects
+    kind: str, site: str, zone: Zone, first: date, last: date, stacks: PlacedObjects
 ) -> dict[str, Any]:
     area = float(stacks.area_m2.sum())
     what = "appeared in" if kind == "stacks appeared" else "gone from"

@@ -18,7 +18,7 @@ from detector.activity.changes.blocks import Change, Standing, find_changes
 from detector.activity.changes.trains import find_trains
 from detector.activity.looks.ground import box_grid, likeness, read_ground
 from detector.activity.looks.runs import RunScene
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, scene_of
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, scene_of
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement, look_row
 from detector.classes import ObjectClass
@@ -144,7 +144,7 @@ class _Examined:
     def __init__(self, zone: Zone, look: Look, book: StackBook) -> None:
         chosen = look.sightings.class_ids == ObjectClass.CONTAINER_STACK
         self.look = look
-        self.stacks: SeenObjects = look.sightings.select(chosen)
+        self.stacks: PlacedObjects = look.sightings.select(chosen)
         self.ids: list[str] = self.stacks.ids.tolist()
         self.table: pd.DataFrame | None = None
         self.draws: Draws | None = None

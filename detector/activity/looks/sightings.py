@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Generic, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, as_corners, centres
+from detector.geometry.frames import FilePixels, LocalMetres, Place
 
 ID_SEPARATOR = "; "  # of several ids in one cell
 LEAST_STACK_M2 = 60.0  # two 40 ft containers side by side; less is in the errors of the boxes
@@ -22,7 +23,7 @@ def scene_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenObjects:
+class SeenObjects(Generic[Place]):
     """Objects of a scene or of a look, deck cargo left out.
 
     Attributes:
@@ -41,7 +42,7 @@ class SeenObjects:
     ids: NDArray[np.str_]
     class_ids: NDArray[np.int64]
     scores: NDArray[np.float64]
-    corners: Corners
+    corners: Place
     length_m: NDArray[np.float64]
     width_m: NDArray[np.float64]
     axis_deg: NDArray[np.float64]
@@ -67,19 +68,31 @@ class SeenObjects:
         """Areas `(N,)`, length times width."""
         return self.length_m * self.width_m
 
-    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> SeenObjects:
+    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
         """The objects at `index`, in its order."""
         chosen: dict[str, Any] = {}
         for item in fields(self):
             values = getattr(self, item.name)
             chosen[item.name] = None if values is None else values[index]
-        return SeenObjects(**chosen)
+        return type(self)(**chosen)
+
+    def placed(self, corners: LocalMetres) -> SeenObjects[LocalMetres]:
+        """The same objects at their corners `(N, 4, 2)` in a site."""
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        return SeenObjects(**{**own, "corners": corners})
 
 
-def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
+FileObjects: TypeAlias = SeenObjects[FilePixels]
+"""Of a scene."""
+
+PlacedObjects: TypeAlias = SeenObjects[LocalMetres]
+"""Of a look, registered."""
+
+
+def concatenate(parts: Sequence[PlacedObjects]) -> PlacedObjects:
     """All objects, one part after another; embeddings are kept where all parts have them."""
     if not parts:
-        return no_sightings()
+        return no_sightings(LocalMetres)
     joined: dict[str, Any] = {}
     for item in fields(SeenObjects):
         values = [getattr(part, item.name) for part in parts]
@@ -88,20 +101,20 @@ def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
     return SeenObjects(**joined)
 
 
-def stacks_of(sightings: SeenObjects) -> SeenObjects:
+def stacks_of(sightings: SeenObjects[Place]) -> SeenObjects[Place]:
     """The container stacks that are larger than the errors of boxes: `LEAST_STACK_M2` and more."""
     stacks = sightings.class_ids == ObjectClass.CONTAINER_STACK
     return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
 
 
-def no_sightings() -> SeenObjects:
-    """A scene or a look without objects."""
+def no_sightings(frame: Callable[[Corners], Place]) -> SeenObjects[Place]:
+    """A scene or a look without objects; `frame` is `FilePixels` or `LocalMetres`."""
     none = np.zeros(0)
     return SeenObjects(
         ids=np.zeros(0, np.str_),
         class_ids=none.astype(np.int64),
         scores=none,
-        corners=as_corners([]),
+        corners=frame(as_corners([])),
         length_m=none,
         width_m=none,
         axis_deg=none,

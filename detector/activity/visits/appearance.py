@@ -20,7 +20,7 @@ from torch import nn
 from detector.activity.looks.runs import Runs, RunScene
 from detector.classes import ObjectClass
 from detector.errors import SceneError
-from detector.geometry.boxes import Corners
+from detector.geometry.frames import FilePixels
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
 from detector.models.network import load_network
@@ -72,13 +72,15 @@ def _with_features(scene: RunScene, layers: nn.Sequential, width: int) -> RunSce
     ships = (objects.class_ids == ObjectClass.SHIP) & (objects.length_m >= LEAST_LENGTH_M)
     if ships.any():
         try:
-            features[ships] = _features(_cut(scene.path, objects.corners[ships]), layers)
+            features[ships] = _features(
+                _cut(scene.path, FilePixels(objects.corners[ships])), layers
+            )
         except SceneError as error:
             logger.warning("ships of %s are not compared by their look: %s", scene.path, error)
     return replace(scene, objects=replace(objects, embeddings=features))
 
 
-def _cut(path: str, boxes: Corners) -> NDArray[np.uint8]:
+def _cut(path: str, boxes: FilePixels) -> NDArray[np.uint8]:
     """Chips `(N, height, width, 3)` of boxes `(N, 4, 2)`, length from left to right."""
     with open_scene(path) as scene:
         return np.stack([on_grid(scene, _chip_grid(corners)).rgb for corners in boxes])
