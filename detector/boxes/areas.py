@@ -42,7 +42,7 @@ def shared_areas(first: Corners, *others: Corners) -> NDArray[np.float64]:
     return areas
 
 
-def rectangles(low: NDArray[np.float64], high: NDArray[np.float64]) -> Corners:
+def upright_corners(low: NDArray[np.float64], high: NDArray[np.float64]) -> Corners:
     """Corners `(P, 4, 2)` of axis-aligned rectangles from `low` to `high`, each `(P, 2)`."""
     x_min, y_min, x_max, y_max = low[:, 0], low[:, 1], high[:, 0], high[:, 1]
     columns = [x_min, y_min, x_max, y_min, x_max, y_max, x_min, y_max]

@@ -187,7 +187,7 @@ def _jitter(
 # Groups: local frame, centre 0, the ships' length along y; `(N, 5)`, class, one row an object.
 
 
-def moored_row(rng: np.random.Generator) -> NDArray[np.float64]:
+def ships_abreast(rng: np.random.Generator) -> NDArray[np.float64]:
     """Parallel ships with 1-6 px between them."""
     length, count = rng.uniform(100, 400), int(rng.integers(5, 12))
     width = length / rng.uniform(5, 7)
@@ -262,7 +262,7 @@ def l_yard(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 GROUPS: dict[str, tuple[int, Callable[[np.random.Generator], NDArray[np.float64]]]] = {
-    "moored row": (SHIP, moored_row),
+    "moored row": (SHIP, ships_abreast),
     "tight row": (SHIP, tight_row),
     "marina": (SHIP, marina),
     "raft": (SHIP, raft),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detector.geometry.boxes import edge_lengths
+from detector.boxes.areas import upright_corners
+from detector.geometry.boxes import edge_lengths, envelope_iou, iou_matrix
 from detector.geometry.rectangles import min_rectangles
 
 
@@ -59,3 +60,14 @@ def test_points_on_a_line_give_a_rectangle_without_width() -> None:
 
 def test_no_outlines_give_no_rectangles() -> None:
     assert min_rectangles([]).shape == (0, 4, 2)
+
+
+def test_envelopes_share_what_their_polygons_share() -> None:
+    low = np.random.default_rng(5).uniform(0, 50, (40, 2))
+    high = low + np.random.default_rng(6).uniform(0, 30, (40, 2))
+    boxes = np.concatenate([low, high], axis=1)
+    corners = upright_corners(low, high)
+    found = envelope_iou(boxes, boxes[:15])
+    np.testing.assert_allclose(found, iou_matrix(corners, corners[:15]), atol=1e-12)
+    assert (np.diag(found) == 1).all()
+    assert envelope_iou(np.zeros((1, 4)), boxes).tolist() == [[0.0] * 40]

@@ -208,7 +208,7 @@ def _objects(
     row: dict[str, str], found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
 ) -> FileObjects:
     if found is None:
-        return no_sightings(FilePixels)
+        return no_sightings()
     scene_id = row["scene_id"]
     if embeddings is not None and len(embeddings) != len(found):
         raise ActivityError(

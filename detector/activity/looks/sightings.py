@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Self, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import ObjectClass
-from detector.geometry.boxes import Corners, as_corners, centres
+from detector.geometry.boxes import as_corners, centres
 from detector.geometry.frames import FilePixels, LocalMetres, Place
 
 ID_SEPARATOR = "; "  # of several ids in one cell
@@ -92,7 +92,7 @@ PlacedObjects: TypeAlias = SeenObjects[LocalMetres]
 def concatenate(parts: Sequence[PlacedObjects]) -> PlacedObjects:
     """All objects, one part after another; embeddings are kept where all parts have them."""
     if not parts:
-        return no_sightings(LocalMetres)
+        return no_sightings()
     joined: dict[str, Any] = {}
     for item in fields(SeenObjects):
         values = [getattr(part, item.name) for part in parts]
@@ -107,14 +107,14 @@ def stacks_of(sightings: SeenObjects[Place]) -> SeenObjects[Place]:
     return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
 
 
-def no_sightings(frame: Callable[[Corners], Place]) -> SeenObjects[Place]:
-    """A scene or a look without objects; `frame` is `FilePixels` or `LocalMetres`."""
+def no_sightings() -> SeenObjects[Any]:
+    """A scene or a look without objects: it belongs to any frame."""
     none = np.zeros(0)
     return SeenObjects(
         ids=np.zeros(0, np.str_),
         class_ids=none.astype(np.int64),
         scores=none,
-        corners=frame(as_corners([])),
+        corners=as_corners([]),
         length_m=none,
         width_m=none,
         axis_deg=none,
