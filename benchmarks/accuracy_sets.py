@@ -17,7 +17,7 @@ from detector.data import port_pool
 from detector.evaluation.dataset import labelled_dataset, rendered_image
 from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.windows import PixelWindow
-from detector.rendering.stress import moored_row, ships_on_seams, stack_rows
+from detector.rendering.stress import lanes_of_stacks, moored_row, ships_on_seams
 from detector.rendering.write import write_scene
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
@@ -80,7 +80,7 @@ def rendered_sets(folder: Path, seeds: int) -> Iterator[Set]:
         # Smaller than a tile: the peers enlarge them to the tile's size, we never more than 1.5.
         "moored rows, 10 of 60 m": moored_row,
         "moored rows, 20 of 120 m": partial(moored_row, ships=20, length_m=120.0),
-        "stack rows, 30 of 12 bays": partial(stack_rows, rows=30, bays=12),
+        "stack rows, 30 of 12 bays": partial(lanes_of_stacks, rows=30, bays=12),
         "ships on seams": partial(
             ships_on_seams, seams_px=SEAMS_PX, length_m=120.0, size_px=(SEAM_SIDE_PX,) * 2
         ),

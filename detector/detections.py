@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from detector.classes import CLASS_NAMES, length_classes
 from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
+from detector.geometry.frames import FilePixels
 
 CORNER_COLUMNS = ("px0", "py0", "px1", "py1", "px2", "py2", "px3", "py3")
 COLUMNS = (
@@ -66,7 +67,7 @@ class Detections:
     crs: str | None
     class_ids: NDArray[np.int64]
     scores: NDArray[np.float32]
-    corners: Corners
+    corners: FilePixels
     map_corners: Corners
     length_m: NDArray[np.float64]
     width_m: NDArray[np.float64]
@@ -139,6 +140,7 @@ class Detections:
         rings = [shapely.get_coordinates(shape)[:4] for shape in frame.geometry]
         if any(len(ring) != 4 for ring in rings):
             raise GeometryError("a detection's geometry has four corners")
+        pixels = frame[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
         times = frame["acquired"].dropna()
         return cls(
             scene_id=ids[0],
@@ -146,7 +148,7 @@ class Detections:
             crs=frame.crs.to_string() if frame.crs is not None else None,
             class_ids=np.array([CLASS_NAMES.index(name) for name in frame["class"]], np.int64),
             scores=frame["score"].to_numpy(np.float32),
-            corners=as_corners(frame[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)),
+            corners=FilePixels(as_corners(pixels)),
             map_corners=as_corners(rings),
             length_m=frame["length_m"].to_numpy(np.float64),
             width_m=frame["width_m"].to_numpy(np.float64),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NewType, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +61,20 @@ class Boxes:
         )
 
 
+PlanBoxes = NewType("PlanBoxes", Boxes)
+"""Boxes whose corners are `PlanPixels`."""
+
+
 @dataclass(frozen=True, slots=True)
 class TileBoxes:
-    """Boxes of many tiles in the frame of the scene, each with the tile that saw it.
+    """Boxes of many tiles in the plan frame of the scene, each with the tile that saw it.
 
     Attributes:
-        boxes: `N` boxes, scene frame.
+        boxes: `N` boxes, plan frame.
         tiles: `(N,)` int64, `Tile.index` of the tile that each comes from.
     """
 
-    boxes: Boxes
+    boxes: PlanBoxes
     tiles: NDArray[np.int64]
 
     def __post_init__(self) -> None:
@@ -84,4 +88,5 @@ class TileBoxes:
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """All boxes of `parts`, in order."""
         tiles = [part.tiles for part in parts] or [np.zeros(0, np.int64)]
-        return cls(Boxes.concatenate([part.boxes for part in parts]), np.concatenate(tiles))
+        boxes = PlanBoxes(Boxes.concatenate([part.boxes for part in parts]))
+        return cls(boxes, np.concatenate(tiles))

@@ -22,6 +22,7 @@ from detector.counting.intervals import (
     poisson_interval,
 )
 from detector.counting.widening import LARGE_COUNT, Widening, fit_widening, misfit
+from detector.evaluation.record import table
 
 FOLDS: Final = 10
 SEED: Final = 0
@@ -112,7 +113,7 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
         "width",
         "score",
     )
-    lines = [head, ("---",) * len(head)]
+    lines: list[tuple[str, ...]] = []
     for row in rows:
         size = f"{row['images']} ({row['places']})"
         if not row["claim"]:
@@ -136,7 +137,7 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
                 f"{row['poisson_score']:.2f}",
             )
         )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table(head, lines)
 
 
 def _judge_folds(sample: Sample, class_id: int) -> list[Judged]:

@@ -27,7 +27,7 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         return
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
-        print_table(headline(counts))
+        print_table(headline_counts(counts))
     for warning, paths in _grouped_warnings(summary).items():
         print(f"{len(paths)} of {len(summary.records)} scenes: {warning}")
     for record in summary.failed:
@@ -50,7 +50,7 @@ def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:
     return groups
 
 
-def headline(counts: pd.DataFrame) -> pd.DataFrame:
+def headline_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """One row a scene and zone: ships, stacks, what was seen.
 
     Args:

@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.errors import ZonesError
 from detector.geometry.boxes import Corners, centres
+from detector.geometry.frames import FilePixels
 from detector.scenes.scene import Scene
 
 ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
@@ -129,7 +130,7 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         x, y = transformer.transform(points[:, 0], points[:, 1])
         return np.stack([np.asarray(x), np.asarray(y)], axis=-1)
 
-    middle = scene.to_map(np.array([info.width / 2.0, info.height / 2.0]))
+    middle = scene.to_map(FilePixels(np.array([info.width / 2.0, info.height / 2.0])))
     turning = CRS.from_user_input(info.crs).is_geographic
     placed = []
     for zone in zones.zones:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
 from detector.classes import ObjectClass, SourceClasses
 from detector.data.files import unused_classes, with_sizes
@@ -194,20 +194,12 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.uint8]:
 
     Raises:
         ShapeError: the counts don't fill the mask.
-        DataError: they are compressed, and pycocotools is not installed.
     """
     height, width = rle["size"]
     counts = rle["counts"]
-    if isinstance(counts, str):
-        try:
-            coco_mask: Any = import_module("pycocotools.mask")  # optional
-        except ImportError as error:
-            raise DataError(
-                "compressed RLE masks need pycocotools: pip install 'quaywatch[bench]'"
-            ) from error
-        decoded = coco_mask.decode({"size": [height, width], "counts": counts.encode()})
-        return np.ascontiguousarray(decoded, np.uint8)
-    values = np.repeat(np.arange(len(counts)) % 2, counts).astype(np.uint8)
-    if len(values) != height * width:
-        raise ShapeError(f"RLE counts fill {len(values)} pixels of a {width} x {height} mask")
-    return np.ascontiguousarray(values.reshape(width, height).T)
+    if not isinstance(counts, str):
+        # pycocotools takes any numbers for counts
+        if sum(counts) != height * width or min(counts) < 0:
+            raise ShapeError(f"RLE counts fill {sum(counts)} pixels of a {width} x {height} mask")
+        rle = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return np.ascontiguousarray(coco_mask.decode(rle), np.uint8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detector.boxes.scored import Boxes
 from detector.classes import ObjectClass
 from detector.data.labelled import LabelledImage, Labelling
-from detector.geometry.boxes import Corners, as_corners, envelopes, order_corners
+from detector.geometry.boxes import Corners, as_corners, envelope_iou, envelopes, order_corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def orient_envelopes(
     found = sides.max(axis=1, initial=0) >= settings.straight_ratio * sides.min(
         axis=1, initial=np.inf
     )
-    overlap = _envelope_iou(bounds, envelopes(teacher.corners))
+    overlap = envelope_iou(bounds, envelopes(teacher.corners))
     while overlap.size and overlap.max() >= settings.min_iou:
         row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
         result[row] = _fit(teacher.corners[column], bounds[row])
@@ -94,12 +94,3 @@ def _fit(box: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.fl
     own = box.max(axis=0) - box.min(axis=0)
     scale = np.sqrt(area / max(float(np.prod(own)), 1e-9))
     return np.asarray((box - box.mean(axis=0)) * scale + centre)
-
-
-def _envelope_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    areas = [(box[:, 2:] - box[:, :2]).prod(axis=1) for box in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))

@@ -7,6 +7,8 @@ all its predictions and objects, so a resample is a weight for each place. Nothi
 Average precision under weights is exact and cheap: the area under the precision envelope is a sum
 over the hits, highest score first; at each hit the precision needs the weighted sum of hits and of
 false alarms so far, and the latter is one sparse product (hits x places) @ (places x resamples).
+Why not `scipy.stats.bootstrap`: it takes twice as long (20,000 boxes of 200 places: 0.93 s, here
+0.45 s), and all numbers here, and differences of two runs, come from the same draws.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from detector.detections import CORNER_COLUMNS
 from detector.evaluation.compare import Delta, Side, compare
 from detector.evaluation.dataset import Dataset, check_scored
 from detector.evaluation.gallery import IMAGES, worst_images
-from detector.evaluation.page import render_page
+from detector.evaluation.page import evaluation_page
 from detector.evaluation.predicting import FLOOR, FinishedRun, Run, predict_images
 from detector.evaluation.record import Facts, card_metrics, to_json, to_markdown
 from detector.evaluation.summary import Evaluation, evaluate
@@ -231,7 +231,7 @@ def _write(
     pictures = worst_images(
         dataset.images, dataset.paths, run.predictions.counted, evaluation.explained, gallery
     )
-    _write_text(out / PAGE_FILE, render_page(facts, evaluation, deltas, pictures))
+    _write_text(out / PAGE_FILE, evaluation_page(facts, evaluation, deltas, pictures))
 
 
 def _predictions_table(images: list[EvalImage], run: Run) -> pd.DataFrame:

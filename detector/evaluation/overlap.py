@@ -10,6 +10,7 @@ from detector.evaluation.truth import Measure
 from detector.geometry.boxes import (
     Corners,
     edge_lengths,
+    envelope_iou,
     envelopes,
     intersection_areas,
     iou_matrix,
@@ -34,17 +35,6 @@ def overlap_matrix(predicted: Corners, true: Corners, measure: Measure) -> NDArr
     if measure is Measure.ENVELOPE:
         return envelope_iou(envelopes(predicted), envelopes(true))
     return iou_matrix(predicted, true)
-
-
-def envelope_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """IoU `(N, M)` of axis-aligned boxes `(N, 4)`, `(M, 4)`: x_min, y_min, x_max, y_max."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    union = (
-        (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
-    )
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 def prob_iou(predicted: Corners, true: Corners) -> NDArray[np.float64]:

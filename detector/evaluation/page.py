@@ -33,7 +33,7 @@ TEMPLATE = "page.html.jinja"
 MEASURE_WORDS = {Measure.POLYGON: "", Measure.ENVELOPE: ", envelopes"}
 
 
-def render_page(
+def evaluation_page(
     facts: Facts, evaluation: Evaluation, deltas: Sequence[Delta], pictures: Sequence[ScoredPicture]
 ) -> str:
     """The page: tables, curves, counts, kinds of errors, the worst images.

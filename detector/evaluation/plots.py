@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
-from xml.sax.saxutils import escape
+from itertools import cycle
+from typing import Any, Final
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from detector.evaluation.counts import CountRows
 from detector.evaluation.curves import Curve
 
-SIDE: Final = 300.0  # of the plotting area, user units
-MARGIN: Final = 46.0
+SIDE_PX: Final = 392.0
+PX_AN_INCH: Final = 96.0  # of CSS; matplotlib counts in points, 72 an inch
 COLOURS: Final = ("#1f6fb2", "#c4591b", "#3a8f4d", "#7d4fa3")  # told apart with red-green blindness
-MAX_POINTS: Final = 400
-TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+TICKS: Final = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+DOT_PX, DOUBLE_PX = 2.5, 1.5  # radius of one image, and what each doubling adds
+STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "quaywatch",  # the same plot has the same bytes
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "axes.titlesize": 9.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+}
+NO_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # no clock, no addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,93 +58,78 @@ class Line:
 
 def precision_recall_svg(lines: Sequence[Line], title: str) -> str:
     """Precision over recall, both from 0 to 1; the dot is where objects are counted."""
-    parts = _frame(title, "recall", "precision", ["0", ".25", ".5", ".75", "1"])
-    for index, line in enumerate(lines):
-        colour = COLOURS[index % len(COLOURS)]
-        step = _thinned(len(line.curve.recall))
-        points = _points(line.curve.recall[step], line.curve.precision[step])
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        )
-        if line.mark is not None:
-            x, y = _place(*line.mark)
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>')
-        x = MARGIN + index * SIDE / len(lines)
-        parts.append(f'<text x="{x:.0f}" y="38" fill="{colour}">{escape(line.name)}</text>')
-    return _svg(parts)
+    with mpl.rc_context(STYLE):
+        figure, axes = _square(title, "recall", "precision")
+        for line, colour in zip(lines, cycle(COLOURS), strict=False):
+            axes.plot(line.curve.recall, line.curve.precision, color=colour, label=line.name)
+            if line.mark is not None:
+                axes.plot(*line.mark, "o", color=colour, clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xticks=TICKS, yticks=TICKS)
+        axes.legend(loc="lower left", frameon=False)
+        return _svg(figure)
 
 
 def count_svg(rows: CountRows, title: str) -> str:
     """Counted over true objects, on square-root axes; larger dots are more images."""
     top = max(float(rows.true.max(initial=1)), float(rows.counted.max(initial=1)), 1.0)
-    labels = [f"{top * tick * tick:.0f}" for tick in TICKS]
-    x0, y0 = _place(0, 0)
-    x1, y1 = _place(1, 1)
-    parts = [f'<path d="M{x0} {y0} L{x1} {y1}" stroke="#888" stroke-dasharray="4 4"/>']
-    pairs = Counter(zip(rows.true.tolist(), rows.counted.tolist(), strict=True))
-    for (true, counted), images in sorted(pairs.items()):
-        x, y = _place((true / top) ** 0.5, (counted / top) ** 0.5)
-        radius = 2.5 + 1.5 * np.log2(images)
-        words = f"{images} images: true {true:g}, counted {counted:g}"
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{COLOURS[0]}" '
-            f'fill-opacity="0.55"><title>{words}</title></circle>'
+    images = Counter(zip(rows.true.tolist(), rows.counted.tolist(), strict=True))
+    pairs = np.array(sorted(images), float).reshape(-1, 2)
+    radii_px = DOT_PX + DOUBLE_PX * np.log2([images[true, counted] for true, counted in pairs])
+    areas_pt2 = (2.0 * radii_px * 72.0 / PX_AN_INCH) ** 2
+    with mpl.rc_context(STYLE):
+        figure, axes = _square(title, "true", "counted")
+        axes.set_xscale("function", functions=(_root, np.square))
+        axes.set_yscale("function", functions=(_root, np.square))
+        axes.plot((0, top), (0, top), color="#888888", linestyle="--")
+        axes.scatter(
+            pairs[:, 0], pairs[:, 1], s=areas_pt2, color=COLOURS[0], alpha=0.55, clip_on=False
         )
-    # The frame lies above: a large bubble at zero would hide its numbers.
-    return _svg([*parts, *_frame(title, "true", "counted", labels)])
+        ticks, labels = top * TICKS**2, [f"{top * tick * tick:.0f}" for tick in TICKS]
+        axes.set(xlim=(0, top), ylim=(0, top))
+        axes.set_xticks(ticks, labels)
+        axes.set_yticks(ticks, labels)
+        return _svg(figure)
 
 
 def kinds_svg(numbers: Mapping[str, int], title: str) -> str:
     """Horizontal bars, one a kind."""
-    top = max([*numbers.values(), 1])
-    height = 22 * len(numbers) + 40
-    parts = [f'<text x="{MARGIN}" y="18" font-weight="600">{escape(title)}</text>']
-    for index, (name, value) in enumerate(numbers.items()):
-        y = 30 + 22 * index
-        width = 210.0 * value / top
-        parts.append(f'<text x="106" y="{y + 13}" text-anchor="end">{escape(name)}</text>')
-        parts.append(f'<rect x="112" y="{y}" width="{width:.1f}" height="17" fill="{COLOURS[1]}"/>')
-        parts.append(f'<text x="{118 + width:.1f}" y="{y + 13}">{value}</text>')
-    return _svg(parts, height)
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(22.0 * len(numbers) + 50.0)
+        bars = axes.barh([*numbers], [*numbers.values()], color=COLOURS[1])
+        axes.bar_label(bars, padding=3)
+        axes.set_title(title)
+        axes.invert_yaxis()
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
+        axes.grid(visible=False)
+        axes.margins(x=0.12)  # room for the numbers
+        return _svg(figure)
 
 
-def _frame(title: str, x_name: str, y_name: str, labels: Sequence[str]) -> list[str]:
-    middle, bottom = MARGIN + SIDE / 2, MARGIN + SIDE
-    parts = [
-        f'<text x="{MARGIN}" y="20" font-weight="600">{escape(title)}</text>',
-        f'<text x="{middle}" y="{bottom + 36}" text-anchor="middle">{x_name}</text>',
-        f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">'
-        f"{y_name}</text>",
-    ]
-    for tick, label in zip(TICKS, labels, strict=True):
-        x, y = _place(tick, tick)
-        parts += [
-            f'<path d="M{x} {MARGIN} V{bottom} M{MARGIN} {y} H{MARGIN + SIDE}" stroke="#ddd"/>',
-            f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{label}</text>',
-            f'<text x="{MARGIN - 6}" y="{y + 4}" text-anchor="end">{label}</text>',
-        ]
-    return parts
+def _square(title: str, x_name: str, y_name: str) -> tuple[Figure, Axes]:
+    figure, axes = _figure(SIDE_PX)
+    axes.set(xlabel=x_name, ylabel=y_name, title=title)
+    return figure, axes
 
 
-def _svg(parts: Sequence[str], height: float = SIDE + 2 * MARGIN) -> str:
-    width = SIDE + 2 * MARGIN
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" font-family="system-ui, sans-serif" '
-        f'font-size="12" fill="#222"><rect width="100%" height="100%" fill="#fff"/>'
-        + "".join(parts)
-        + "</svg>"
+def _figure(height_px: float) -> tuple[Figure, Axes]:
+    """A figure of its own: pyplot would keep it, and pick a screen."""
+    size = (SIDE_PX / PX_AN_INCH, height_px / PX_AN_INCH)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.maximum(values, 0.0)))
+
+
+def _svg(figure: Figure) -> str:
+    """The drawing without the head of an XML file, so that it stands inside a page too."""
+    content = io.StringIO()
+    figure.savefig(content, format="svg", metadata=NO_METADATA)
+    text = content.getvalue()
+    text = text[text.index("<svg") :].strip()
+    # names of SVG 2: nothing in a page points anywhere but to the namespace of SVG
+    return text.replace("xlink:href", "href").replace(
+        ' xmlns:xlink="http://www.w3.org/1999/xlink"', ""
     )
-
-
-def _place(x: float, y: float) -> tuple[float, float]:
-    return round(MARGIN + x * SIDE, 1), round(MARGIN + (1 - y) * SIDE, 1)
-
-
-def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    pairs = (_place(float(a), float(b)) for a, b in zip(x, y, strict=True))
-    return " ".join(f"{a},{b}" for a, b in pairs)
-
-
-def _thinned(count: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, MAX_POINTS)).astype(np.int64))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import pandas as pd
+
 from detector.evaluation.bootstrap import CONFIDENCE, MIN_PLACES, RESAMPLES, SEED, Estimate
 from detector.evaluation.compare import Delta
 from detector.evaluation.matching import IOU_THRESHOLDS
@@ -235,9 +237,9 @@ def delta_table(deltas: Iterable[Delta]) -> str:
 
 
 def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    """A Markdown table; cells are taken as they are."""
+    frame = pd.DataFrame([*body], columns=[*head], dtype=str)
+    return str(frame.to_markdown(index=False, disable_numparse=True, stralign=None))
 
 
 def number(value: Estimate, digits: int = 3) -> str:

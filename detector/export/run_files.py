@@ -19,6 +19,7 @@ from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
+from detector.geometry.frames import FilePixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _no_detections() -> Detections:
         crs=WGS84,
         class_ids=none.astype(np.int64),
         scores=none.astype(np.float32),
-        corners=as_corners([]),
+        corners=FilePixels(as_corners([])),
         map_corners=as_corners([]),
         length_m=none,
         width_m=none,

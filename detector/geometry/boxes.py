@@ -179,6 +179,17 @@ def iou_matrix(a: Corners, b: Corners) -> NDArray[np.float64]:
     return matrix
 
 
+def envelope_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU `(N, M)` of axis-aligned boxes `(N, 4)`, `(M, 4)`: x_min, y_min, x_max, y_max."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(high - low, 0.0, None).prod(axis=2)
+    union = (
+        (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
+    )
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
 def _simple_polygons(corners: Corners) -> NDArray[np.object_]:
     """Polygons of the boxes; those without area are empty, twisted ones are refused."""
     shapes = polygons(corners)

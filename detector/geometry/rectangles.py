@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from detector.geometry.boxes import Corners, as_corners, order_corners, polygons
 
@@ -23,14 +23,23 @@ def min_rectangles(outlines: Sequence[NDArray[np.floating]]) -> Corners:
     """
     if not len(outlines):
         return as_corners([])
-    # float32 inside OpenCV: moved to the origin first, so that large scenes keep their digits.
     rectangles = []
     for outline in outlines:
         points = np.asarray(outline, np.float64)
+        # GEOS squares coordinates: a million pixels from the origin it is 1e-4 pixels off
         origin = points.mean(axis=0)
-        rectangle = cv2.minAreaRect((points - origin).astype(np.float32))
-        rectangles.append(np.asarray(cv2.boxPoints(rectangle), np.float64) + origin)
+        shape = shapely.oriented_envelope(shapely.MultiPoint(points - origin))
+        rectangles.append(_corners_of(shape) + origin)
     return order_corners(as_corners(rectangles))
+
+
+def _corners_of(shape: BaseGeometry) -> NDArray[np.float64]:
+    """Corners `(4, 2)`; what has no area comes as a line or a point, and goes there and back."""
+    ring = np.asarray(shapely.get_coordinates(shape))
+    if len(ring) == 5:
+        return ring[:4]
+    first, last = ring[0], ring[-1]
+    return np.stack([first, last, last, first])
 
 
 def clip_to_window(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.boxes.scored import Boxes
+from detector.boxes.scored import Boxes, PlanBoxes
 from detector.classes import ObjectClass
 from detector.detections import Detections
-from detector.geometry.boxes import Corners, edge_lengths
+from detector.geometry.boxes import edge_lengths
+from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.geodesy import apply_transform, box_measures
 from detector.inference.claims import find_deck_cargo, find_yards
 from detector.inference.coverage import Coverage
@@ -37,7 +38,7 @@ class Assembled:
 
 
 def assemble(
-    boxes: Boxes,
+    boxes: PlanBoxes,
     info: SceneInfo,
     frame: PlanFrame,
     coverage: Coverage,
@@ -76,9 +77,10 @@ def _boxes(rows: Detections) -> Boxes:
     return Boxes(rows.corners, rows.scores, rows.class_ids)
 
 
-def _rows(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
-    corners = frame.to_file(boxes.corners)
-    length_m, width_m, axis_deg = _measures(boxes.corners, corners, info, frame)
+def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
+    plan_corners = PlanPixels(boxes.corners)
+    corners = frame.to_file(plan_corners)
+    length_m, width_m, axis_deg = _measures(plan_corners, corners, info, frame)
     return Detections(
         scene_id=info.scene_id,
         acquired=info.acquired,
@@ -96,7 +98,7 @@ def _rows(boxes: Boxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -
 
 
 def _measures(
-    plan_corners: Corners, corners: Corners, info: SceneInfo, frame: PlanFrame
+    plan_corners: PlanPixels, corners: FilePixels, info: SceneInfo, frame: PlanFrame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     unknown = np.full(len(corners), np.nan)
     if info.crs is not None and info.gsd_source == "geodesic":

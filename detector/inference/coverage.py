@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.geometry.boxes import Corners
+from detector.geometry.frames import FilePixels
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 
@@ -59,7 +59,7 @@ class Coverage:
         sums = self._sums
         return bool(sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0] > 0)
 
-    def touches_edge(self, corners: Corners) -> NDArray[np.bool_]:
+    def touches_edge(self, corners: FilePixels) -> NDArray[np.bool_]:
         """Whether boxes `(N, 4, 2)` in file pixels touch the border of the scene's valid part."""
         if not len(corners):
             return np.zeros(0, np.bool_)

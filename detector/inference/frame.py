@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.geometry.boxes import Corners
+from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
 from detector.scenes.types import SceneInfo
 
@@ -57,6 +57,6 @@ class PlanFrame:
             y_max / self.y_scale,
         )
 
-    def to_file(self, corners: Corners) -> Corners:
+    def to_file(self, corners: PlanPixels) -> FilePixels:
         """Corners `(N, 4, 2)` of the plan frame in the file's pixels."""
-        return np.asarray(corners / np.array([self.x_scale, self.y_scale]))
+        return FilePixels(corners / np.array([self.x_scale, self.y_scale]))

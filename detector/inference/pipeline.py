@@ -20,7 +20,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from detector.boxes.scored import Boxes
+from detector.boxes.scored import Boxes, PlanBoxes
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import assemble
@@ -279,15 +279,16 @@ def _merge_batch(merger: Merger, detector: Detector, batch: _Batch, reading: Rea
         merger.add(tile.index, _to_plan_frame(boxes, tile))
         found += len(boxes)
     for tile in batch.empty:
-        merger.add(tile.index, Boxes.empty())
+        merger.add(tile.index, PlanBoxes(Boxes.empty()))
     done = [*batch.tiles, *batch.empty]
     pixels = sum(tile.core.width * tile.core.height for tile in done if tile.level == 0)
     return Advance(len(done), pixels, found)
 
 
-def _to_plan_frame(boxes: Boxes, tile: Tile) -> Boxes:
+def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:
     origin = np.array([tile.window.col, tile.window.row], np.float64)
-    return Boxes(boxes.corners / tile.scale + origin, boxes.scores, boxes.class_ids)
+    corners = boxes.corners / tile.scale + origin
+    return PlanBoxes(Boxes(corners, boxes.scores, boxes.class_ids))
 
 
 class _Readers:

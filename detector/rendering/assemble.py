@@ -75,7 +75,7 @@ class Assembly:
     truth: tuple[PlacedTruth, ...]
 
 
-def assemble(site: PortSite, content: Content, frame: SceneFrame) -> Assembly:
+def assemble_port(site: PortSite, content: Content, frame: SceneFrame) -> Assembly:
     """Build all solids and the truth of one moment."""
     items: list[Solids] = list(site.fixtures)
     truth: list[PlacedTruth] = []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.classes import ObjectClass
 from detector.geometry.boxes import order_corners
 from detector.geometry.windows import PixelWindow
-from detector.rendering.assemble import Assembly, PlacedTruth, assemble
+from detector.rendering.assemble import Assembly, PlacedTruth, assemble_port
 from detector.rendering.canvas import draw, fill_mask
 from detector.rendering.content import Content
 from detector.rendering.georef import SceneFrame, scene_frame
@@ -105,7 +105,7 @@ def prepare(spec: PortSpec, site: PortSite, content: Content, seed: int) -> Prep
     shift = spec.sensor.shift_m
     if shift.any():
         site, content = site.moved(shift), content.moved(shift)
-    assembly = assemble(site, content, frame)
+    assembly = assemble_port(site, content, frame)
     return PreparedRendering(
         spec=spec,
         seed=seed,

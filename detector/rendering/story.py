@@ -14,7 +14,7 @@ from detector.rendering.content import Content
 from detector.rendering.scene import RenderedScene, render_content
 from detector.rendering.site import PortSite
 from detector.rendering.spec import PortSpec
-from detector.rendering.write import scene_stem, write_scene, write_vector
+from detector.rendering.write import rendered_stem, write_scene, write_vector
 from detector.rendering.zone_table import zone_truth
 
 
@@ -110,7 +110,7 @@ class Story:
         for site in self.sites:
             for look in site.looks:
                 scene = look.render()
-                name = f"{scene_stem(look.spec)}.tif"
+                name = f"{rendered_stem(look.spec)}.tif"
                 rasters.append(write_scene(scene, folder / site.name / name))
                 if on_scene is not None:
                     on_scene(site.name, scene, rasters[-1])

@@ -59,7 +59,7 @@ def moored_row(
     return render_content(spec, open_water(spec, seed), Content(tuple(placed)), seed)
 
 
-def stack_rows(
+def lanes_of_stacks(
     angle_deg: float, seed: int = 1, rows: int = 12, bays: int = 8, gsd_m: float = 0.5
 ) -> RenderedScene:
     """Parallel blocks, two containers wide, with lanes of 6 m between them.

@@ -50,7 +50,7 @@ def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
         Path of the raster.
     """
     if path.suffix.lower() not in (".tif", ".tiff"):
-        path = path / f"{scene_stem(scene.spec)}.tif"
+        path = path / f"{rendered_stem(scene.spec)}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = raster_profile(scene.spec, scene.transform)
     _write_raster(path, scene.values, profile, cog=cog)
@@ -98,7 +98,7 @@ def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
     return path
 
 
-def scene_stem(spec: PortSpec) -> str:
+def rendered_stem(spec: PortSpec) -> str:
     """Name of a scene's files, without an ending."""
     return f"{spec.name}_{spec.sky.time:%Y-%m-%d}"
 

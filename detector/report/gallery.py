@@ -11,15 +11,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.frames import Frame
-from detector.activity.looks.sightings import SeenObjects
+from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import ObjectClass
 from detector.export.overlay_view import scale_bar
 from detector.report.findings import Day
-from detector.report.pictures import Pictures, Placed, encode, site_frame
+from detector.report.pictures import Pictures, Placed, encode, site_grid
 from detector.report.sources import Sources
+from detector.scenes.grid import Grid
 
 LOOK_SIDE_PX: Final = 1600
 CHIP_SIDE_PX: Final = 400
@@ -89,7 +89,7 @@ class SiteGallery:
     sources: Sources
     days: Sequence[Day]
     pictures: Pictures = field(init=False)
-    _objects: dict[str, SeenObjects] = field(init=False, default_factory=dict)
+    _objects: dict[str, PlacedObjects] = field(init=False, default_factory=dict)
     _boxes: dict[str, dict[str, NDArray[np.float64]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,24 +104,22 @@ class SiteGallery:
         """The whole site on a date; None where no scene of it can be read."""
         placed = self._placed(day)
         finest = self.pictures.finest_m(placed)
-        frame = site_frame(self.site, LOOK_SIDE_PX, finest)
+        grid = site_grid(self.site, LOOK_SIDE_PX, finest)
         objects = self.objects(day)
-        inside = objects.select(frame.holds(objects.corners)) if len(objects) else objects
+        inside = objects.select(grid.holds(objects.corners)) if len(objects) else objects
         labels = [*self._zone_labels(), *_ship_labels(inside)]
-        return self._picture(day, frame, placed, inside, (), budget_bytes, labels)
+        return self._picture(day, grid, placed, inside, (), budget_bytes, labels)
 
     def chip(
-        self, day: Day, frame: Frame, evidence: Sequence[str], kind: str, budget_bytes: int
+        self, day: Day, grid: Grid, evidence: Sequence[str], kind: str, budget_bytes: int
     ) -> LookPicture | None:
         """A part of the site on a date, with what was found and the event's own boxes."""
         objects = self.objects(day)
-        inside = objects.select(frame.holds(objects.corners)) if len(objects) else objects
-        return self._picture(
-            day, frame, self._placed(day), inside, evidence, budget_bytes, (), kind
-        )
+        inside = objects.select(grid.holds(objects.corners)) if len(objects) else objects
+        return self._picture(day, grid, self._placed(day), inside, evidence, budget_bytes, (), kind)
 
-    def chip_frame(self, corners: NDArray[np.float64], day: Day) -> Frame:
-        """The frame around boxes `(N, 4, 2)`, at the resolution that the date's scenes have."""
+    def chip_frame(self, corners: NDArray[np.float64], day: Day) -> Grid:
+        """The grid around boxes `(N, 4, 2)`, at the resolution that the date's scenes have."""
         west, south = corners.reshape(-1, 2).min(axis=0) - CHIP_MARGIN_M
         east, north = corners.reshape(-1, 2).max(axis=0) + CHIP_MARGIN_M
         across, down = CHIP_SHAPE
@@ -130,9 +128,9 @@ class SiteGallery:
         x, y = (west + east) / 2, (south + north) / 2
         bounds = x - width / 2, y - height / 2, x + width / 2, y + height / 2
         finest = self.pictures.finest_m(self._placed(day)) / UPSAMPLED
-        return Frame.around(bounds, CHIP_SIDE_PX, finest)
+        return Grid.around(bounds, CHIP_SIDE_PX, finest, self.site.frame.crs)
 
-    def objects(self, day: Day) -> SeenObjects:
+    def objects(self, day: Day) -> PlacedObjects:
         """What was found on a date, each object once, in local metres."""
         if day.day not in self._objects:
             name, scenes = self.site.name, self.sources.scenes
@@ -169,15 +167,15 @@ class SiteGallery:
     def _picture(
         self,
         day: Day,
-        frame: Frame,
+        grid: Grid,
         placed: Sequence[Placed],
-        objects: SeenObjects,
+        objects: PlacedObjects,
         evidence: Sequence[str],
         budget_bytes: int,
         labels: Sequence[Mapping[str, Any]],
         kind: str = "",
     ) -> LookPicture | None:
-        image = self.pictures.read(placed, frame)
+        image = self.pictures.read(placed, grid)
         if image is None:
             return None
         src = encode(image, budget_bytes)
@@ -186,22 +184,22 @@ class SiteGallery:
         ships = objects.class_ids == ObjectClass.SHIP
         own = np.isin(objects.ids, list(evidence))
         paths = {
-            "ship": _path(frame, objects.corners[ships & ~own]),
-            "container_stack": _path(frame, objects.corners[~ships & ~own]),
-            "own_ship": _path(frame, objects.corners[ships & own]),
-            "own_container_stack": _path(frame, objects.corners[~ships & own]),
-            "zone": "".join(_zone_path(frame, zone.shape) for zone in self.site.zones),
+            "ship": _path(grid, objects.corners[ships & ~own]),
+            "container_stack": _path(grid, objects.corners[~ships & ~own]),
+            "own_ship": _path(grid, objects.corners[ships & own]),
+            "own_container_stack": _path(grid, objects.corners[~ships & own]),
+            "zone": "".join(_zone_path(grid, zone.shape) for zone in self.site.zones),
         }
-        bar = scale_bar(frame.cell_m, max(int(frame.width * BAR_SHARE), 1))
+        bar = scale_bar(grid.cell_m, max(int(grid.width * BAR_SHARE), 1))
         return LookPicture(
             day=day.day,
             scene_ids=tuple(item.scene.scene_id for item in placed),
             acquired=placed[0].scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
             src=src,
-            width=frame.width,
-            height=frame.height,
-            bounds=frame.bounds,
-            bar=Bar(bar.label, round(100.0 * bar.length_px / frame.width, 2)),
+            width=grid.width,
+            height=grid.height,
+            bounds=grid.bounds,
+            bar=Bar(bar.label, round(100.0 * bar.length_px / grid.width, 2)),
             paths=paths,
             labels=labels,
             ships=int(ships.sum()),
@@ -228,7 +226,7 @@ def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[
         gallery.pictures.close()
 
 
-def _ship_labels(objects: SeenObjects) -> list[dict[str, Any]]:
+def _ship_labels(objects: PlacedObjects) -> list[dict[str, Any]]:
     ships = np.flatnonzero((objects.class_ids == ObjectClass.SHIP) & np.isfinite(objects.length_m))
     longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
     centres = objects.centres
@@ -243,19 +241,19 @@ def _ship_labels(objects: SeenObjects) -> list[dict[str, Any]]:
     ]
 
 
-def _path(frame: Frame, corners: NDArray[np.float64]) -> str:
+def _path(grid: Grid, corners: NDArray[np.float64]) -> str:
     """Boxes `(N, 4, 2)` of local metres as SVG path data."""
-    return "".join(_ring(points) for points in frame.to_pixels(corners)) if len(corners) else ""
+    return "".join(_ring(points) for points in grid.to_cells(corners)) if len(corners) else ""
 
 
-def _zone_path(frame: Frame, shape: shapely.Geometry) -> str:
-    tolerance = frame.cell_m / 2
+def _zone_path(grid: Grid, shape: shapely.Geometry) -> str:
+    tolerance = grid.cell_m / 2
     simple = shapely.simplify(shape, tolerance)
     rings = []
     for part in shapely.get_parts(simple):
         if part.geom_type == "Polygon":
             rings += [part.exterior, *part.interiors]
-    return "".join(_ring(frame.to_pixels(shapely.get_coordinates(ring)[:-1])) for ring in rings)
+    return "".join(_ring(grid.to_cells(shapely.get_coordinates(ring)[:-1])) for ring in rings)
 
 
 def _ring(points: NDArray[np.float64]) -> str:

@@ -1,6 +1,6 @@
-"""Pictures of a site's looks: every scene laid on one frame, north up, at a bounded size.
+"""Pictures of a site's looks: every scene laid on one grid, north up, at a bounded size.
 
-All pictures of a site have one frame in metres, so two looks can be laid on each other, and a box
+All pictures of a site have one grid in metres, so two looks can be laid on each other, and a box
 has the same place in each.
 """
 
@@ -17,11 +17,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.frames import Frame, scene_pixels
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sites import Site
 from detector.errors import SceneError
-from detector.geometry.windows import PixelWindow
+from detector.scenes.grid import Grid, GridPixels, on_grid
 from detector.scenes.scene import Scene, open_scene
 
 MARGIN_M: Final = 40.0  # shown around the zones
@@ -29,7 +28,6 @@ UNSEEN: Final = (128, 128, 128)
 QUALITY: Final = (82, 70, 55)  # of JPEG, from the best on; a PDF takes JPEG over as it is
 SHRINK: Final = 0.8  # of the sides, where the worst quality is still too large
 LEAST_SIDE_PX: Final = 64
-READ_SIDE_PX: Final = 6000  # a scene is never read at more than this
 
 logger = logging.getLogger(__name__)
 
@@ -64,20 +62,19 @@ class Pictures:
         for scene in self._open.values():
             scene.close()
 
-    def read(self, placed: Sequence[Placed], frame: Frame) -> NDArray[np.uint8] | None:
-        """What scenes show of a frame, the first on top.
+    def read(self, placed: Sequence[Placed], grid: Grid) -> NDArray[np.uint8] | None:
+        """What scenes show of a grid, the first on top.
 
         Returns:
             `(height, width, 3)` RGB, grey where no scene shows anything; None where none does.
         """
-        image = np.full((frame.height, frame.width, 3), UNSEEN, np.uint8)
+        image = np.full((grid.height, grid.width, 3), UNSEEN, np.uint8)
         anything = False
         for item in reversed(placed):
-            part = self._warp(item, frame)
+            part = self._lay(item, grid)
             if part is not None:
-                rgb, valid = part
-                np.copyto(image, rgb, where=valid[..., None])
-                anything = anything or bool(valid.any())
+                np.copyto(image, part.rgb, where=part.valid[..., None])
+                anything = anything or bool(part.valid.any())
         return image if anything else None
 
     def finest_m(self, placed: Sequence[Placed]) -> float:
@@ -102,32 +99,16 @@ class Pictures:
         self._open[key] = opened
         return opened
 
-    def _warp(
-        self, item: Placed, frame: Frame
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    def _lay(self, item: Placed, grid: Grid) -> GridPixels | None:
         opened = self._scene(item.scene)
         if opened is None:
             return None
-        under = scene_pixels(frame, self.site.frame, item.scene, item.shift_m)
-        if under is None:
-            return None
-        columns, rows = under
-        left, top = int(np.floor(columns.min())), int(np.floor(rows.min()))
-        right, bottom = int(np.ceil(columns.max())) + 1, int(np.ceil(rows.max())) + 1
-        window = PixelWindow(left, top, max(right - left, 1), max(bottom - top, 1))
-        # twice the picture's own resolution, so that the second resampling does not blur
-        wanted = min(2 * max(frame.width, frame.height), READ_SIDE_PX)
-        size = window.size_within(wanted)
+        east, north = item.shift_m
         try:
-            pixels = opened.read(window, size)
+            return on_grid(opened, grid.moved(-east, -north))
         except SceneError as error:
             self.remarks[item.scene.scene_id] = str(error)
             return None
-        x = ((columns - left) * size[0] / window.width - 0.5).astype(np.float32)
-        y = ((rows - top) * size[1] / window.height - 0.5).astype(np.float32)
-        rgb = cv2.remap(pixels.rgb, x, y, cv2.INTER_AREA)
-        valid = cv2.remap(pixels.valid.astype(np.uint8), x, y, cv2.INTER_NEAREST)
-        return np.asarray(rgb, np.uint8), np.asarray(valid, np.bool_)
 
 
 def encode(image: NDArray[np.uint8], budget_bytes: int) -> str:
@@ -147,10 +128,10 @@ def encode(image: NDArray[np.uint8], budget_bytes: int) -> str:
     return ""
 
 
-def site_frame(site: Site, side_px: int, least_cell_m: float) -> Frame:
-    """The frame of all zones of a site."""
+def site_grid(site: Site, side_px: int, least_cell_m: float) -> Grid:
+    """The grid of all zones of a site."""
     west, south, east, north = shapely.total_bounds(
         np.array([zone.shape for zone in site.zones], object)
     ).tolist()
     bounds = west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M
-    return Frame.around(bounds, side_px, least_cell_m)
+    return Grid.around(bounds, side_px, least_cell_m, site.frame.crs)

@@ -22,6 +22,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from detector.errors import SceneError
+from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import PixelSize, apply_transform, pixel_size
 from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
@@ -159,13 +160,13 @@ class Scene:
                 valid[part.slices] = self._pixels.read_valid(self._dataset, part.window, part.size)
         return valid
 
-    def to_map(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_map(self, points: FilePixels) -> NDArray[np.float64]:
         """Map coordinates of `(..., 2)` pixel coordinates; unchanged without CRS."""
         return apply_transform(self.info.transform, np.asarray(points, np.float64))
 
-    def to_pixel(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def to_pixel(self, points: NDArray[np.float64]) -> FilePixels:
         """Pixel coordinates of `(..., 2)` map coordinates; unchanged without CRS."""
-        return apply_transform(~self.info.transform, np.asarray(points, np.float64))
+        return FilePixels(apply_transform(~self.info.transform, np.asarray(points, np.float64)))
 
 
 def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) -> Scene:

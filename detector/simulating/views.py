@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes.scored import Boxes, TileBoxes
+from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, polygons
 from detector.tiling.plan import BAND_LOW, TilePlan
@@ -115,7 +115,7 @@ def detect(truth: Truth, plan: TilePlan, noise: Noise, rng: np.random.Generator)
         boxes[-1] = np.column_stack([boxes[-1], np.concatenate([scores, 0.9 * scores[twice]])])
     if not boxes:
         none = np.zeros(0, np.int64)
-        return Views(TileBoxes(Boxes.empty(), none), none, np.zeros(0, bool))
+        return Views(TileBoxes(PlanBoxes(Boxes.empty()), none), none, np.zeros(0, bool))
     table, source = np.concatenate(boxes), np.concatenate(sources)
     found_boxes = Boxes(
         corners_from_xywhr(table[:, :5]), table[:, 5].astype(np.float32), truth.class_ids[source]
@@ -123,7 +123,7 @@ def detect(truth: Truth, plan: TilePlan, noise: Noise, rng: np.random.Generator)
     seen_by = np.concatenate(tiles)
     fine = np.array([plan.tiles[i].level == 0 for i in seen_by])
     long = table[:, 2] >= BAND_LOW * plan.settings.limit * plan.settings.unit_px
-    return Views(TileBoxes(found_boxes, seen_by), source, fine | long)
+    return Views(TileBoxes(PlanBoxes(found_boxes), seen_by), source, fine | long)
 
 
 def _visible(
@@ -187,7 +187,7 @@ def _jitter(
 # Groups: local frame, centre 0, the ships' length along y; `(N, 5)`, class, one row an object.
 
 
-def moored_row(rng: np.random.Generator) -> NDArray[np.float64]:
+def ships_abreast(rng: np.random.Generator) -> NDArray[np.float64]:
     """Parallel ships with 1-6 px between them."""
     length, count = rng.uniform(100, 400), int(rng.integers(5, 12))
     width = length / rng.uniform(5, 7)
@@ -262,7 +262,7 @@ def l_yard(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 GROUPS: dict[str, tuple[int, Callable[[np.random.Generator], NDArray[np.float64]]]] = {
-    "moored row": (SHIP, moored_row),
+    "moored row": (SHIP, ships_abreast),
     "tight row": (SHIP, tight_row),
     "marina": (SHIP, marina),
     "raft": (SHIP, raft),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector.geometry.frames import SceneMetres
 from detector.stacks.frame import Vector
 
 
@@ -21,14 +22,14 @@ class BlockBox:
         width_m: across.
     """
 
-    corners: Vector
+    corners: SceneMetres
     along: Vector
     across: Vector
     length_m: float
     width_m: float
 
     @classmethod
-    def of(cls, corners: Vector) -> BlockBox | None:
+    def of(cls, corners: SceneMetres) -> BlockBox | None:
         """The box of four corners in metres; None where it has no area."""
         first, last = corners[1] - corners[0], corners[3] - corners[0]
         length, width = float(np.hypot(*first)), float(np.hypot(*last))
@@ -36,8 +37,8 @@ class BlockBox:
             return None
         return cls(corners, first / length, last / width, length, width)
 
-    def places(self, u: Vector, v: Vector) -> Vector:
+    def places(self, u: Vector, v: Vector) -> SceneMetres:
         """Places `(len(v), len(u), 2)` at metres `u` along and `v` across from the first corner."""
-        return np.asarray(
+        return SceneMetres(
             self.corners[0] + u[None, :, None] * self.along + v[:, None, None] * self.across
         )

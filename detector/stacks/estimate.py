@@ -12,6 +12,7 @@ import shapely
 
 from detector.classes import ObjectClass
 from detector.detections import Detections
+from detector.geometry.frames import FilePixels, SceneMetres
 from detector.scenes.scene import Scene
 from detector.stacks.block import BlockBox
 from detector.stacks.frame import GroundFrame, ground_frame
@@ -114,7 +115,7 @@ class BlockSurroundings:
         periods: what other blocks tell of the pitches.
     """
 
-    boxes: np.ndarray[Any, np.dtype[np.float64]]
+    boxes: SceneMetres
     zone_kind: str
     periods: Sequence[Periods]
 
@@ -157,7 +158,7 @@ def examine_stacks(
     frame = ground_frame(scene)
     if frame is None:
         return [_without_gsd(detections, row) for row in rows]
-    all_m = detections.corners * frame.scale
+    all_m = frame.to_metres(detections.corners)
     periods = _periods_of_largest(scene, frame, detections, rows)
     low, high = all_m.min(axis=1), all_m.max(axis=1)
     tree = shapely.STRtree(shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]))
@@ -168,7 +169,7 @@ def examine_stacks(
         around = shapely.box(*(low[row] - reach), *(high[row] + reach))
         near = np.setdiff1d(tree.query(around), [row])
         others = [told for number, told in periods.items() if number != row]
-        surroundings = BlockSurroundings(all_m[near], kind, others)
+        surroundings = BlockSurroundings(SceneMetres(all_m[near]), kind, others)
         blocks.append(_examine(scene, frame, detections, row, surroundings, settings))
     return blocks
 
@@ -179,12 +180,12 @@ def _periods_of_largest(
     """What the largest blocks tell of the pitches in their yard, by row of the detections."""
     if frame.gsd_m > COARSEST_PITCH_M:
         return {}
-    found = {}
+    found, nothing = {}, SceneMetres(np.zeros((0, 4, 2)))
     for row in sorted(rows, key=lambda row: -float(detections.area_m2[row]))[:MOST_ASKED]:
-        box = BlockBox.of(detections.corners[row] * frame.scale)
+        box = _block_box(detections, row, frame)
         if box is None:
             continue
-        patch = read_patch(scene, frame, box.corners, np.zeros((0, 4, 2)), ASKED_MARGIN_M)
+        patch = read_patch(scene, frame, box.corners, nothing, ASKED_MARGIN_M)
         told = way_of(_without_lean(box, frame), patch, box, frame.gsd_m)[2]
         if told is not None:
             found[row] = told
@@ -200,7 +201,7 @@ def _examine(
     settings: StackSettings,
 ) -> BlockEstimate:
     flags = _edge_flags(detections, row)
-    box = BlockBox.of(detections.corners[row] * frame.scale)
+    box = _block_box(detections, row, frame)
     if box is None:
         return BlockEstimate(
             row, None, None, None, None, None, (0.0, 0.0), False, (*flags, "no_area")
@@ -354,6 +355,10 @@ def _row(
             "shadow_hidden": block.shadow.hidden,
         }
     return row
+
+
+def _block_box(detections: Detections, row: int, frame: GroundFrame) -> BlockBox | None:
+    return BlockBox.of(frame.to_metres(FilePixels(detections.corners[row])))
 
 
 def _without_gsd(detections: Detections, row: int) -> BlockEstimate:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.geometry.frames import FilePixels, SceneMetres
 from detector.geometry.geodesy import GEOD, lonlat, to_lonlat_transformer
 from detector.scenes.scene import Scene
 
@@ -42,6 +43,14 @@ class GroundFrame:
     def gsd_m(self) -> float:
         """Side of a square pixel of the same area."""
         return float(np.sqrt(self.scale[0] * self.scale[1]))
+
+    def to_metres(self, points: FilePixels) -> SceneMetres:
+        """Points `(..., 2)` of the file in metres."""
+        return SceneMetres(points * self.scale)
+
+    def to_pixels(self, points: SceneMetres) -> FilePixels:
+        """Points `(..., 2)` in metres as pixels of the file."""
+        return FilePixels(points / self.scale)
 
     @property
     def throw(self) -> Vector | None:
@@ -84,7 +93,7 @@ def _north(scene: Scene, scale: Vector) -> Vector | None:
     info = scene.info
     if info.crs is None:
         return None
-    centre = np.array([info.width / 2.0, info.height / 2.0])
+    centre = FilePixels(np.array([info.width / 2.0, info.height / 2.0]))
     lon, lat = lonlat(scene.to_map(centre), info.crs)
     north_lon, north_lat, _ = GEOD.fwd(lon, lat, 0.0, NORTH_SPAN_M)
     x, y = to_lonlat_transformer(info.crs).transform(north_lon, north_lat, direction="INVERSE")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.geometry.frames import SceneMetres
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 from detector.stacks.frame import GroundFrame, Vector
@@ -58,8 +59,8 @@ class Patch:
 def read_patch(
     scene: Scene,
     frame: GroundFrame,
-    box_m: Vector,
-    others_m: NDArray[np.float64],
+    box_m: SceneMetres,
+    others_m: SceneMetres,
     margin_m: float,
 ) -> Patch:
     """Read the surroundings of a box.
@@ -74,14 +75,14 @@ def read_patch(
     Raises:
         SceneError: the file is damaged.
     """
-    low = np.floor((box_m.min(axis=0) - margin_m) / frame.scale).astype(int)
-    high = np.ceil((box_m.max(axis=0) + margin_m) / frame.scale).astype(int)
+    low = np.floor(frame.to_pixels(SceneMetres(box_m.min(axis=0) - margin_m))).astype(int)
+    high = np.ceil(frame.to_pixels(SceneMetres(box_m.max(axis=0) + margin_m))).astype(int)
     window = PixelWindow(int(low[0]), int(low[1]), *(int(n) for n in np.maximum(high - low, 1)))
     pixels = scene.read(window)
     seen = scene.observation(window, (window.width, window.height)).seen & pixels.valid
     other = np.zeros(seen.shape, np.uint8)
-    for corners in others_m:
-        points = np.rint((corners / frame.scale - low - 0.5) * 16).astype(np.int32)
+    for corners in frame.to_pixels(others_m):
+        points = np.rint((corners - low - 0.5) * 16).astype(np.int32)
         cv2.fillConvexPoly(other, points, 1, cv2.LINE_8, 4)
     return Patch(
         pixels.rgb.astype(np.float32), seen, other.astype(bool), low.astype(float), frame.scale

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.boxes.areas import rectangles, shared_areas
+from detector.boxes.areas import shared_areas, upright_corners
 from detector.geometry.boxes import edge_lengths, envelopes
 from detector.tiling.sightings import Sightings, grow
 
@@ -180,7 +180,7 @@ def _shared_areas(
     a, b = seen.shapes[first], seen.shapes[second]
     low = np.maximum(seen.windows[first, :2], seen.windows[second, :2])
     high = np.minimum(seen.windows[first, 2:], seen.windows[second, 2:])
-    both_see = rectangles(low, high)
+    both_see = upright_corners(low, high)
     inside = [((box >= low[:, None]) & (box <= high[:, None])).all(axis=(1, 2)) for box in (a, b)]
     areas = []
     for boxes, uncut in (
@@ -209,7 +209,7 @@ def _fragment_cover(
     whole = np.where(seen.fragment[first], second, first)
     grown = grow(seen.boxes.corners[whole], GROW_READ_PX / seen.scales[whole])
     corners = seen.boxes.corners[part]
-    window = rectangles(seen.windows[part, :2], seen.windows[part, 2:])
+    window = upright_corners(seen.windows[part, :2], seen.windows[part, 2:])
     area, shared = shared_areas(corners, window), shared_areas(corners, window, grown)
     cover[mixed] = np.divide(shared, area, out=np.zeros(len(area)), where=area > 0)
     return cover

@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.boxes.areas import rectangles, shared_areas
+from detector.boxes.areas import shared_areas, upright_corners
 from detector.geometry.boxes import Corners, corners_from_xywhr, polygons
 
 FAR = 30_000.0
@@ -31,7 +31,7 @@ def test_ten_thousand_pairs_and_windows() -> None:
     rng = np.random.default_rng(0)
     a, b = random_boxes(rng, 10_000), random_boxes(rng, 10_000)
     low = FAR + rng.uniform(-40, 60, (10_000, 2))
-    windows = rectangles(low, low + rng.uniform(1, 90, (10_000, 2)))
+    windows = upright_corners(low, low + rng.uniform(1, 90, (10_000, 2)))
     for shapes in ((a,), (a, b), (a, windows), (a, b, windows)):
         np.testing.assert_allclose(shared_areas(*shapes), by_shapely(*shapes), atol=1e-8)
 
@@ -58,8 +58,8 @@ def test_common_sides_and_corners(
 
 
 def test_apart_and_inside() -> None:
-    small = rectangles(np.array([[0.0, 0]]), np.array([[2.0, 2]]))
-    large = rectangles(np.array([[-5.0, -5]]), np.array([[9.0, 9]]))
+    small = upright_corners(np.array([[0.0, 0]]), np.array([[2.0, 2]]))
+    large = upright_corners(np.array([[-5.0, -5]]), np.array([[9.0, 9]]))
     assert shared_areas(small, large) == [4.0]
     assert shared_areas(large, small) == [4.0]
     assert shared_areas(small, small + 2) == [0.0]
@@ -92,11 +92,11 @@ def test_a_shared_area_knows_no_frame(
 def test_more_pairs_than_are_taken_at_once_keep_their_places() -> None:
     count = 2 * 2048 + 5
     size = np.arange(1.0, count + 1)
-    squares = rectangles(np.zeros((count, 2)), np.stack([size, np.full(count, 2.0)], axis=1))
+    squares = upright_corners(np.zeros((count, 2)), np.stack([size, np.full(count, 2.0)], axis=1))
     assert shared_areas(squares).tolist() == (2 * size).tolist()
     assert shared_areas(squares, squares[:1].repeat(count, 0)).tolist() == [2.0] * count
 
 
 def test_a_rectangle_is_clockwise_from_its_low_corner() -> None:
-    corners = rectangles(np.array([[1.0, 2]]), np.array([[5.0, 9]]))
+    corners = upright_corners(np.array([[1.0, 2]]), np.array([[5.0, 9]]))
     assert corners.tolist() == [[[1, 2], [5, 2], [5, 9], [1, 9]]]

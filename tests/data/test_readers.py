@@ -149,6 +149,17 @@ def test_coco_rle_must_fill_its_mask() -> None:
         coco.decode_rle({"size": [2, 4], "counts": [3, 4]})
 
 
+def test_coco_rle_runs_down_the_columns_background_first() -> None:
+    mask = np.random.default_rng(3).integers(0, 2, (9, 7)).astype(np.uint8)
+    mask[0, 0] = 1  # the first run, of background, is empty
+    values = mask.T.ravel()
+    ends = np.flatnonzero(np.diff(values)) + 1
+    counts = [0, *np.diff([0, *ends, values.size]).tolist()]
+    np.testing.assert_array_equal(coco.decode_rle({"size": [9, 7], "counts": counts}), mask)
+    with pytest.raises(DataError, match="fill 8 pixels of a 4 x 2 mask"):
+        coco.decode_rle({"size": [2, 4], "counts": [9, -1]})
+
+
 def test_coco_compressed_rle_equals_pycocotools() -> None:
     mask_module = pytest.importorskip("pycocotools.mask")
     mask = np.zeros((9, 7), np.uint8)

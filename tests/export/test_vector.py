@@ -25,6 +25,7 @@ from detector.detections import COLUMNS, Detections
 from detector.errors import OutputError
 from detector.export.vector import (
     WGS84,
+    cut_at_antimeridian,
     read_detections,
     to_wgs84,
     write_geojson,
@@ -226,6 +227,29 @@ def test_geojson_is_cut_at_the_antimeridian(tmp_path: Path) -> None:
     (feature,) = document["features"]
     assert feature["geometry"]["type"] == "MultiPolygon"
     assert len(feature["geometry"]["coordinates"]) == 2
+
+
+@pytest.mark.parametrize("east", [179.9, -180.1])  # counted on beyond 180, or from -180 down
+def test_a_box_across_the_antimeridian_keeps_its_two_parts(east: float) -> None:
+    leaning = np.array([(0.0, 0.0), (0.3, 0.1), (0.25, 0.3), (-0.05, 0.2)]) + np.array([east, 16])
+    wrapped = np.where(leaning[:, :1] > 180, leaning - (360, 0), leaning)
+    parts = (
+        shapely.box(-180, -90, 180, 90),
+        shapely.box(180, -90, 540, 90),
+        shapely.box(-540, -90, -180, 90),
+    )
+    whole = shapely.Polygon(leaning)
+    areas = sorted(part.intersection(whole).area for part in parts)[1:]
+    for corners in (leaning, wrapped):
+        (cut,) = cut_at_antimeridian(np.array([shapely.Polygon(corners)], object))
+        assert cut.geom_type == "MultiPolygon"
+        assert sorted(part.area for part in cut.geoms) == pytest.approx(
+            areas, abs=1e-8
+        )  # cut to 1e-7 degrees
+        assert sorted(part.bounds[0] < 0 for part in cut.geoms) == [False, True]
+    for corners in (leaning - (2 * np.sign(east), 0), leaning - (np.sign(east) * 50, 0)):
+        (same,) = cut_at_antimeridian(np.array([shapely.Polygon(corners)], object))
+        assert shapely.get_coordinates(same)[:4].tolist() == corners.tolist()
 
 
 def test_lengths_that_are_not_known_are_null(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import shapely
 
 from detector.classes import ObjectClass
 from detector.rendering import RenderedScene
-from detector.rendering.stress import merge_harbour, moored_row, ships_on_seams, stack_rows
+from detector.rendering.stress import lanes_of_stacks, merge_harbour, moored_row, ships_on_seams
 
 
 def axis_deg(corners: np.ndarray) -> float:
@@ -38,7 +38,7 @@ def test_a_moored_row_is_whole_inside_the_scene_and_almost_touches(angle: float)
 
 @pytest.mark.parametrize("angle", [0.0, 45.0])
 def test_rows_of_stacks_are_parallel_and_separate(angle: float) -> None:
-    scene = stack_rows(angle, rows=6, bays=4)
+    scene = lanes_of_stacks(angle, rows=6, bays=4)
     stacks = boxes(scene, ObjectClass.CONTAINER_STACK)
     assert len(stacks) == 6
     shapes = shapely.polygons(np.array(stacks))

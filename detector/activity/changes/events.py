@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.activity.changes.blocks import ChangeKind
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, stacks_of
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
@@ -170,6 +170,6 @@ def _loaded(site: str, zone: Zone, look: Look) -> dict[str, Any]:
     }
 
 
-def _sizes(stacks: SeenObjects) -> list[tuple[float, float]]:
+def _sizes(stacks: PlacedObjects) -> list[tuple[float, float]]:
     """Length and width of each, metres."""
     return list(zip(stacks.length_m.tolist(), stacks.width_m.tolist(), strict=True))

@@ -16,9 +16,9 @@ from pyproj import Transformer
 
 from detector.activity.changes.blocks import Change, Standing, find_changes
 from detector.activity.changes.trains import find_trains
-from detector.activity.looks.ground import ToPixels, box_places, likeness, read_ground
+from detector.activity.looks.ground import box_grid, likeness, read_ground
 from detector.activity.looks.runs import RunScene
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, scene_of, stacks_of
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, scene_of, stacks_of
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement, look_row
 from detector.counting.counts import OBSERVED_SHARE
@@ -26,7 +26,7 @@ from detector.counting.zones import Zone
 from detector.errors import ConfigError, QuaywatchError, SceneError
 from detector.export.stacks import STACKS_FILE, read_stacks
 from detector.geometry.boxes import Corners
-from detector.geometry.geodesy import apply_transform
+from detector.scenes.grid import Grid
 from detector.scenes.scene import open_scene
 from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M, factors_of
 from detector.stacks.frame import UNKNOWN_LEAN
@@ -145,7 +145,7 @@ class _Examined:
 
     def __init__(self, zone: Zone, look: Look, book: StackBook) -> None:
         self.look = look
-        self.stacks: SeenObjects = stacks_of(look.sightings)
+        self.stacks: PlacedObjects = stacks_of(look.sightings)
         self.ids: list[str] = self.stacks.ids.tolist()
         self.table: pd.DataFrame | None = None
         self.draws: Draws | None = None
@@ -198,8 +198,9 @@ class _Pixels:
         corners = _inner(mine.stacks.corners[row])
         margin = 2.0 + self._reach(mine, row)
         try:
-            block = self._read(scene_of(mine.ids[row]), box_places(corners, 0.0))
-            ground = self._read(other.look.scene_ids[0], box_places(corners, margin))
+            crs = self._site.frame.crs
+            block = self._read(scene_of(mine.ids[row]), box_grid(corners, 0.0, crs))
+            ground = self._read(other.look.scene_ids[0], box_grid(corners, margin, crs))
         except SceneError:
             return None
         if block is None or ground is None:
@@ -211,26 +212,13 @@ class _Pixels:
         tiers = 5.0 if mine.table is None else float(mine.table["tiers"].iloc[row])
         return 0.55 * TIER_M * tiers + 2.0 * mine.look.residual_m
 
-    def _read(self, scene_id: str, places: Floats) -> NDArray[np.uint8] | None:
+    def _read(self, scene_id: str, grid: Grid) -> NDArray[np.uint8] | None:
         scene = self._scenes.get(scene_id)
         if scene is None:
             return None
-        to_pixels = pixels_of(self._site, scene, self._placements[scene_id])
+        east, north = self._placements[scene_id].shift_m
         with open_scene(scene.path) as opened:
-            return read_ground(opened, to_pixels, places)
-
-
-def pixels_of(site: Site, scene: RunScene, placement: Placement) -> ToPixels:
-    """From local metres of a site to pixels of a scene, registered."""
-    transformer = Transformer.from_crs(site.frame.crs, scene.crs, always_xy=True)
-    shift = np.asarray(placement.shift_m)
-
-    def convert(points: Floats) -> Floats:
-        local = points - shift
-        x, y = transformer.transform(local[:, 0], local[:, 1])
-        return apply_transform(~scene.transform, np.stack([np.asarray(x), np.asarray(y)], axis=-1))
-
-    return convert
+            return read_ground(opened, grid.moved(-east, -north))
 
 
 def lonlat_of(site: Site) -> Callable[[Floats], tuple[float, float]]:

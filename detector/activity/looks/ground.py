@@ -2,80 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from detector.geometry.boxes import Corners
-from detector.geometry.windows import PixelWindow
+from detector.scenes.grid import Grid, on_grid
 from detector.scenes.scene import Scene
 
 Floats = NDArray[np.float64]
-ToPixels = Callable[[Floats], Floats]
-"""Local metres `(N, 2)` to pixels of a scene."""
 
 CELL_M = 0.5
 BLUR_PX = 1.0
 LEAST_SIDE_PX = 6
 SEEN_SHARE = 0.9
-MOST_STEP_PX = 2.0  # between places: a picture is read no finer than this needs
 APPEARED_RGB = (40, 220, 60)
 GONE_RGB = (255, 60, 40)
 
 
-def read_ground(scene: Scene, to_pixels: ToPixels, places: Floats) -> NDArray[np.uint8] | None:
-    """Colours `(h, w, 3)` at places `(h, w, 2)` in local metres; None where not wholly seen.
-
-    Args:
-        scene: open.
-        to_pixels: of the scene; it is taken as affine over the places, which span a zone at most.
-        places: a regular grid.
+def read_ground(scene: Scene, grid: Grid) -> NDArray[np.uint8] | None:
+    """Colours `(h, w, 3)` of a grid; None where not wholly seen.
 
     Raises:
-        SceneError: the file is damaged.
+        SceneError: the file is damaged, or its CRS is not defined there.
     """
-    rgb, seen = sample_ground(scene, to_pixels, places)
-    return rgb if seen.mean() >= SEEN_SHARE else None
+    laid = on_grid(scene, grid)
+    return laid.rgb if laid.seen.mean() >= SEEN_SHARE else None
 
 
-def sample_ground(
-    scene: Scene, to_pixels: ToPixels, places: Floats
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Colours `(h, w, 3)` at places `(h, w, 2)`, and which of them `(h, w)` were seen.
-
-    Where the places are further apart than two pixels a smaller picture is read, so that memory
-    follows the places and not the scene. Arguments and errors as `read_ground`.
-    """
-    height, width = places.shape[:2]
-    ends = np.array([places[0, 0], places[0, -1], places[-1, 0]])
-    first, right, down = to_pixels(ends)
-    u = np.linspace(0, 1, width)[None, :, None]
-    v = np.linspace(0, 1, height)[:, None, None]
-    pixels = first + u * (right - first) + v * (down - first)
-    low = np.floor(pixels.min(axis=(0, 1))).astype(int) - 1
-    high = np.ceil(pixels.max(axis=(0, 1))).astype(int) + 2
-    window = PixelWindow(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
-    step = float(np.hypot(*(right - first))) / max(width - 1, 1)
-    shrink = max(1.0, step / MOST_STEP_PX)
-    size = (max(1, round(window.width / shrink)), max(1, round(window.height / shrink)))
-    scale = np.array(size) / np.array([window.width, window.height])
-    at = ((pixels - low) * scale - 0.5).astype(np.float32)
-    rgb = scene.read(window, size).rgb
-    usable = scene.observation(window, size).seen.astype(np.uint8)
-    colours = cv2.remap(rgb, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
-    seen = cv2.remap(usable, at[..., 0], at[..., 1], cv2.INTER_NEAREST)
-    return np.asarray(colours, np.uint8), np.asarray(seen > 0)
-
-
-def box_places(corners: Floats, margin_m: float, cell_m: float = CELL_M) -> Floats:
-    """Places `(h, w, 2)` over an oriented box `(4, 2)` and a margin, along its sides."""
+def box_grid(corners: Floats, margin_m: float, crs: str, cell_m: float = CELL_M) -> Grid:
+    """The grid over an oriented box `(4, 2)` of local metres and a margin, along its sides."""
     length, width = corners[1] - corners[0], corners[3] - corners[0]
     along, across = length / np.hypot(*length), width / np.hypot(*width)
-    u = np.arange(-margin_m, np.hypot(*length) + margin_m, cell_m)
-    v = np.arange(-margin_m, np.hypot(*width) + margin_m, cell_m)
-    return np.asarray(corners[0] + u[None, :, None] * along + v[:, None, None] * across)
+    columns = len(np.arange(-margin_m, np.hypot(*length) + margin_m, cell_m))
+    rows = len(np.arange(-margin_m, np.hypot(*width) + margin_m, cell_m))
+    # the first cell's centre lies on the margin's corner
+    (a, d), (b, e) = cell_m * along, cell_m * across
+    c, f = corners[0] - (margin_m + cell_m / 2) * (along + across)
+    return Grid(Affine(*map(float, (a, b, c, d, e, f))), columns, rows, crs)
 
 
 def likeness(block: NDArray[np.uint8], surroundings: NDArray[np.uint8]) -> float | None:

@@ -12,12 +12,11 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from detector.activity.looks.frames import Frame, scene_pixels
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement
 from detector.errors import SceneError
-from detector.geometry.windows import PixelWindow
+from detector.scenes.grid import Grid, on_grid
 from detector.scenes.scene import open_scene
 
 UNREGISTERED_SD_M = 8.0  # geolocation of commercial scenes without ground control, to 90 % 12-15 m
@@ -124,35 +123,21 @@ class _Picture:
     mask: NDArray[np.bool_]
 
 
-def _grid(site: Site) -> Frame:
+def _grid(site: Site) -> Grid:
     west, south, east, north = site.extent
     bounds = west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M
-    return Frame.around(bounds, GRID_SIDE, LEAST_CELL_M)
+    return Grid.around(bounds, GRID_SIDE, LEAST_CELL_M, site.frame.crs)
 
 
-def _picture(scene: RunScene, site: Site, grid: Frame) -> _Picture:
-    under = scene_pixels(grid, site.frame, scene)
-    if under is None:
-        raise SceneError(f"{scene.path}: its CRS is not defined at the site '{site.name}'")
-    columns, rows = under
+def _picture(scene: RunScene, site: Site, grid: Grid) -> _Picture:
     with open_scene(scene.path) as opened:
-        left, top = int(np.floor(columns.min())), int(np.floor(rows.min()))
-        right, bottom = int(np.ceil(columns.max())) + 1, int(np.ceil(rows.max())) + 1
-        window = PixelWindow(left, top, max(right - left, 1), max(bottom - top, 1))
-        scale = min(1.0, 2 * GRID_SIDE / max(window.width, window.height))
-        size = max(int(window.width * scale), 1), max(int(window.height * scale), 1)
-        pixels = opened.read(window, size)
-        seen = opened.observation(window, size).seen
-    x = ((columns - left) * size[0] / window.width - 0.5).astype(np.float32)
-    y = ((rows - top) * size[1] / window.height - 0.5).astype(np.float32)
-    grey = cv2.cvtColor(pixels.rgb, cv2.COLOR_RGB2GRAY)
-    grey = cv2.remap(grey, x, y, cv2.INTER_LINEAR)
-    known = cv2.remap(seen.astype(np.uint8), x, y, cv2.INTER_NEAREST).astype(bool)
-    mask = known & _fixed_land(site, grid)
+        laid = on_grid(opened, grid)
+    grey = cv2.cvtColor(laid.rgb, cv2.COLOR_RGB2GRAY)
+    mask = laid.seen & _fixed_land(site, grid)
     return _Picture(_edges(np.asarray(grey, np.uint8), mask), mask)
 
 
-def _fixed_land(site: Site, grid: Frame) -> NDArray[np.bool_]:
+def _fixed_land(site: Site, grid: Grid) -> NDArray[np.bool_]:
     """Cells of fixed land; without any named, all cells that are in no zone."""
     shape = (grid.height, grid.width)
     if site.fixed is not None:
@@ -178,7 +163,7 @@ def _edges(grey: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float
     return edges
 
 
-def _correlate(scene_id: str, reference: _Picture, picture: _Picture, grid: Frame) -> Registered:
+def _correlate(scene_id: str, reference: _Picture, picture: _Picture, grid: Grid) -> Registered:
     both = reference.mask & picture.mask
     if both.mean() < LEAST_BLOCK_SHARE / BLOCKS**2:
         return _unregistered(scene_id, "it does not overlap the reference on fixed land")

@@ -18,12 +18,13 @@ from pyarrow import ArrowException
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
-from detector.activity.looks.sightings import SeenObjects, no_sightings
+from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sightings
 from detector.activity.looks.sites import SEGMENTS, LocalFrame
 from detector.classes import CLASS_NAMES
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS
 from detector.geometry.boxes import as_corners
+from detector.geometry.frames import FilePixels
 
 SCENES_FILE = "scenes.csv"
 COUNTS_FILE = "counts.parquet"
@@ -68,7 +69,7 @@ class RunScene:
     in_model_range: bool | None
     zones: Mapping[str, Observed]
     whole: Observed
-    objects: SeenObjects
+    objects: FileObjects
     weights_sha256: str = ""
     folder: str = ""
 
@@ -205,7 +206,7 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 def _objects(
     row: dict[str, str], found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
-) -> SeenObjects:
+) -> FileObjects:
     if found is None:
         return no_sightings()
     scene_id = row["scene_id"]
@@ -215,6 +216,7 @@ def _objects(
         )
     rows = np.flatnonzero(~found["on_ship"].to_numpy(bool))
     kept = found.iloc[rows]
+    pixels = kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
 
     def column(name: str, kind: Any = np.float64) -> NDArray[Any]:
         return np.asarray(kept[name].to_numpy(kind))
@@ -223,7 +225,7 @@ def _objects(
         ids=np.array([f"{scene_id}#{number}" for number in rows], np.str_),
         class_ids=np.array([CLASS_NAMES.index(name) for name in kept["class"]], np.int64),
         scores=column("score"),
-        corners=as_corners(kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)),
+        corners=FilePixels(as_corners(pixels)),
         length_m=column("length_m"),
         width_m=column("width_m"),
         axis_deg=column("axis_deg"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Generic, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import ObjectClass
-from detector.geometry.boxes import Corners, as_corners, centres
+from detector.geometry.boxes import as_corners, centres
+from detector.geometry.frames import FilePixels, LocalMetres, Place
 
 ID_SEPARATOR = "; "  # of several ids in one cell
 
@@ -21,7 +22,7 @@ def scene_of(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenObjects:
+class SeenObjects(Generic[Place]):
     """Objects of a scene or of a look, deck cargo left out.
 
     Attributes:
@@ -40,7 +41,7 @@ class SeenObjects:
     ids: NDArray[np.str_]
     class_ids: NDArray[np.int64]
     scores: NDArray[np.float64]
-    corners: Corners
+    corners: Place
     length_m: NDArray[np.float64]
     width_m: NDArray[np.float64]
     axis_deg: NDArray[np.float64]
@@ -66,16 +67,28 @@ class SeenObjects:
         """Areas `(N,)`, length times width."""
         return self.length_m * self.width_m
 
-    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> SeenObjects:
+    def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
         """The objects at `index`, in its order."""
         chosen: dict[str, Any] = {}
         for item in fields(self):
             values = getattr(self, item.name)
             chosen[item.name] = None if values is None else values[index]
-        return SeenObjects(**chosen)
+        return type(self)(**chosen)
+
+    def placed(self, corners: LocalMetres) -> SeenObjects[LocalMetres]:
+        """The same objects at their corners `(N, 4, 2)` in a site."""
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        return SeenObjects(**{**own, "corners": corners})
 
 
-def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
+FileObjects: TypeAlias = SeenObjects[FilePixels]
+"""Of a scene."""
+
+PlacedObjects: TypeAlias = SeenObjects[LocalMetres]
+"""Of a look, registered."""
+
+
+def concatenate(parts: Sequence[PlacedObjects]) -> PlacedObjects:
     """All objects, one part after another; embeddings are kept where all parts have them."""
     if not parts:
         return no_sightings()
@@ -87,13 +100,13 @@ def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
     return SeenObjects(**joined)
 
 
-def stacks_of(sightings: SeenObjects) -> SeenObjects:
+def stacks_of(sightings: SeenObjects[Place]) -> SeenObjects[Place]:
     """The container stacks."""
     return sightings.select(sightings.class_ids == ObjectClass.CONTAINER_STACK)
 
 
-def no_sightings() -> SeenObjects:
-    """A scene or a look without objects."""
+def no_sightings() -> SeenObjects[Any]:
+    """A scene or a look without objects: it belongs to any frame."""
     none = np.zeros(0)
     return SeenObjects(
         ids=np.zeros(0, np.str_),

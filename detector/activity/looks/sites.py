@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
 from detector.counting.zones import Zone, Zones, read_zones
+from detector.geometry.frames import FilePixels, LocalMetres
 from detector.geometry.geodesy import apply_transform, lonlat
 
 KEYS: Final = ("name", "zones", "time_zone", "fixed")
@@ -43,15 +44,13 @@ class LocalFrame:
             f"+proj=aeqd +lat_0={self.lat_deg:.9f} +lon_0={self.lon_deg:.9f} +datum=WGS84 +units=m"
         )
 
-    def from_crs(self, points: NDArray[np.float64], crs: str) -> NDArray[np.float64]:
+    def from_crs(self, points: NDArray[np.float64], crs: str) -> LocalMetres:
         """Points `(..., 2)` of a CRS in local metres; infinite where a projection is undefined."""
         transformer = Transformer.from_crs(CRS.from_user_input(crs), self.crs, always_xy=True)
         x, y = transformer.transform(points[..., 0], points[..., 1])
-        return np.stack([np.asarray(x, np.float64), np.asarray(y, np.float64)], axis=-1)
+        return LocalMetres(np.stack([np.asarray(x, float), np.asarray(y, float)], axis=-1))
 
-    def from_pixels(
-        self, points: NDArray[np.float64], transform: Affine, crs: str
-    ) -> NDArray[np.float64]:
+    def from_pixels(self, points: FilePixels, transform: Affine, crs: str) -> LocalMetres:
         """Points `(..., 2)` of a scene in local metres."""
         return self.from_crs(apply_transform(transform, points), crs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.looks.runs import Observed, RunScene
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, concatenate
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
 from detector.activity.looks.sites import Site
 from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
+from detector.geometry.frames import LocalMetres
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
@@ -47,7 +48,7 @@ class Look:
     observed_fraction: float
     status: Status
     residual_m: float
-    sightings: SeenObjects
+    sightings: PlacedObjects
 
     @property
     def usable(self) -> bool:
@@ -131,7 +132,7 @@ def union_fraction(zone: BaseGeometry, views: Sequence[ZoneView]) -> float:
     return float(min(1.0, max(total / zone.area, ordered[0].seen.fraction)))
 
 
-def merge_objects(parts: Sequence[SeenObjects]) -> SeenObjects:
+def merge_objects(parts: Sequence[PlacedObjects]) -> PlacedObjects:
     """Objects of several scenes of one day, each once: whole before cut, then highest score.
 
     Boxes of one class in different scenes are one object from an IoU of `SAME_IOU` on, or where
@@ -165,7 +166,7 @@ def _look(
     zone: Zone,
     day: date,
     views: Sequence[ZoneView],
-    found: Mapping[str, SeenObjects],
+    found: Mapping[str, PlacedObjects],
     placements: Mapping[str, Placement],
 ) -> Look:
     fit = [view for view in views if view.seen.status != "outside_model_range"]
@@ -234,8 +235,8 @@ def _meets(outline: BaseGeometry, site: Site) -> bool:
     return any(outline.intersects(zone.shape) for zone in site.zones)
 
 
-def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> SeenObjects:
+def scene_sightings(scene: RunScene, site: Site, placement: Placement) -> PlacedObjects:
     """All objects of a scene in the local frame, in its zones or not."""
     objects = scene.objects
     corners = site.frame.from_pixels(objects.corners, scene.transform, scene.crs)
-    return replace(objects, corners=corners + np.asarray(placement.shift_m))
+    return objects.placed(LocalMetres(corners + np.asarray(placement.shift_m)))

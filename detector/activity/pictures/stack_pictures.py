@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from affine import Affine
 from numpy.typing import NDArray
 
-from detector.activity.changes.stack_tables import pixels_of
-from detector.activity.looks.ground import Floats, difference_picture, levelled, sample_ground
+from detector.activity.looks.ground import Floats, difference_picture, levelled
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, scene_of
 from detector.activity.looks.sites import Site
@@ -21,6 +21,7 @@ from detector.activity.pictures.chips import NAME_LENGTH, write_png
 from detector.errors import SceneError
 from detector.files import file_part, prepare_folder
 from detector.geometry.boxes import Corners
+from detector.scenes.grid import Grid, on_grid
 from detector.scenes.scene import open_scene
 
 DIFFERENCES_FOLDER: Final = "differences"
@@ -100,12 +101,13 @@ class _Pictures:
         """The picture `(h, w, 3)` RGB of changes between two looks, each the ids of its scenes."""
         came = self._corners(changes, ("appeared", "grown"), "blocks_after")
         left = self._corners(changes, ("gone", "shrunk"), "blocks_before")
-        places, to_picture = _grid(np.concatenate([came, left]).reshape(-1, 2))
-        before, after = (self._read(ids, places) for ids in looks)
+        grid = _grid(np.concatenate([came, left]).reshape(-1, 2), self._site.frame.crs)
+        before, after = (self._read(ids, grid) for ids in looks)
         both = before[1] & after[1]
         one, two = before[0], levelled(after[0], before[0], both)
         one[~both], two[~both] = 0, 0
-        return difference_picture(one, two, to_picture(came), to_picture(left))
+        # lines are drawn from the centre of a pixel
+        return difference_picture(one, two, grid.to_cells(came) - 0.5, grid.to_cells(left) - 0.5)
 
     def _corners(self, changes: pd.DataFrame, kinds: Sequence[str], column: str) -> Corners:
         """Corners `(N, 4, 2)` of the blocks of some changes, local metres."""
@@ -118,33 +120,26 @@ class _Pictures:
             found.append(objects.corners[np.isin(objects.ids, names)])
         return np.concatenate(found)
 
-    def _read(self, scene_ids: Sequence[str], places: Floats) -> Ground:
+    def _read(self, scene_ids: Sequence[str], grid: Grid) -> Ground:
         """What the scenes of a look show together, the one that saw most of the zone on top."""
-        rgb = np.zeros((*places.shape[:2], 3), np.uint8)
-        seen = np.zeros(places.shape[:2], bool)
+        rgb = np.zeros((grid.height, grid.width, 3), np.uint8)
+        seen = np.zeros((grid.height, grid.width), bool)
         for scene_id in scene_ids:
-            scene = self._scenes[scene_id]
-            to_pixels = pixels_of(self._site, scene, self._placements[scene_id])
-            with open_scene(scene.path) as opened:
-                more, known = sample_ground(opened, to_pixels, places)
-            fresh = known & ~seen
-            rgb[fresh] = more[fresh]
-            seen |= known
+            east, north = self._placements[scene_id].shift_m
+            with open_scene(self._scenes[scene_id].path) as opened:
+                laid = on_grid(opened, grid.moved(-east, -north))
+            fresh = laid.seen & ~seen
+            rgb[fresh] = laid.rgb[fresh]
+            seen |= laid.seen
         return rgb, seen
 
 
-def _grid(points: Floats) -> tuple[Floats, Any]:
-    """Places `(h, w, 2)` around points, north up, and the way from local metres to its pixels."""
+def _grid(points: Floats, crs: str) -> Grid:
+    """The grid around points `(N, 2)` of local metres, north up."""
     low, high = points.min(axis=0) - MARGIN_M, points.max(axis=0) + MARGIN_M
     cell = max(FINEST_CELL_M, float((high - low).max()) / LONGEST_SIDE_PX)
-    x = np.arange(low[0] + cell / 2, high[0], cell)
-    y = np.arange(high[1] - cell / 2, low[1], -cell)
-    places = np.stack(np.meshgrid(x, y), axis=-1)
-
-    def to_picture(corners: Corners) -> Corners:
-        return np.asarray((corners - [low[0], high[1]]) / np.array([cell, -cell]) - 0.5)
-
-    return places, to_picture
+    width, height = (len(np.arange(cell / 2, side, cell)) for side in high - low)
+    return Grid(Affine(cell, 0, float(low[0]), 0, -cell, float(high[1])), width, height, crs)
 
 
 def _scene_ids(looks: pd.DataFrame, look: tuple[str, str, Any]) -> list[str]:

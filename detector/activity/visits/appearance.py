@@ -11,20 +11,20 @@ import logging
 from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
+from affine import Affine
 from numpy.typing import NDArray
 from torch import nn
 
 from detector.activity.looks.runs import Runs, RunScene
 from detector.classes import ObjectClass
 from detector.errors import SceneError
-from detector.geometry.boxes import Corners
-from detector.geometry.windows import PixelWindow
+from detector.geometry.frames import FilePixels
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
 from detector.models.network import load_network
+from detector.scenes.grid import Grid, on_grid
 from detector.scenes.scene import open_scene
 
 LAYERS: Final = 5  # of the backbone: to stride 8
@@ -72,28 +72,26 @@ def _with_features(scene: RunScene, layers: nn.Sequential, width: int) -> RunSce
     ships = (objects.class_ids == ObjectClass.SHIP) & (objects.length_m >= LEAST_LENGTH_M)
     if ships.any():
         try:
-            features[ships] = _features(_cut(scene.path, objects.corners[ships]), layers)
+            features[ships] = _features(
+                _cut(scene.path, FilePixels(objects.corners[ships])), layers
+            )
         except SceneError as error:
             logger.warning("ships of %s are not compared by their look: %s", scene.path, error)
     return replace(scene, objects=replace(objects, embeddings=features))
 
 
-def _cut(path: str, boxes: Corners) -> NDArray[np.uint8]:
+def _cut(path: str, boxes: FilePixels) -> NDArray[np.uint8]:
     """Chips `(N, height, width, 3)` of boxes `(N, 4, 2)`, length from left to right."""
-    length, beam = CHIP_PX
-    target = np.array([[0, 0], [length, 0], [length, beam], [0, beam]], np.float32)
-    chips = np.zeros((len(boxes), beam, length, 3), np.uint8)
     with open_scene(path) as scene:
-        for i, corners in enumerate(boxes):
-            low = np.floor(corners.min(axis=0)).astype(int)
-            high = np.ceil(corners.max(axis=0)).astype(int) + 1
-            size = np.maximum(high - low, 1).tolist()
-            rgb = scene.read(PixelWindow(int(low[0]), int(low[1]), *size)).rgb
-            moved = (corners - low).astype(np.float32)
-            chips[i] = cv2.warpPerspective(
-                rgb, cv2.getPerspectiveTransform(moved, target), CHIP_PX, flags=cv2.INTER_AREA
-            )
-    return chips
+        return np.stack([on_grid(scene, _chip_grid(corners)).rgb for corners in boxes])
+
+
+def _chip_grid(corners: NDArray[np.float64]) -> Grid:
+    """The grid of one chip over a box `(4, 2)`, in the pixels of the file."""
+    width, height = CHIP_PX
+    (a, d), (b, e) = (corners[1] - corners[0]) / width, (corners[3] - corners[0]) / height
+    c, f = corners[0]
+    return Grid(Affine(*map(float, (a, b, c, d, e, f))), width, height, None)
 
 
 def _features(chips: NDArray[np.uint8], layers: nn.Sequential) -> NDArray[np.float64]:

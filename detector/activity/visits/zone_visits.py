@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, concatenate
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
 from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
 from detector.activity.visits.linking import LookTimes, ShipsSeen
@@ -105,7 +105,7 @@ def gather_ships(
     Returns:
         The ships, their evidence ids, and the number of ships of unknown length left out.
     """
-    parts: list[SeenObjects] = []
+    parts: list[PlacedObjects] = []
     numbers: list[NDArray[np.int64]] = []
     unknown = 0
     for i, look in enumerate(looks):
