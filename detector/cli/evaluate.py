@@ -13,6 +13,7 @@ from detector.errors import ConfigError
 from detector.evaluation.options import EvaluateConfig
 
 if TYPE_CHECKING:
+    from detector.cli.card import CardConfig
     from detector.evaluation.dataset import Dataset
     from detector.evaluation.evaluator import EvaluationSettings
 
@@ -53,7 +54,7 @@ def run(config: EvaluateConfig) -> int:
     return EXIT_DONE
 
 
-def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
+def open_data(config: EvaluateConfig | CardConfig) -> tuple[Dataset, str]:
     """The images to evaluate, and what to call them.
 
     Raises:

@@ -43,6 +43,7 @@ class ModelCard:
             mean counts (`detector.models.mirrors`).
         luck: what the score of one look is lucky by; the merge takes it away
             (`detector.boxes.luck`).
+        sources: where thresholds, luck and metrics come from, as `detector card` says it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelCard:
     file: str = ""
     mirrored: bool = False
     luck: float = LUCK
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(self.classes) != CLASS_NAMES:
