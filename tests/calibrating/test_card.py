@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detector import resources
 from detector.calibrating import card as card_module
-from detector.calibrating.luck import measure_luck
+from detector.calibrating.luck import LOOKS, MeasuredLuck, measure_luck
 from detector.calibrating.sample import Sample
 from detector.calibrating.thresholds import balance, balancing_threshold, counted_from
 from detector.cli.main import main
@@ -293,28 +293,29 @@ class MoodyBackend(BlobBackend):
         return raw
 
 
-def test_luck_is_found_where_scores_err(tmp_path: Path) -> None:
-    """Most boxes lie just below the threshold: errors lift more over it than they drop."""
-    spread = np.random.default_rng(0).permutation(np.linspace(0.2, 0.55, 60))
+def test_luck_is_what_theory_says(tmp_path: Path) -> None:
+    """Scores fall as exp(-10 s) and err by 0.1: half the variance by the slope is 0.05."""
+    shares = (np.arange(192) + 0.5) / 192
+    scores = np.minimum(0.3 - 0.1 * np.log(1 - shares), 0.9)
+    rows = np.random.default_rng(0).permutation(scores).reshape(4, 48)
+    cells = [(40.0 + 64 * k, 25.0 + 44 * j) for k in range(6) for j in range(8)]
     images = [
         PoolImage(
             f"i{i}",
             tuple(
-                Blob((70.0 + 130 * k, 70.0 + 130 * j, 80.0, 24.0, 0.4), float(score))
-                for k, j, score in zip([0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 1], scores, strict=True)
+                Blob((*cell, 48.0, 20.0, 0.2), float(score))
+                for cell, score in zip(cells, row, strict=True)
             ),
             f"place {i}",
         )
-        for i, scores in enumerate(spread.reshape(10, 6))
+        for i, row in enumerate(rows)
     ]
     dataset = labelled_dataset(port_pool.read(write_pool(tmp_path, images), "dev"))
     one = blob_detector()
     parts = one.batch, one.conf, one.iou, one.threads
     calm = measure_luck(dataset, Detector(one.card, MoodyBackend(0.0), *parts))
-    assert (calm.luck, calm.images) == (0.0, 10)
-    assert calm.one_look == calm.several_looks > 0
-    moody = Detector(one.card, MoodyBackend(0.1), *parts)
-    found = measure_luck(dataset, moody)
-    assert 0.005 <= found.luck <= 0.1
-    assert found.one_look == pytest.approx(found.several_looks, rel=0.05)
-    assert found == measure_luck(dataset, moody)
+    everything = LOOKS * int((scores >= 0.5).sum())
+    assert calm == MeasuredLuck(0.0, 4, everything, everything)
+    moody = measure_luck(dataset, Detector(one.card, MoodyBackend(0.1), *parts))
+    assert moody.luck == pytest.approx(0.05, abs=0.01)
+    assert moody.one_look == pytest.approx(moody.several_looks, rel=0.02)
