@@ -32,6 +32,7 @@ from benchmarks.accuracy_sets import (
     slug,
 )
 from benchmarks.peers_inference import Peers, Tiling
+from benchmarks.pool import find_pool, skip
 from benchmarks.tables import markdown, put
 from detector.boxes.scored import Boxes
 from detector.classes import CLASS_NAMES
@@ -54,6 +55,7 @@ OVERLAP_SHARE = 0.25  # of a tile: what the fine scale of our plan uses where sh
 BLOCK = 25  # images that are done before the predictions of the peers are saved
 PEER_PARTS = ("rendered", "mosaics", "dev")
 PARTS = ("evaluation", "cost", *PEER_PARTS)
+WITHOUT_POOL = "rendered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def timed(name: str) -> Iterator[None]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pool", type=Path, default=Path("../shared/data/port"))
+    parser.add_argument("--pool", type=Path, default=find_pool(), help="the port pool")
     parser.add_argument("--weights", default="port-n")
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--docs", type=Path, help="document with places for the tables")
@@ -137,7 +139,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="peers: every n-th image of dev")
     parser.add_argument("--seeds", type=int, default=1, help="of the rendered scenes")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.pool is None:
+        for part in sorted(set(arguments.parts) - {WITHOUT_POOL}):
+            skip(part)
+        arguments.parts = [part for part in arguments.parts if part == WITHOUT_POOL]
+    return arguments
 
 
 def _sets(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[Set]:

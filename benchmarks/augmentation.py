@@ -10,7 +10,6 @@ was cut goes on.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from benchmarks.pool import find_pool, skip
 from benchmarks.tables import markdown, put
 from detector.data import port_pool
 from detector.data.labelled import LabelledImage
@@ -30,10 +30,9 @@ from detector.evaluation.evaluator import MATCHES_FILES, load_side
 from detector.evaluation.predicting import predict_images
 from detector.evaluation.summary import evaluate
 from detector.evaluation.truth import Measure
-from detector.models.detector import DetectorSettings, load_detector
+from detector.models.detector import DetectorSettings, find_weights, load_detector
 from detector.training.augment import AugmentSettings, PixelAugment
 
-SHARED: Final = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
 PIXELS: Final = tuple(item.name for item in fields(AugmentSettings))
 SHARE: Final = 0.5  # of the views that get the change which is measured
 SOURCES: Final = ("DOTA-v1:3", "xView:4", "Google-Earth:2", "UCMerced:1", "HRSC2016:1.5")
@@ -53,12 +52,16 @@ class Settings:
     """What runs where.
 
     Attributes:
+        pool: folder of the port pool.
+        start: weights that every run starts from.
         out: folder of weights and matches.
         cache: of the training chips.
         views: of each run, seen once.
         extra: options for `detector train`, as `key=value`.
     """
 
+    pool: Path
+    start: Path
     out: Path
     cache: Path
     views: int
@@ -73,7 +76,7 @@ def variants() -> dict[str, tuple[str, ...]]:
 
 def table(settings: Settings) -> str:
     """All runs, each beside the first."""
-    images = dev_part()
+    images = dev_part(settings.pool)
     base = train(BASE, (), settings)
     rows = []
     for name, options in variants().items():
@@ -101,6 +104,7 @@ def train(name: str, options: Sequence[str], settings: Settings) -> Path:
         return weights
     command = [sys.executable, "-m", "detector", "train", "experiment=port-n", "augment=none"]
     command += [f"augment.{other}=0" for other in PIXELS]
+    command += [f"data.root={settings.pool}", f"network.start={settings.start}"]
     command += [f"out={out}", f"data.cache={settings.cache}", "data.ports=0", "trainer.hours=0"]
     command += [f"mix.epoch_views={settings.views}", "trainer.epochs=1", "trainer.warmup_steps=10"]
     command += [f"mix.sources=[{','.join(SOURCES)}]", *settings.extra, *options]
@@ -108,9 +112,9 @@ def train(name: str, options: Sequence[str], settings: Settings) -> Path:
     return weights
 
 
-def dev_part() -> list[LabelledImage]:
+def dev_part(pool: Path) -> list[LabelledImage]:
     """Dev images with stacks, of DOTA and xView with objects, and every fourth of HRSC2016."""
-    dev = list(port_pool.read(SHARED / "data" / "port", "dev"))
+    dev = list(port_pool.read(pool, "dev"))
     hrsc = [image for image in dev if image.source == "HRSC2016"][::HRSC_STEP]
     names = {image.image.name for image in hrsc}
     names |= {image.image.name for image in dev if (image.class_ids == 1).any()}
@@ -163,13 +167,26 @@ def ap50(deltas: Sequence[Delta], class_name: str) -> str:
 def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--start", type=Path, help="weights to start from; by default port-n")
+    parser.add_argument("--list", action="store_true", help="only say what would be run")
     parser.add_argument("--out", type=Path, default=Path("runs/augmentation"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/train"))
     parser.add_argument("--views", type=int, default=800)
     parser.add_argument("--docs", type=Path, help="document to put the table into")
     parser.add_argument("extra", nargs="*", help="options of detector train, as key=value")
     options = parser.parse_args()
-    settings = Settings(options.out, options.cache, options.views, tuple(options.extra))
+    pool = find_pool()
+    if pool is None:
+        skip("augmentation")
+        return
+    start = options.start or find_weights("port-n")
+    places = (pool, start, options.out, options.cache)
+    settings = Settings(*places, options.views, tuple(options.extra))
+    if options.list:
+        for name, words in variants().items():
+            print(name, *words)
+        print(f"on {len(dev_part(pool))} dev images")
+        return
     text = table(settings)
     print(text)
     if options.docs:

@@ -7,30 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.mosaics import (
-    CELL_PX,
     GRID,
     MOSAICS,
     QUICK_GRID,
     QUICK_MOSAICS,
-    SHARED,
     cell_plan,
-    merged,
     mosaic,
     moved,
     one_look,
     predict_plan,
-    tile_boxes,
 )
 from benchmarks.peers import PEERS
+from benchmarks.pool import NOT_HERE, find_pool
 from benchmarks.tables import markdown
 from detector.boxes.duplicates import suppress_tile_duplicates
 from detector.boxes.scored import Boxes, TileBoxes
+from detector.calibrating.luck import CELL_PX, merged, tile_boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, iou_matrix
 from detector.models.detector import Detector, DetectorSettings, load_detector
@@ -52,7 +51,6 @@ COMPARED = (
     "supervision NMS, IOS 0.5",
 )
 CELLS, PREDICT = f"of {CELL_PX} px, so that an image fits", "as `predict` reads"
-NOT_HERE = "The real imagery is not here."
 
 PlanFunction: TypeAlias = Callable[[NDArray[np.uint8], Detector], TilePlan]
 
@@ -90,11 +88,12 @@ class Seen:
 
 def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
     """Counts at several offsets of the grid: of every merge, and of ours by how it reads."""
-    if not (SHARED / "data").is_dir():
+    pool = find_pool()
+    if pool is None:
         return NOT_HERE, NOT_HERE
     one = load_detector(DetectorSettings(weights))
     four = load_detector(DetectorSettings(weights + MIRRORED))
-    cells = _see(one, cell_plan, quick, COMPARED)
+    cells = _see(pool, one, cell_plan, quick, COMPARED)
     rows = [_merge_row(name, cells) for name in COMPARED]
     rows.append(_alone_row(cells))
     head = ["merge", "ships, mean (least-most)", "spread", "against one look"]
@@ -102,9 +101,9 @@ def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
     merges = markdown([*head, "sure boxes once", "more than once"], rows)
     rows = [
         *_reading_rows("1", CELLS, cells),
-        *_reading_rows("4", CELLS, _see(four, cell_plan, quick)),
-        *_reading_rows("1", PREDICT, _see(one, predict_plan, quick)),
-        *_reading_rows("4", PREDICT, _see(four, predict_plan, quick)),
+        *_reading_rows("4", CELLS, _see(pool, four, cell_plan, quick)),
+        *_reading_rows("1", PREDICT, _see(pool, one, predict_plan, quick)),
+        *_reading_rows("4", PREDICT, _see(pool, four, predict_plan, quick)),
     ]
     head = ["readings of a tile", "tiles", "ships", "mean (least-most)", "spread"]
     head += ["farthest from the mean", "spread of one mosaic", "against one look"]
@@ -112,13 +111,17 @@ def offsets_tables(quick: bool, weights: str = WEIGHTS) -> tuple[str, str]:
 
 
 def _see(
-    detector: Detector, planned: PlanFunction, quick: bool, merges: tuple[str, ...] = (OURS,)
+    pool: Path,
+    detector: Detector,
+    planned: PlanFunction,
+    quick: bool,
+    merges: tuple[str, ...] = (OURS,),
 ) -> Seen:
     """Look at every mosaic at its own offsets, and at its images alone where they fit a tile."""
     seen = Seen({name: [] for name in merges})
     grid, offsets = (QUICK_GRID, QUICK_OFFSETS) if quick else (GRID, OFFSETS)
     for number in range(QUICK_MOSAICS if quick else MOSAICS):
-        scene = mosaic(SHARED / "data", grid, number)
+        scene = mosaic(pool, grid, number)
         rng = np.random.default_rng(number)
         for looks in seen.looks.values():
             looks.append([])

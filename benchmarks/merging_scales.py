@@ -12,10 +12,10 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.merging_errors import OURS, SCENE_PX, Tally, run
-from benchmarks.mosaics import merged, tile_boxes
 from benchmarks.peers import PEERS
 from benchmarks.tables import markdown
 from detector.boxes.scored import Boxes
+from detector.calibrating.luck import merged, tile_boxes
 from detector.classes import ObjectClass
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import (

@@ -5,7 +5,6 @@ The images are not part of the project and are never stored.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,23 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.boxes.scored import Boxes, TileBoxes
+from detector.boxes.scored import Boxes
+from detector.calibrating.luck import CELL_PX, FILL, cell_settings, merged, tile_boxes
 from detector.classes import ObjectClass
 from detector.data.yolo_lines import oriented_lines
 from detector.geometry.boxes import Corners
 from detector.models.detector import Detector
-from detector.tiling.merge import MergeSettings, merge
 from detector.tiling.plan import PlanSettings, TilePlan, plan_tiles
-from detector.tiling.tile import Tile
 
-CELL_PX = 1024
 GRID, QUICK_GRID = (6, 4), (3, 2)
 MOSAICS, QUICK_MOSAICS = 6, 1
 SOURCES = ("HRSC2016", "DOTA-v1", "xView")
 FIRST_ADDED = 1  # column `added` of the images that the pool began with
-LONGEST_PX = 400.0
-FILL = 96
-SHARED = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +44,33 @@ class Mosaic:
     dev: NDArray[np.bool_]
 
 
-def mosaic(data: Path, grid: tuple[int, int], number: int) -> Mosaic:
+def mosaic(pool: Path, grid: tuple[int, int], number: int) -> Mosaic:
     """One of `MOSAICS` that share out the images with the most ships and stacks, one a place.
 
     Args:
-        data: folder of the real imagery.
+        pool: folder of the port pool.
         grid: images along x and y.
         number: of the mosaic, from 0.
     """
-    index = pd.read_csv(data / "port" / "index.csv")
+    index = pd.read_csv(pool / "index.csv")
     small = (index.width <= CELL_PX) & (index.height <= CELL_PX)
     first = index.added == FIRST_ADDED  # the published numbers are of these
-    pool = index[small & first & index.source.isin(SOURCES)].copy()
-    pool["objects"] = pool.ships + pool.stacks
-    pool = pool.sort_values(["objects", "image"], ascending=False).drop_duplicates("place")
+    fit = index[small & first & index.source.isin(SOURCES)].copy()
+    fit["objects"] = fit.ships + fit.stacks
+    fit = fit.sort_values(["objects", "image"], ascending=False).drop_duplicates("place")
     count = grid[0] * grid[1]
-    shuffled = pool.head(MOSAICS * count).sample(frac=1, random_state=0)
+    shuffled = fit.head(MOSAICS * count).sample(frac=1, random_state=0)
     chosen = shuffled.iloc[number * count : (number + 1) * count]
     pixels = np.full((grid[1] * CELL_PX, grid[0] * CELL_PX, 3), FILL, np.uint8)
     cells, ships, dev = [], [], []
     for k, (name, split) in enumerate(zip(chosen.image, chosen.split, strict=True)):
-        image = cv2.imread(str(data / "port" / "images" / name), cv2.IMREAD_COLOR)
+        image = cv2.imread(str(pool / "images" / name), cv2.IMREAD_COLOR)
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         x, y = (k % grid[0]) * CELL_PX, (k // grid[0]) * CELL_PX
         high, wide = image.shape[:2]
         pixels[y : y + high, x : x + wide] = image
         cells.append((x, y, x + wide, y + high))
-        labels = (data / "port" / "labels" / name).with_suffix(".txt")
+        labels = (pool / "labels" / name).with_suffix(".txt")
         corners, class_ids, _ = oriented_lines(labels, (wide, high))
         ships.append(corners[class_ids == ObjectClass.SHIP] + [x, y])
         dev.append(np.full(len(ships[-1]), split == "dev"))
@@ -93,12 +87,8 @@ def moved(scene: Mosaic, offset: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def cell_plan(pixels: NDArray[np.uint8], detector: Detector) -> TilePlan:
     """Windows into which every image fits, so that it has an untiled prediction too."""
-    settings = _cell_settings(detector.card.tile_px)
+    settings = cell_settings(detector.card.tile_px)
     return plan_tiles(pixels.shape[1], pixels.shape[0], settings)
-
-
-def _cell_settings(side: int) -> PlanSettings:
-    return PlanSettings(side, side / CELL_PX, None, None, LONGEST_PX, LONGEST_PX)
 
 
 def predict_plan(pixels: NDArray[np.uint8], detector: Detector) -> TilePlan:
@@ -107,24 +97,6 @@ def predict_plan(pixels: NDArray[np.uint8], detector: Detector) -> TilePlan:
     settings = PlanSettings.for_scene(None, tile_px=card.tile_px, read_gsd_m=card.gsd_read_m)
     high, wide = pixels.shape[:2]
     return plan_tiles(wide, high, settings.snug(wide, high))
-
-
-def tile_boxes(pixels: NDArray[np.uint8], plan: TilePlan, detector: Detector) -> TileBoxes:
-    """What the network gives for every tile, scene frame, as the pipeline hands it to the merge."""
-    parts = []
-    for tile in plan.tiles:
-        reading = detector.forward(read(pixels, tile, plan.settings.tile_px)[None])
-        [boxes] = detector.decode(reading)
-        places = boxes.corners / tile.scale + [tile.window.col, tile.window.row]
-        found = Boxes(places, boxes.scores, boxes.class_ids)
-        parts.append(TileBoxes(found, np.full(len(found), tile.index, np.int64)))
-    return TileBoxes.concatenate(parts)
-
-
-def merged(seen: TileBoxes, plan: TilePlan, detector: Detector) -> Boxes:
-    """Our merge as the pipeline calls it."""
-    settings = MergeSettings(duplicate_iou=detector.iou, luck=detector.card.luck)
-    return merge(seen, plan, settings, detector.conf)
 
 
 def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None = None) -> Boxes:
@@ -136,7 +108,7 @@ def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None 
         rng: draws the place of each image in its tile; None puts it into the upper left corner.
     """
     side = detector.card.tile_px
-    plan = plan_tiles(CELL_PX, CELL_PX, _cell_settings(side))
+    plan = plan_tiles(CELL_PX, CELL_PX, cell_settings(side))
     parts = []
     for x_min, y_min, x_max, y_max in scene.cells.tolist():
         room = (CELL_PX - (x_max - x_min), CELL_PX - (y_max - y_min))
@@ -149,14 +121,3 @@ def one_look(scene: Mosaic, detector: Detector, rng: np.random.Generator | None 
         places = boxes.corners + np.array([x_min - x, y_min - y])
         parts.append(Boxes(places, boxes.scores, boxes.class_ids))
     return Boxes.concatenate(parts)
-
-
-def read(pixels: NDArray[np.uint8], tile: Tile, side: int) -> NDArray[np.uint8]:
-    """The window of a tile, reduced to `side` pixels; black beyond the scene."""
-    x_min, y_min, x_max, y_max = tile.window.bounds
-    part = pixels[max(0, y_min) : y_max, max(0, x_min) : x_max]
-    full = np.zeros((tile.window.height, tile.window.width, 3), np.uint8)
-    full[: part.shape[0], : part.shape[1]] = part
-    if tile.window.width == side:
-        return full
-    return cv2.resize(full, (side, side), interpolation=cv2.INTER_AREA)

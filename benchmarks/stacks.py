@@ -1,6 +1,6 @@
 """Validates the estimate of containers on rendered yards: `python -m benchmarks.stacks`.
 
-python -m benchmarks.stacks validate            the tables of docs/stacks.md, frozen parameters
+python -m benchmarks.stacks                     the tables of docs/stacks.md, frozen parameters
 python -m benchmarks.stacks tune --scenes 12    the same on other seeds, to look at while tuning
 python -m benchmarks.stacks pictures            the pictures of docs/stacks.md
 python -m benchmarks.stacks cost                what the estimate adds to detector predict
@@ -270,8 +270,9 @@ def _scores(part: pd.DataFrame, name: str) -> list[str]:
 def main() -> None:
     """Run what the first word says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("validate", "tune", "pictures", "cost"))
-    parser.add_argument("--scenes", type=int, default=None)
+    kinds = ("validate", "tune", "pictures", "cost")
+    parser.add_argument("what", nargs="?", choices=kinds, default=kinds[0])
+    parser.add_argument("--scenes", type=int, default=None, help="the first ones only")
     parser.add_argument("--out", type=Path, default=None, help="CSV of all blocks")
     words = parser.parse_args()
     if words.what == "pictures":

@@ -6,7 +6,7 @@ its ground slots (TEU). The imagery is no part of the project, see `docs/dataset
 
 from __future__ import annotations
 
-import os
+import argparse
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from benchmarks.pool import find_pool, skip
 from benchmarks.tables import markdown
 from detector.detections import Detections
 from detector.geometry.boxes import edge_lengths, order_corners
@@ -22,7 +23,6 @@ from detector.scenes.types import SceneOptions
 from detector.stacks.estimate import estimate_stacks
 from detector.stacks.settings import StackSettings
 
-SHARED: Final = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
 COUNTS: Final = Path(__file__).with_name("stack_counts.csv")
 STACK: Final = "1"  # class of labels/*.txt
 SLACK: Final = 0.01
@@ -124,7 +124,12 @@ def describe(table: pd.DataFrame) -> str:
 
 def main() -> None:
     """Print both sets."""
-    for name, part in compare(SHARED / "data" / "port").groupby("set", sort=False):
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    pool = find_pool()
+    if pool is None:
+        skip("slots of real blocks")
+        return
+    for name, part in compare(pool).groupby("set", sort=False):
         print(f"{name}\n\n{describe(part)}\n")
 
 

@@ -188,7 +188,7 @@ def _settings_warnings(runs: Runs, settings: ActivitySettings) -> list[str]:
     if not settings.calibration.classes:
         warnings.append(
             "the weights are not calibrated: scores stand for probabilities and counts have no "
-            "intervals; see detector calibrate"
+            "intervals; see detector card"
         )
     return warnings
 

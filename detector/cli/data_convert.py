@@ -21,7 +21,7 @@ class ConvertConfig:
     """Everything `detector data convert` can be told."""
 
     kind: str = option("layout of the dataset", choices=DATASETS.names)
-    root: str = option("its folder", path=True)
+    root: str = option("its folder; empty: for the port pool, QUAYWATCH_POOL", path=True)
     split: str | None = option("only images of this split; null: all")
     out: str = option("folder to write", path=True)
 
@@ -29,9 +29,10 @@ class ConvertConfig:
 def run(config: ConvertConfig) -> int:
     """Convert and say what was left out."""
     from detector.data.convert import convert
-    from detector.data.datasets import read_dataset
+    from detector.data.datasets import find_root, read_dataset
 
-    images, faults = read_dataset(config.kind, Path(config.root))
+    root = find_root(config.kind, config.root, "root")
+    images, faults = read_dataset(config.kind, root)
     chosen = [image for image in images if config.split in (None, image.split)]
     written, left_out = convert(chosen, Path(config.out))
     for reason in [*map(str, faults), *left_out]:

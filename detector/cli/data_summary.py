@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.data.kinds import DATASETS
@@ -20,20 +19,21 @@ class SummaryConfig:
     """Everything `detector data summary` can be told."""
 
     kind: str = option("layout of the dataset", choices=DATASETS.names)
-    root: str = option("its folder", path=True)
+    root: str = option("its folder; empty: for the port pool, QUAYWATCH_POOL", path=True)
     split: str | None = option("only images of this split; null: all")
 
 
 def run(config: SummaryConfig) -> int:
     """Print the summary of a dataset."""
-    from detector.data.datasets import read_dataset
+    from detector.data.datasets import find_root, read_dataset
     from detector.data.labelled import DataError
     from detector.data.summary import summarise, to_text
 
-    images, faults = read_dataset(config.kind, Path(config.root))
+    root = find_root(config.kind, config.root, "root")
+    images, faults = read_dataset(config.kind, root)
     chosen = [image for image in images if config.split in (None, image.split)]
     if not chosen:
-        raise DataError(f"{config.root}: no image of the split '{config.split}'")
+        raise DataError(f"{root}: no image of the split '{config.split}'")
     print(to_text(summarise(chosen, faults)))
     return EXIT_DONE
 
@@ -46,7 +46,7 @@ COMMAND = Command(
     schema=SummaryConfig,
     run=run,
     examples=(
-        ("detector data summary root=../shared/data/port split=dev", "the yardstick"),
+        ("detector data summary root=data/port split=dev", "the yardstick"),
         ("detector data summary kind=dota root=DOTA/train", "a split of DOTA"),
     ),
 )

@@ -13,6 +13,7 @@ from detector.errors import ConfigError
 from detector.evaluation.options import EvaluateConfig
 
 if TYPE_CHECKING:
+    from detector.cli.card import CardConfig
     from detector.evaluation.dataset import Dataset
     from detector.evaluation.evaluator import EvaluationSettings
 
@@ -53,7 +54,7 @@ def run(config: EvaluateConfig) -> int:
     return EXIT_DONE
 
 
-def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
+def open_data(config: EvaluateConfig | CardConfig) -> tuple[Dataset, str]:
     """The images to evaluate, and what to call them.
 
     Raises:
@@ -61,7 +62,7 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
         DataError: the dataset cannot be read.
     """
     from detector.data import port_pool
-    from detector.data.datasets import read_dataset
+    from detector.data.datasets import find_root, read_dataset
     from detector.data.labelled import DataError
     from detector.evaluation.dataset import labelled_dataset, rendered_dataset
     from detector.rendering.validation import VALIDATED_ON
@@ -81,9 +82,10 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
         dataset = rendered_dataset(Path(data.cache) / "validation", data.ports)
         number = len(dataset.images)
         return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
+    root = find_root(data.kind, data.root, "data.root")
     pool = [
         image
-        for image in port_pool.read(Path(data.root), config.split or None)
+        for image in port_pool.read(root, config.split or None)
         if (not data.sources or image.source in data.sources)
         and image.image.name not in data.leave_out
     ]

@@ -30,9 +30,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data convert": ("detector.cli.data_convert", "write a labelled dataset as YOLO-OBB"),
     "data summary": ("detector.cli.data_summary", "count what a labelled dataset holds"),
     "data preview": ("detector.cli.data_preview", "draw what the network sees after augmentation"),
-    "calibrate": (
-        "detector.cli.calibrate",
-        "what scores and counts mean, into the card of the weights",
+    "card": (
+        "detector.cli.card",
+        "measure weights and write their card: thresholds, metrics, calibration",
     ),
     "activity": (
         "detector.cli.activity",
@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
+}
+REPLACED = {
+    "calibrate": "'detector card EVALUATION weights=NAME out=FOLDER' writes the calibration, with "
+    "thresholds and metrics, into a card of that folder; nothing beside the weights changes"
 }
 
 
@@ -82,6 +86,8 @@ def load_command(name: str) -> Command:
     Raises:
         ConfigError: there is none; names the nearest.
     """
+    if name in REPLACED:
+        raise ConfigError(f"'detector {name}' is no more: {REPLACED[name]}")
     if name not in COMMANDS:
         longer = [f"'{command}'" for command in COMMANDS if command.startswith(f"{name} ")]
         hint = f"; there are {', '.join(longer)}" if longer else nearest(name, COMMANDS)

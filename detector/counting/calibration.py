@@ -211,7 +211,7 @@ class Calibration:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CalibrationError(
-                f"the card's calibration cannot be read ({error}); run 'detector calibrate' again"
+                f"the card's calibration cannot be read ({error}); run 'detector card' again"
             ) from error
 
 

@@ -5,6 +5,7 @@ Other distributions add readers of their own (docs/extending/datasets.md).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,31 @@ READERS: Final[Mapping[str, Reader]] = {
     "yolo-obb": yolo.read_oriented,
     "coco": coco.read,
 }
+POOL_VARIABLE: Final = "QUAYWATCH_POOL"
+POOL_KINDS: Final = ("pool", "port")
+
+
+def find_root(kind: str, root: str, option: str) -> Path:
+    """The folder of a dataset; for the port pool, what `QUAYWATCH_POOL` names is the default.
+
+    Args:
+        kind: key of `READERS`, or `pool`.
+        root: as told; empty where nothing was.
+        option: with which it is told, for the error.
+
+    Raises:
+        DataError: nobody says where the dataset is.
+    """
+    if root:
+        return Path(root)
+    if kind not in POOL_KINDS:
+        raise DataError(f"where is the dataset? Say {option}=folder of the {kind} dataset")
+    if not os.environ.get(POOL_VARIABLE):
+        raise DataError(
+            f"where is the port pool? Say {option}=folder of the port pool, or set {POOL_VARIABLE} "
+            "to that folder"
+        )
+    return Path(os.environ[POOL_VARIABLE])
 
 
 def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault]]:

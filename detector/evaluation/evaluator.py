@@ -29,7 +29,7 @@ from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
 from detector.files import atomic_path, prepare_folder
 from detector.inference.pipeline import PipelineSettings
-from detector.models.detector import DetectorSettings, load_detector
+from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.progress import Progress, SilentProgress
 
 METRICS_FILE: Final = "metrics.json"
@@ -110,7 +110,12 @@ class Result:
 
 
 def run_evaluation(
-    dataset: Dataset, name: str, settings: EvaluationSettings, progress: Progress | None = None
+    dataset: Dataset,
+    name: str,
+    settings: EvaluationSettings,
+    progress: Progress | None = None,
+    *,
+    detector: Detector | None = None,
 ) -> Result:
     """Predict, score and write everything.
 
@@ -119,6 +124,7 @@ def run_evaluation(
         name: of the data, for the texts.
         settings: what runs where, and where the files go.
         progress: where to show how far it is.
+        detector: that is loaded already; by default what the settings name is.
 
     Raises:
         EvaluationError: nothing to score, or a run to compare with that does not fit.
@@ -134,7 +140,10 @@ def run_evaluation(
     if settings.finished is not None:
         run, facts = _finished(dataset, name, settings.finished, notes)
     else:
-        run, facts = _predicted(dataset, name, settings, notes, progress or SilentProgress())
+        detector = detector or load_detector(settings.detector)
+        run, facts = _predicted(
+            dataset, name, settings, notes, progress or SilentProgress(), detector
+        )
     start = time.perf_counter()
     evaluation = evaluate(dataset.images, run.predictions)
     side = Side(evaluation.complete, evaluation.counted)
@@ -167,8 +176,8 @@ def _predicted(
     settings: EvaluationSettings,
     notes: list[str],
     progress: Progress,
+    detector: Detector,
 ) -> tuple[Run, Facts]:
-    detector = load_detector(settings.detector)
     run = predict_images(
         dataset.images,
         dataset.paths,
@@ -181,7 +190,7 @@ def _predicted(
     backend = f"{detector.backend.name} on {detector.backend.device}"
     card = detector.card
     facts = _facts(dataset, name, card.name, card.sha256, notes)
-    return run, replace(facts, conf=conf, floor=settings.floor, backend=backend)
+    return run, replace(facts, conf=conf, floor=settings.floor, backend=backend, luck=card.luck)
 
 
 def _finished(

@@ -23,7 +23,7 @@ class MeasuredDataConfig:
     kind: str = option(
         "pool: the port pool; rendered: ports made by code", choices=("pool", "rendered")
     )
-    root: str = option("folder of the port pool", path=True)
+    root: str = option("folder of the port pool; empty: QUAYWATCH_POOL", path=True)
     cache: str = option("folder for rendered ports", path=True)
     sources: list[str] = option("datasets of the pool; empty: all")
     leave_out: list[str] = option("images whose labels are wrong, by file name")

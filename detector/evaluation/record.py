@@ -44,6 +44,7 @@ class Facts:
         clipped: true objects clipped to their image.
         outside: true objects outside their image, left out.
         notes: what to know when reading the numbers.
+        luck: of one look, that the card says; None where it is not known.
     """
 
     data: str
@@ -58,6 +59,7 @@ class Facts:
     clipped: int
     outside: int
     notes: tuple[str, ...] = ()
+    luck: float | None = None
 
 
 def to_json(facts: Facts, summary: Summary, deltas: Sequence[Delta]) -> dict[str, Any]:

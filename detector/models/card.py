@@ -45,6 +45,7 @@ class ModelCard:
         luck: what the score of one look is lucky by; the merge takes it away
             (`detector.boxes.luck`).
         family: of the network; any other than `yolo` needs a plug-in that runs it (`backend=`).
+        sources: where thresholds, luck and metrics come from, as `detector card` says it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ModelCard:
     mirrored: bool = False
     luck: float = LUCK
     family: str = YOLO
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(self.classes) != CLASS_NAMES:

@@ -48,6 +48,7 @@ from detector.inference.pipeline import (
     prepare_scene,
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.prediction.constants import constants_sha256
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
@@ -251,8 +252,8 @@ class _Run:
         if self._settings.overwrite:
             return None
         raise OutputError(
-            f"{folder}: holds results of other settings or weights; name another folder with out= "
-            "or say overwrite=true"
+            f"{folder}: holds results of other settings, weights or code; name another folder with "
+            "out= or say overwrite=true"
         )
 
     def _keep(self, record: SceneRecord, counts: pd.DataFrame) -> None:
@@ -334,6 +335,7 @@ def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict
         digest.update(shapely.to_wkb(zone.shape))
     return {
         "version": __version__,
+        "constants_sha256": constants_sha256(),
         "weights": detector.card.name,
         "weights_sha256": detector.card.sha256,
         "conf": [round(float(value), 6) for value in detector.conf],

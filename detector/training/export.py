@@ -21,7 +21,8 @@ from detector.training.settings import TrainingSettings
 from detector.training.start import save_weights
 from detector.training.views import ViewSettings
 
-DEFAULT_CONF = 0.25  # until `detector calibrate` has chosen thresholds on the dev split
+DEFAULT_CONF = 0.25  # until `detector card` has chosen thresholds
+UNMEASURED = "the defaults of detector train"
 DUPLICATE_IOU = 0.5
 # The pool's gsd where it is known (0.3 to 1.9 m), times the jitter of the views that holds.
 GSD_MIN_M, GSD_MAX_M, GSD_READ_M = 0.25, 2.0, 0.5
@@ -76,6 +77,7 @@ def export_weights(
         conf=dict.fromkeys(CLASS_NAMES, DEFAULT_CONF),
         iou=DUPLICATE_IOU,
         licence=LICENCE,
+        sources={"thresholds": {"from": UNMEASURED}, "luck": {"from": UNMEASURED}},
         description=f"Trained for {state.elapsed_s / 3600:.2f} h, {state.epoch} epochs.",
         training={
             "starting_weights": Path(settings.model.start).name or "random",

@@ -20,7 +20,7 @@ class DataConfig:
         "pool (or port): the port pool; rendered: ports made by code; others: that layout",
         choices=lambda: (*POOL_OR_RENDERED, *DATASETS.names()),
     )
-    root: str = option("folder of the pool or the dataset", path=True)
+    root: str = option("folder of the pool or the dataset; empty: QUAYWATCH_POOL", path=True)
     cache: str = option("folder for chips, rendered ports and what the teacher said", path=True)
     split: str = option("split, where images have one; dev is refused")
     sources: list[str] = option("datasets by name, as in the pool's index; empty: all")
@@ -36,7 +36,9 @@ class NetworkConfig:
     """The network and what it starts from."""
 
     architecture: str = option("an Ultralytics …-obb.yaml")
-    start: str = option("safetensors file, Ultralytics name ending in .pt, or empty", path=True)
+    start: str | None = option(
+        "safetensors file, Ultralytics name ending in .pt, or random; null: must be said", path=True
+    )
     freeze: int = option("first layers that keep their weights", low=0, high=24)
     freeze_norms: bool = option("normalise by the start's averages, not by each batch's")
 

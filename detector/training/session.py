@@ -17,6 +17,7 @@ import yaml
 from detector._version import __version__
 from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip, ChipSettings, cut_chips
+from detector.data.datasets import find_root
 from detector.data.kinds import DATASETS
 from detector.data.labelled import Fault, LabelledImage
 from detector.data.rendered import rendered_depots, rendered_ports
@@ -34,6 +35,7 @@ from detector.training.trainer import METRICS_FILE, PortTrainer
 from detector.training.views import ViewSettings
 
 LOG = logging.getLogger(__name__)
+RANDOM = "random"  # the word for a network that starts from no weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ def train(config: TrainConfig) -> TrainResult:
 
     Raises:
         DataError: no usable image, or the dev split is asked for.
-        ConfigError: a value that Hydra cannot check.
+        ConfigError: a value that Hydra cannot check, or no weights to start from.
         TrainingError: the checkpoint is of another architecture, or the loss is not finite.
         OutputError: the folder cannot be written.
     """
     settings = settings_from(config)
+    if config.network.start is None:
+        raise ConfigError(
+            "which weights does the network start from? Say network.start=file.safetensors, or "
+            f"network.start={RANDOM} for none"
+        )
     out = Path(config.out)
     prepare_folder(out)
     faults: list[Fault] = []
@@ -109,7 +116,7 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
     if data.kind == "rendered":
         return rendered
     labelled = DataSettings(
-        root=data.root,
+        root=str(find_root(data.kind, data.root, "data.root")),
         cache=data.cache,
         kind="port" if data.kind == "pool" else data.kind,
         split=data.split,
@@ -139,7 +146,7 @@ def settings_from(config: TrainConfig) -> TrainingSettings:
         augment=AugmentSettings(**asdict(config.augment)),
         mix=MixSettings(mix.epoch_views, mix.stacks, mix.empty, _source_weights(mix.sources)),
         chips=ChipSettings(chips.side_px, chips.overlap_px, tuple(chips.scales), chips.min_side_px),
-        model=ModelSettings(**asdict(config.network)),
+        model=ModelSettings(**{**asdict(config.network), "start": _start(config.network.start)}),
         trainer=TrainerSettings(**asdict(config.trainer)),
     )
 
@@ -184,6 +191,11 @@ def _git(folder: Path, *words: str) -> str:
     command = ["git", "-C", str(folder), *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     return done.stdout.strip()
+
+
+def _start(told: str | None) -> str:
+    """What the network starts from, empty for random weights."""
+    return "" if told in (None, RANDOM) else str(told)
 
 
 def _source_weights(words: Sequence[str]) -> dict[str, float]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.calibrating.calibrate import read_evaluation
 from detector.calibrating.fitting import false_per_km2, fit_class, recall_by_length
 from detector.calibrating.held_out import calibrate_class, check_rows
 from detector.calibrating.sample import Sample, sample_of
 from detector.classes import ObjectClass
-from detector.cli.calibrate import calibrate
 from detector.counting.calibration import (
     Calibration,
     CalibrationError,
@@ -234,7 +234,8 @@ def test_interval_score_by_hand() -> None:
 def test_an_evaluation_of_other_weights_or_of_another_reading_is_refused(
     tmp_path: Path, facts: dict[str, str], message: str
 ) -> None:
-    (tmp_path / "metrics.json").write_text(json.dumps({"facts": facts}))
+    conf = {"ship": 0.1, "container_stack": 0.2}
+    (tmp_path / "metrics.json").write_text(json.dumps({"facts": {"conf": conf, **facts}}))
     card = ModelCard(
         name="n",
         architecture="yolo11n-obb.yaml",
@@ -249,4 +250,4 @@ def test_an_evaluation_of_other_weights_or_of_another_reading_is_refused(
         licence="none",
     )
     with pytest.raises(CalibrationError, match=message):
-        calibrate(tmp_path, None, card)
+        read_evaluation(tmp_path, card)

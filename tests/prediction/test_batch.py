@@ -16,6 +16,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from detector.boxes import duplicates
 from detector.boxes.scored import Boxes
 from detector.errors import OutputError, QuaywatchError, ZonesError
 from detector.geometry.boxes import Corners, corners_from_xywhr
@@ -200,6 +201,18 @@ def test_results_of_other_settings_are_not_touched(tmp_path: Path) -> None:
     assert _bytes(tmp_path / "out") == before
     _predict(tmp_path / "out", scene, zones=zones, overwrite=True)
     assert _count(tmp_path / "out", "west")["count"] == 1
+
+
+def test_results_of_other_constants_are_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = _scene(tmp_path, "a.tif", (150, 100))
+    _predict(tmp_path / "out", scene)
+    assert _predict(tmp_path / "out", scene).resumed == 1
+    monkeypatch.setattr(duplicates, "ROW_SHARE", 0.5)
+    with pytest.raises(OutputError, match="other settings, weights or code"):
+        _predict(tmp_path / "out", scene)
+    assert _predict(tmp_path / "out", scene, overwrite=True).resumed == 0
 
 
 def test_a_scene_without_crs_has_pixels_and_no_geojson(tmp_path: Path) -> None:

@@ -12,13 +12,12 @@ from benchmarks.mosaics import (
     MOSAICS,
     QUICK_GRID,
     cell_plan,
-    merged,
     mosaic,
     moved,
     one_look,
     predict_plan,
-    tile_boxes,
 )
+from detector.calibrating.luck import merged, tile_boxes
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import DetectorSettings, load_detector
 
@@ -28,7 +27,7 @@ OFFSETS_PX = ((0, 0), (3, 5), (101, 230))
 @pytest.mark.real
 def test_what_one_look_is_sure_of_comes_out_once(shared_data: Path) -> None:
     detector = load_detector(DetectorSettings(WEIGHTS))
-    scene = mosaic(shared_data, (3, 2), number=0)
+    scene = mosaic(shared_data / "port", (3, 2), number=0)
     plan = cell_plan(scene.pixels, detector)
     found = merged(tile_boxes(scene.pixels, plan, detector), plan, detector)
     alone = one_look(scene, detector)
@@ -45,7 +44,7 @@ def test_the_labelled_ships_that_are_found_do_not_depend_on_where_the_tiles_lie(
 ) -> None:
     """36 images, tiles as `predict` reads; 144 images and more offsets are in `docs/merging.md`."""
     detector = load_detector(DetectorSettings(WEIGHTS))
-    scenes = [mosaic(shared_data, QUICK_GRID, number) for number in range(MOSAICS)]
+    scenes = [mosaic(shared_data / "port", QUICK_GRID, number) for number in range(MOSAICS)]
     counts = np.zeros(len(OFFSETS_PX), np.int64)
     for scene in scenes:
         for k, offset in enumerate(OFFSETS_PX):

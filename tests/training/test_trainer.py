@@ -23,7 +23,7 @@ from detector.training import checkpoint, gather, launch, trackers
 from detector.training.checkpoint import TrainingError, load_state, save_state
 from detector.training.export import export_weights
 from detector.training.options import TrainConfig
-from detector.training.session import settings_from
+from detector.training.session import settings_from, train
 from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.start import load_start, save_weights
 from detector.training.trainer import PortTrainer, cosine
@@ -362,6 +362,22 @@ def test_every_recipe_and_network_composes(experiment: str, network: str) -> Non
     if experiment.startswith("port-n"):
         assert found.mix.sources["xView"] == 4.0
         assert found.model.freeze_norms
+
+
+@pytest.mark.parametrize("words", [[], ["experiment=port-n-base"], ["experiment=port-n-blocks"]])
+def test_weights_to_start_from_are_asked_for(words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    config = load_config("train", TrainConfig, [*words, f"out={out}"])
+    with pytest.raises(ConfigError, match=r"Say network\.start=file\.safetensors, or .*=random"):
+        train(config)
+    assert not out.exists()
+
+
+def test_random_is_a_start_of_its_own() -> None:
+    config = load_config("train", TrainConfig, ["network.start=random"])
+    assert settings_from(config).model.start == ""
+    config = load_config("train", TrainConfig, ["network.start=a.safetensors"])
+    assert settings_from(config).model.start == "a.safetensors"
 
 
 def test_bad_words_are_named() -> None:

@@ -1,0 +1,291 @@
+"""One road to a card: thresholds, luck, metrics and calibration, all measured, nothing by hand.
+
+The card and its weights are written into a folder of the run. What lies beside the weights that are
+read stays as it is: an installed package is never written to.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import yaml
+
+from detector import resources
+from detector._version import __version__
+from detector.calibrating.calibrate import Evaluated, calibrate, read_evaluation
+from detector.calibrating.held_out import FOLDS
+from detector.calibrating.luck import LOOKS, measure_luck
+from detector.calibrating.sample import sample_of
+from detector.calibrating.thresholds import Balance, balance, next_thresholds
+from detector.counting.calibration import Calibration, CalibrationError
+from detector.errors import ConfigError
+from detector.evaluation.dataset import Dataset
+from detector.evaluation.evaluator import CARD_FILE, EvaluationSettings, run_evaluation
+from detector.evaluation.predicting import predict_images
+from detector.evaluation.table import MatchTable, match_images
+from detector.files import atomic_path, prepare_folder
+from detector.models.card import SUFFIX, ModelCard, sha256_of
+from detector.models.detector import (
+    CARD_SUFFIX,
+    Detector,
+    DetectorSettings,
+    find_card,
+    load_detector,
+)
+from detector.progress import Progress, SilentProgress
+
+LOG = logging.getLogger(__name__)
+ROUNDS: Final = 4  # of counting and choosing: a merge at other thresholds gives other boxes
+Thresholds = Literal["split", "train", "card"]
+Luck = Literal["card", "measure"]
+Data = Callable[[], tuple[Dataset, str]]
+"""Images with their truth, and what to call them; read when they are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """How a card is made.
+
+    Attributes:
+        out: folder of the card and its weights.
+        detector: which weights run where.
+        name: of the card; empty for that of the card that is read.
+        thresholds: `split` chooses them on the images that are evaluated, `train` on those of the
+            training split, `card` keeps them.
+        luck: `measure`, or `card` keeps it.
+        evaluation: folder of a finished evaluation of these weights, or None.
+    """
+
+    out: Path
+    detector: DetectorSettings
+    name: str = ""
+    thresholds: Thresholds = "split"
+    luck: Luck = "card"
+    evaluation: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardData:
+    """What a card is measured on.
+
+    Attributes:
+        evaluated: places that the network never saw: metrics, calibration and, where asked,
+            thresholds.
+        trained: the training split, for thresholds.
+        check: other places, on which the coverage of the intervals is checked; None for no check.
+    """
+
+    evaluated: Data
+    trained: Data
+    check: Data | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCard:
+    """What was made.
+
+    Attributes:
+        card: as it was written.
+        weights: path of the safetensors file, the card beside it.
+        calibration: that the card holds.
+    """
+
+    card: ModelCard
+    weights: Path
+    calibration: Calibration
+
+
+def make_card(settings: CardSettings, data: CardData, progress: Progress | None = None) -> MadeCard:
+    """Measure weights and write their card. Equal inputs give equal bytes.
+
+    Raises:
+        ConfigError: the folder belongs to the program or holds the weights themselves.
+        CalibrationError: the evaluation is of other weights, or nothing can be measured.
+        WeightsError: weights or card cannot be read.
+        OutputError: the folder cannot be written to.
+    """
+    source = find_card(settings.detector.weights)
+    _check_folder(settings.out, source)
+    card = ModelCard.read(source)
+    folder = settings.evaluation
+    given = read_evaluation(folder, card) if folder is not None else None
+    desk = _Desk(settings, data, given, progress or SilentProgress())
+    prepare_folder(settings.out)
+    card = _with_thresholds(_with_luck(card, desk), desk)
+    evaluated, check = desk.evaluations(card)
+    calibration = calibrate(evaluated, check, card)
+    metrics = yaml.safe_load((evaluated.folder / CARD_FILE).read_text(encoding="utf-8"))
+    made = replace(
+        card,
+        name=settings.name or card.name,
+        metrics=metrics,
+        calibration=calibration.to_card(),
+        sources={**card.sources, "metrics": evaluated.data, "version": __version__},
+    )
+    return MadeCard(made, _write(made, card.weights_beside(source), settings.out), calibration)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where it is measured: the network is loaded once, and only if something needs it."""
+
+    settings: CardSettings
+    data: CardData
+    given: Evaluated | None
+    progress: Progress
+
+    @cached_property
+    def detector(self) -> Detector:
+        return load_detector(self.settings.detector)
+
+    def reading(self, card: ModelCard) -> Detector:
+        """The network, read as a card says."""
+        one = self.detector
+        conf = np.array([card.conf[name] for name in card.classes], np.float32)
+        return Detector(card, one.backend, one.batch, conf, one.iou, one.threads)
+
+    @cached_property
+    def evaluated(self) -> tuple[Dataset, str]:
+        """The images of the evaluation, and what to call them."""
+        dataset, name = self.data.evaluated()
+        if self.given is not None and self.given.data != name:
+            raise CalibrationError(
+                f"{self.given.folder}: an evaluation of {self.given.data}, not of {name}, but it "
+                "has to be made anew at other thresholds; say data= and split= as it was"
+            )
+        return dataset, name
+
+    @cached_property
+    def chosen_on(self) -> tuple[Dataset, str]:
+        """The images on which thresholds are chosen and luck is measured."""
+        return self.data.trained() if self.settings.thresholds == "train" else self.evaluated
+
+    def matches(self, dataset: Dataset, card: ModelCard) -> MatchTable:
+        """All matches of images, with scores below the thresholds too."""
+        run = predict_images(
+            dataset.images, dataset.paths, self.reading(card), progress=self.progress
+        )
+        return match_images(dataset.images, run.predictions.complete, with_prob_iou=False)
+
+    def evaluations(self, card: ModelCard) -> tuple[Evaluated, Evaluated | None]:
+        """The evaluation that the card tells, made anew where it is not at hand, and the check."""
+        evaluated = self.given
+        if evaluated is None or not evaluated.reads_as(card):
+            evaluated = self._evaluate("evaluation", *self.evaluated, card)
+        if self.data.check is None:
+            return evaluated, None
+        return evaluated, self._evaluate("check", *self.data.check(), card)
+
+    def _evaluate(self, folder: str, dataset: Dataset, name: str, card: ModelCard) -> Evaluated:
+        settings = EvaluationSettings(self.settings.out / folder, self.settings.detector)
+        run_evaluation(dataset, name, settings, self.progress, detector=self.reading(card))
+        return read_evaluation(settings.out, card)
+
+
+def _with_luck(card: ModelCard, desk: _Desk) -> ModelCard:
+    """The card with its luck and where that comes from."""
+    if desk.settings.luck == "card":
+        told = card.sources.get("luck", {"from": f"the card of {card.name}"})
+        return replace(card, sources={**card.sources, "luck": told})
+    dataset, name = desk.chosen_on
+    found = measure_luck(dataset, desk.reading(card), desk.progress)
+    told = {
+        "from": name,
+        "how": f"one tile against tiles that overlap, single images at {LOOKS} places each",
+        "images": found.images,
+        "ships_in_one_look": found.one_look,
+        "ships_in_several": found.several_looks,
+    }
+    return replace(card, luck=found.luck, sources={**card.sources, "luck": told})
+
+
+def _with_thresholds(card: ModelCard, desk: _Desk) -> ModelCard:
+    """The card with its thresholds and where they come from."""
+    if desk.settings.thresholds == "card":
+        told = card.sources.get("thresholds", {"from": f"the card of {card.name}"})
+        return replace(card, sources={**card.sources, "thresholds": told})
+    first = desk.given if desk.settings.thresholds == "split" else None
+    if first is not None and first.luck in (None, card.luck):
+        card = replace(card, conf=first.conf)
+    else:
+        first = None
+    tried: list[tuple[dict[str, float], dict[str, Balance | None]]] = []
+    conf = dict(card.conf)
+    while len(tried) < ROUNDS and conf not in [earlier for earlier, _ in tried]:
+        now = replace(card, conf=conf)
+        table = first.complete if first is not None and not tried else None
+        if table is None:
+            table = desk.matches(desk.chosen_on[0], now)
+        balances = {
+            name: balance(sample_of(table, class_id, card.gsd_read_m), conf[name])
+            for class_id, name in enumerate(card.classes)
+        }
+        tried.append((conf, balances))
+        LOG.info("thresholds %s: %s", conf, _totals(balances))
+        conf = next_thresholds(conf, balances)
+    conf, balances = min(reversed(tried), key=lambda item: _off(item[1]))
+    data = first.data if first is not None else desk.chosen_on[1]
+    return replace(card, conf=conf, sources={**card.sources, "thresholds": _told(data, balances)})
+
+
+def _off(balances: Mapping[str, Balance | None]) -> float:
+    """How far the totals of all classes are off."""
+    return sum(abs(found.error) for found in balances.values() if found is not None)
+
+
+def _totals(balances: Mapping[str, Balance | None]) -> str:
+    return ", ".join(
+        f"{name} {found.counted} of {found.true}"
+        for name, found in balances.items()
+        if found is not None
+    )
+
+
+def _told(data: str, balances: Mapping[str, Balance | None]) -> dict[str, Any]:
+    """Where thresholds come from, as plain values."""
+    told: dict[str, Any] = {
+        "from": data,
+        "how": f"totals of what the counts claim; held out: {FOLDS} folds of places",
+    }
+    for name, found in balances.items():
+        if found is None:
+            LOG.warning("%s: no true object or no box in %s; its threshold stays", name, data)
+            told[name] = "kept: no true object or no box"
+        else:
+            told[name] = found.to_card()
+    return told
+
+
+def _check_folder(out: Path, source: Path) -> None:
+    """Refuse to write where the program or the weights that are read lie."""
+    place = out.resolve()
+    for folder in (resources.PACKAGE, resources.conf_dir(), resources.weights_dir()):
+        if place.is_relative_to(folder.resolve()):
+            raise ConfigError(
+                f"out={out}: belongs to the program, which is never written to; name a folder of "
+                "your own and copy card and weights from there"
+            )
+    if place == source.resolve().parent:
+        raise ConfigError(
+            f"out={out}: the weights that are read lie there, and their card stays as it is; name "
+            "another folder"
+        )
+
+
+def _write(card: ModelCard, weights: Path, out: Path) -> Path:
+    """Weights first, then the card that tells of them. Returns the path to name as `weights=`."""
+    named = out / f"{card.name}{SUFFIX}"
+    copy = card.weights_beside(named.with_suffix(CARD_SUFFIX))
+    if not copy.is_file() or sha256_of(copy) != card.sha256:
+        with atomic_path(copy) as temporary:
+            shutil.copyfile(weights, temporary)
+    with atomic_path(named.with_suffix(CARD_SUFFIX)) as temporary:
+        temporary.write_text(card.to_yaml(), encoding="utf-8")
+    return named

@@ -1,0 +1,112 @@
+"""Score thresholds at which the totals come out: as many objects counted as there are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.calibrating.held_out import FOLDS, SEED
+from detector.calibrating.sample import Sample
+
+LOG = logging.getLogger(__name__)
+THRESHOLDS: Final = np.arange(5, 96) / 100  # what may be chosen
+DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How the total of one class comes out, over what the counts claim (`sample_of`).
+
+    Attributes:
+        conf: threshold that balances the total.
+        true: objects.
+        counted: boxes at the threshold at which the sample was counted.
+        held_out: boxes where every place is counted at the threshold of the places of other folds.
+        folds: least and greatest of these thresholds.
+        places: with objects.
+    """
+
+    conf: float
+    true: int
+    counted: int
+    held_out: int
+    folds: tuple[float, float]
+    places: int
+
+    @property
+    def error(self) -> float:
+        """Relative error of the total where it was counted."""
+        return self.counted / self.true - 1
+
+    def to_card(self) -> dict[str, Any]:
+        """As plain values for a model card."""
+        return {
+            "true": self.true,
+            "counted": self.counted,
+            "total_error": round(self.error, DIGITS),
+            "total_error_held_out": round(self.held_out / self.true - 1, DIGITS),
+            "thresholds_of_folds": list(self.folds),
+            "places_with_objects": self.places,
+        }
+
+
+def balance(sample: Sample, conf: float) -> Balance | None:
+    """The threshold that balances one class, and how well others' thresholds do on each place.
+
+    Args:
+        sample: of the class, with boxes of scores below the threshold too.
+        conf: threshold at which the sample was counted.
+
+    Returns:
+        None where there are no true objects or no boxes: nothing can be chosen.
+    """
+    if not len(sample.true_found) or not len(sample.score):
+        return None
+    places = sample.places
+    folds = np.random.default_rng(SEED).permutation(len(places)) % FOLDS
+    chosen, held_out = [], 0
+    for fold in np.unique(folds).tolist():
+        rest = sample.of_places(places[folds != fold])
+        if not len(rest.true_found):
+            continue
+        chosen.append(balancing_threshold(rest))
+        mine = sample.of_places(places[folds == fold])
+        held_out += int(counted_from(mine.score, np.array([chosen[-1]]))[0])
+    threshold = balancing_threshold(sample)
+    return Balance(
+        conf=threshold,
+        true=len(sample.true_found),
+        counted=int(counted_from(sample.score, np.array([conf]))[0]),
+        held_out=held_out,
+        folds=(min(chosen, default=threshold), max(chosen, default=threshold)),
+        places=sample.n_places,
+    )
+
+
+def balancing_threshold(sample: Sample) -> float:
+    """The threshold whose count is nearest to the number of true objects; of several the middle."""
+    off = np.abs(counted_from(sample.score, THRESHOLDS) - len(sample.true_found))
+    nearest = np.flatnonzero(off == off.min())
+    return float(THRESHOLDS[nearest[len(nearest) // 2]])
+
+
+def counted_from(score: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Boxes `(K,)` from each threshold on, in single precision as the detector compares them."""
+    ordered = np.sort(score.astype(np.float32))
+    below = np.searchsorted(ordered, thresholds.astype(np.float32), side="left")
+    return np.asarray(len(ordered) - below, np.int64)
+
+
+def next_thresholds(
+    conf: Mapping[str, float], balances: Mapping[str, Balance | None]
+) -> dict[str, float]:
+    """The thresholds of all classes; one of which nothing can be chosen keeps its own."""
+    return {
+        name: value if (found := balances[name]) is None else found.conf
+        for name, value in conf.items()
+    }

@@ -1,0 +1,126 @@
+"""One hash over the constants of the code that decides a scene's result.
+
+A run resumes only what the same settings, weights and content made. The constants of the code
+decide as much: with another least length or another width of a crossing the same weights give other
+counts. They are found by a rule, not by a list that somebody forgets: every upper-case name of a
+module that decides. A hash of the source files would start thousands of scenes anew for an edited
+comment; a change of logic is told by the version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import PurePath
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+DECISIVE: Final = (
+    "detector.classes",
+    "detector.geometry",
+    "detector.scenes",
+    "detector.boxes",
+    "detector.detections",
+    "detector.tiling",
+    "detector.models",
+    "detector.inference",
+    "detector.counting",
+    "detector.stacks",
+    "detector.prediction",
+)
+"""What a scene's result goes through: the ground that measures, frame, read, count, prediction."""
+CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*")
+IN_MEMORY: Final = " at 0x"
+DIGITS: Final = 12  # of numbers: processors differ in the last ones of exponentials
+
+
+class NotPlainError(TypeError):
+    """A constant whose value has no text of its own."""
+
+
+def constants_sha256() -> str:
+    """Hash of every constant of the decisive modules, the same in every process.
+
+    Raises:
+        NotPlainError: a constant holds something that has no text of its own.
+    """
+    digest = hashlib.sha256()
+    for module in decisive_modules():
+        for name, value in constants_of(module).items():
+            digest.update(f"{module.__name__}.{name}={as_text(value)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def decisive_modules() -> tuple[ModuleType, ...]:
+    """The modules of `DECISIVE`, by name."""
+    names: list[str] = []
+    for root in DECISIVE:
+        package = importlib.import_module(root)
+        names.append(root)
+        if hasattr(package, "__path__"):
+            names += [item.name for item in pkgutil.walk_packages(package.__path__, f"{root}.")]
+    return tuple(importlib.import_module(name) for name in sorted(names))
+
+
+def constants_of(module: ModuleType) -> dict[str, Any]:
+    """Constants of a module by name, ascending; imported ones too, since the module reads them.
+
+    Places of files are left out: they tell where the program is installed, not what it does.
+    """
+    return {
+        name: value
+        for name, value in sorted(vars(module).items())
+        if CONSTANT.fullmatch(name) and not isinstance(value, PurePath)
+    }
+
+
+def as_text(value: Any) -> str:
+    """A value as text that is the same in every process and for every order of insertion.
+
+    Raises:
+        NotPlainError: the value, or a part of it, is told apart by its place in memory only.
+    """
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}:{as_text(value.value)}"
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        return f"{array.dtype.str}{array.shape}{as_text(array.tolist())}"
+    if isinstance(value, float):
+        return f"float:{value:.{DIGITS}g}"
+    if value is None or isinstance(value, bool | int | str | bytes):
+        return f"{type(value).__name__}:{value!r}"
+    if isinstance(value, Mapping | AbstractSet | Sequence):
+        return _parts(value)
+    return _named(value)
+
+
+def _parts(value: Mapping[Any, Any] | AbstractSet[Any] | Sequence[Any]) -> str:
+    """What a collection holds; a sequence in its order, the others in order of their texts."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(sorted(f'{as_text(k)}={as_text(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, AbstractSet):
+        return f"<{','.join(sorted(map(as_text, value)))}>"
+    return f"[{','.join(map(as_text, value))}]"
+
+
+def _named(value: Any) -> str:
+    """What is told by its name, its fields or, as a pattern or a time zone, by its own words."""
+    if isinstance(value, type | FunctionType | np.ufunc):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
+    if is_dataclass(value):
+        own = {item.name: getattr(value, item.name) for item in fields(value)}
+        return f"{type(value).__qualname__}{as_text(own)}"
+    words = repr(value)
+    if IN_MEMORY in words:
+        raise NotPlainError(f"{words}: no value of a constant that another process can tell again")
+    return words
