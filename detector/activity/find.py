@@ -40,6 +40,7 @@ from detector.counting.counts import ALL_LENGTHS
 from detector.counting.zones import Zone
 from detector.export.tables import write_csv, write_json
 from detector.files import prepare_folder
+from detector.times import format_time
 
 logger = logging.getLogger(__name__)
 
@@ -329,7 +330,7 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return format_time(value)
     if isinstance(value, list):
         return "; ".join(str(item) for item in value)
     return value
@@ -345,7 +346,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return format_time(value)
     if isinstance(value, date):
         return value.isoformat()
     if value is None or pd.isna(value):

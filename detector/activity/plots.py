@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from detector.activity.find import Activity
 from detector.activity.series import headline
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
+from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.files import atomic_path, prepare_folder
 
 BLUE, ORANGE, GREY = "#1f6fb2", "#c4591b", "#8a8a8a"  # told apart with red-green blindness
@@ -45,7 +45,8 @@ def plot_series(activity: Activity, site: str, zone: str, class_name: str = "shi
     figure, axes = _figure()
     days = pd.to_datetime(rows["day"])
     counts = pd.to_numeric(rows["count"])
-    full = rows["observed_fraction"].astype(float) >= OBSERVED_SHARE
+    shown = zip(rows["status"], rows["observed_fraction"], strict=True)
+    full = pd.Series([seen_whole(*pair) for pair in shown], rows.index, bool)
     seen = counts.notna()
     low = pd.to_numeric(rows["count_low"])
     if low.notna().any():

@@ -14,7 +14,7 @@ from scipy.stats import theilslopes
 from detector.activity.looks.zone_looks import Look
 from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
 from detector.counting.calibration import Calibration
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
+from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.counting.zones import Zone
 
 MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
@@ -63,7 +63,7 @@ def series_rows(
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
             estimate = None
-            if look.usable and look.observed_fraction >= OBSERVED_SHARE and name != SMALL:
+            if look.whole and name != SMALL:
                 estimate = settings.calibration.count(
                     class_id, chosen.scores, chosen.length_m, chosen.gsd_m
                 )
@@ -124,7 +124,7 @@ def usable_points(rows: Sequence[Mapping[str, Any]], column: str = "count") -> P
     full = [
         row
         for row in rows
-        if row[column] is not None and row["observed_fraction"] >= OBSERVED_SHARE
+        if row[column] is not None and seen_whole(row["status"], row["observed_fraction"])
     ]
     return Points(
         np.array([row["acquired"].timestamp() / SECONDS_A_DAY for row in full], float),

@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from detector.activity.plots import style_dates
-from detector.counting.counts import OBSERVED_SHARE
 from detector.files import atomic_path, file_part, prepare_folder
 from detector.report.findings import STACKS_CAME
 from detector.report.words import Words
@@ -95,8 +94,8 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         axes.annotate(f"  {row['number']}", (day, at), fontsize=6, va="center")
     for row in timeline["looks"]:
         at = places[row["site"], row["zone"]] + 0.2
-        fill = GREY if row["seen"] >= OBSERVED_SHARE else "white"
-        mark = "o" if row["seen"] > 0 else "x"
+        fill = GREY if row["shows"] == "whole" else "white"
+        mark = "x" if row["shows"] == "nothing" else "o"
         axes.plot([_day(row)], [at], mark, mec=GREY, mfc=fill, markersize=4)
     for link in timeline["links"]:
         ends = [link["from"], link["to"]]

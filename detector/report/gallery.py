@@ -20,6 +20,7 @@ from detector.export.overlay_view import scale_bar
 from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_frame
 from detector.report.sources import Sources
+from detector.times import format_time
 
 LOOK_SIDE_PX: Final = 1600
 CHIP_SIDE_PX: Final = 400
@@ -196,7 +197,7 @@ class SiteGallery:
         return LookPicture(
             day=day.day,
             scene_ids=tuple(item.scene.scene_id for item in placed),
-            acquired=placed[0].scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            acquired=format_time(placed[0].scene.acquired),
             src=src,
             width=frame.width,
             height=frame.height,

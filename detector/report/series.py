@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from detector.activity.series import headline
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
-from detector.report.findings import length_words
+from detector.counting.counts import ALL_LENGTHS, gives_number
+from detector.report.findings import length_words, shows_whole
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
@@ -95,9 +95,9 @@ def _point(row: Row, found: float | None, bounds: Row | None, key: str) -> dict[
     value = found if estimate is None else estimate
     claimed = bounds is not None and estimate is not None
     mark = "estimate" if claimed else "found"
-    if row["status"] in ("unobserved", "outside_model_range") or value is None:
+    if not gives_number(row["status"]) or value is None:
         mark, value = "unseen", None
-    elif row["observed_fraction"] < OBSERVED_SHARE:
+    elif not shows_whole(row):
         mark = "partial"
     return {
         "day": row["day"],

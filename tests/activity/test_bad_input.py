@@ -16,13 +16,14 @@ from pyproj import Transformer
 
 from detector.activity.find import Activity, ActivitySettings, find_activity
 from detector.activity.looks.registration import UNREGISTERED_SD_M, register
-from detector.activity.looks.runs import Observed, Runs, RunScene, parse_time
+from detector.activity.looks.runs import Observed, Runs, RunScene
 from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site, make_site
 from detector.activity.visits.bounds import VisitSettings
 from detector.counting.zones import Zone, Zones
 from detector.geometry.boxes import corners_from_xywhr
 from detector.geometry.geodesy import apply_transform
+from detector.times import parse_time
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
 
 BERTH = shapely.box(500_050, 4_676_800, 500_450, 4_676_950)

@@ -9,10 +9,11 @@ import pytest
 import shapely
 from affine import Affine
 
-from detector.activity.looks.runs import Observed, RunScene, parse_time
+from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import SeenObjects, no_sightings
 from detector.activity.looks.zone_looks import ZoneView, merge_objects, union_fraction
 from detector.activity.series import Points, change_points, trend
+from detector.times import parse_time
 
 ZONE = shapely.box(0, 0, 100, 50)
 

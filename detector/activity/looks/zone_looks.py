@@ -16,7 +16,13 @@ from shapely.geometry.base import BaseGeometry
 from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, concatenate
 from detector.activity.looks.sites import Site
-from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
+from detector.counting.counts import (
+    OBSERVED_SHARE,
+    UNOBSERVED_SHARE,
+    Status,
+    gives_number,
+    seen_whole,
+)
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
 
@@ -52,7 +58,12 @@ class Look:
     @property
     def usable(self) -> bool:
         """Whether its counts can be used: something was seen, at a gsd that the model knows."""
-        return self.status not in ("unobserved", "outside_model_range")
+        return gives_number(self.status)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole zone was seen, and its counts can be used."""
+        return seen_whole(self.status, self.observed_fraction)
 
 
 @dataclass(frozen=True, slots=True)
