@@ -14,6 +14,7 @@ import shapely
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
+from detector.errors import OutputError
 from detector.export.overlay import ZoneOutline, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.stacks import STACKS_FILE, no_stacks, write_stacks
@@ -49,7 +50,7 @@ def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
     """Write a scene's folder, whole or not at all.
 
     `detections.gpkg`, `.geojson` (only with a CRS), `.parquet`, `counts.csv`, `stacks.csv`,
-    `overlay.png`, `scene.json`.
+    `stacks.parquet`, `overlay.png`, `scene.json`.
 
     Raises:
         SceneError: the scene is damaged.
@@ -67,7 +68,37 @@ def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
         write_overlay(
             temporary / "overlay.png", scene, detections, _outlines(result), _notes(record)
         )
-        write_json(temporary / RECORD_FILE, _record_content(result))
+        write_record(temporary, result.record, result.counts)
+
+
+def write_record(folder: Path, record: SceneRecord, counts: pd.DataFrame) -> None:
+    """Write `scene.json`: the record, and the counts in full, as a resumed run needs them.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    table = counts.astype(object)
+    table["acquired"] = [_exact_time(moment) for moment in counts["acquired"]]
+    rows = table.where(table.notna(), None).to_dict(orient="records")
+    write_json(folder / RECORD_FILE, {**record.to_dict(), "counts": rows})
+
+
+def read_record(folder: Path) -> SceneRecord:
+    """The record of a scene that is done.
+
+    Args:
+        folder: of the scene.
+
+    Raises:
+        OutputError: there is none of this version.
+    """
+    found = read_scene_files(folder)
+    if found is None:
+        raise OutputError(
+            f"{folder / RECORD_FILE}: the scene's record is missing or damaged; run detector "
+            "predict again with overwrite=true"
+        )
+    return found[0]
 
 
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
@@ -78,14 +109,6 @@ def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
         return SceneRecord.from_dict(content), counts
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _record_content(result: SceneResult) -> dict[str, Any]:
-    """Every number in full, so that a resumed run writes the bytes of one that was not killed."""
-    counts = result.counts.astype(object)
-    counts["acquired"] = [_exact_time(moment) for moment in result.counts["acquired"]]
-    rows = counts.where(counts.notna(), None).to_dict(orient="records")
-    return {**result.record.to_dict(), "counts": rows}
 
 
 def _exact_time(moment: Any) -> str | None:

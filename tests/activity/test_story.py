@@ -285,14 +285,18 @@ def test_bad_site_files(story: Written, text: str, message: str) -> None:
 def test_scenes_without_a_time_are_skipped_and_said(story: Written, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(story.runs["port"], folder)
-    rows = pd.read_csv(folder / "scenes.csv", dtype=str, keep_default_na=False)
-    rows.loc[0, "acquired"] = ""
-    rows.to_csv(folder / "scenes.csv", index=False)
+    ids = [scene["scene_id"] for scene in json.loads((folder / "run.json").read_text())["scenes"]]
+
+    def forget_time(scene_id: str) -> None:
+        path = folder / scene_id / "scene.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"acquired": None}))
+
+    forget_time(ids[0])
     runs = read_runs([folder])
-    assert [scene_id for scene_id, _ in runs.skipped] == [rows.loc[0, "scene_id"]]
+    assert [scene_id for scene_id, _ in runs.skipped] == [ids[0]]
     assert runs.skipped[0][1].startswith("no time of acquisition; give it with scene.acquired=")
-    rows["acquired"] = ""
-    rows.to_csv(folder / "scenes.csv", index=False)
+    for scene_id in ids[1:]:
+        forget_time(scene_id)
     with pytest.raises(ActivityError, match=r"no scene that can be used \(.*no time"):
         read_runs([folder])
 
