@@ -151,6 +151,9 @@ def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
             values = [p["value"] or 0.0 for p in mine]
             label = words.say(f"legend.{names[mark]}")
             axes.plot([_day(p) for p in mine], values, ls="", markersize=6, label=label, **look)
+    for at, day in enumerate(chart["changes"]):
+        name = "_" if at else words.say("legend.change")  # matplotlib's word for no label
+        axes.axvline(_day({"day": day}), color=ink, ls=":", lw=1, label=name)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(words.say(f"chart.{UNITS[chart['measure']]}"), fontsize=8)
     _title(axes, chart["title"])

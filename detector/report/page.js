@@ -43,6 +43,7 @@
       marks: [
         Plot.ruleY([0], { stroke: "var(--soft)" }),
         Plot.ruleX(ranged, { x: "date", y1: "low", y2: "high", stroke: ink, strokeWidth: 7, strokeOpacity: 0.32, strokeLinecap: "round" }),
+        Plot.ruleX(chart.changes, { x: time, stroke: ink, strokeDasharray: "2 4" }),
         Plot.line(whole, { x: "date", y: "value", stroke: ink, strokeWidth: 1.6 }),
         Plot.dot(of("estimate"), { x: "date", y: "value", fill: ink, r: 4 }),
         Plot.dot(of("found"), { x: "date", y: "value", stroke: ink, fill: "var(--bg)", strokeWidth: 2, r: 4 }),

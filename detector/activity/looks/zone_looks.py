@@ -210,7 +210,7 @@ def _status(fraction: float, views: Sequence[ZoneView]) -> Status:
 
 
 def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
-    """The columns `schema.LOOK_COLUMNS` of one look of a zone."""
+    """The row `schema.LookRow` of one look of a zone."""
     return {
         "site": site.name,
         "zone": zone.name,
