@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detector.activity.find import Activity, ActivitySettings
-from detector.activity.find import find_activity as find
+from detector.activity.find import Activity, ActivitySettings, trace_activity
 from detector.activity.looks.runs import Runs, read_runs
 from detector.activity.looks.sites import Site, read_site
 from detector.classes import ObjectClass
@@ -56,7 +55,7 @@ def find_activity(
         from detector.activity.visits.appearance import with_appearance  # noqa: PLC0415 - torch is slow
 
         runs = with_appearance(runs, weights)
-    return find(read, runs, settings or calibrated(ActivitySettings(), weights))
+    return trace_activity(read, runs, settings or calibrated(ActivitySettings(), weights))
 
 
 def calibrated(

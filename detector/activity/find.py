@@ -31,20 +31,18 @@ from detector.activity.pictures.chips import no_chips, visit_windows
 from detector.activity.schema import VERSION, columns_of
 from detector.activity.series import (
     SeriesSettings,
-    change_points,
     headline,
     routine,
     series_rows,
-    trend,
-    usable_points,
+    trend_rows,
 )
 from detector.activity.visits.bounds import VisitSettings
 from detector.activity.visits.zone_visits import longest_gap_days, zone_visits
 from detector.counting.calibration import Calibration
-from detector.counting.counts import ALL_LENGTHS
 from detector.counting.zones import Zone
 from detector.export.tables import write_csv, write_json
 from detector.files import prepare_folder
+from detector.times import format_time
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +50,6 @@ ACTIVITY_FILE: Final = "activity.json"
 DIGITS: Final = 4
 YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
 CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
-TREND_SERIES: Final = (
-    ("ship", "", "count"),
-    ("container_stack", ALL_LENGTHS, "count"),
-    ("container_stack", ALL_LENGTHS, "area_m2"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +115,7 @@ class Activity:
         write_json(out / ACTIVITY_FILE, self.to_dict())
 
 
-def find_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings) -> Activity:
+def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings) -> Activity:
     """Series, visits and events of sites.
 
     Args:
@@ -255,7 +248,7 @@ def _add_zone(
     rows["looks"] += [look_row(site, zone, look) for look in looks]
     series = series_rows(site.name, zone, looks, counting)
     rows["series"] += series
-    rows["trends"] += _trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
+    rows["trends"] += trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
     if zone.kind in CALLED_KINDS:
         found = zone_visits(site.name, zone, looks, settings.visits, probability)
         rows["periods"].append(asdict(found.period))
@@ -266,34 +259,6 @@ def _add_zone(
         usual = routine([row for row in series if row["length_class"] == top], found.visits)
         gap = {"longest_gap_days": longest_gap_days(looks)}
         rows["routine"].append({"site": site.name, "zone": zone.name, **usual, **gap})
-
-
-def _trend_rows(
-    site: str, zone: str, series: Sequence[dict[str, Any]], min_length_m: float
-) -> list[dict[str, Any]]:
-    rows = []
-    for class_name, length_class, column in TREND_SERIES:
-        name = length_class or headline(min_length_m)
-        mine = [r for r in series if r["class"] == class_name and r["length_class"] == name]
-        points = usable_points(mine, column)
-        slope = trend(points) or {}
-        full = [r for r in mine if r["acquired"].timestamp() / 86400.0 in set(points.day.tolist())]
-        changes = change_points(points) if column == "count" else []
-        rows.append(
-            {
-                "site": site,
-                "zone": zone,
-                "class": class_name,
-                "length_class": name,
-                "of": column,
-                "looks": len(points.day),
-                "per_day": slope.get("per_day"),
-                "per_day_low": slope.get("low"),
-                "per_day_high": slope.get("high"),
-                "change_days": [full[i]["day"] for i in changes],
-            }
-        )
-    return rows
 
 
 def _registration_row(site: Site, item: Registered) -> dict[str, Any]:
@@ -335,7 +300,7 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return format_time(value)
     if isinstance(value, list):
         return "; ".join(str(item) for item in value)
     return value
@@ -351,7 +316,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return format_time(value)
     if isinstance(value, date):
         return value.isoformat()
     if value is None or pd.isna(value):

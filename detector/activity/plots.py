@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from detector.activity.find import Activity
 from detector.activity.series import headline
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
+from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.files import atomic_path, prepare_folder
 
 BLUE, ORANGE, GREY = "#1f6fb2", "#c4591b", "#8a8a8a"  # told apart with red-green blindness
@@ -29,7 +29,7 @@ def plot_series(activity: Activity, site: str, zone: str, class_name: str = "shi
     """The counts of a zone over time: intervals where calibrated, gaps where unseen.
 
     Args:
-        activity: as `find_activity` gives it.
+        activity: as `trace_activity` gives it.
         site: name.
         zone: name.
         class_name: `ship` (the headline lengths) or `container_stack`.
@@ -45,7 +45,8 @@ def plot_series(activity: Activity, site: str, zone: str, class_name: str = "shi
     figure, axes = _figure()
     days = pd.to_datetime(rows["day"])
     counts = pd.to_numeric(rows["count"])
-    full = rows["observed_fraction"].astype(float) >= OBSERVED_SHARE
+    shown = zip(rows["status"], rows["observed_fraction"], strict=True)
+    full = pd.Series([seen_whole(*pair) for pair in shown], rows.index, bool)
     seen = counts.notna()
     low = pd.to_numeric(rows["count_low"])
     if low.notna().any():
@@ -57,11 +58,20 @@ def plot_series(activity: Activity, site: str, zone: str, class_name: str = "shi
         axes.plot(days[part], counts[part], "^", color=ORANGE, label="seen in part: at least")
     if (~seen).any():
         axes.plot(days[~seen], [0] * int((~seen).sum()), "x", color=GREY, label="not seen")
+    for at, day in enumerate(_change_days(activity, site, zone, class_name)):
+        axes.axvline(day, color=BLUE, ls=":", lw=1, label=None if at else "new level")  # type: ignore[arg-type]
     axes.set_ylim(bottom=0)
     what = f"ships {name.replace('>=', '≥ ')}" if class_name == "ship" else "container stacks"
     axes.set_title(f"{site}, {zone}: {what}", loc="left", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _change_days(activity: Activity, site: str, zone: str, class_name: str) -> list[pd.Timestamp]:
+    table = activity.tables["trends"]
+    mine = (table["site"] == site) & (table["zone"] == zone) & (table["class"] == class_name)
+    rows = table[mine & (table["of"] == "count")]
+    return [pd.Timestamp(day) for days in rows["change_days"] for day in days]
 
 
 def plot_visits(activity: Activity, site: str, zone: str) -> Figure:

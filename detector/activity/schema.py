@@ -1,4 +1,4 @@
-"""`activity.json`: the published JSON schema of what `detector activity` writes.
+"""`activity.json`: what `detector activity` writes, as models, and its published JSON schema.
 
 `python -m detector.activity.schema > docs/activity.schema.json` publishes it.
 """
@@ -8,258 +8,314 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.activity.series import Finding
+from detector.counting.counts import Status
 
 VERSION: Final = 1
 SCHEMA_ID: Final = "https://quaywatch.invalid/schemas/activity-1.json"  # a name, not a place
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_TYPES: Final[Mapping[str, Any]] = {
-    "text": {"type": "string"},
-    "text?": {"type": ["string", "null"]},
-    "day": {"type": "string", "format": "date"},
-    "day?": {"type": ["string", "null"], "format": "date"},
-    "time": {"type": "string", "format": "date-time"},
-    "whole": {"type": "integer", "minimum": 0},
-    "whole?": {"type": ["integer", "null"], "minimum": 0},
-    "number": {"type": "number"},
-    "number?": {"type": ["number", "null"]},
-    "share": {"type": "number", "minimum": 0, "maximum": 1},
-    "share?": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-    "truth": {"type": "boolean"},
-    "numbers": {"type": "array", "items": {"type": "number"}},
-    "days": {"type": "array", "items": {"type": "string", "format": "date"}},
-    "status": {
-        "enum": ["observed", "partial", "unobserved", "cloud_unknown", "outside_model_range"]
-    },
-    "stack_change": {"enum": ["appeared", "gone", "grown", "shrunk"]},
-    "class": {"enum": ["ship", "container_stack"]},
-    "state": {"enum": ["first_look", "stayed", "arrived", "left", "undecided"]},
+Whole = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ClassName = Literal["ship", "container_stack"]
+
+
+class Row(BaseModel):
+    """A row of a table: the columns of its CSV, in order, and no others."""
+
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+
+
+class LookRow(Row):
+    """One look of one zone, `zone_looks.look_row`."""
+
+    site: str
+    zone: str
+    kind: str
+    day: date
+    acquired: datetime
+    observed_fraction: Share
+    status: Status
+    residual_m: float
+    scene_ids: str
+
+
+class RegistrationRow(Row):
+    """How a scene was laid on the others of its site."""
+
+    site: str
+    scene_id: str
+    method: str
+    shift_east_m: float
+    shift_north_m: float
+    residual_m: float
+    blocks: Whole
+    note: str
+
+
+class SeriesRow(Row):
+    """One look, class and length class of a zone."""
+
+    site: str
+    zone: str
+    kind: str
+    day: date
+    acquired: datetime
+    class_name: ClassName = Field(alias="class")
+    length_class: str
+    count: Whole | None
+    count_est: float | None
+    count_low: Whole | None
+    count_high: Whole | None
+    area_m2: float | None
+    observed_fraction: Share
+    status: Status
+    scene_ids: str
+    evidence: str
+
+
+class TrendRow(Row):
+    """What a series does over time, `series.Trend`."""
+
+    site: str
+    zone: str
+    class_name: ClassName = Field(alias="class")
+    length_class: str
+    of: str
+    looks: Whole
+    finding: Finding
+    per_day: float | None
+    per_day_low: float | None
+    per_day_high: float | None
+    change_days: list[date]
+    levels: list[float]
+
+
+class RoutineRow(Row):
+    """What is usual in a zone where ships lie."""
+
+    site: str
+    zone: str
+    looks_observed: Whole
+    share_occupied: Share | None
+    days_between_visits: float | None
+    longest_gap_days: float | None
+
+
+class PeriodRow(Row):
+    """The visits to a zone in the period, `statements.Period`."""
+
+    site: str
+    zone: str
+    kind: str
+    first_day: date | None
+    last_day: date | None
+    min_length_m: float
+    looks: Whole
+    looks_observed: Whole
+    looks_partial: Whole
+    looks_cloud_unknown: Whole
+    longest_gap_days: float | None
+    ships_of_unknown_length: Whole
+    visits_min: Whole | None
+    visits_likely: Whole | None
+    visits_seen_max: Whole | None
+    visits_listed: Whole
+    there_at_first_look: Whole
+    there_at_last_look: Whole
+    ships_on_only_look: Whole | None
+    sentence: str
+
+
+class VisitRow(Row):
+    """One probable stay of a ship."""
+
+    visit_id: str
+    site: str
+    zone: str
+    first_seen: date
+    last_seen: date
+    looks_seen: Whole
+    length_m: float
+    width_m: float
+    probability: Share
+    arrival: str
+    departure: str
+    not_before: date | None
+    not_after: date | None
+    first_window: str
+    last_window: str
+    first_chip: str | None
+    last_chip: str | None
+    evidence: str
+
+
+class MoveRow(Row):
+    """What the ship of a visit did at one look."""
+
+    visit_id: str
+    site: str
+    zone: str
+    day: date
+    state: Literal["first_look", "stayed", "arrived", "left", "undecided"]
+    length_m: float
+    same_as_before: Share
+    evidence: str
+
+
+class EventRow(Row):
+    """What came or went between two looks."""
+
+    event_id: str
+    site: str
+    zone: str
+    event: str
+    first_day: date
+    last_day: date
+    number: Whole
+    area_m2: float | None
+    lengths_m: list[float]
+    widths_m: list[float]
+    text: str
+    evidence: str
+
+
+class LinkRow(Row):
+    """Stacks that left one site and like ones that came to another."""
+
+    from_event: str
+    to_event: str
+    from_site: str
+    to_site: str
+    gone_by: date
+    appeared_by: date
+    stacks_alike: Whole
+    by_chance: float
+    sentence: str
+
+
+class StackRow(LookRow):
+    """The containers of one look of one zone."""
+
+    blocks: Whole | None
+    area_m2: float | None
+    containers_low: float | None
+    containers: float | None
+    containers_high: float | None
+    teu_low: float | None
+    teu: float | None
+    teu_high: float | None
+    method: str
+    lower_bound: bool
+
+
+class StackChangeRow(Row):
+    """A block that came, went, grew or shrank between two looks."""
+
+    site: str
+    zone: str
+    from_day: date
+    to_day: date
+    from_acquired: datetime
+    to_acquired: datetime
+    kind: Literal["appeared", "gone", "grown", "shrunk"]
+    blocks_before: str
+    blocks_after: str
+    area_m2: float
+    containers_low: float | None
+    containers: float | None
+    containers_high: float | None
+    teu_low: float | None
+    teu: float | None
+    teu_high: float | None
+    lon: float
+    lat: float
+    picture: str | None
+
+
+class TrainRow(LookRow):
+    """A train or row of wagons at one look of a railhead."""
+
+    train: Whole
+    blocks: Whole
+    length_m: float
+    wagons: float
+    containers_low: float
+    containers: float
+    containers_high: float
+    teu: float
+    evidence: str
+
+
+class SkippedRow(Row):
+    """A scene that cannot be used, and why."""
+
+    scene: str
+    reason: str
+
+
+class ActivityFile(BaseModel):
+    """What looks of sites show over time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1]
+    version: str
+    calibrated: bool
+    min_length_m: float
+    warnings: list[str]
+    looks: list[LookRow]
+    registration: list[RegistrationRow]
+    series: list[SeriesRow]
+    trends: list[TrendRow]
+    routine: list[RoutineRow]
+    periods: list[PeriodRow]
+    visits: list[VisitRow]
+    moves: list[MoveRow]
+    events: list[EventRow]
+    links: list[LinkRow]
+    stacks: list[StackRow]
+    stack_changes: list[StackChangeRow]
+    trains: list[TrainRow]
+    skipped: list[SkippedRow]
+
+
+ROWS: Final[Mapping[str, type[Row]]] = {
+    "looks": LookRow,
+    "registration": RegistrationRow,
+    "series": SeriesRow,
+    "trends": TrendRow,
+    "routine": RoutineRow,
+    "periods": PeriodRow,
+    "visits": VisitRow,
+    "moves": MoveRow,
+    "events": EventRow,
+    "links": LinkRow,
+    "stacks": StackRow,
+    "stack_changes": StackChangeRow,
+    "trains": TrainRow,
+    "skipped": SkippedRow,
 }
-
-# of one look of one zone, `looks.look_row`
-LOOK_COLUMNS: Final[Mapping[str, str]] = {
-    "site": "text",
-    "zone": "text",
-    "kind": "text",
-    "day": "day",
-    "acquired": "time",
-    "observed_fraction": "share",
-    "status": "status",
-    "residual_m": "number",
-    "scene_ids": "text",
-}
-
-TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "looks": LOOK_COLUMNS,
-    "registration": {
-        "site": "text",
-        "scene_id": "text",
-        "method": "text",
-        "shift_east_m": "number",
-        "shift_north_m": "number",
-        "residual_m": "number",
-        "blocks": "whole",
-        "note": "text",
-    },
-    "series": {
-        "site": "text",
-        "zone": "text",
-        "kind": "text",
-        "day": "day",
-        "acquired": "time",
-        "class": "class",
-        "length_class": "text",
-        "count": "whole?",
-        "count_est": "number?",
-        "count_low": "whole?",
-        "count_high": "whole?",
-        "area_m2": "number?",
-        "observed_fraction": "share",
-        "status": "status",
-        "scene_ids": "text",
-        "evidence": "text",
-    },
-    "trends": {
-        "site": "text",
-        "zone": "text",
-        "class": "class",
-        "length_class": "text",
-        "of": "text",
-        "looks": "whole",
-        "per_day": "number?",
-        "per_day_low": "number?",
-        "per_day_high": "number?",
-        "change_days": "days",
-    },
-    "routine": {
-        "site": "text",
-        "zone": "text",
-        "looks_observed": "whole",
-        "share_occupied": "share?",
-        "days_between_visits": "number?",
-        "longest_gap_days": "number?",
-    },
-    "periods": {
-        "site": "text",
-        "zone": "text",
-        "kind": "text",
-        "first_day": "day?",
-        "last_day": "day?",
-        "min_length_m": "number",
-        "looks": "whole",
-        "looks_observed": "whole",
-        "looks_partial": "whole",
-        "looks_cloud_unknown": "whole",
-        "longest_gap_days": "number?",
-        "ships_of_unknown_length": "whole",
-        "visits_min": "whole?",
-        "visits_likely": "whole?",
-        "visits_seen_max": "whole?",
-        "visits_listed": "whole",
-        "there_at_first_look": "whole",
-        "there_at_last_look": "whole",
-        "ships_on_only_look": "whole?",
-        "sentence": "text",
-    },
-    "visits": {
-        "visit_id": "text",
-        "site": "text",
-        "zone": "text",
-        "first_seen": "day",
-        "last_seen": "day",
-        "looks_seen": "whole",
-        "length_m": "number",
-        "width_m": "number",
-        "probability": "share",
-        "arrival": "text",
-        "departure": "text",
-        "not_before": "day?",
-        "not_after": "day?",
-        "first_window": "text",
-        "last_window": "text",
-        "first_chip": "text?",
-        "last_chip": "text?",
-        "evidence": "text",
-    },
-    "moves": {
-        "visit_id": "text",
-        "site": "text",
-        "zone": "text",
-        "day": "day",
-        "state": "state",
-        "length_m": "number",
-        "same_as_before": "share",
-        "evidence": "text",
-    },
-    "events": {
-        "event_id": "text",
-        "site": "text",
-        "zone": "text",
-        "event": "text",
-        "first_day": "day",
-        "last_day": "day",
-        "number": "whole",
-        "area_m2": "number?",
-        "lengths_m": "numbers",
-        "widths_m": "numbers",
-        "text": "text",
-        "evidence": "text",
-    },
-    "links": {
-        "from_event": "text",
-        "to_event": "text",
-        "from_site": "text",
-        "to_site": "text",
-        "gone_by": "day",
-        "appeared_by": "day",
-        "stacks_alike": "whole",
-        "by_chance": "number",
-        "sentence": "text",
-    },
-    "stacks": {
-        **LOOK_COLUMNS,
-        "blocks": "whole?",
-        "area_m2": "number?",
-        "containers_low": "number?",
-        "containers": "number?",
-        "containers_high": "number?",
-        "teu_low": "number?",
-        "teu": "number?",
-        "teu_high": "number?",
-        "method": "text",
-        "lower_bound": "truth",
-    },
-    "stack_changes": {
-        "site": "text",
-        "zone": "text",
-        "from_day": "day",
-        "to_day": "day",
-        "from_acquired": "time",
-        "to_acquired": "time",
-        "kind": "stack_change",
-        "blocks_before": "text",
-        "blocks_after": "text",
-        "area_m2": "number",
-        "containers_low": "number?",
-        "containers": "number?",
-        "containers_high": "number?",
-        "teu_low": "number?",
-        "teu": "number?",
-        "teu_high": "number?",
-        "lon": "number",
-        "lat": "number",
-        "picture": "text?",
-    },
-    "trains": {
-        **LOOK_COLUMNS,
-        "train": "whole",
-        "blocks": "whole",
-        "length_m": "number",
-        "wagons": "number",
-        "containers_low": "number",
-        "containers": "number",
-        "containers_high": "number",
-        "teu": "number",
-        "evidence": "text",
-    },
-    "skipped": {"scene": "text", "reason": "text"},
+TABLES: Final[Mapping[str, Sequence[str]]] = {
+    name: tuple(field.alias or key for key, field in row.model_fields.items())
+    for name, row in ROWS.items()
 }
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of `activity.json`."""
-    tables = {name: {"type": "array", "items": _row(columns)} for name, columns in TABLES.items()}
-    properties = {
-        "format": {"const": VERSION},
-        "version": {"type": "string"},
-        "calibrated": {"type": "boolean"},
-        "min_length_m": {"type": "number"},
-        "warnings": {"type": "array", "items": {"type": "string"}},
-        **tables,
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": "What looks of sites show over time",
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    schema = ActivityFile.model_json_schema()
+    return {"$schema": DIALECT, "$id": SCHEMA_ID, **schema}
 
 
 def columns_of(table: str) -> Sequence[str]:
     """Names of the columns of a table, in order."""
-    return list(TABLES[table])
-
-
-def _row(columns: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {name: dict(_TYPES[kind]) for name, kind in columns.items()},
-        "required": list(columns),
-        "additionalProperties": False,
-    }
+    return TABLES[table]
 
 
 if __name__ == "__main__":

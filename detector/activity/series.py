@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from ruptures import KernelCPD
 from scipy.stats import theilslopes
 
 from detector.activity.looks.zone_looks import Look
 from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
 from detector.counting.calibration import Calibration
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
+from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.counting.zones import Zone
 
 MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
@@ -22,6 +24,13 @@ TREND_LEVEL = 0.90
 MIN_SEGMENT = 3  # looks between two change points
 SECONDS_A_DAY = 86400.0
 SMALL = SHIP_LENGTH_CLASSES[0]
+TREND_SERIES = (  # class, length class (empty: the headline), column
+    ("ship", "", "count"),
+    ("container_stack", ALL_LENGTHS, "count"),
+    ("container_stack", ALL_LENGTHS, "area_m2"),
+)
+
+Finding = Literal["too_few_looks", "nothing", "trend", "change", "trend_and_change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ def series_rows(
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
             estimate = None
-            if look.usable and look.observed_fraction >= OBSERVED_SHARE and name != SMALL:
+            if look.whole and name != SMALL:
                 estimate = settings.calibration.count(
                     class_id, chosen.scores, chosen.length_m, chosen.gsd_m
                 )
@@ -108,7 +117,7 @@ def _groups(look: Look, min_length_m: float) -> list[tuple[int, str, NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """The fully observed looks of a series.
+    """The looks of a series that saw the whole zone.
 
     Attributes:
         day: `(n,)` days since the epoch, ascending.
@@ -119,17 +128,113 @@ class Points:
     value: NDArray[np.float64]
 
 
-def usable_points(rows: Sequence[Mapping[str, Any]], column: str = "count") -> Points:
-    """The looks that saw the whole zone; partial ones are lower bounds and stay out."""
-    full = [
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What a series does over time: the columns of `trends`, of which pages and charts speak.
+
+    Attributes:
+        looks: that saw the whole zone; others are gaps or lower bounds and stay out.
+        finding: what stands out: a trend whose 90 % interval leaves zero out, changes of the level,
+            both, or `nothing`; `too_few_looks` where neither can be told.
+        per_day: change a day; None with fewer than `MIN_TREND_LOOKS` looks.
+        per_day_low: lower end of its 90 % interval.
+        per_day_high: upper end.
+        change_days: the first day of each new level.
+        levels: mean of each level in order, one more than changes; empty without looks.
+    """
+
+    looks: int
+    finding: Finding
+    per_day: float | None
+    per_day_low: float | None
+    per_day_high: float | None
+    change_days: list[date]
+    levels: list[float]
+
+
+def trend_rows(
+    site: str, zone: str, series: Sequence[Mapping[str, Any]], min_length_m: float
+) -> list[dict[str, Any]]:
+    """The rows of `trends` of a zone: ships of the headline, stacks, and the area under stacks.
+
+    Args:
+        site: name.
+        zone: name.
+        series: of the zone, see `series_rows`.
+        min_length_m: of the headline series.
+    """
+    rows = []
+    for class_name, length_class, column in TREND_SERIES:
+        name = length_class or headline(min_length_m)
+        same = [r for r in series if (r["class"], r["length_class"]) == (class_name, name)]
+        mine = whole_rows(same, column)
+        found = find_trend(
+            usable_points(mine, column), [r["day"] for r in mine], _unit(mine, column)
+        )
+        key = {
+            "site": site,
+            "zone": zone,
+            "class": class_name,
+            "length_class": name,
+            "of": column,
+        }
+        rows.append({**key, **asdict(found)})
+    return rows
+
+
+def find_trend(points: Points, days: Sequence[date], unit: float = 1.0) -> Trend:
+    """What a series does over time. All that is said of trends and changes is decided here.
+
+    Args:
+        points: of one series.
+        days: of the points.
+        unit: of the values, see `change_points`.
+    """
+    slope = trend(points)
+    changes = change_points(points, unit)
+    sloped = slope is not None and not slope["low"] <= 0 <= slope["high"]
+    finding: Finding = "trend" if sloped else "nothing"
+    if changes:
+        finding = "trend_and_change" if sloped else "change"
+    elif slope is None:
+        finding = "too_few_looks"
+    return Trend(
+        looks=len(points.day),
+        finding=finding,
+        per_day=slope["per_day"] if slope else None,
+        per_day_low=slope["low"] if slope else None,
+        per_day_high=slope["high"] if slope else None,
+        change_days=[days[at] for at in changes],
+        levels=[float(part.mean()) for part in np.split(points.value, changes) if len(part)],
+    )
+
+
+def whole_rows(rows: Sequence[Mapping[str, Any]], column: str = "count") -> list[Mapping[str, Any]]:
+    """The rows of looks that saw the whole zone; partial ones are lower bounds and stay out."""
+    return [
         row
         for row in rows
-        if row[column] is not None and row["observed_fraction"] >= OBSERVED_SHARE
+        if seen_whole(row["status"], row["observed_fraction"])
+        and row[column] is not None
+        and np.isfinite(row[column])
     ]
+
+
+def usable_points(rows: Sequence[Mapping[str, Any]], column: str = "count") -> Points:
+    """The points of `whole_rows`."""
+    full = whole_rows(rows, column)
     return Points(
         np.array([row["acquired"].timestamp() / SECONDS_A_DAY for row in full], float),
         np.array([row[column] for row in full], float),
     )
+
+
+def _unit(rows: Sequence[Mapping[str, Any]], column: str) -> float:
+    """A count's unit is one; an area's is the mean stack, so that its noise is that of a count."""
+    number = sum(row["count"] for row in rows)
+    if column == "count" or not number:
+        return 1.0
+    return float(sum(row[column] for row in rows) / number)
 
 
 def trend(points: Points) -> dict[str, float] | None:
@@ -144,37 +249,40 @@ def trend(points: Points) -> dict[str, float] | None:
     return {"per_day": float(slope), "low": float(low), "high": float(high)}
 
 
-def change_points(points: Points) -> list[int]:
+def change_points(points: Points, unit: float = 1.0) -> list[int]:
     """Positions at which the level of a series changes: the first look of each new level.
 
-    Optimal partitioning (Jackson et al., IEEE Signal Processing Letters 2005) of the square roots
-    of the counts, whose variance hardly depends on the level (Anscombe, Biometrika 1948), by
-    squared error with a penalty of 3 s² log n a change; s is estimated from differences of
-    neighbours, robustly, and is at least 1/2, that of a Poisson count.
+    Least squares of the square roots of the counts, whose variance hardly depends on the level
+    (Anscombe, Biometrika 1948), with a penalty of 3 s² log n a change; s is estimated from
+    differences of neighbours, robustly, and is at least 1/2, that of a Poisson count. The best
+    changes of each number are ruptures' (KernelCPD with a linear kernel, dynamic programming).
 
     Args:
         points: of one series.
+        unit: what one object adds to a value: 1 of counts, the mean area of a stack of areas.
     """
-    x = np.sqrt(np.maximum(points.value, 0.0))
+    x = np.sqrt(np.maximum(points.value, 0.0) / unit)
     n = len(x)
     if n < 2 * MIN_SEGMENT:
         return []
     spread = 1.4826 * float(np.median(np.abs(np.diff(x)))) / np.sqrt(2)
     penalty = 3.0 * max(spread, 0.5) ** 2 * np.log(n)
-    sums, squares = np.concatenate([[0], np.cumsum(x)]), np.concatenate([[0], np.cumsum(x**2)])
-    best = np.full(n + 1, np.inf)
-    best[0], previous = -penalty, np.zeros(n + 1, int)
-    for end in range(MIN_SEGMENT, n + 1):
-        starts = np.arange(0, end - MIN_SEGMENT + 1)
-        cost = squares[end] - squares[starts] - (sums[end] - sums[starts]) ** 2 / (end - starts)
-        total = best[starts] + cost + penalty
-        best[end], previous[end] = total.min(), int(starts[total.argmin()])
-    changes = []
-    end = n
-    while previous[end] > 0:
-        end = int(previous[end])
-        changes.append(end)
-    return changes[::-1]
+    search = KernelCPD(kernel="linear", min_size=MIN_SEGMENT).fit(x[:, None])
+    changes: list[int] = []
+    best = _squared_error(x, changes)
+    # by number: its search by penalty prunes what a least length still needs (1 of 3,000 series)
+    for number in range(1, n // MIN_SEGMENT):
+        if number * penalty >= best:
+            break  # no error is so small that so many changes pay
+        found = [int(end) for end in search.predict(n_bkps=number)[:-1]]  # the last is the end
+        cost = _squared_error(x, found) + number * penalty
+        if cost < best:
+            best, changes = cost, found
+    return changes
+
+
+def _squared_error(x: NDArray[np.float64], changes: Sequence[int]) -> float:
+    return sum(float(part.var() * len(part)) for part in np.split(x, changes))
 
 
 def routine(

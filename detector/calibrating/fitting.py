@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import betaln, expit, gammaln, logit
+from scipy.special import expit, logit
+from scipy.stats import betabinom
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -183,5 +184,4 @@ def _beta_binomial(
 ) -> float:
     """Log likelihood of hits in trials whose rate is Beta(mean, concentration) in every place."""
     a, b = mean * weight, (1 - mean) * weight
-    choose = gammaln(trials + 1) - gammaln(hits + 1) - gammaln(trials - hits + 1)
-    return float((choose + betaln(hits + a, trials - hits + b) - betaln(a, b)).sum())
+    return float(np.sum(betabinom.logpmf(hits, trials, a, b)))

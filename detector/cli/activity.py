@@ -97,7 +97,7 @@ def run(config: ActivityConfig) -> int:
 
 def _find(config: ActivityConfig, out: Path) -> Activity:
     """The activity, with the pictures of its visits and of changes of stacks written."""
-    from detector.activity.find import find_activity
+    from detector.activity.find import trace_activity
     from detector.activity.looks.runs import read_runs
     from detector.activity.looks.sites import read_site
     from detector.activity.pictures.chips import write_chips
@@ -109,7 +109,7 @@ def _find(config: ActivityConfig, out: Path) -> Activity:
         from detector.activity.visits.appearance import with_appearance
 
         runs = with_appearance(runs, config.weights)
-    activity = find_activity(sites, runs, to_settings(config))
+    activity = trace_activity(sites, runs, to_settings(config))
     if config.chips:
         write_chips(activity.tables["visits"], runs.scenes, out)
         write_differences(activity.tables, sites, runs.scenes, out)

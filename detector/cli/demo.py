@@ -107,7 +107,7 @@ def _count(out: Path, site: str, looks: list[DemoLook], progress: Progress) -> R
 
 def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     """Find the activity of the sites and make the page of it."""
-    from detector.activity.find import find_activity
+    from detector.activity.find import trace_activity
     from detector.activity.looks.runs import read_runs
     from detector.activity.looks.sites import read_site
     from detector.activity.pictures.stack_pictures import write_differences
@@ -120,7 +120,7 @@ def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     runs = [str(out / "results" / site) for site in sites]
     settings = to_settings(load_config("activity", ActivityConfig, []))
     found, read = [read_site(path) for path in files], read_runs(runs)
-    activity = find_activity(found, read, settings)
+    activity = trace_activity(found, read, settings)
     write_differences(activity.tables, found, read.scenes, out / "activity")
     activity.write(out / "activity")
     record_inputs(out / "activity", files, runs)

@@ -57,9 +57,9 @@ def to_settings(config: PredictConfig) -> BatchSettings:
     from detector.inference.pipeline import PipelineSettings
     from detector.models.detector import DetectorSettings
     from detector.prediction.batch import BatchSettings
-    from detector.scenes.metadata import parse_time
     from detector.scenes.types import CloudOption, SceneOptions
     from detector.tiling.merge import MergeSettings
+    from detector.times import parse_time
 
     scene, model, merge = config.scene, config.model, config.merge
     return BatchSettings(

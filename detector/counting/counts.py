@@ -106,6 +106,16 @@ def find_status(seen: Seen, in_model_range: bool | None) -> Status:
     return "observed" if seen.cloud_known else "cloud_unknown"
 
 
+def gives_number(status: str) -> bool:
+    """Whether a count of this status says anything: something was seen, at a gsd that is known."""
+    return status not in ("unobserved", "outside_model_range")
+
+
+def seen_whole(status: str, fraction: float) -> bool:
+    """Whether a count is of the whole zone: the only looks that are compared and enter trends."""
+    return gives_number(status) and fraction >= OBSERVED_SHARE
+
+
 @dataclass(frozen=True, slots=True)
 class CountedArea:
     """An area that is counted: the whole scene or a zone.

@@ -83,12 +83,9 @@ def estimate_count(
     total = real + generator.negative_binomial(real + 1, recall)
     # relative to R, so that the prior decides on the missed and not on which boxes are real
     weights = ((1.0 + real) / (1.0 + total)) ** PRIOR_POWER
-    order = np.argsort(total)
-    total, weights = total[order], weights[order]
-    reached = np.cumsum(weights) / weights.sum()
     tail = (1 - level) / 2
-    low, high = (total[np.searchsorted(reached, share)] for share in (tail, 1 - tail))
-    return CountEstimate(float((total * weights).sum() / weights.sum()), int(low), int(high))
+    low, high = np.quantile(total, (tail, 1 - tail), weights=weights, method="inverted_cdf")
+    return CountEstimate(float(np.average(total, weights=weights)), int(low), int(high))
 
 
 def poisson_interval(

@@ -79,5 +79,5 @@ def _quantile(values: NDArray[np.float64]) -> float:
     """The `ceil((m + 1) 0.9)`-th smallest, the greatest where m is too few; at least 1."""
     if not len(values):
         return 1.0
-    rank = min(math.ceil((len(values) + 1) * LEVEL), len(values))
-    return max(1.0, float(np.sort(values)[rank - 1]))
+    share = min(1.0, (len(values) + 1) * LEVEL / len(values))
+    return max(1.0, float(np.quantile(values, share, method="inverted_cdf")))

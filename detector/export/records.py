@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, Literal, Self
 
 from detector.counting.counts import WHOLE_SCENE, CountedArea
 from detector.detections import Detections
 from detector.scenes.types import SceneInfo
+from detector.times import format_time
 
 RecordStatus = Literal["done", "failed"]
 
@@ -152,7 +152,7 @@ def scene_record(
         status="done",
         scene_id=info.scene_id,
         name=info.name,
-        acquired=format_time(info.acquired),
+        acquired=format_time(info.acquired) if info.acquired else None,
         acquired_source=info.acquired_source,
         crs=info.crs,
         width=info.width,
@@ -183,8 +183,3 @@ def scene_record(
         warnings=warnings,
         areas=tuple(AreaRecord(a.name, a.kind, a.seen.fraction, a.status) for a in areas),
     )
-
-
-def format_time(moment: datetime | None) -> str | None:
-    """A UTC time as ISO 8601 with seconds, or None."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment is not None else None

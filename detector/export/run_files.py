@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,17 @@ import pandas as pd
 
 from detector.counting.counts import counts_table
 from detector.detections import Detections
+from detector.errors import OutputError
 from detector.export.records import SceneRecord
-from detector.export.scene_files import PARQUET_FILE
+from detector.export.scene_files import PARQUET_FILE, read_record
 from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
+
+RUN_FILE = "run.json"
+NAMED = ("path", "scene_id", "status", "reason")  # of every scene, in `run.json`
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class RunResult:
 
 
 def write_run_files(out: Path, result: RunResult) -> None:
-    """Write detections, counts, `stacks.csv`, `scenes.csv` and `run.json`.
+    """Write detections, counts, stacks, `scenes.csv` and `run.json`.
 
     Detections are read scene by scene, so memory does not grow with their number.
 
@@ -54,11 +59,41 @@ def write_run_files(out: Path, result: RunResult) -> None:
     write_parquet(out / "counts.parquet", counts)
     join_stacks(out / STACKS_FILE, [out / record.scene_id / STACKS_FILE for record in done])
     write_csv(out / "scenes.csv", scenes_table(result.records))
-    scenes = [
-        {"path": r.path, "scene_id": r.scene_id, "status": r.status, "reason": r.reason}
-        for r in result.records
+    scenes = [{key: getattr(record, key) for key in NAMED} for record in result.records]
+    write_json(out / RUN_FILE, {**result.provenance, "scenes": scenes})
+
+
+def read_records(out: Path) -> list[SceneRecord]:
+    """What a run says of every scene, in the order in which they were named, failed ones too.
+
+    Args:
+        out: folder of the run.
+
+    Raises:
+        OutputError: the run is not finished, or the record of a scene is missing or damaged.
+    """
+    return [
+        read_record(out / scene.scene_id) if scene.status == "done" else scene
+        for scene in named_scenes(out)
     ]
-    write_json(out / "run.json", {**result.provenance, "scenes": scenes})
+
+
+def named_scenes(out: Path) -> list[SceneRecord]:
+    """Path, status, reason and id of every scene of a run, and nothing more: what `run.json` says.
+
+    Args:
+        out: folder of the run.
+
+    Raises:
+        OutputError: there is no `run.json`, or it is damaged.
+    """
+    path = out / RUN_FILE
+    try:
+        scenes = json.loads(path.read_text(encoding="utf-8"))["scenes"]
+        return [SceneRecord(**{key: scene[key] for key in NAMED}) for scene in scenes]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"{path}: not the record of a run ({reason})") from error
 
 
 def _wgs84_frames(out: Path, records: Sequence[SceneRecord]) -> Iterator[gpd.GeoDataFrame]:

@@ -28,7 +28,7 @@ from detector.scenes.scene import Scene
 RECORD_FILE = "scene.json"
 PARQUET_FILE = "detections.parquet"
 OWN: Final = "the run itself"  # beside the formats, in sentences
-RECORD_FILES: Final = (PARQUET_FILE, STACKS_FILE, RECORD_FILE)
+RECORD_FILES: Final = (PARQUET_FILE, STACKS_FILE, "stacks.parquet", RECORD_FILE)
 
 
 def write_scene_files(
@@ -36,8 +36,8 @@ def write_scene_files(
 ) -> None:
     """Write a scene's folder, whole or not at all.
 
-    `detections.parquet`, `stacks.csv` and `scene.json` are what later runs read, and always there;
-    what else there is, `formats` says.
+    `detections.parquet`, `stacks.csv`, `stacks.parquet` and `scene.json` are what later runs read,
+    and always there; what else there is, `formats` says.
 
     Args:
         folder: to make; an existing one is replaced.
@@ -57,7 +57,7 @@ def write_scene_files(
         # As the file has them, so that a format that is written later gets the same numbers.
         result = replace(result, stacks=read_stacks(temporary / STACKS_FILE))
         written = export_formats(temporary, scene, result, formats, {OWN: RECORD_FILES})
-        _write_record(temporary, result.record, result.counts, written)
+        write_record(temporary, result.record, result.counts, written)
 
 
 def missing_formats(folder: Path, formats: Sequence[str]) -> list[str]:
@@ -100,7 +100,50 @@ def add_formats(folder: Path, scene: Scene, zones: Sequence[Zone], formats: Sequ
     stacks = read_stacks(folder / STACKS_FILE)
     result = SceneResult(replace(found, crs=record.crs), counts, zones, record, stacks)
     written = export_formats(folder, scene, result, formats, _written(folder))
-    _write_record(folder, record, counts, written)
+    write_record(folder, record, counts, written)
+
+
+def write_record(
+    folder: Path,
+    record: SceneRecord,
+    counts: pd.DataFrame,
+    written: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write `scene.json`: the record, and the counts in full, as a resumed run needs them.
+
+    Args:
+        folder: of the scene.
+        record: of the scene.
+        counts: of the scene.
+        written: files of each format.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    table = counts.astype(object)
+    table["acquired"] = [_exact_time(moment) for moment in counts["acquired"]]
+    rows = table.where(table.notna(), None).to_dict(orient="records")
+    kept = sorted((written or {}).items())
+    formats = {name: list(files) for name, files in kept if name != OWN}
+    write_json(folder / RECORD_FILE, {**record.to_dict(), "counts": rows, "formats": formats})
+
+
+def read_record(folder: Path) -> SceneRecord:
+    """The record of a scene that is done.
+
+    Args:
+        folder: of the scene.
+
+    Raises:
+        OutputError: there is none of this version.
+    """
+    found = read_scene_files(folder)
+    if found is None:
+        raise OutputError(
+            f"{folder / RECORD_FILE}: the scene's record is missing or damaged; run detector "
+            "predict again with overwrite=true"
+        )
+    return found[0]
 
 
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
@@ -112,21 +155,6 @@ def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
         return SceneRecord.from_dict(content), counts
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _write_record(
-    folder: Path,
-    record: SceneRecord,
-    counts: pd.DataFrame,
-    written: Mapping[str, Sequence[str]],
-) -> None:
-    """Every number in full, so that a resumed run writes the bytes of one that was not killed."""
-    table = counts.astype(object)
-    table["acquired"] = [_exact_time(moment) for moment in counts["acquired"]]
-    rows = table.where(table.notna(), None).to_dict(orient="records")
-    formats = {name: files for name, files in sorted(written.items()) if name != OWN}
-    content = {**record.to_dict(), "counts": rows, "formats": formats}
-    write_json(folder / RECORD_FILE, content)
 
 
 def _written(folder: Path) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from detector.export.records import SceneRecord
 from detector.files import atomic_path
+from detector.times import TIME_FORMAT
 
 DECIMALS = {
     "count_est": 1,
@@ -28,7 +29,6 @@ DECIMALS = {
 # OWASP, "CSV Injection"; the last four are the wide forms of the first
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 LINE_BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r"})
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 UNENCODABLE = "backslashreplace"  # half surrogates; in JSON the result is an escape that reads back
 LIST_SEPARATOR = " "
 SENTENCE_SEPARATOR = "; "

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from detector.boxes.scored import Boxes
 from detector.detections import Detections
+from detector.errors import OutputError
 from detector.evaluation.dataset import Dataset
 from detector.evaluation.predicting import FinishedRun, counted_boxes
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvaluationError
 from detector.export.records import SceneRecord
-from detector.export.scene_files import PARQUET_FILE, read_scene_files
+from detector.export.run_files import named_scenes
+from detector.export.scene_files import PARQUET_FILE, read_record
 from detector.export.vector import read_detections
 
 
@@ -66,30 +66,23 @@ def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
 
 def _scenes(folder: Path) -> Iterator[tuple[str, str]]:
     """File name and scene id of every scene of a run."""
+    try:
+        scenes = named_scenes(folder)
+    except OutputError as error:
+        raise EvaluationError(f"{error}; give the folder of 'detector predict'") from error
     seen: set[str] = set()
-    for scene in _run_record(folder):
-        name = Path(scene["path"]).name
-        if scene["status"] != "done":
-            raise EvaluationError(f"{folder}: '{name}' has no predictions ({scene['reason']})")
+    for scene in scenes:
+        name = Path(scene.path).name
+        if scene.status != "done":
+            raise EvaluationError(f"{folder}: '{name}' has no predictions ({scene.reason})")
         if name in seen:
             raise EvaluationError(f"{folder}: two scenes are called '{name}'")
         seen.add(name)
-        yield name, scene["scene_id"]
-
-
-def _run_record(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "run.json"
-    try:
-        scenes: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["scenes"]
-    except (OSError, ValueError, KeyError) as error:
-        raise EvaluationError(
-            f"{path}: not the record of a run ({error}); give the folder of 'detector predict'"
-        ) from error
-    return scenes
+        yield name, scene.scene_id
 
 
 def _record(folder: Path, scene_id: str) -> SceneRecord:
-    read = read_scene_files(folder / scene_id)
-    if read is None:
-        raise EvaluationError(f"{folder / scene_id}: the scene's files are missing or damaged")
-    return read[0]
+    try:
+        return read_record(folder / scene_id)
+    except OutputError as error:
+        raise EvaluationError(str(error)) from error

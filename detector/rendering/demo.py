@@ -23,6 +23,7 @@ from detector.rendering.site import PortSite, YardBlock
 from detector.rendering.spec import LayoutSpec, PlaceSpec, PortSpec, TrafficSpec
 from detector.rendering.story import Story, StoryLook, StorySite, Visit
 from detector.rendering.streams import stream
+from detector.times import format_time
 
 START = datetime(2026, 9, 2, 2, 12, tzinfo=UTC)
 DEMO_DAYS = (0, 4, 9, 13, 18, 22, 27, 31)
@@ -180,7 +181,7 @@ def _look_spec(spec: PortSpec, seed: int, index: int, day: float, cloud: float) 
     when = START + timedelta(days=day, minutes=float(generator.uniform(-25, 25)))
     sky = replace(
         spec.sky,
-        acquired=when.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        acquired=format_time(when),
         sun_elevation_deg=float(generator.uniform(38, 52)),
         sun_azimuth_deg=float(generator.uniform(140, 165)),
         haze=float(generator.uniform(0.02, 0.12)),

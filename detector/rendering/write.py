@@ -20,6 +20,7 @@ from detector.geometry.geodesy import lonlat
 from detector.rendering.georef import scene_frame
 from detector.rendering.scene import RenderedScene
 from detector.rendering.spec import PortSpec
+from detector.times import format_time
 
 VALIDATED_ON = "rendered scene"
 CLOUD_ENDING = "_cloud.tif"
@@ -127,7 +128,7 @@ def stac_item(spec: PortSpec, seed: int, name: str, *, cloud_mask: bool) -> dict
         "links": [],
         "assets": assets,
         "properties": {
-            "datetime": spec.sky.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "datetime": format_time(spec.sky.time),
             "gsd": spec.gsd_m,
             "view:sun_elevation": spec.sky.sun_elevation_deg,
             "view:sun_azimuth": spec.sky.sun_azimuth_deg,

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from detector.activity.plots import style_dates
-from detector.counting.counts import OBSERVED_SHARE
 from detector.files import atomic_path, file_part, prepare_folder
 from detector.report.findings import CHANGE_KINDS
 from detector.report.words import Words
@@ -101,8 +100,8 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
     _mark_changes(axes, timeline["changes"], places)
     for row in timeline["looks"]:
         at = places[row["site"], row["zone"]] + 0.2
-        fill = GREY if row["seen"] >= OBSERVED_SHARE else "white"
-        mark = "o" if row["seen"] > 0 else "x"
+        fill = GREY if row["shows"] == "whole" else "white"
+        mark = "x" if row["shows"] == "nothing" else "o"
         axes.plot([_day(row)], [at], mark, mec=GREY, mfc=fill, markersize=4)
     for link in timeline["links"]:
         ends = [link["from"], link["to"]]
@@ -160,6 +159,9 @@ def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
             values = [p["value"] or 0.0 for p in mine]
             label = words.say(f"legend.{names[mark]}")
             axes.plot([_day(p) for p in mine], values, ls="", markersize=6, label=label, **look)
+    for at, day in enumerate(chart["changes"]):
+        name = "_" if at else words.say("legend.change")  # matplotlib's word for no label
+        axes.axvline(_day({"day": day}), color=ink, ls=":", lw=1, label=name)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(words.say(f"chart.{UNITS[chart['measure']]}"), fontsize=8)
     _title(axes, chart["title"])

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from detector._version import __version__
 from detector.report.events import event_rows, link_rows
-from detector.report.findings import CHANGE_KINDS, Day, find_site, site_days, usable_share
+from detector.report.findings import (
+    CHANGE_KINDS,
+    Day,
+    find_site,
+    shows_whole,
+    site_days,
+    usable_share,
+)
 from detector.report.series import zone_charts
 from detector.report.sources import Sources
 from detector.report.words import Words
@@ -147,7 +154,11 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
     rows = list(dict.fromkeys((row["site"], row["zone"]) for row in activity["looks"]))
     order = [key for name in names for key in rows if key[0] == name]
     looks = [
-        {**_pick(row, "site", "zone", "day", "status"), "seen": usable_share(row)}
+        {
+            **_pick(row, "site", "zone", "day", "status"),
+            "seen": usable_share(row),
+            "shows": "whole" if shows_whole(row) else "part" if usable_share(row) else "nothing",
+        }
         for row in activity["looks"]
     ]
     keys = ("site", "zone", "first_seen", "last_seen", "not_before", "not_after", "length_m")

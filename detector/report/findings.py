@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.visits.statements import CALLING_KINDS
-from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE
+from detector.counting.counts import UNOBSERVED_SHARE, gives_number, seen_whole
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
@@ -92,7 +92,7 @@ def site_days(site: str, activity: Mapping[str, Any]) -> list[Day]:
         mine = [row for row in looks if row["day"] == day]
         seen = {row["zone"]: usable_share(row) for row in mine}
         shares = [seen.get(zone, 0.0) for zone in zones]
-        whole = all(share >= OBSERVED_SHARE for share in shares)
+        whole = zones == {row["zone"] for row in mine if shows_whole(row)}
         nothing = all(share < UNOBSERVED_SHARE for share in shares)
         ids = dict.fromkeys(i for row in mine for i in row["scene_ids"].split("; ") if i)
         days.append(
@@ -109,7 +109,12 @@ def site_days(site: str, activity: Mapping[str, Any]) -> list[Day]:
 
 def usable_share(look: Row) -> float:
     """The seen share of a zone; nothing is seen where the resolution cannot be used."""
-    return 0.0 if look["status"] == "outside_model_range" else float(look["observed_fraction"])
+    return float(look["observed_fraction"]) if gives_number(look["status"]) else 0.0
+
+
+def shows_whole(row: Row) -> bool:
+    """Whether a look, or a count of one, is of the whole zone."""
+    return seen_whole(row["status"], row["observed_fraction"])
 
 
 def length_words(min_length_m: float, words: Words) -> str:
@@ -264,7 +269,7 @@ def _longest_gap_days(looks: Sequence[Row]) -> float | None:
     gaps = []
     for zone in {row["zone"] for row in looks}:
         mine = [row for row in looks if row["zone"] == zone]
-        full = [row for row in mine if usable_share(row) >= OBSERVED_SHARE]
+        full = [row for row in mine if shows_whole(row)]
         times = sorted({_time(row) for row in (mine[0], mine[-1], *full)})
         gaps += [(two - one).total_seconds() / SECONDS_A_DAY for one, two in pairwise(times)]
     return max(gaps, default=None)

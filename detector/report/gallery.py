@@ -20,6 +20,7 @@ from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_grid
 from detector.report.sources import Sources
 from detector.scenes.grid import Grid
+from detector.times import format_time
 
 LOOK_SIDE_PX: Final = 1600
 CHIP_SIDE_PX: Final = 400
@@ -194,7 +195,7 @@ class SiteGallery:
         return LookPicture(
             day=day.day,
             scene_ids=tuple(item.scene.scene_id for item in placed),
-            acquired=placed[0].scene.acquired.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            acquired=format_time(placed[0].scene.acquired),
             src=src,
             width=grid.width,
             height=grid.height,

@@ -43,6 +43,7 @@
       marks: [
         Plot.ruleY([0], { stroke: "var(--soft)" }),
         Plot.ruleX(ranged, { x: "date", y1: "low", y2: "high", stroke: ink, strokeWidth: 7, strokeOpacity: 0.32, strokeLinecap: "round" }),
+        Plot.ruleX(chart.changes, { x: time, stroke: ink, strokeDasharray: "2 4" }),
         Plot.line(whole, { x: "date", y: "value", stroke: ink, strokeWidth: 1.6 }),
         Plot.dot(of("estimate"), { x: "date", y: "value", fill: ink, r: 4 }),
         Plot.dot(of("found"), { x: "date", y: "value", stroke: ink, fill: "var(--bg)", strokeWidth: 2, r: 4 }),
@@ -103,7 +104,7 @@
     const at = (end) => zones.find((row) => row.site === end.site && row.zone === end.zone);
     const links = t.links.map((l) => ({ x1: time(l.from.last_day), x2: time(l.to.last_day), y1: at(l.from).base - 20, y2: at(l.to).base - 20 }));
     const bars = zones.flatMap((row) => row.bars), looks = zones.flatMap((row) => row.looks), changes = zones.flatMap((row) => row.changes);
-    const part = (look) => look.seen >= 0.001 && look.seen < 0.98;
+    const part = (look) => look.shows === "part";
     return Plot.plot({
       width, height: y + 38, marginLeft: 4, marginRight: 10, marginTop: 4, marginBottom: 36,
       style: { fontSize: "12px", background: "transparent" }, ariaLabel: words.timeline.alt,
@@ -118,7 +119,7 @@
         Plot.link(bars, { x1: "first", x2: "last", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 6, strokeLinecap: "round" }),
         Plot.dot(bars, { x: "first", y: "y", r: 3.6, fill: "var(--ship)" }),
         Plot.text(changes, { x: "date", y: "y", text: "text", fill: "var(--stack)", fontWeight: 600, stroke: "var(--bg)", strokeWidth: 3 }),
-        Plot.dot(looks, { x: "date", y: "y", r: 4, stroke: "var(--soft)", fill: (l) => (l.seen >= 0.98 ? "var(--soft)" : "var(--bg)") }),
+        Plot.dot(looks, { x: "date", y: "y", r: 4, stroke: "var(--soft)", fill: (l) => (l.shows === "whole" ? "var(--soft)" : "var(--bg)") }),
         Plot.dot(looks.filter(part), { x: "date", y: "y", r: 2, fill: "var(--soft)" }),
         Plot.tip(bars, Plot.pointer({ x: "first", y: "y", title: (b) => b.zone + "\n" + Math.round(b.length_m) + " m\n" + b.first_seen + " – " + b.last_seen, fill: "var(--card)", stroke: "var(--field)", maxRadius: 24 })),
       ],

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from detector.activity.series import headline
-from detector.counting.counts import ALL_LENGTHS, OBSERVED_SHARE
-from detector.report.findings import length_words
+from detector.counting.counts import ALL_LENGTHS, gives_number
+from detector.report.findings import length_words, shows_whole
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
@@ -20,10 +20,10 @@ def zone_charts(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Charts of the zones of a site in which anything was found, and the names of the others.
 
-    A chart: `zone`, `class`, `measure`, `title`, `unit`, `trend` (a sentence or empty), `points`
-    with `day`, `acquired`, `found`, `value` (what is drawn: the estimate, else what was found),
-    `low`, `high` (null without a claim), `fraction`, `status`, `mark` (`estimate`, `found`,
-    `partial`, `unseen`), `scene_ids`.
+    A chart: `zone`, `class`, `measure`, `title`, `trend` (a sentence or empty) and `changes` (days
+    of new levels), both of the table `trends`, and `points` with `day`, `acquired`, `found`,
+    `value` (what is drawn: the estimate, else what was found), `low`, `high` (null without a
+    claim), `fraction`, `status`, `mark` (`estimate`, `found`, `partial`, `unseen`), `scene_ids`.
     """
     kinds = {row["zone"]: row["kind"] for row in activity["looks"] if row["site"] == site}
     charts, empty = [], []
@@ -43,14 +43,16 @@ def _charts(
     if kind in SHIP_KINDS:
         rows = _of(series, "ship", headline(length))
         title = words.say("chart.ships", zone=zone, length=length_words(length, words))
-        trend = _trend(activity, site, zone, "ship", "count", words)
-        yield _chart(zone, "ship", "count", title, trend, [_count_point(row) for row in rows])
+        trend = _trend(activity, site, zone, "ship", "count")
+        points = [_count_point(row) for row in rows]
+        yield _chart(zone, "ship", "count", title, points) | _told(trend, words)
     if kind in STACK_KINDS:
         rows = _of(series, "container_stack", ALL_LENGTHS)
         name = "container_stack"
-        trend = _trend(activity, site, zone, name, "count", words)
+        trend = _trend(activity, site, zone, name, "count")
         title = words.say("chart.stacks", zone=zone)
-        yield _chart(zone, name, "stacks", title, trend, [_count_point(row) for row in rows])
+        points = [_count_point(row) for row in rows]
+        yield _chart(zone, name, "stacks", title, points) | _told(trend, words)
         yield _land_chart(site, zone, rows, activity, words)
 
 
@@ -62,24 +64,30 @@ def _land_chart(
     if stacks:
         title = words.say("chart.teu", zone=zone)
         points = [_point(row, row["blocks"], row, "teu") for row in stacks]
-        return _chart(zone, "container_stack", "teu", title, "", points)
-    trend = _trend(activity, site, zone, "container_stack", "area_m2", words)
+        return _chart(zone, "container_stack", "teu", title, points) | _told(None, words)
+    trend = _trend(activity, site, zone, "container_stack", "area_m2")
     points = [_point(row, row["area_m2"], None, "area_m2") for row in rows]
     title = words.say("chart.area", zone=zone)
-    return _chart(zone, "container_stack", "area", title, trend, points)
+    return _chart(zone, "container_stack", "area", title, points) | _told(trend, words)
 
 
 def _chart(
-    zone: str, class_name: str, measure: str, title: str, trend: str, points: list[dict[str, Any]]
+    zone: str, class_name: str, measure: str, title: str, points: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
         "zone": zone,
         "class": class_name,
         "measure": measure,
         "title": title,
-        "trend": trend,
         "points": points,
     }
+
+
+def _told(trend: Row | None, words: Words) -> dict[str, Any]:
+    """What a chart says of its trend, and the days that it marks: those of the table."""
+    if trend is None:
+        return {"trend": "", "changes": []}
+    return {"trend": say_trend(trend, words), "changes": list(trend["change_days"])}
 
 
 def _count_point(row: Row) -> dict[str, Any]:
@@ -95,9 +103,9 @@ def _point(row: Row, found: float | None, bounds: Row | None, key: str) -> dict[
     value = found if estimate is None else estimate
     claimed = bounds is not None and estimate is not None
     mark = "estimate" if claimed else "found"
-    if row["status"] in ("unobserved", "outside_model_range") or value is None:
+    if not gives_number(row["status"]) or value is None:
         mark, value = "unseen", None
-    elif row["observed_fraction"] < OBSERVED_SHARE:
+    elif not shows_whole(row):
         mark = "partial"
     return {
         "day": row["day"],
@@ -123,21 +131,39 @@ def _holds_anything(chart: Mapping[str, Any]) -> bool:
 
 
 def _trend(
-    activity: Mapping[str, Any], site: str, zone: str, class_name: str, of: str, words: Words
-) -> str:
-    for row in activity["trends"]:
-        if (row["site"], row["zone"], row["class"], row["of"]) != (site, zone, class_name, of):
-            continue
-        if row["per_day"] is None or row["per_day_low"] is None:
-            return ""
-        low, high = row["per_day_low"], row["per_day_high"]
-        if low <= 0 <= high:
-            return words.say("chart.trend_none")
-        values = {"mid": row["per_day"], "low": low, "high": high}
-        return words.say("chart.trend", **{key: _rate(value) for key, value in values.items()})
-    return ""
+    activity: Mapping[str, Any], site: str, zone: str, class_name: str, of: str
+) -> Row | None:
+    keys = ("site", "zone", "class", "of")
+    wanted = (site, zone, class_name, of)
+    rows = (row for row in activity["trends"] if tuple(row[key] for key in keys) == wanted)
+    return next(rows, None)
+
+
+def say_trend(row: Row, words: Words) -> str:
+    """A row of `trends` in words: its finding and its numbers, and nothing that is not in it."""
+    finding = row["finding"]
+    if finding == "nothing":
+        return words.say("chart.trend_none")
+    said = []
+    if finding in ("trend", "trend_and_change"):
+        keys = {"mid": "per_day", "low": "per_day_low", "high": "per_day_high"}
+        said.append(words.say("chart.trend", **{key: _rate(row[of]) for key, of in keys.items()}))
+    if finding in ("change", "trend_and_change"):
+        first, *later = (_level(value) for value in row["levels"])
+        levels = [words.say("chart.level_first", level=first)]
+        levels += [
+            words.say("chart.level_then", level=level, day=words.day(day))
+            for level, day in zip(later, row["change_days"], strict=True)
+        ]
+        said.append(words.say("chart.change", levels=words.listed(levels)))
+    return " ".join(said)
 
 
 def _rate(value: float) -> str:
     """A signed change a day, to two digits below ten and to whole numbers above."""
     return f"{value:+,.0f}" if abs(value) >= 10 else f"{value:+.2g}"
+
+
+def _level(value: float) -> str | int:
+    """The same of a level; whole numbers get the page's separators."""
+    return round(value) if value >= 10 else f"{value:.2g}"

@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from detector.activity.find import ACTIVITY_FILE, read_activity
-from detector.activity.looks.runs import SCENES_FILE, RunScene, read_runs
+from detector.activity.looks.runs import RunScene, read_runs
 from detector.activity.looks.sites import Site, read_site
 from detector.errors import QuaywatchError
+from detector.export.run_files import RUN_FILE, read_records
 from detector.export.tables import write_json
 from detector.report.errors import ReportError
 
 INPUTS_FILE: Final = "inputs.json"  # in the activity's folder: which sites and runs it was made of
-RUN_FILE: Final = "run.json"
 logger = logging.getLogger(__name__)
 
 
@@ -32,7 +30,7 @@ class Sources:
         activity: content of `activity.json`.
         sites: by name; those whose site file could be read.
         scenes: of the runs, by id.
-        records: rows of the runs' `scenes.csv`, failed scenes too.
+        records: of the runs' scenes (`SceneRecord`), failed ones too.
         runs: content of each `run.json`.
         shifts: `(east, north)` metres of each site and scene, from the registration.
         remarks: what is missing, one sentence each.
@@ -42,7 +40,7 @@ class Sources:
     activity: Mapping[str, Any]
     sites: Mapping[str, Site] = field(default_factory=dict)
     scenes: Mapping[str, RunScene] = field(default_factory=dict)
-    records: Sequence[Mapping[str, str]] = ()
+    records: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[Mapping[str, Any]] = ()
     shifts: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
@@ -96,7 +94,7 @@ def read_sources(
         activity,
         found_sites,
         {scene.scene_id: scene for scene in found},
-        [row for folder in named_runs for row in _records(folder)],
+        [record.to_dict() for folder in named_runs for record in read_records(folder)],
         [run for folder in named_runs if (run := _run_json(folder))],
         shifts,
         tuple(remarks),
@@ -127,11 +125,6 @@ def _recorded(folder: Path) -> dict[str, list[Path]]:
         return {key: [folder / str(item) for item in content[key]] for key in ("sites", "runs")}
     except (OSError, ValueError, KeyError, TypeError):
         return {"sites": [], "runs": []}
-
-
-def _records(folder: Path) -> list[dict[str, str]]:
-    rows = pd.read_csv(folder / SCENES_FILE, dtype=str, keep_default_na=False).to_dict("records")
-    return [{str(key): str(value) for key, value in row.items()} for row in rows]
 
 
 def _run_json(folder: Path) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from detector.report.errors import ReportError
+from detector.times import DayWords, say_day, say_span
 
 ENGLISH = Path(__file__).with_name("text.en.yaml")
 
@@ -66,9 +67,7 @@ class Words:
 
     def day(self, value: date | str) -> str:
         """A day in words: `3 October 2026`."""
-        when = date.fromisoformat(value) if isinstance(value, str) else value
-        month = self._find("months")[when.month - 1]
-        return self.say("day", day=when.day, month=month, year=str(when.year))
+        return say_day(value, self._day_words)
 
     def days(self, first: date | str, last: date | str) -> str:
         """A span in words: `2 September to 3 October 2026`; one day where both are one."""
@@ -81,12 +80,11 @@ class Words:
         return self._span("between", first, last)
 
     def _span(self, form: str, first: date | str, last: date | str) -> str:
-        one, two = (date.fromisoformat(v) if isinstance(v, str) else v for v in (first, last))
-        key = "same_month" if (one.year, one.month) == (two.year, two.month) else "same_year"
-        key = key if one.year == two.year else "years"
-        month = self._find("months")[one.month - 1]
-        values = {"day": one.day, "month": month, "first": self.day(one), "last": self.day(two)}
-        return self.say(f"{form}.{key}", **values)
+        return say_span(first, last, self.group(form), self._day_words)
+
+    @property
+    def _day_words(self) -> DayWords:
+        return DayWords(self._find("months"), self._find("day"))
 
     def listed(self, parts: list[str], form: str = "list") -> str:
         """`a`, `a and b`, `a, b and c`; with the form `any_of`: `a, b or c`."""

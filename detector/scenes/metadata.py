@@ -12,6 +12,7 @@ from typing import Any
 import rasterio
 
 from detector.scenes.types import ViewAngles
+from detector.times import parse_time
 
 # 2023-10-13, 2023_10_13, 20231013, each maybe followed by T or _ and hhmmss
 NAME_TIME = re.compile(
@@ -26,7 +27,6 @@ TAG_TIMES = (
     ("", "PRODUCT_START_TIME"),
     ("", "TIFFTAG_DATETIME"),
 )
-TIME_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S", "%Y-%m-%dT%H:%M:%S.%fZ")
 SIDECAR_TIMES = ("datetime", "acquired", "start_datetime")
 ANGLE_KEYS = {
     "sun_elevation_deg": ("view:sun_elevation", "sun_elevation", "IMAGE_1.meanSunEl"),
@@ -104,25 +104,6 @@ def time_in_name(name: str) -> datetime | None:
         except ValueError:
             continue  # 30 February
     return None
-
-
-def parse_time(value: object) -> datetime | None:
-    """A time in UTC from ISO 8601 or a TIFF's notation; None for anything else."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    if not isinstance(value, str) or not value.strip():
-        return None
-    text = value.strip()
-    for pattern in TIME_FORMATS:
-        try:
-            return datetime.strptime(text, pattern).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def find_angles(dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any]) -> ViewAngles:

@@ -14,15 +14,16 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.find import Activity, ActivitySettings, find_activity
+from detector.activity.find import Activity, ActivitySettings, trace_activity
 from detector.activity.looks.registration import UNREGISTERED_SD_M, register
-from detector.activity.looks.runs import Observed, Runs, RunScene, parse_time
+from detector.activity.looks.runs import Observed, Runs, RunScene
 from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site, make_site
 from detector.activity.visits.bounds import VisitSettings
 from detector.counting.zones import Zone, Zones
 from detector.geometry.boxes import corners_from_xywhr
 from detector.geometry.geodesy import apply_transform
+from detector.times import parse_time
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
 
 BERTH = shapely.box(500_050, 4_676_800, 500_450, 4_676_950)
@@ -64,7 +65,7 @@ def one_ship(name: str, corners: NDArray[np.float64]) -> SeenObjects:
 
 def found_in(site: Site, *scenes: RunScene) -> Activity:
     ordered = sorted(scenes, key=lambda item: (item.acquired, item.scene_id))
-    return find_activity([site], Runs(tuple(ordered), ()), SETTINGS)
+    return trace_activity([site], Runs(tuple(ordered), ()), SETTINGS)
 
 
 def test_equal_times_are_one_look_and_the_ship_is_counted_once() -> None:
@@ -138,6 +139,6 @@ def test_no_overlap_is_said_and_the_tolerance_widened(tmp_path: Path) -> None:
     alone = next(item for item in registered.values() if item.method == "none")
     assert alone.note == "it does not overlap the reference on fixed land"
     assert alone.placement.residual_m == UNREGISTERED_SD_M
-    result = find_activity([port()], Runs(tuple(scenes), ()), ActivitySettings())
+    result = trace_activity([port()], Runs(tuple(scenes), ()), ActivitySettings())
     assert result.tables["looks"]["residual_m"].tolist() == [UNREGISTERED_SD_M]
     assert any("1 of 2 scenes are not registered" in text for text in result.warnings)

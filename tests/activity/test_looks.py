@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
 
-from detector.activity.looks.runs import Observed, RunScene, parse_time
+from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import SeenObjects, no_sightings
 from detector.activity.looks.zone_looks import ZoneView, merge_objects, union_fraction
 from detector.activity.series import Points, change_points, trend
+from detector.times import parse_time
 
 ZONE = shapely.box(0, 0, 100, 50)
 
@@ -80,3 +82,27 @@ def test_trend_and_change_points() -> None:
     assert change_points(Points(day, level)) == [10]
     assert change_points(Points(day, np.full(20, 4.0))) == []
     assert trend(Points(day[:4], level[:4])) is None
+
+
+def test_change_points_are_the_best_of_all_segmentations() -> None:
+    generator = np.random.default_rng(0)
+    found = 0
+    for _ in range(60):
+        n = int(generator.integers(6, 13))
+        values = generator.poisson(generator.choice([1.0, 6.0, 20.0], n).repeat(3)[:n]).astype(
+            float
+        )
+        changes = change_points(Points(np.arange(float(n)), values))
+        x = np.sqrt(values)
+        spread = 1.4826 * np.median(np.abs(np.diff(x))) / np.sqrt(2)
+        penalty = 3 * max(spread, 0.5) ** 2 * np.log(n)
+        costs = {
+            cut: sum(float(((part - part.mean()) ** 2).sum()) for part in np.split(x, cut))
+            + penalty * len(cut)
+            for number in range(4)
+            for cut in combinations(range(3, n - 2), number)
+            if all(later - earlier >= 3 for earlier, later in pairwise(cut))
+        }
+        assert costs[tuple(changes)] == pytest.approx(min(costs.values()))
+        found += len(changes)
+    assert found > 40

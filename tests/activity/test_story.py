@@ -10,31 +10,35 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import cv2
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 import detector
 from detector.activity.api import find_activity as find_activity_of_paths
 from detector.activity.errors import ActivityError
-from detector.activity.find import Activity, ActivitySettings, find_activity, read_activity
+from detector.activity.find import Activity, ActivitySettings, read_activity, trace_activity
 from detector.activity.looks.runs import Runs, read_runs
 from detector.activity.looks.sites import Site, read_site
 from detector.activity.pictures.chips import write_chips
-from detector.activity.schema import TABLES, json_schema
+from detector.activity.schema import TABLES, ActivityFile, json_schema
 from detector.activity.visits.appearance import with_appearance
 from detector.activity.visits.bounds import VisitSettings
 from detector.cli import main as cli
 from detector.rendering.demo import DEMO_DAYS
 from detector.report.publish import ReportSettings, make_report
 from detector.report.sources import record_inputs
+from detector.times import parse_time
 from tests.activity.story import Written, write_story
 from tests.report.agreement import hold_page_to_tables
 
 LONG_M = 60.0
+PUBLISHED = Path(__file__).parents[2] / "docs" / "activity.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +58,12 @@ def runs(story: Written) -> Runs:
 
 @pytest.fixture(scope="module")
 def activity(sites: list[Site], runs: Runs) -> Activity:
-    return find_activity(sites, runs, ActivitySettings(VisitSettings(min_length_m=LONG_M)))
+    return trace_activity(sites, runs, ActivitySettings(VisitSettings(min_length_m=LONG_M)))
 
 
 def test_counts_are_the_truth(story: Written, sites: list[Site], runs: Runs) -> None:
     # unregistered, as the truth's own zones are: a shift moves centres over the border of a zone
-    series = find_activity(sites, runs, ActivitySettings(registered=False)).tables["series"]
+    series = trace_activity(sites, runs, ActivitySettings(registered=False)).tables["series"]
     series = series[series["length_class"] == "all"]
     truth = story.looks.assign(day=lambda t: [date.fromisoformat(x[:10]) for x in t["acquired"]])
     checked = 0
@@ -233,8 +237,11 @@ def test_every_figure_of_a_statement_leads_to_scenes_zones_and_boxes(
 def test_files_follow_the_schema(activity: Activity, tmp_path: Path) -> None:
     activity.write(tmp_path)
     content = read_activity(tmp_path / "activity.json")
-    schema = json_schema()
+    schema = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     assert sorted(content) == sorted(schema["required"])
+    text = (tmp_path / "activity.json").read_text(encoding="utf-8")
+    read = ActivityFile.model_validate_json(text, strict=True)
+    assert [row.number for row in read.events] == [row["number"] for row in content["events"]]
     for name, columns in TABLES.items():
         table = pd.read_csv(tmp_path / f"{name}.csv")
         assert list(table.columns) == list(columns)
@@ -242,18 +249,40 @@ def test_files_follow_the_schema(activity: Activity, tmp_path: Path) -> None:
         for row in content[name]:
             assert list(row) == list(columns)
             for key, value in row.items():
-                rule = schema["properties"][name]["items"]["properties"][key]
-                _check(value, rule)
+                reference = schema["properties"][name]["items"]["$ref"]
+                rule = schema["$defs"][reference.rpartition("/")[2]]["properties"][key]
+                assert any(_fits(value, part) for part in rule.get("anyOf", [rule])), (value, rule)
 
 
-def _check(value: object, rule: dict[str, object]) -> None:
+def _fits(value: Any, rule: dict[str, Any]) -> bool:
     if "enum" in rule:
-        assert value in rule["enum"]  # type: ignore[operator]
-        return
+        return value in rule["enum"]
+    if rule["type"] == "array":
+        return isinstance(value, list) and all(_fits(item, rule["items"]) for item in value)
     kinds = {"string": str, "integer": int, "number": (int, float), "null": type(None)}
-    kinds["boolean"] = bool
-    names = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
-    assert any(isinstance(value, {**kinds, "array": list}[name]) for name in names), (value, rule)
+    if not isinstance(value, {**kinds, "boolean": bool}[rule["type"]]):
+        return False
+    if rule.get("format") == "date":
+        return date.fromisoformat(value).isoformat() == value
+    if rule.get("format") == "date-time":
+        return parse_time(value) is not None
+    return rule.get("minimum", -np.inf) <= value <= rule.get("maximum", np.inf) if value else True
+
+
+def test_what_breaks_the_schema_is_refused(activity: Activity) -> None:
+    content = activity.to_dict()
+    ActivityFile.model_validate_json(json.dumps(content), strict=True)
+    look = content["looks"][0]
+    for broken in (
+        look | {"observed_fraction": 1.5},
+        look | {"status": "seen"},
+        look | {"day": "2 September"},
+        look | {"more": 1},
+        {key: value for key, value in look.items() if key != "residual_m"},
+    ):
+        changed = content | {"looks": [broken]}
+        with pytest.raises(ValidationError, match=r"looks\.0"):
+            ActivityFile.model_validate_json(json.dumps(changed), strict=True)
 
 
 def test_command(story: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,7 +298,7 @@ def test_command(story: Written, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_one_look_is_no_visit(sites: list[Site], runs: Runs) -> None:
     settings = ActivitySettings(registered=False, last=date(2026, 9, 3))
-    one = find_activity(sites[:1], runs, settings)
+    one = trace_activity(sites[:1], runs, settings)
     assert one.tables["visits"].empty
     assert all("one day shows no visits" in text for text in one.sentences)
 
@@ -277,12 +306,12 @@ def test_one_look_is_no_visit(sites: list[Site], runs: Runs) -> None:
 def test_a_site_that_no_scene_meets_is_refused(sites: list[Site], runs: Runs) -> None:
     port = Runs(tuple(s for s in runs.scenes if s.scene_id.startswith("port")), ())
     with pytest.raises(ActivityError, match="none of 8 scenes meets a zone of railhead"):
-        find_activity(sites[1:], port, ActivitySettings(registered=False))
+        trace_activity(sites[1:], port, ActivitySettings(registered=False))
 
 
 def test_scenes_that_are_gone_widen_the_tolerance(sites: list[Site], runs: Runs) -> None:
     gone = Runs(tuple(replace(s, path="/nowhere.tif") for s in runs.scenes), ())
-    result = find_activity(sites[:1], gone, ActivitySettings(VisitSettings(draws=40)))
+    result = trace_activity(sites[:1], gone, ActivitySettings(VisitSettings(draws=40)))
     assert set(result.tables["registration"]["method"]) == {"none"}
     assert result.tables["looks"]["residual_m"].min() == 8.0
     assert any("not registered" in warning for warning in result.warnings)
@@ -307,14 +336,18 @@ def test_bad_site_files(story: Written, text: str, message: str) -> None:
 def test_scenes_without_a_time_are_skipped_and_said(story: Written, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(story.runs["port"], folder)
-    rows = pd.read_csv(folder / "scenes.csv", dtype=str, keep_default_na=False)
-    rows.loc[0, "acquired"] = ""
-    rows.to_csv(folder / "scenes.csv", index=False)
+    ids = [scene["scene_id"] for scene in json.loads((folder / "run.json").read_text())["scenes"]]
+
+    def forget_time(scene_id: str) -> None:
+        path = folder / scene_id / "scene.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"acquired": None}))
+
+    forget_time(ids[0])
     runs = read_runs([folder])
-    assert [scene_id for scene_id, _ in runs.skipped] == [rows.loc[0, "scene_id"]]
+    assert [scene_id for scene_id, _ in runs.skipped] == [ids[0]]
     assert runs.skipped[0][1].startswith("no time of acquisition; give it with scene.acquired=")
-    rows["acquired"] = ""
-    rows.to_csv(folder / "scenes.csv", index=False)
+    for scene_id in ids[1:]:
+        forget_time(scene_id)
     with pytest.raises(ActivityError, match=r"no scene that can be used \(.*no time"):
         read_runs([folder])
 
@@ -366,8 +399,7 @@ def test_ships_that_stay_look_alike(runs: Runs, sites: list[Site], story: Writte
 
 def test_the_published_schema_is_that_of_the_code() -> None:
     """Write it with `python -m detector.activity.schema > docs/activity.schema.json`."""
-    published = Path(__file__).parents[2] / "docs" / "activity.schema.json"
-    assert json.loads(published.read_text(encoding="utf-8")) == json_schema()
+    assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == json_schema()
 
 
 def test_the_package_is_the_function(story: Written) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from detector.counting.counts import count_scene
 from detector.counting.zones import Zones, zones_in_pixels
 from detector.detections import Detections
-from detector.export.records import ModelUse, scene_record
+from detector.export.records import ModelUse, SceneRecord, scene_record
 from detector.export.run_files import RunResult, write_run_files
+from detector.export.scene_files import write_record
 from detector.export.vector import write_geoparquet
 from detector.scenes.scene import Scene
 
@@ -20,8 +21,12 @@ def write_run(
     seen: Iterable[tuple[Scene, Detections]],
     model: ModelUse,
     facts: dict[str, str],
+    failed: Sequence[SceneRecord] = (),
 ) -> Path:
-    """Write a run and return its folder; a scene is used before the next is asked for."""
+    """Write a run and return its folder; a scene is used before the next is asked for.
+
+    Scenes that failed come last.
+    """
     records, counts = [], []
     for scene, found in seen:
         table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), True)
@@ -29,6 +34,7 @@ def write_run(
         counts.append(table)
         folder = out / records[-1].scene_id
         folder.mkdir(parents=True)
+        write_record(folder, records[-1], table)
         write_geoparquet(folder / "detections.parquet", [found.to_geodataframe()], found.crs)
-    write_run_files(out, RunResult(records, counts, facts))
+    write_run_files(out, RunResult([*records, *failed], counts, facts))
     return out

@@ -27,6 +27,7 @@ SCENE_FILES = [
     "overlay.png",
     "scene.json",
     "stacks.csv",
+    "stacks.parquet",
 ]
 RUN_FILES = [
     "counts.csv",
@@ -35,6 +36,7 @@ RUN_FILES = [
     "run.json",
     "scenes.csv",
     "stacks.csv",
+    "stacks.parquet",
 ]
 
 

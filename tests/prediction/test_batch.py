@@ -83,16 +83,14 @@ def test_the_layout_of_a_run(tmp_path: Path) -> None:
     scene_id = summary.records[0].scene_id
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
     names = ("gpkg", "geojson", "parquet")
+    stacks = ("stacks.csv", "stacks.parquet")
     assert found == {
         *(f"{scene_id}/detections.{name}" for name in names),
-        *(
-            f"{scene_id}/{name}"
-            for name in ("counts.csv", "overlay.png", "scene.json", "stacks.csv")
-        ),
+        *(f"{scene_id}/{name}" for name in ("counts.csv", "overlay.png", "scene.json", *stacks)),
         "detections.parquet",
         "counts.csv",
         "counts.parquet",
-        "stacks.csv",
+        *stacks,
         "scenes.csv",
         "run.json",
     }

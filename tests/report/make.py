@@ -20,7 +20,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from detector.activity.find import find_activity
+from detector.activity.find import trace_activity
 from detector.activity.looks.runs import read_runs
 from detector.activity.looks.sites import read_site
 from detector.cli.activity import ActivityConfig, to_settings
@@ -103,7 +103,7 @@ def make_activity(folder: Path, names: Names | None = None) -> Made:
         runs.append(_write_run(home, names.scene, STORY[key], west, home / "zones.geojson"))
     activity = folder / "activity"
     settings = to_settings(load_config("activity", ActivityConfig, ["register=false"]))
-    found = find_activity([read_site(path) for path in sites], read_runs(runs), settings)
+    found = trace_activity([read_site(path) for path in sites], read_runs(runs), settings)
     found.write(activity)
     record_inputs(activity, sites, runs)
     return Made(names, folder, activity, tuple(sites), tuple(runs))

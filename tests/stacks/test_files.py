@@ -49,8 +49,8 @@ def test_a_run_joins_its_scenes(tmp_path: Path) -> None:
     back = read_stacks(tmp_path / "run.csv")
     assert len(back) == 3
     assert back["teu"].tolist() == [*table["teu"].round(3).tolist(), round(table["teu"][0], 3)]
-    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(OutputError, match=r"bad\.csv: not a table of stacks"):
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "bad.parquet")
+    with pytest.raises(OutputError, match=r"bad\.parquet: not a table of stacks"):
         read_stacks(tmp_path / "bad.csv")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ from detector.activity.looks.sites import SEGMENTS, LocalFrame
 from detector.classes import CLASS_NAMES
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS
+from detector.errors import OutputError
+from detector.export.records import SceneRecord
+from detector.export.run_files import read_records
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
+from detector.times import parse_time
 
-SCENES_FILE = "scenes.csv"
 COUNTS_FILE = "counts.parquet"
 DETECTIONS_FILE = "detections.parquet"
 
@@ -117,17 +120,15 @@ def read_runs(
     scenes: dict[str, RunScene] = {}
     skipped: list[tuple[str, str]] = []
     for folder in map(Path, folders):
-        for row, objects, counts in _read_run(folder):
-            scene_id = row["scene_id"]
-            reason = _unusable(row)
-            if not reason and scene_id in scenes:
-                reason = "the scene is in two runs; the first one is used"
-            if reason:
-                skipped.append((scene_id or row["path"], reason))
-                continue
-            features = (embeddings or {}).get(scene_id)
-            scene = _scene(row, objects, counts, features)
-            scenes[scene_id] = replace(scene, folder=str(folder))
+        for record, objects, counts in _read_run(folder):
+            name = record.scene_id
+            scene = _scene(record, objects, counts, (embeddings or {}).get(name))
+            if not isinstance(scene, str) and name in scenes:
+                scene = "the scene is in two runs; the first one is used"
+            if isinstance(scene, str):
+                skipped.append((name or record.path, scene))
+            else:
+                scenes[name] = replace(scene, folder=str(folder))
     if not scenes:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise ActivityError(
@@ -140,60 +141,51 @@ def read_runs(
 
 def _read_run(
     folder: Path,
-) -> list[tuple[dict[str, str], gpd.GeoDataFrame | None, pd.DataFrame | None]]:
-    """Rows of `scenes.csv` with the detections and counts of each scene."""
+) -> list[tuple[SceneRecord, gpd.GeoDataFrame | None, pd.DataFrame | None]]:
+    """The record of every scene, failed ones too, with its detections and counts."""
     try:
-        rows = pd.read_csv(folder / SCENES_FILE, dtype=str, keep_default_na=False)
+        records = read_records(folder)
         found = gpd.read_parquet(folder / DETECTIONS_FILE)
         counts = pd.read_parquet(folder / COUNTS_FILE)
         objects = {str(key): part for key, part in found.groupby("scene_id", sort=False)}
         seen = {str(key): part for key, part in counts.groupby("scene_id", sort=False)}
-        records = [{str(k): str(v) for k, v in row.items()} for row in rows.to_dict("records")]
-    except (OSError, ValueError, KeyError, ArrowException) as error:
+    except (OSError, ValueError, KeyError, ArrowException, OutputError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ActivityError(
             f"{folder}: not a finished run of 'detector predict' ({reason}); name its folder out="
         ) from error
-    return [(row, objects.get(row["scene_id"]), seen.get(row["scene_id"])) for row in records]
-
-
-def _unusable(row: dict[str, str]) -> str:
-    if row["status"] != "done":
-        return f"failed: {row['reason']}"
-    if not row["acquired"]:
-        return "no time of acquisition; give it with scene.acquired= and predict again"
-    if not row["crs"]:
-        return "no CRS, so it cannot be laid beside other dates"
-    return ""
+    return [(item, objects.get(item.scene_id), seen.get(item.scene_id)) for item in records]
 
 
 def _scene(
-    row: dict[str, str],
+    record: SceneRecord,
     found: gpd.GeoDataFrame | None,
     counts: pd.DataFrame | None,
     embeddings: NDArray[np.float64] | None,
-) -> RunScene:
+) -> RunScene | str:
+    """The scene, or why it cannot be used."""
+    if record.status != "done":
+        return f"failed: {record.reason}"
+    acquired = parse_time(record.acquired)
+    if acquired is None:
+        return "no time of acquisition; give it with scene.acquired= and predict again"
+    if not record.crs:
+        return "no CRS, so it cannot be laid beside other dates"
     seen = _observed(counts) if counts is not None else {}
     return RunScene(
-        scene_id=row["scene_id"],
-        path=row["path"],
-        acquired=parse_time(row["acquired"]),
-        crs=row["crs"],
-        width=int(row["width"]),
-        height=int(row["height"]),
-        transform=Affine(*map(float, row["transform"].lstrip("'").split())),
-        in_model_range={"True": True, "False": False}.get(row["in_model_range"]),
+        scene_id=record.scene_id,
+        path=record.path,
+        acquired=acquired,
+        crs=record.crs,
+        width=record.width or 0,
+        height=record.height or 0,
+        transform=Affine(*record.transform),
+        in_model_range=record.in_model_range,
         zones={name: value for name, value in seen.items() if name != WHOLE_SCENE},
         whole=seen.get(WHOLE_SCENE, Observed(0.0, "cloud_unknown")),
-        objects=_objects(row, found, embeddings),
-        weights_sha256=row["weights_sha256"],
+        objects=_objects(record, found, embeddings),
+        weights_sha256=record.weights_sha256,
     )
-
-
-def parse_time(text: str) -> datetime:
-    """A time in UTC; one without an offset is UTC."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
@@ -205,11 +197,11 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 
 def _objects(
-    row: dict[str, str], found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
+    record: SceneRecord, found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
 ) -> FileObjects:
     if found is None:
         return no_sightings()
-    scene_id = row["scene_id"]
+    scene_id = record.scene_id
     if embeddings is not None and len(embeddings) != len(found):
         raise ActivityError(
             f"{scene_id}: {len(embeddings)} embeddings for {len(found)} detections; give one a row"
@@ -230,6 +222,6 @@ def _objects(
         width_m=column("width_m"),
         axis_deg=column("axis_deg"),
         at_scene_edge=column("at_scene_edge", bool),
-        gsd_m=np.full(len(rows), float(row["gsd_m"] or "nan")),
+        gsd_m=np.full(len(rows), record.gsd_m or np.nan),
         embeddings=None if embeddings is None else embeddings[rows],
     )

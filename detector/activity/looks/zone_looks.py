@@ -16,7 +16,13 @@ from shapely.geometry.base import BaseGeometry
 from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
 from detector.activity.looks.sites import Site
-from detector.counting.counts import OBSERVED_SHARE, UNOBSERVED_SHARE, Status
+from detector.counting.counts import (
+    OBSERVED_SHARE,
+    UNOBSERVED_SHARE,
+    Status,
+    gives_number,
+    seen_whole,
+)
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
 from detector.geometry.frames import LocalMetres
@@ -53,7 +59,12 @@ class Look:
     @property
     def usable(self) -> bool:
         """Whether its counts can be used: something was seen, at a gsd that the model knows."""
-        return self.status not in ("unobserved", "outside_model_range")
+        return gives_number(self.status)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole zone was seen, and its counts can be used."""
+        return seen_whole(self.status, self.observed_fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +211,7 @@ def _status(fraction: float, views: Sequence[ZoneView]) -> Status:
 
 
 def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
-    """The columns `schema.LOOK_COLUMNS` of one look of a zone."""
+    """The row `schema.LookRow` of one look of a zone."""
     return {
         "site": site.name,
         "zone": zone.name,

@@ -6,7 +6,14 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
+from detector.times import say_span
+
 CALLING_KINDS = ("berth", "quay")
+BETWEEN = {  # of `say_span`
+    "same_month": "{day} and {last}",
+    "same_year": "{day} {month} and {last}",
+    "years": "{first} and {last}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +99,7 @@ def days(first: date | None, last: date | None) -> str:
     """`1 and 30 October 2026`, with the months and years that are needed."""
     if first is None or last is None:
         return "unknown days"
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} and {day(last)}"
-    if first.year == last.year:
-        return f"{first.day} {first:%B} and {day(last)}"
-    return f"{day(first)} and {day(last)}"
-
-
-def day(value: date) -> str:
-    """`3 October 2026`."""
-    return f"{value.day} {value:%B} {value.year}"
+    return say_span(first, last, BETWEEN)
 
 
 def gap(value: float) -> str:

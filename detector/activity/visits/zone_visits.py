@@ -16,7 +16,6 @@ from detector.activity.visits.bounds import VisitCount, VisitSettings, count_vis
 from detector.activity.visits.linking import LookTimes, ShipsSeen
 from detector.activity.visits.statements import Period, say_period
 from detector.classes import ObjectClass
-from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
 
 NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
@@ -147,7 +146,7 @@ def longest_gap_days(looks: Sequence[Look]) -> float | None:
     if len(looks) < 2:
         return None
     ends = (looks[0], looks[-1])
-    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    full = [look for look in looks if look.whole]
     days = sorted({look.acquired.timestamp() / SECONDS_A_DAY for look in (*ends, *full)})
     return float(np.diff(days).max()) if len(days) > 1 else 0.0
 
@@ -155,7 +154,7 @@ def longest_gap_days(looks: Sequence[Look]) -> float | None:
 def _period(
     site: str, zone: Zone, looks: Sequence[Look], settings: VisitSettings, unknown: int
 ) -> Period:
-    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    full = [look for look in looks if look.whole]
     return Period(
         site=site,
         zone=zone.name,
@@ -247,7 +246,7 @@ class _Track:
         return "left" if left and self._saw_all(self._last + 1) else "undecided"
 
     def _saw_all(self, look: int) -> bool:
-        return self._looks[look].observed_fraction >= OBSERVED_SHARE
+        return self._looks[look].whole
 
     def _neighbour_day(self, look: int) -> date | None:
         return self._looks[look].day if 0 <= look < len(self._looks) else None
