@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
-from detector.export.overlay import ZoneOutline, write_overlay
+from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.stacks import STACKS_FILE, no_stacks, write_stacks
 from detector.export.tables import write_csv, write_json
@@ -68,6 +70,17 @@ def write_scene_files(folder: Path, scene: Scene, result: SceneResult) -> None:
             temporary / "overlay.png", scene, detections, _outlines(result), _notes(record)
         )
         write_json(temporary / RECORD_FILE, _record_content(result))
+
+
+def draw_result(scene: Scene, result: SceneResult, *, max_side_px: int = 4000) -> NDArray[np.uint8]:
+    """The picture of a result, `(height, width, 3)` RGB; what `overlay.png` shows.
+
+    Raises:
+        ConfigError: `max_side_px` is too small.
+        SceneError: the scene is damaged.
+    """
+    outlines, notes = _outlines(result), _notes(result.record)
+    return draw_overlay(scene, result.detections, outlines, notes, max_side_px=max_side_px)
 
 
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:

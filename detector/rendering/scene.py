@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -67,6 +68,12 @@ class RenderedScene:
     def truth_table(self) -> gpd.GeoDataFrame:
         """One row an object, see `truth.truth_table`."""
         return truth_table(self.truth, self.crs)
+
+    def write(self, path: str | Path, *, cog: bool = False) -> Path:
+        """Write the raster and what belongs to it, see `write.write_scene`."""
+        from detector.rendering.write import write_scene  # noqa: PLC0415 - it imports this module
+
+        return write_scene(self, Path(path), cog=cog)
 
 
 def render(spec: PortSpec, seed: int) -> RenderedScene:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from detector.training.trainer import METRICS_FILE, PortTrainer
 from detector.training.views import ViewSettings
 
 LOG = logging.getLogger(__name__)
+CONFIG_FILE = "config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,12 @@ def train(config: TrainConfig) -> TrainResult:
         LOG.warning("left out: %s", problem)
     manifest = describe(images, chips, problems)
     if is_first_process():
-        _write(out / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
+        _write(out / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
         _write(out / "data.json", json.dumps(manifest, indent=2) + "\n")
     LOG.info("%d images, %d chips, data %s", len(images), len(chips), manifest["hash"][:12])
     if needs_launch(settings.trainer.device):
-        launch(settings.trainer.device, sys.argv[1:])  # the chips are cut, the processes find them
+        # the chips are cut, the processes find them
+        launch(settings.trainer.device, ["train", "--config", str(out / CONFIG_FILE)])
     else:
         PortTrainer(settings, chips).train()
     lines = (out / METRICS_FILE).read_text(encoding="utf-8").splitlines()
