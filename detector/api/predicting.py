@@ -88,7 +88,7 @@ def predict(
         >>> scene = detector.render(seed=7, width=256, height=256)
         >>> results = detector.predict(scene.values, gsd=0.5)
         >>> results[0].counts.columns[:3].tolist()
-        ['scene_id', 'zone', 'zone_kind']
+        ['scene_id', 'acquired', 'zone']
         >>> len(results[0].detections) > 0
         True
     """
@@ -290,8 +290,9 @@ def _result(source: _Source, work: SceneWork, seen: dict[str, str]) -> Result:
     if source.problem:
         raise SceneError(source.problem)
     with open_path(source.path, work.settings.scene) as scene:
-        earlier = seen.setdefault(scene.info.scene_id, source.path)
-        if earlier is not source.path:
-            raise SceneError(f"{source.path}: the same scene as {earlier}")
+        scene_id = scene.info.scene_id
+        if scene_id in seen:
+            raise SceneError(f"{source.path}: the same scene as {seen[scene_id]}")
+        seen[scene_id] = source.path
         found = work.result(scene)
         return Result(found.record, scene.info, work, found, source.keep)
