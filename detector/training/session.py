@@ -106,7 +106,13 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
     ]
     if data.kind == "rendered":
         return rendered
-    labelled = DataSettings(
+    return [*gather(data_settings(config), faults), *rendered]
+
+
+def data_settings(config: TrainConfig) -> DataSettings:
+    """Which labelled images a checked config stands for, besides rendered ones."""
+    data = config.data
+    return DataSettings(
         root=data.root,
         cache=data.cache,
         kind="port" if data.kind == "pool" else data.kind,
@@ -115,7 +121,6 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         leave_out=tuple(data.leave_out),
         teacher=data.teacher,
     )
-    return [*gather(labelled, faults), *rendered]
 
 
 def settings_from(config: TrainConfig) -> TrainingSettings:
