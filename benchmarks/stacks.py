@@ -25,12 +25,12 @@ from scipy.stats import binomtest
 import detector.prediction.batch
 from benchmarks.tables import markdown
 from detector.cli import main as cli
-from detector.cli.data_render import RenderConfig
 from detector.config.compose import load_config
 from detector.counting.zones import Zone, first_zones
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, order_corners
 from detector.rendering import PortSpec, RenderedScene, TruthObject, render
+from detector.rendering.options import RenderConfig
 from detector.rendering.ranges import SpecRanges, draw_specs
 from detector.rendering.truth import truth_corners
 from detector.rendering.write import write_scene

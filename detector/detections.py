@@ -60,6 +60,16 @@ class Detections:
 
     Raises:
         GeometryError: the lengths of the arrays differ.
+
+    Examples:
+        >>> import detector
+        >>> pixels = detector.render(seed=7, width=256, height=256).values
+        >>> boxes = detector.predict(pixels, gsd=0.5)[0].boxes
+        >>> boxes.corners.shape == (len(boxes), 4, 2)
+        True
+        >>> same = detector.Detections.from_geodataframe(boxes.to_geodataframe())
+        >>> bool((same.scores == boxes.scores).all())
+        True
     """
 
     scene_id: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -25,4 +27,14 @@ def test_a_notebook_runs(path: Path) -> None:
             assert not cell["outputs"], "notebooks are committed without outputs"
             exec(compile("".join(cell["source"]), str(path), "exec"), space)  # noqa: S102
     assert len(space["detections"]) > 0
-    assert space["picture"].ndim == 3
+    assert np.asarray(space["picture"]).ndim == 3
+    assert (space["folder"] / "counts.csv").is_file()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_goes_through_the_front_door_only(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    lines = [line.strip() for line in "\n".join(code).splitlines()]
+    ours = [line for line in lines if re.match(r"(from|import) detector", line)]
+    assert ours == ["import detector"]

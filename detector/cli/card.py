@@ -113,8 +113,8 @@ def to_data(config: CardConfig) -> CardData:
     Raises:
         ConfigError: thresholds from a training split that the data does not have.
     """
+    from detector.api.learning import evaluation_data
     from detector.calibrating.card import CardData
-    from detector.cli.evaluate import open_data
 
     if config.thresholds_from == TRAINED and (config.dataset or config.data.kind != "pool"):
         raise ConfigError(
@@ -123,13 +123,13 @@ def to_data(config: CardConfig) -> CardData:
         )
 
     def trained() -> tuple[Dataset, str]:
-        return open_data(replace(config, split=TRAINED))
+        return evaluation_data(replace(config, split=TRAINED))
 
     def check() -> tuple[Dataset, str]:
         rendered = replace(config.data, kind="rendered", ports=config.check_ports)
-        return open_data(replace(config, dataset=None, root=None, data=rendered))
+        return evaluation_data(replace(config, dataset=None, root=None, data=rendered))
 
-    return CardData(lambda: open_data(config), trained, check if config.check_ports else None)
+    return CardData(lambda: evaluation_data(config), trained, check if config.check_ports else None)
 
 
 def _print(made: MadeCard) -> None:

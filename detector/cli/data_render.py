@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.errors import OutputError
-from detector.options import option
-from detector.rendering.spec import PortSpec
+from detector.rendering.options import RenderConfig
 
 DESCRIPTION = """
 Renders port scenes whose truth is exact: where every ship and every block of containers is, how
@@ -16,24 +14,6 @@ long, how high, and how much of it is seen. Each scene is a GeoTIFF with a sidec
 view), its truth and its zones as GeoJSON, and its cloud mask where there are clouds. The same
 options and seed give the same scene on any machine.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderConfig:
-    """Everything `detector data render` can be told."""
-
-    out: str = option("folder of the scenes", path=True)
-    seed: int = option("of everything that is drawn", low=0)
-    count: int = option("scenes, with this seed and the next ones", low=1)
-    what: str = option(
-        "scene: from spec; story, chain: two, three sites over eight dates; validation: frozen set",
-        choices=("scene", "story", "chain", "validation"),
-    )
-    format: str = option("of the rasters", choices=("geotiff", "cog"))
-    strip_m: float | None = option(
-        "render only this near to the coast, for scenes of gigapixels; null: all", above=0
-    )
-    spec: PortSpec
 
 
 def run(config: RenderConfig) -> int:

@@ -107,20 +107,19 @@ def _count(out: Path, site: str, looks: list[DemoLook], progress: Progress) -> R
 
 def _report(out: Path, sites: list[str], progress: Progress) -> Path:
     """Find the activity of the sites and make the page of it."""
-    from detector.activity.find import trace_activity
     from detector.activity.looks.runs import read_runs
     from detector.activity.looks.sites import read_site
+    from detector.activity.options import ActivityConfig
     from detector.activity.pictures.stack_pictures import write_differences
-    from detector.cli.activity import ActivityConfig, to_settings
+    from detector.api.activities import activity_of
     from detector.config.compose import load_config
     from detector.report.publish import ReportSettings, make_report
     from detector.report.sources import record_inputs
 
     files = [_site_file(out / "scenes", site) for site in sites]
     runs = [str(out / "results" / site) for site in sites]
-    settings = to_settings(load_config("activity", ActivityConfig, []))
     found, read = [read_site(path) for path in files], read_runs(runs)
-    activity = trace_activity(found, read, settings)
+    activity = activity_of(found, read, load_config("activity", ActivityConfig, []))
     write_differences(activity.tables, found, read.scenes, out / "activity")
     activity.write(out / "activity")
     record_inputs(out / "activity", files, runs)

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging
-from detector.errors import ConfigError
 from detector.evaluation.options import EvaluateConfig
-
-if TYPE_CHECKING:
-    from detector.cli.card import CardConfig
-    from detector.evaluation.dataset import Dataset
-    from detector.evaluation.evaluator import EvaluationSettings
 
 DESCRIPTION = """
 Runs weights over labelled images through the pipeline of 'detector predict' and says how wrong
@@ -34,12 +27,11 @@ def run(config: EvaluateConfig) -> int:
         QuaywatchError: data, weights or the other run cannot be used; one sentence says why.
     """
     configure_logging(config.log, quiet=config.quiet)
-    from detector.evaluation.evaluator import METRICS_FILE, PAGE_FILE, run_evaluation
+    from detector.api.learning import evaluate_as
+    from detector.evaluation.evaluator import METRICS_FILE, PAGE_FILE
     from detector.evaluation.record import to_markdown
 
-    dataset, name = open_data(config)
-    progress = make_progress(config.log, quiet=config.quiet)
-    result = run_evaluation(dataset, name, to_settings(config, dataset), progress)
+    result = evaluate_as(config, make_progress(config.log, quiet=config.quiet))
     if config.log == "json":
         print((Path(config.out) / METRICS_FILE).read_text(encoding="utf-8"), end="")
         return EXIT_DONE
@@ -52,72 +44,6 @@ def run(config: EvaluateConfig) -> int:
         Path(config.out) / PAGE_FILE,
     )
     return EXIT_DONE
-
-
-def open_data(config: EvaluateConfig | CardConfig) -> tuple[Dataset, str]:
-    """The images to evaluate, and what to call them.
-
-    Raises:
-        ConfigError: `root` and `dataset` don't go together.
-        DataError: the dataset cannot be read.
-    """
-    from detector.data import port_pool
-    from detector.data.datasets import find_root, read_dataset
-    from detector.data.labelled import DataError
-    from detector.evaluation.dataset import labelled_dataset, rendered_dataset
-    from detector.rendering.validation import VALIDATED_ON
-
-    if (config.dataset is None) != (config.root is None):
-        raise ConfigError("dataset= and root= go together: the format and the folder")
-    if config.dataset is not None and config.root is not None:
-        images, faults = read_dataset(config.dataset, Path(config.root))
-        lost = [fault for fault in faults if not fault.note]
-        if lost:
-            raise DataError(f"{lost[0]}; mend the labels before measuring with them")
-        for note in faults:
-            LOG.warning("%s", note)
-        return labelled_dataset(images), config.dataset
-    data = config.data
-    if data.kind == "rendered":
-        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports)
-        number = len(dataset.images)
-        return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
-    root = find_root(data.kind, data.root, "data.root")
-    pool = [
-        image
-        for image in port_pool.read(root, config.split or None)
-        if (not data.sources or image.source in data.sources)
-        and image.image.name not in data.leave_out
-    ]
-    return labelled_dataset(pool), f"the port pool, split {config.split or 'all'}"
-
-
-def to_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:
-    """The options as the evaluation's own settings.
-
-    Raises:
-        EvaluationError: a finished run does not fit the dataset.
-    """
-    from detector.evaluation.evaluator import EvaluationSettings
-    from detector.models.detector import DetectorSettings
-    from detector.prediction.finished import read_finished
-
-    finished = config.predictions
-    return EvaluationSettings(
-        out=Path(config.out),
-        detector=DetectorSettings(
-            weights=config.weights,
-            device=config.device,
-            backend=config.backend,
-            batch=config.batch,
-            threads=config.threads,
-            conf=config.conf,
-        ),
-        floor=config.floor,
-        compare=Path(config.compare) if config.compare is not None else None,
-        finished=read_finished(Path(finished), dataset) if finished is not None else None,
-        gallery=config.gallery,
-    )
 
 
 COMMAND = Command(

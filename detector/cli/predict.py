@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.cli.console import make_progress
@@ -16,7 +16,7 @@ from detector.prediction.options import PredictConfig
 from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
-    from detector.prediction.batch import BatchSettings, RunSummary
+    from detector.prediction.batch import RunSummary
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
@@ -43,60 +43,14 @@ def run(config: PredictConfig) -> int:
     configure_logging(config.log, quiet=config.quiet)
     out = Path(config.out)
     with _run_log(out):
+        from detector.api.predicting import predict_settings
         from detector.cli.summary import print_summary
         from detector.prediction.batch import predict_paths
 
         progress = make_progress(config.log, quiet=config.quiet)
-        summary = predict_paths(to_settings(config), progress)
+        summary = predict_paths(predict_settings(config), progress)
         print_summary(summary, as_json=config.log == "json")
         return _exit_code(summary)
-
-
-def to_settings(config: PredictConfig) -> BatchSettings:
-    """The options as the pipeline's own settings."""
-    from detector.inference.pipeline import PipelineSettings
-    from detector.models.detector import DetectorSettings
-    from detector.prediction.batch import BatchSettings
-    from detector.scenes.types import CloudOption, SceneOptions
-    from detector.tiling.merge import MergeSettings
-    from detector.times import parse_time
-
-    scene, model, merge = config.scene, config.model, config.merge
-    return BatchSettings(
-        paths=tuple(config.paths),
-        out=Path(config.out),
-        detector=DetectorSettings(
-            weights=model.weights,
-            device=config.device,
-            backend=config.backend,
-            batch=config.batch,
-            threads=config.threads,
-            conf=model.conf,
-            iou=model.iou,
-        ),
-        zones=config.zones,
-        zones_only=config.zones_only,
-        overwrite=config.overwrite,
-        scene=SceneOptions(
-            bands=tuple(scene.bands) if scene.bands else None,
-            gsd_m=scene.gsd,
-            acquired=parse_time(scene.acquired),
-            clouds=cast(CloudOption, scene.clouds),  # one of its choices
-            nodata=scene.nodata,
-        ),
-        pipeline=PipelineSettings(
-            readers=config.readers,
-            queue=config.queue,
-            enlarge=config.enlarge,
-            merge=MergeSettings(
-                match_iou=merge.match_iou,
-                longest_ship_m=merge.longest_ship_m,
-                longest_stack_m=merge.longest_stack_m,
-            ),
-        ),
-        stacks=config.stacks,
-        formats=tuple(config.formats),
-    )
 
 
 @contextmanager

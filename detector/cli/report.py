@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging
-from detector.options import option
+from detector.report.options import ReportConfig
 
 DESCRIPTION = """
 Makes report.html of what `detector activity` wrote: one file without any request to a network, for
@@ -20,21 +17,6 @@ only where they are not where they were when the activity was made.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportConfig:
-    """Everything `detector report` can be told."""
-
-    paths: list[str] = option("site files; without them those of the activity", path=True)
-    activity: str = option("folder that detector activity wrote", path=True)
-    runs: list[str] = option(
-        "folders of detector predict; without them those of the activity", path=True
-    )
-    out: str = option("folder of the report", path=True)
-    note: str = option("a sentence that the reader must see first")
-    charts: bool = option("draw the charts as files too")
-    quiet: bool = option("no progress, only the result")
-
-
 def run(config: ReportConfig) -> int:
     """Make the report, say where it is.
 
@@ -42,17 +24,10 @@ def run(config: ReportConfig) -> int:
         QuaywatchError: the activity, a site or a run cannot be used.
     """
     configure_logging("text", quiet=config.quiet)
-    from detector.report.publish import ReportSettings, make_report
+    from detector.report.publish import make_report, report_settings
 
-    settings = ReportSettings(
-        activity=Path(config.activity),
-        out=Path(config.out),
-        sites=tuple(config.paths),
-        runs=tuple(config.runs),
-        note=config.note,
-        charts=config.charts,
-    )
-    report = make_report(settings, make_progress("text", quiet=config.quiet))
+    progress = make_progress("text", quiet=config.quiet)
+    report = make_report(report_settings(config), progress)
     for site in report.document["sites"]:
         print(f"{site['name']}: {site['lead']}")
     for remark in report.remarks:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from detector.prediction.batch import RunSummary
+    from detector.prediction.headline import headline_counts
+from detector.prediction.batch import RunSummary
 
 PIPE_WIDTH = 160  # columns where no terminal tells its own
 MAX_ROWS = 60  # more are in counts.csv
@@ -48,41 +49,6 @@ def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:
         for warning in record.warnings:
             groups.setdefault(warning, []).append(record.path)
     return groups
-
-
-def headline_counts(counts: pd.DataFrame) -> pd.DataFrame:
-    """One row a scene and zone: ships, stacks, what was seen.
-
-    Args:
-        counts: as `detector.counting.counts.counts_table` makes them.
-
-    Returns:
-        Columns `scene`, `date`, `zone`, `ships`, `stacks`, `observed`, `status`; counts are text,
-        a dash where unseen.
-    """
-    total = counts[counts["length_class"] == "all"]
-    rows = []
-    for (scene_id, zone), group in total.groupby(["scene_id", "zone"], sort=False):
-        first = group.iloc[0]
-        found = dict(zip(group["class"], group["count"], strict=True))
-        rows.append(
-            {
-                "scene": scene_id,
-                "date": f"{first['acquired']:%Y-%m-%d}"
-                if pd.notna(first["acquired"])
-                else "unknown",
-                "zone": zone or "whole scene",
-                "ships": _number(found["ship"]),
-                "stacks": _number(found["container_stack"]),
-                "observed": f"{100 * first['observed_fraction']:.0f} %",
-                "status": first["status"],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _number(count: Any) -> str:
-    return "-" if pd.isna(count) else str(count)
 
 
 def print_table(table: pd.DataFrame) -> None:

@@ -10,6 +10,8 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +51,7 @@ def load_config(
     *,
     paths: Sequence[str] = (),
     file: Path | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> T:
     """Compose `conf/<name>.yaml` with the user's values and check it against a schema.
 
@@ -59,6 +62,7 @@ def load_config(
             taken literally; lists are `[a,b]` or `a,b`. `group=name` takes `conf/group/name.yaml`.
         paths: literal values of the schema's field `paths`.
         file: a YAML file of values that come before `overrides`, as `--show-config` prints it.
+        values: by key as in `overrides`, but values of Python: None unsets, text is literal.
 
     Returns:
         An instance of `schema`.
@@ -76,6 +80,7 @@ def load_config(
     words = [_to_hydra(word, schema) for word in overrides]
     if file is not None:
         words = [*_file_overrides(file, schema), *words]
+    words += [_value_override(key, value, schema) for key, value in (values or {}).items()]
     if paths:
         words.append(f"paths={_literal([_as_path(path) for path in paths])}")
     composed = _compose(name, words)
@@ -196,6 +201,41 @@ def _file_overrides(file: Path, schema: type) -> list[str]:
         if key not in options:
             raise ConfigError(f"{file}: {unknown_key(key, options)}")
     return [f"{key}={_literal(value)}" for key, value in leaves]
+
+
+def _value_override(key: str, value: Any, schema: type) -> str:
+    options = list_options(schema)
+    if key not in options or (conf_dir() / key).is_dir():
+        return _to_hydra(f"{key}={value}", schema)
+    opt = options[key]
+    try:
+        plain = _plain(value)
+    except TypeError:
+        raise ConfigError(
+            f"{key}: this option needs {article(opt.kind)}, not a {type(value).__name__}"
+        ) from None
+    if opt.is_list and isinstance(plain, str | int | float):
+        plain = [plain]
+    return f"{key}={_literal(_as_path(plain) if opt.path and isinstance(plain, str) else plain)}"
+
+
+def _plain(value: Any) -> Any:
+    """A value of Python as one that YAML has.
+
+    Raises:
+        TypeError: no option is of such a type.
+    """
+    if isinstance(value, list | tuple):
+        return [_plain(member) for member in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, PathLike):
+        return os.fspath(value)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(type(value))
 
 
 def _flatten(values: Mapping[Any, Any], groups: set[str], prefix: str) -> Iterable[tuple[str, Any]]:

@@ -96,6 +96,26 @@ def read_zones(path: str | Path) -> Zones:
             raise ZonesError(f"{source}: layer '{layer}' has another CRS than the first one")
         crs = layer_crs
         _add_rows(zones, notes, frame, source)
+    return _checked(zones, crs, source, notes)
+
+
+def zones_of(frame: gpd.GeoDataFrame, source: str = "zones") -> Zones:
+    """Zones from a table as `geopandas.read_file` gives it, by the rules of `read_zones`.
+
+    Args:
+        frame: columns `name` and `kind`, polygons; without a CRS they are in pixels.
+        source: what messages call the table.
+
+    Raises:
+        ZonesError: as `read_zones`.
+    """
+    zones: list[Zone] = []
+    notes: list[str] = []
+    _add_rows(zones, notes, frame, source)
+    return _checked(zones, frame.crs.to_string() if frame.crs is not None else None, source, notes)
+
+
+def _checked(zones: list[Zone], crs: str | None, source: str, notes: list[str]) -> Zones:
     if not zones:
         raise ZonesError(f"{source}: holds no zones; draw polygons with the columns name and kind")
     _check_names(source, zones)

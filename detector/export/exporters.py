@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from detector.errors import OutputError
 from detector.export.formats import ALWAYS_WRITTEN, FORMATS
 from detector.export.kml import check_driver, write_kml, write_kmz
-from detector.export.overlay import ZoneOutline, write_overlay
+from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
 from detector.export.tables import write_csv
@@ -131,6 +133,17 @@ def _kmz(result: SceneResult, folder: Path) -> None:
 def _png(scene: Scene, result: SceneResult, folder: Path) -> None:
     outlines, notes = _outlines(result), _notes(result.record)
     write_overlay(folder / "overlay.png", scene, result.detections, outlines, notes)
+
+
+def draw_result(scene: Scene, result: SceneResult, *, max_side_px: int = 4000) -> NDArray[np.uint8]:
+    """The picture of a result, `(height, width, 3)` RGB; what `overlay.png` shows.
+
+    Raises:
+        ConfigError: `max_side_px` is too small.
+        SceneError: the scene is damaged.
+    """
+    outlines, notes = _outlines(result), _notes(result.record)
+    return draw_overlay(scene, result.detections, outlines, notes, max_side_px=max_side_px)
 
 
 def _outlines(result: SceneResult) -> list[ZoneOutline]:

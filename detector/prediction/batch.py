@@ -135,7 +135,7 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         logger.warning(warning)
     detector = load_detector(settings.detector)
     alone = len(scenes) == 1
-    run = _Run(settings, detector, zones, progress)
+    run = _Run(SceneWork(settings, detector, zones), progress)
     prepare_folder(settings.out)
     for number, found in enumerate(scenes, start=1):
         try:
@@ -152,67 +152,68 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed)
 
 
-class _Run:
-    """The state of a run: its results so far."""
+@dataclass(frozen=True, slots=True)
+class SceneWork:
+    """What a run does with every one of its scenes, without a file being written.
 
-    def __init__(
-        self, settings: BatchSettings, detector: Detector, zones: Zones, progress: Progress
-    ) -> None:
-        self._settings = settings
-        self._detector = detector
-        self._zones = zones
-        self._progress = progress
-        self._calibration = Calibration.from_card(detector.card.calibration)
-        self._paths: dict[str, str] = {}
-        self.records: list[SceneRecord] = []
-        self.counts: list[pd.DataFrame] = []
-        self.resumed = 0
+    Attributes:
+        settings: of the run.
+        detector: loaded.
+        zones: of the run.
+    """
 
-    def do_scene(self, source: SceneSource, label: str) -> None:
-        if source.problem:
-            raise SceneError(source.problem)
-        path = source.path
-        with open_scene(path, self._settings.scene) as scene:
-            scene_id = scene.info.scene_id
-            if scene_id in self._paths:
-                raise SceneError(f"{path}: the same scene as {self._paths[scene_id]}")
-            self._paths[scene_id] = path
-            fingerprint = _fingerprint(self._settings, self._detector, self._zones, scene)
-            folder = self._settings.out / scene_id
-            earlier = self._earlier(folder, fingerprint)
-            if earlier is not None:
-                lacking = missing_formats(folder, self._settings.formats)
-                if lacking:
-                    add_formats(folder, scene, zones_in_pixels(self._zones, scene), lacking)
-                self._keep(*earlier)
-                self.resumed += 1
-                return
-            zones = zones_in_pixels(self._zones, scene)
-            prepared, found = self._find(scene, zones, label)
-            result = self._result(scene, prepared, found, zones, fingerprint)
-            write_scene_files(folder, scene, result, self._settings.formats)
-            self._keep(result.record, result.counts)
+    settings: BatchSettings
+    detector: Detector
+    zones: Zones
 
-    def _find(self, scene: Scene, zones: Sequence[Zone], label: str) -> tuple[PreparedScene, Found]:
+    def result(
+        self, scene: Scene, label: str = "", progress: Progress | None = None
+    ) -> SceneResult:
+        """Everything that is found in a scene, counted.
+
+        Args:
+            scene: open.
+            label: stands before the scene's name where the work is shown.
+            progress: where that is; by default nowhere.
+
+        Raises:
+            SceneError: the scene is damaged.
+            ZonesError: the zones cannot be used in the scene.
+        """
+        zones = zones_in_pixels(self.zones, scene)
+        title = f"{label} {scene.info.name}".strip()
+        prepared, found = self._find(scene, zones, title, progress or SilentProgress())
+        return self._result(scene, prepared, found, zones)
+
+    def fingerprint(self, scene: Scene) -> str:
+        """Hash of everything that decides a scene's result."""
+        return _fingerprint(self.settings, self.detector, self.zones, scene)
+
+    def provenance(self) -> dict[str, Any]:
+        """What `run.json` says of the run, besides its scenes."""
+        return _provenance(self.settings, self.detector, self.zones)
+
+    def _find(
+        self, scene: Scene, zones: Sequence[Zone], title: str, progress: Progress
+    ) -> tuple[PreparedScene, Found]:
         area = None
-        if self._settings.zones_only and zones:
-            if not placeable(self._zones, scene):
+        if self.settings.zones_only and zones:
+            if not placeable(self.zones, scene):
                 raise ZonesError(
                     f"{scene.info.path}: no CRS, so nobody knows where the zones lie in it; say "
                     "zones_only=false to count it as a whole"
                 )
             area = shapely.union_all([zone.shape for zone in zones])
-        prepared = prepare_scene(scene, self._detector, self._settings.pipeline, area)
-        title = f"{label} {scene.info.name}"
-        with self._progress.task(title, len(prepared.plan), "tiles") as task:
+        prepared = prepare_scene(scene, self.detector, self.settings.pipeline, area)
+        with progress.task(title, len(prepared.plan), "tiles") as task:
 
             def tell(advance: Advance) -> None:
                 task.advance(advance.tiles, pixels=advance.pixels, boxes=advance.boxes)
 
             found = find_objects(
                 scene,
-                self._detector,
-                self._settings.pipeline,
+                self.detector,
+                self.settings.pipeline,
                 prepared=prepared,
                 on_advance=tell,
             )
@@ -224,14 +225,15 @@ class _Run:
         prepared: PreparedScene,
         found: Found,
         zones: Sequence[Zone],
-        fingerprint: str,
     ) -> SceneResult:
         detections = found.detections
-        card = self._detector.card
-        model = ModelUse(card.name, card.sha256, card.covers(scene.info.gsd_m), fingerprint)
-        counts, areas = count_scene(scene, detections, zones, model.in_range, self._calibration)
+        card = self.detector.card
+        in_range = card.covers(scene.info.gsd_m)
+        model = ModelUse(card.name, card.sha256, in_range, self.fingerprint(scene))
+        calibration = Calibration.from_card(card.calibration)
+        counts, areas = count_scene(scene, detections, zones, model.in_range, calibration)
         fractions = [area.seen.fraction for area in areas[1:]]
-        warnings = _warnings(scene, model, fractions, placeable(self._zones, scene))
+        warnings = _warnings(scene, model, fractions, placeable(self.zones, scene))
         warnings += _left_out(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
@@ -239,22 +241,70 @@ class _Run:
             scene.info, detections, areas, model, len(prepared.plan), tuple(warnings)
         )
         held_by = first_zones(detections.corners, tuple(zones))
-        stacks = estimate_stacks(scene, detections, held_by, self._settings.stacks)
+        stacks = estimate_stacks(scene, detections, held_by, self.settings.stacks)
         return SceneResult(detections, counts, zones, record, stacks)
 
-    def _earlier(self, folder: Path, fingerprint: str) -> tuple[SceneRecord, pd.DataFrame] | None:
-        """The results that are there already, if the same settings made them."""
-        if not folder.exists():
-            return None
-        earlier = read_scene_files(folder)
-        if earlier is not None and earlier[0].fingerprint == fingerprint:
-            return earlier
-        if self._settings.overwrite:
-            return None
-        raise OutputError(
-            f"{folder}: holds results of other settings, weights or code; name another folder with "
-            "out= or say overwrite=true"
-        )
+
+def earlier_results(
+    folder: Path, fingerprint: str, *, overwrite: bool
+) -> tuple[SceneRecord, pd.DataFrame] | None:
+    """The results of a scene that are there already, if the same settings made them.
+
+    Args:
+        folder: of the scene.
+        fingerprint: of what would be written.
+        overwrite: results of other settings are to be replaced, so there are none.
+
+    Raises:
+        OutputError: there are results of other settings or weights.
+    """
+    if not folder.exists():
+        return None
+    earlier = read_scene_files(folder)
+    if earlier is not None and earlier[0].fingerprint == fingerprint:
+        return earlier
+    if overwrite:
+        return None
+    raise OutputError(
+        f"{folder}: holds results of other settings, weights or code; name another folder with "
+        "out= or say overwrite=true"
+    )
+
+
+class _Run:
+    """The state of a run: its results so far."""
+
+    def __init__(self, work: SceneWork, progress: Progress) -> None:
+        self._work = work
+        self._progress = progress
+        self._paths: dict[str, str] = {}
+        self.records: list[SceneRecord] = []
+        self.counts: list[pd.DataFrame] = []
+        self.resumed = 0
+
+    def do_scene(self, source: SceneSource, label: str) -> None:
+        if source.problem:
+            raise SceneError(source.problem)
+        path, settings = source.path, self._work.settings
+        with open_scene(path, settings.scene) as scene:
+            scene_id = scene.info.scene_id
+            if scene_id in self._paths:
+                raise SceneError(f"{path}: the same scene as {self._paths[scene_id]}")
+            self._paths[scene_id] = path
+            fingerprint = self._work.fingerprint(scene)
+            folder = settings.out / scene_id
+            earlier = earlier_results(folder, fingerprint, overwrite=settings.overwrite)
+            if earlier is not None:
+                lacking = missing_formats(folder, settings.formats)
+                if lacking:
+                    zones = zones_in_pixels(self._work.zones, scene)
+                    add_formats(folder, scene, zones, lacking)
+                self._keep(*earlier)
+                self.resumed += 1
+                return
+            result = self._work.result(scene, label, self._progress)
+            write_scene_files(folder, scene, result, settings.formats)
+            self._keep(result.record, result.counts)
 
     def _keep(self, record: SceneRecord, counts: pd.DataFrame) -> None:
         self.records.append(record)
@@ -365,6 +415,6 @@ def _provenance(settings: BatchSettings, detector: Detector, zones: Zones) -> di
     return {
         "program": "quaywatch",
         **_decisive(settings, detector, zones),
-        "zones": settings.zones,
+        "zones": zones.source or None,
         "scene_options": json.loads(json.dumps(asdict(settings.scene), default=str)),
     }

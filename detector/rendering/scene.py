@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -18,6 +19,7 @@ from detector.rendering.prepared import prepare, seen_truth, zones_table
 from detector.rendering.site import PortSite
 from detector.rendering.spec import PortSpec
 from detector.rendering.truth import TruthObject, truth_table
+from detector.rendering.write import write_scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class RenderedScene:
     def truth_table(self) -> gpd.GeoDataFrame:
         """One row an object, see `truth.truth_table`."""
         return truth_table(self.truth, self.crs)
+
+    def write(self, path: str | Path, *, cog: bool = False) -> Path:
+        """Write the raster and what belongs to it, see `write.write_scene`."""
+        return write_scene(self, Path(path), cog=cog)
 
 
 def render(spec: PortSpec, seed: int) -> RenderedScene:

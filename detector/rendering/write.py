@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -18,7 +18,6 @@ from rasterio.enums import ColorInterp
 from detector.files import atomic_path
 from detector.geometry.geodesy import lonlat
 from detector.rendering.georef import scene_frame
-from detector.rendering.scene import RenderedScene
 from detector.rendering.spec import PortSpec
 from detector.times import format_time
 
@@ -35,7 +34,38 @@ TIFF_OPTIONS: dict[str, Any] = {
 }
 
 
-def write_scene(scene: RenderedScene, path: Path, *, cog: bool = False) -> Path:
+class Writable(Protocol):
+    """What is written of a scene; `scene.RenderedScene` has it."""
+
+    @property
+    def spec(self) -> PortSpec:
+        """What decided it."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything that was drawn."""
+
+    @property
+    def values(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """`(h, w, bands)`, as stored."""
+
+    @property
+    def cloud(self) -> NDArray[np.bool_]:
+        """`(h, w)` nothing is seen for cloud."""
+
+    @property
+    def transform(self) -> Affine:
+        """Pixel to map."""
+
+    @property
+    def zones(self) -> gpd.GeoDataFrame:
+        """Of the site."""
+
+    def truth_table(self) -> gpd.GeoDataFrame:
+        """One row an object."""
+
+
+def write_scene(scene: Writable, path: Path, *, cog: bool = False) -> Path:
     """Write a scene and what belongs to it.
 
     `<stem>.tif`, `<stem>.json` (a STAC item with time, sun and view), `<stem>_cloud.tif` (a clear

@@ -18,6 +18,7 @@ from detector.report.errors import ReportError
 from detector.report.events import chips_of, shown_events
 from detector.report.findings import Day
 from detector.report.gallery import open_gallery
+from detector.report.options import ReportConfig
 from detector.report.page import SitePictures, render_page
 from detector.report.sources import Sources, read_sources
 from detector.report.tables import write_tables
@@ -75,6 +76,18 @@ class Report:
     page: Path
     document: Mapping[str, Any]
     remarks: tuple[str, ...]
+
+
+def report_settings(config: ReportConfig) -> ReportSettings:
+    """The options of `detector report` as the report's own settings."""
+    return ReportSettings(
+        activity=Path(config.activity),
+        out=Path(config.out),
+        sites=tuple(config.paths),
+        runs=tuple(config.runs),
+        note=config.note,
+        charts=config.charts,
+    )
 
 
 def make_report(settings: ReportSettings, progress: Progress | None = None) -> Report:

@@ -73,6 +73,8 @@ class Scene:
         self._dataset = dataset
         self._pixels = pixels
         self._clouds = clouds
+        self.keep: object = None
+        """What the files need to stay there as long as the scene is open; see `scenes.arrays`."""
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +102,9 @@ class Scene:
         dataset = _open_dataset(self.info.path)
         with _as_scene_error(self.info.path):
             clouds = self._clouds.reopen(dataset) if self._clouds is not None else None
-        return Scene(self.info, dataset, self._pixels, clouds)
+        scene = Scene(self.info, dataset, self._pixels, clouds)
+        scene.keep = self.keep
+        return scene
 
     def read(self, window: PixelWindow, out_size: tuple[int, int] | None = None) -> ScenePixels:
         """The pixels of a window.

@@ -26,7 +26,7 @@ SAVE_EVERY = 50  # images, so that a run that is stopped here does not start the
 TEACHER_VERSION = 1  # raise when the same teacher would orient ships otherwise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
     """Which images a run learns from.
 
@@ -46,8 +46,8 @@ class DataSettings:
     kind: str = "port"
     split: str = "train"
     sources: tuple[str, ...] = ()
-    leave_out: tuple[str, ...] = ()
-    teacher: str = ""
+    leave_out: tuple[str, ...]
+    teacher: str
 
 
 def gather(settings: DataSettings, faults: list[Fault] | None = None) -> list[LabelledImage]:

@@ -1,4 +1,4 @@
-"""Several GPUs: one process each, started by torchrun with the same command line."""
+"""Several GPUs: one process each, started by torchrun with the same options."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ from detector.training.views import ViewSettings
 
 LOG = logging.getLogger(__name__)
 RANDOM = "random"  # the word for a network that starts from no weights
+CONFIG_FILE = "config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,12 @@ def train(config: TrainConfig) -> TrainResult:
         LOG.warning("left out: %s", problem)
     manifest = describe(images, chips, problems)
     if is_first_process():
-        _write(out / "config.yaml", yaml.safe_dump(asdict(config), sort_keys=False))
+        _write(out / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
         _write(out / "data.json", json.dumps(manifest, indent=2) + "\n")
     LOG.info("%d images, %d chips, data %s", len(images), len(chips), manifest["hash"][:12])
     if needs_launch(settings.trainer.device):
-        launch(settings.trainer.device, sys.argv[1:])  # the chips are cut, the processes find them
+        # the chips are cut, the processes find them
+        launch(settings.trainer.device, ["train", "--config", str(out / CONFIG_FILE)])
     else:
         PortTrainer(settings, chips).train()
     lines = (out / METRICS_FILE).read_text(encoding="utf-8").splitlines()
@@ -115,7 +116,13 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
     ]
     if data.kind == "rendered":
         return rendered
-    labelled = DataSettings(
+    return [*gather(data_settings(config), faults), *rendered]
+
+
+def data_settings(config: TrainConfig) -> DataSettings:
+    """Which labelled images a checked config stands for, besides rendered ones."""
+    data = config.data
+    return DataSettings(
         root=str(find_root(data.kind, data.root, "data.root")),
         cache=data.cache,
         kind="port" if data.kind == "pool" else data.kind,
@@ -124,7 +131,6 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         leave_out=tuple(data.leave_out),
         teacher=data.teacher,
     )
-    return [*gather(labelled, faults), *rendered]
 
 
 def settings_from(config: TrainConfig) -> TrainingSettings:

@@ -10,7 +10,7 @@ from detector.training.dataset import MixSettings
 from detector.training.views import ViewSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
     """The network and what it starts from.
 
@@ -24,7 +24,7 @@ class ModelSettings:
     """
 
     architecture: str = "yolo11n-obb.yaml"
-    start: str = ""
+    start: str
     freeze: int = 0
     freeze_norms: bool = False
 
@@ -61,7 +61,7 @@ class TrainerSettings:
     """
 
     hours: float = 0.0
-    epochs: int = 10
+    epochs: int = 30
     batch: int = 8
     optimizer: str = "AdamW"
     lr: float = 1e-3
@@ -69,7 +69,7 @@ class TrainerSettings:
     warmup_steps: int = 100
     weight_decay: float = 5e-4
     momentum: float = 0.9
-    precision: str = "fp32"
+    precision: str = "bf16"
     ema_decay: float = 0.998
     box: float = 7.5
     cls: float = 0.5
@@ -85,7 +85,7 @@ class TrainerSettings:
     mlflow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
     """One training run.
 
@@ -104,5 +104,5 @@ class TrainingSettings:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     mix: MixSettings = field(default_factory=MixSettings)
     chips: ChipSettings = field(default_factory=ChipSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings
     trainer: TrainerSettings = field(default_factory=TrainerSettings)

@@ -44,8 +44,8 @@ class ViewSettings:
     scale_min: float = 0.5
     scale_max: float = 2.0
     stack_scale_min: float = 0.7
-    stack_gsd_min: float = 0.0
-    stack_gsd_max: float = 0.0
+    stack_gsd_min: float = 0.2
+    stack_gsd_max: float = 0.45
     whole: float = 0.4
     any_angle: float = 0.5
     on_object: float = 0.7

@@ -20,9 +20,14 @@ import pytest
 from pydantic import ValidationError
 
 import detector
-from detector.activity.api import find_activity as find_activity_of_paths
 from detector.activity.errors import ActivityError
-from detector.activity.find import Activity, ActivitySettings, read_activity, trace_activity
+from detector.activity.find import (
+    ACTIVITY_FILE,
+    Activity,
+    ActivitySettings,
+    read_activity,
+    trace_activity,
+)
 from detector.activity.looks.runs import Runs, read_runs
 from detector.activity.looks.sites import Site, read_site
 from detector.activity.pictures.chips import write_chips
@@ -30,6 +35,7 @@ from detector.activity.schema import TABLES, ActivityFile, json_schema
 from detector.activity.visits.appearance import with_appearance
 from detector.activity.visits.bounds import VisitSettings
 from detector.cli import main as cli
+from detector.errors import ConfigError
 from detector.rendering.demo import DEMO_DAYS
 from detector.report.publish import ReportSettings, make_report
 from detector.report.sources import record_inputs
@@ -402,17 +408,36 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == json_schema()
 
 
-def test_the_package_is_the_function(story: Written) -> None:
-    settings = ActivitySettings(VisitSettings(draws=40), registered=False)
-    found = detector.activity(story.sites["port"], story.runs["port"], settings)
+def test_the_function_does_what_the_command_does(story: Written, tmp_path: Path) -> None:
+    site, run = story.sites["port"], story.runs["port"]
+    assert (
+        cli.main(["activity", str(site), f"runs=[{run}]", f"out={tmp_path}", "report=false"]) == 0
+    )
+    written = read_activity(tmp_path / ACTIVITY_FILE)
+    found = detector.find_activity(site, run)
     assert isinstance(found, Activity)
-    assert not found.tables["visits"].empty
-    again = detector.find_activity([story.sites["port"]], [story.runs["port"]], weights="port-n")
-    assert again.calibrated
-    assert again.tables["series"]["count_high"].notna().any()
-    assert detector.find_activity is find_activity_of_paths
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        detector.nothing  # noqa: B018 - asked for, since it is not there
+    assert found.calibrated
+    assert found.tables["series"]["count_high"].notna().any()
+    content = json.loads(json.dumps(found.to_dict()))
+    pictures = ("first_chip", "last_chip", "picture")  # the command alone writes them
+    for name in found.tables:
+        for rows in (content[name], written[name]):
+            for row in rows:
+                row |= {key: None for key in pictures if key in row}
+        assert content[name] == written[name], name
+    assert len(content["visits"]) > 5
+    assert content == written
+
+
+def test_options_of_the_function_are_those_of_the_command(story: Written) -> None:
+    site, run = story.sites["port"], story.runs["port"]
+    bare = detector.find_activity([site], [run], appearance=False, register=False, draws=40)
+    assert not bare.tables["visits"].empty
+    assert set(bare.tables["registration"]["method"]) == {"none"}
+    with pytest.raises(ConfigError, match=r"unknown option 'drawz'; did you mean 'draws'\?"):
+        detector.find_activity(site, run, drawz=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'module' object is not callable"):
+        detector.activity(site, run)  # type: ignore[operator]
 
 
 def test_the_package_stays_light() -> None:

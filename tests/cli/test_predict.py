@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from detector.api.predicting import predict_settings
 from detector.cli import main as cli
-from detector.cli.predict import to_settings
 from detector.config.compose import load_config
 from detector.detections import Detections
 from detector.errors import OutputError
@@ -232,7 +232,7 @@ def test_options_reach_the_pipeline() -> None:
         *("scene.clouds=clear", "scene.nodata=-1", "readers=3", "queue=6", "enlarge=1.2"),
         *("merge.match_iou=0.2", "merge.longest_ship_m=300", "merge.longest_stack_m=500"),
     ]
-    found = to_settings(load_config("predict", PredictConfig, words, paths=["a", "b"]))
+    found = predict_settings(load_config("predict", PredictConfig, words, paths=["a", "b"]))
     assert found.paths == ("a", "b")
     assert (found.zones, found.zones_only, found.overwrite) == ("z", True, True)
     assert found.detector == DetectorSettings(
@@ -258,7 +258,7 @@ def test_options_reach_the_pipeline() -> None:
 
 
 def test_the_defaults_are_those_of_the_library() -> None:
-    found = to_settings(load_config("predict", PredictConfig, []))
+    found = predict_settings(load_config("predict", PredictConfig, []))
     assert found.pipeline == PipelineSettings()
     assert found.scene == SceneOptions()
     assert found.detector == DetectorSettings(weights=found.detector.weights)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from detector.classes import ObjectClass
-from detector.cli.data_render import RenderConfig, run
+from detector.cli.data_render import run
 from detector.rendering import PortSpec, Story, chain_story, tell_chain, zone_truth
 from detector.rendering.demo import (
     DEMO_CLOUDS,
@@ -22,6 +22,7 @@ from detector.rendering.demo import (
     SECOND_PORT,
 )
 from detector.rendering.layout import lay_out
+from detector.rendering.options import RenderConfig
 from detector.rendering.prepared import prepare
 from detector.rendering.schedule import LOT_BLOCKS, consignment, schedule, travel_dates
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from detector.cli.data_render import RenderConfig, run
+from detector.cli.data_render import run
 from detector.config.compose import load_config
 from detector.errors import ConfigError
 from detector.rendering import PortSpec
+from detector.rendering.options import RenderConfig
 from detector.rendering.ranges import SpecRanges, draw_spec, draw_specs
 from detector.rendering.validation import validation_specs
 from detector.resources import conf_dir

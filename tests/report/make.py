@@ -23,7 +23,8 @@ from shapely.geometry import box
 from detector.activity.find import trace_activity
 from detector.activity.looks.runs import read_runs
 from detector.activity.looks.sites import read_site
-from detector.cli.activity import ActivityConfig, to_settings
+from detector.activity.options import ActivityConfig
+from detector.api.activities import activity_settings
 from detector.config.compose import load_config
 from detector.counting.zones import read_zones
 from detector.detections import Detections
@@ -102,7 +103,7 @@ def make_activity(folder: Path, names: Names | None = None) -> Made:
         sites[-1].write_text(yaml.safe_dump(site, allow_unicode=True), encoding="utf-8")
         runs.append(_write_run(home, names.scene, STORY[key], west, home / "zones.geojson"))
     activity = folder / "activity"
-    settings = to_settings(load_config("activity", ActivityConfig, ["register=false"]))
+    settings = activity_settings(load_config("activity", ActivityConfig, ["register=false"]))
     found = trace_activity([read_site(path) for path in sites], read_runs(runs), settings)
     found.write(activity)
     record_inputs(activity, sites, runs)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detector.training.dataset import MixSettings
-from detector.training.settings import TrainerSettings, TrainingSettings
+from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.views import ViewSettings
 from tests.training.chips import make_chip
 
@@ -17,9 +17,12 @@ from tests.training.chips import make_chip
 def settings(tmp_path: Path) -> TrainingSettings:
     return TrainingSettings(
         out=str(tmp_path / "run"),
-        views=ViewSettings(tile_px=64, collage=0.0),
+        views=ViewSettings(tile_px=64, collage=0.0, stack_gsd_min=0.0, stack_gsd_max=0.0),
         mix=MixSettings(epoch_views=4),
-        trainer=TrainerSettings(epochs=1, batch=2, workers=0, warmup_steps=1, threads=1),
+        model=ModelSettings(start=""),
+        trainer=TrainerSettings(
+            epochs=1, batch=2, workers=0, warmup_steps=1, threads=1, precision="fp32"
+        ),
     )
 
 

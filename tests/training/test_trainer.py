@@ -67,7 +67,7 @@ def test_a_run_trains_channels_last_and_goes_on(
 def test_frozen_norms_keep_the_averages_they_came_with(
     settings: TrainingSettings, chips: list[Any]
 ) -> None:
-    frozen = replace(settings, model=ModelSettings(freeze=2, freeze_norms=True))
+    frozen = replace(settings, model=ModelSettings(start="", freeze=2, freeze_norms=True))
     run = PortTrainer(frozen, chips)
     before: dict[str, torch.Tensor] = {}
     run.add_callback(
@@ -112,7 +112,7 @@ def test_mirrored_scores_lie_on_the_anchors_of_the_view(
             replace(
                 run.settings,
                 out=settings.out + "-26",
-                model=ModelSettings(architecture="yolo26n-obb.yaml"),
+                model=ModelSettings(architecture="yolo26n-obb.yaml", start=""),
             ),
             chips,
         ).train()
@@ -310,7 +310,8 @@ def test_rates_fall_by_half_a_cosine() -> None:
 
 def test_the_dev_split_and_its_places_are_refused(tmp_path: Path) -> None:
     root = fakes.port_pool(tmp_path / "pool")
-    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"))
+    cache = str(tmp_path / "cache")
+    data = gather.DataSettings(root=str(root), cache=cache, leave_out=(), teacher="")
     assert [i.image.name for i in gather.gather(data)] == ["o.png", "u.png"]
     with pytest.raises(DataError, match="never trained on"):
         gather.gather(replace(data, split="dev"))
@@ -338,7 +339,8 @@ def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(gather, "orient_ships", orient)
     monkeypatch.setattr(gather, "load_detector", lambda settings: None)
-    data = gather.DataSettings(root=str(root), cache=str(tmp_path / "cache"), teacher="port-n")
+    cache = str(tmp_path / "cache")
+    data = gather.DataSettings(root=str(root), cache=cache, leave_out=(), teacher="port-n")
     first, second = gather.gather(data), gather.gather(data)
     assert asked == ["h.png"]
     assert [i.image.name for i in first] == ["o.png", "h.png", "u.png"]

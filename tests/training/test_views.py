@@ -29,7 +29,7 @@ from detector.training.paste import StackLibrary
 from detector.training.views import ChipView, ViewSettings, draw_view, join_views, take_view
 from tests.training.chips import make_chip
 
-PLAIN = ViewSettings(tile_px=128, collage=0.0)
+PLAIN = ViewSettings(tile_px=128, collage=0.0, stack_gsd_min=0.0, stack_gsd_max=0.0)
 
 
 def bright_extent(pixels: np.ndarray) -> np.ndarray:

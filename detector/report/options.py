@@ -1,0 +1,26 @@
+"""What `detector report` can be told: one line of help for every option.
+
+The defaults stand in `conf/report.yaml`. Nothing heavy is imported here, so that the help comes at
+once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detector.options import option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportConfig:
+    """Everything `detector report` can be told."""
+
+    paths: list[str] = option("site files; without them those of the activity", path=True)
+    activity: str = option("folder that detector activity wrote", path=True)
+    runs: list[str] = option(
+        "folders of detector predict; without them those of the activity", path=True
+    )
+    out: str = option("folder of the report", path=True)
+    note: str = option("a sentence that the reader must see first")
+    charts: bool = option("draw the charts as files too")
+    quiet: bool = option("no progress, only the result")
