@@ -141,6 +141,7 @@ def load_detector(settings: DetectorSettings) -> Detector:
         PluginError: the plug-in of that backend cannot be used.
     """
     device = resolve_device(settings.device)
+    BACKENDS.check_taken(settings.backend)
     backend_name = choose_backend(settings.backend, device)
     path = find_card(settings.weights)
     card = ModelCard.read(path)

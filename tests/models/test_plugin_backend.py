@@ -221,6 +221,16 @@ def test_a_card_that_only_ours_can_read_is_refused(
         load_detector(DetectorSettings(str(tiny.weights), backend="blobs"))
 
 
+@pytest.mark.parametrize("name", ["auto", "torch"])
+def test_a_name_of_ours_is_not_taken_over(
+    tmp_path: Path, tiny: Files, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    entries = {"detector.backends": {name: "blobs_backend:open_blobs"}}
+    install(monkeypatch, tmp_path / "site", NAME, entries, {"blobs_backend": BACKEND})
+    with pytest.raises(PluginError, match=f"registers the backend '{name}', which is built in"):
+        load_detector(DetectorSettings(str(tiny.weights), device="cpu", backend=name))
+
+
 def test_a_family_is_said_on_cards_of_others_only(tiny: Files, weights: Path) -> None:
     assert "family" not in tiny.card.to_yaml()
     assert ModelCard.read(weights.with_suffix(".yaml")).family == "blobs"
