@@ -60,3 +60,13 @@ def test_every_document_is_linked_from_the_readme_or_another() -> None:
                 linked.add((path.parent / link.partition("#")[0]).resolve())
     lonely = [path.name for path in (ROOT / "docs").rglob("*.md") if path.resolve() not in linked]
     assert lonely == []
+
+
+def test_the_glossary_says_each_word_in_one_sentence() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^- (\*\*.*?)(?=\n- |\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    words = [word for entry in entries for word in re.findall(r"\*\*([^*]+)\*\*", entry)]
+    asked = "scene look zone site tile core seam fragment luck lot chain share say gsd TEU"
+    assert {*asked.split(), "deck cargo", "ship", "container stack", "oriented box"} <= set(words)
+    assert len(words) == len(set(words))
+    assert [entry for entry in entries if not re.fullmatch(r"[^.]*\.", entry.strip())] == []

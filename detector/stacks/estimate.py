@@ -23,8 +23,8 @@ from detector.stacks.shadow import TALLEST_M, ShadowTiers, measure_tiers
 from detector.stacks.simulate import Z_90, Factors, quantiles, simulate
 from detector.stacks.slots import (
     Fill,
-    Grid,
     Share,
+    SlotGrid,
     lay_grid,
     measure_fill,
     measure_share,
@@ -96,7 +96,7 @@ class BlockEstimate:
 
     row: int
     box: BlockBox | None
-    grid: Grid | None
+    grid: SlotGrid | None
     fill: Fill | None
     shadow: ShadowTiers | None
     share: Share | None
@@ -231,7 +231,7 @@ def _examine(
 
 
 def _shadow(
-    box: BlockBox, grid: Grid, patch: Patch, frame: GroundFrame, settings: StackSettings
+    box: BlockBox, grid: SlotGrid, patch: Patch, frame: GroundFrame, settings: StackSettings
 ) -> tuple[ShadowTiers | None, str]:
     if not settings.level_ground:
         return None, "slope"

@@ -18,7 +18,7 @@ from detector.stacks.block import BlockBox
 from detector.stacks.frame import UNKNOWN_LEAN, GroundFrame, Vector
 from detector.stacks.patch import Patch
 from detector.stacks.pitch import LENGTH_40_M, ROW_PITCH_M
-from detector.stacks.slots import Grid
+from detector.stacks.slots import SlotGrid
 
 STANDARD_M = 2.591
 HIGH_CUBE_M = 2.896
@@ -65,7 +65,7 @@ class ShadowTiers:
 
 
 def measure_tiers(
-    box: BlockBox, grid: Grid, patch: Patch, frame: GroundFrame
+    box: BlockBox, grid: SlotGrid, patch: Patch, frame: GroundFrame
 ) -> tuple[ShadowTiers | None, str]:
     """Tiers of a block, or None and why not (a word for `flags`)."""
     throw = frame.throw
@@ -204,7 +204,7 @@ def _lit_level(patch: Patch, box: BlockBox) -> float | None:
 
 
 def _hidden_taller(
-    is_end: NDArray[np.bool_], sines: NDArray[np.float64], throw: Vector, grid: Grid
+    is_end: NDArray[np.bool_], sines: NDArray[np.float64], throw: Vector, grid: SlotGrid
 ) -> NDArray[np.float64]:
     """Tiers `(N,)` by which a taller stack behind the edge lengthens the shadow, on average.
 

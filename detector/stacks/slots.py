@@ -49,7 +49,7 @@ FILL_SD_MEASURED = 0.06  # error of the measured filling; from rendered yards, s
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class SlotGrid:
     """How containers lie in a box.
 
     Attributes:
@@ -115,7 +115,7 @@ def lay_grid(
     box: BlockBox,
     gsd_m: float,
     others: Sequence[Periods] = (),
-) -> Grid:
+) -> SlotGrid:
     """The grid of containers in a box.
 
     Which way they lie is told by the picture: by edges, and by what repeats along both sides. Where
@@ -131,7 +131,7 @@ def lay_grid(
     lengthwise, certain, own = way_of(size_m, patch, box, gsd_m)
     rows, half_bays = find_pitches(own, others, box.corners.mean(axis=0))
     length, width = size_m if lengthwise else size_m[::-1]
-    return Grid(
+    return SlotGrid(
         lengthwise,
         int(half_bays_of(np.array(length), np.array(half_bays.metres))),
         int(rows_of(np.array(width), np.array(rows.metres))),
@@ -155,7 +155,7 @@ def way_of(
     return lengthwise, certain, own
 
 
-def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill | None:
+def measure_fill(grid: SlotGrid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill | None:
     """The taken share of the grid's places, by the colour of each against the bare ground around.
 
     A place is empty where it looks like the ground, in sun or in shadow; a soft vote by Bayes'
@@ -184,7 +184,7 @@ def measure_fill(grid: Grid, patch: Patch, box: BlockBox, gsd_m: float) -> Fill 
 
 
 def measure_share(
-    grid: Grid, patch: Patch, box: BlockBox, gsd_m: float, prior: float
+    grid: SlotGrid, patch: Patch, box: BlockBox, gsd_m: float, prior: float
 ) -> Share | None:
     """The share of places under 40 ft containers: those whose two halves have one colour.
 
@@ -252,7 +252,7 @@ def _edge_ratio(patch: Patch, box: BlockBox) -> float | None:
     return across / along if along > 0 else None
 
 
-def _cells(grid: Grid, box: BlockBox) -> Vector:
+def _cells(grid: SlotGrid, box: BlockBox) -> Vector:
     """Sample points `(half bays, rows, points, 2)` in the middle part of every place."""
     length, width = (box.length_m, box.width_m) if grid.lengthwise else (box.width_m, box.length_m)
     inner = np.array([-0.3, -0.1, 0.1, 0.3])
