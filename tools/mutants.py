@@ -44,11 +44,11 @@ TESTS = {
     "boxes": ("boxes", "tiling"),
     "counting": ("counting", "calibrating"),
     "geometry": ("geometry", "boxes", "counting", "scenes"),
-    "scenes": ("scenes", "counting"),
+    "scenes": ("scenes", "counting", "cli/test_discover.py"),
     "stacks": ("stacks",),
     "tiling": ("tiling",),
 }
-"""Packages that are mutated, and the folders of tests that answer for them."""
+"""Packages that are mutated, and the folders or files of tests that answer for them."""
 
 PYTEST = (
     *("-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"),
@@ -356,7 +356,7 @@ class Suite:
 
     def of(self, mutant: Mutant) -> list[str]:
         """Tests that may notice a mutant, the quick ones first."""
-        folders = tuple(f"tests/{name}/" for name in TESTS[mutant.package])
+        folders = tuple(f"tests/{name}" for name in TESTS[mutant.package])
         if mutant.runs:
             found = set().union(*(self.by_line.get((mutant.path, n), set()) for n in mutant.runs))
         else:

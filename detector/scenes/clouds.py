@@ -56,25 +56,28 @@ def find_cloud_mask(
         if label in ("scl", "cloud", "clouds", "cloud_mask"):
             return CloudMask(dataset.name, "scl" if label == "scl" else "mask", band)
     scene = Path(dataset.name)
-    for path in _candidates(scene, sidecar):
-        kind = _kind(path.stem)
+    for path, named in _candidates(scene, sidecar):
+        kind = _kind(path.stem) or _kind(named)
         if kind is not None and path != scene and path.is_file():
             return CloudMask(str(path), kind)
     return None
 
 
-def _candidates(scene: Path, sidecar: Mapping[str, Any]) -> list[Path]:
+def _candidates(scene: Path, sidecar: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Paths that may hold a mask, each with the name of its asset or its ending."""
     assets = sidecar.get("assets")
     found = []
     for key, asset in assets.items() if isinstance(assets, dict) else ():
         href = asset.get("href") if isinstance(asset, dict) else None
         # Only files beside the scene: a sidecar is not trusted to point anywhere else.
         if isinstance(href, str) and _kind(str(key)) and ".." not in Path(href).parts:
-            found.append(scene.parent / Path(href).name)
+            found.append((scene.parent / Path(href).name, str(key)))
     stems = {scene.stem, PLANET_ASSET.sub("", scene.stem)}
     endings = ("SCL", "scl", "udm2", "UDM2", "cloud", "clouds", "cloudmask")
     return found + [
-        scene.with_name(f"{stem}_{ending}.tif") for stem in sorted(stems) for ending in endings
+        (scene.with_name(f"{stem}_{ending}.tif"), ending)
+        for stem in sorted(stems)
+        for ending in endings
     ]
 
 

@@ -1,4 +1,4 @@
-"""Draws of blocks: exact where nothing is uncertain, and with the laws that are said otherwise."""
+"""Draws of blocks: exact where nothing is uncertain, with the laws that are said where it is."""
 
 from __future__ import annotations
 
