@@ -10,7 +10,7 @@ from detector.activity.find import Activity, ActivitySettings
 from detector.activity.find import find_activity as find
 from detector.activity.looks.runs import Runs, read_runs
 from detector.activity.looks.sites import Site, read_site
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.counting.calibration import Calibration
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
@@ -76,6 +76,6 @@ def calibrated(
     card = ModelCard.read(find_card(weights))
     calibration = Calibration.from_card(card.calibration)
     links = settings.visits.links
-    share = recall or calibration.recall(ObjectClass.SHIP) or links.recall
+    share = recall or calibration.recall(PORT.id("ship")) or links.recall
     visits = replace(settings.visits, links=replace(links, recall=share))
     return replace(settings, visits=visits, calibration=calibration)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detector.calibrating.sample import Sample
+    from detector.classes import ClassEntry
     from detector.counting.calibration import Calibration, ClassCalibration
     from detector.evaluation.table import MatchTable
     from detector.models.card import ModelCard
@@ -90,25 +91,24 @@ def calibrate(folder: Path, check: Path | None, card: ModelCard) -> Calibration:
     """
     from detector.calibrating.held_out import calibrate_class, check_rows
     from detector.calibrating.sample import sample_of
-    from detector.classes import CLASS_NAMES
     from detector.counting.calibration import Calibration, CalibrationError
 
     name, table = _matches(folder, card)
     other, second = _matches(check, card) if check is not None else ("", None)
     classes, rows = {}, []
-    for class_id, class_name in enumerate(CLASS_NAMES):
-        sample = sample_of(table, class_id, card.gsd_read_m)
+    for entry in card.class_set:
+        sample = sample_of(table, table.classes.id(entry.name), card.gsd_read_m)
         try:
-            fitted, held_out = calibrate_class(sample, class_id, name)
+            fitted, held_out = calibrate_class(sample, entry, name)
         except CalibrationError as error:
             LOG.warning("not calibrated: %s", error)
             continue
         rows += held_out
         if second is not None:
-            judged = sample_of(second, class_id, card.gsd_read_m)
-            rows += check_rows(judged, fitted, class_id, other)
-            fitted = replace(fitted, checked=_checked(judged, class_id, other))
-        classes[class_name] = fitted
+            judged = sample_of(second, second.classes.id(entry.name), card.gsd_read_m)
+            rows += check_rows(judged, fitted, entry, other)
+            fitted = replace(fitted, checked=_checked(judged, entry, other))
+        classes[entry.name] = fitted
     return Calibration(classes, name, card.gsd_read_m, tuple(rows))
 
 
@@ -125,15 +125,13 @@ def _known_rates(fitted: ClassCalibration, data: str) -> list[tuple[str, str, st
     return [(name, words(recall), words(false)) for name, recall, false in rates]
 
 
-def _checked(sample: Sample, class_id: int, data: str) -> dict[str, Any]:
+def _checked(sample: Sample, entry: ClassEntry, data: str) -> dict[str, Any]:
     """What the second evaluation says of recall and false alarms."""
     from detector.calibrating.fitting import false_per_km2, recall_by_length
-    from detector.classes import ObjectClass
 
-    lengths = recall_by_length(sample) if class_id == ObjectClass.SHIP else {}
     return {
         "data": data,
-        "recall_by_length": lengths,
+        "recall_by_length": recall_by_length(sample, entry),
         "false_per_km2": false_per_km2(sample),
     }
 

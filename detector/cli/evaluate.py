@@ -13,6 +13,7 @@ from detector.errors import ConfigError
 from detector.evaluation.options import EvaluateConfig
 
 if TYPE_CHECKING:
+    from detector.classes import ClassSet
     from detector.evaluation.dataset import Dataset
     from detector.evaluation.evaluator import EvaluationSettings
 
@@ -66,10 +67,11 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
     from detector.evaluation.dataset import labelled_dataset, rendered_dataset
     from detector.rendering.validation import VALIDATED_ON
 
+    classes = measured_classes(config)
     if (config.dataset is None) != (config.root is None):
         raise ConfigError("dataset= and root= go together: the format and the folder")
     if config.dataset is not None and config.root is not None:
-        images, faults = read_dataset(config.dataset, Path(config.root))
+        images, faults = read_dataset(config.dataset, Path(config.root), classes)
         lost = [fault for fault in faults if not fault.note]
         if lost:
             raise DataError(f"{lost[0]}; mend the labels before measuring with them")
@@ -78,16 +80,31 @@ def open_data(config: EvaluateConfig) -> tuple[Dataset, str]:
         return labelled_dataset(images), config.dataset
     data = config.data
     if data.kind == "rendered":
-        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports)
+        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports, classes)
         number = len(dataset.images)
         return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
     pool = [
-        image
+        image.in_classes(classes)
         for image in port_pool.read(Path(data.root), config.split or None)
         if (not data.sources or image.source in data.sources)
         and image.image.name not in data.leave_out
     ]
     return labelled_dataset(pool), f"the port pool, split {config.split or 'all'}"
+
+
+def measured_classes(config: EvaluateConfig) -> ClassSet:
+    """The classes of the network, or of the run whose predictions are scored.
+
+    Raises:
+        WeightsError: the weights have no card that can be read.
+    """
+    from detector.models.card import ModelCard
+    from detector.models.detector import find_card
+    from detector.prediction.finished import run_classes
+
+    if config.predictions is not None:
+        return run_classes(Path(config.predictions))
+    return ModelCard.read(find_card(config.weights)).class_set
 
 
 def to_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:

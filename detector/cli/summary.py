@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from detector.classes import PORT, ClassSet
+
 if TYPE_CHECKING:
     from detector.prediction.batch import RunSummary
 
 PIPE_WIDTH = 160  # columns where no terminal tells its own
+LEFT = ("scene", "site", "date", "zone", "status")  # columns of words
 MAX_ROWS = 60  # more are in counts.csv
 
 
@@ -27,7 +30,7 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         return
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
-        print_table(headline(counts))
+        print_table(headline(counts, summary.classes))
     for warning, paths in _grouped_warnings(summary).items():
         print(f"{len(paths)} of {len(summary.records)} scenes: {warning}")
     for record in summary.failed:
@@ -49,17 +52,19 @@ def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:
     return groups
 
 
-def headline(counts: pd.DataFrame) -> pd.DataFrame:
+def headline(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFrame:
     """One row a scene and zone: ships, stacks, what was seen.
 
     Args:
         counts: as `detector.counting.counts.counts_table` makes them.
+        classes: of the run.
 
     Returns:
-        Columns `scene`, `date`, `zone`, `ships`, `stacks`, `observed`, `status`; counts are text,
-        a dash where unseen.
+        Columns `scene`, `date`, `zone`, one for each class (`ships`, `stacks`), `observed`,
+        `status`; counts are text, a dash where unseen.
     """
     total = counts[counts["length_class"] == "all"]
+    counted = [classes[class_id] for class_id in classes.with_role("counted")]
     rows = []
     for (scene_id, zone), group in total.groupby(["scene_id", "zone"], sort=False):
         first = group.iloc[0]
@@ -71,8 +76,7 @@ def headline(counts: pd.DataFrame) -> pd.DataFrame:
                 if pd.notna(first["acquired"])
                 else "unknown",
                 "zone": zone or "whole scene",
-                "ships": _number(found["ship"]),
-                "stacks": _number(found["container_stack"]),
+                **{entry.many: _number(found[entry.name]) for entry in counted},
                 "observed": f"{100 * first['observed_fraction']:.0f} %",
                 "status": first["status"],
             }
@@ -92,9 +96,7 @@ def print_table(table: pd.DataFrame) -> None:
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
-        shown.add_column(
-            name, justify="right" if name in ("ships", "stacks", "observed") else "left"
-        )
+        shown.add_column(name, justify="left" if name in LEFT else "right")
     for row in table.head(MAX_ROWS).itertuples(index=False):
         shown.add_row(*(escape(str(value)) for value in row))
     width = None if sys.stdout.isatty() else PIPE_WIDTH
@@ -110,7 +112,13 @@ def _content(summary: RunSummary) -> dict[str, object]:
         "resumed": summary.resumed,
         "failed": [{"path": r.path, "reason": r.reason} for r in summary.failed],
         "scenes": [
-            {"path": r.path, "scene_id": r.scene_id, "ships": r.ships, "stacks": r.container_stacks}
+            {
+                "path": r.path,
+                "scene_id": r.scene_id,
+                "ships": r.ships,
+                "stacks": r.container_stacks,
+                **r.others,
+            }
             for r in summary.records
             if r.status == "done"
         ],

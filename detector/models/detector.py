@@ -100,7 +100,8 @@ class Detector:
         Raises:
             ValueError: the tiles have another shape or type.
         """
-        found = [decode_tile(tile, self.conf) for tile in self.forward(tiles)]
+        classes = self.card.class_set
+        found = [decode_tile(tile, self.conf, classes) for tile in self.forward(tiles)]
         return [
             boxes.select(suppress_duplicates(boxes, self.iou, crossing=True)) for boxes in found
         ]
@@ -118,7 +119,8 @@ class Detector:
 
     def decode(self, raw: NDArray[np.float32]) -> list[Boxes]:
         """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
-        return [decode_tile(tile, self.tile_conf) for tile in raw]
+        classes = self.card.class_set
+        return [decode_tile(tile, self.tile_conf, classes) for tile in raw]
 
 
 def load_detector(settings: DetectorSettings) -> Detector:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from detector._version import __version__
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT, ClassSet, read_classes
 from detector.data.chips import Chip, ChipSettings, cut_chips
 from detector.data.labelled import Fault, LabelledImage
 from detector.data.rendered import rendered_depots, rendered_ports
@@ -97,11 +97,14 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         DataError: no usable image, or the dev split is asked for.
         WeightsError: the teacher cannot be loaded.
     """
-    data = config.data
+    data, classes = config.data, classes_of(config)
     folder, seed = Path(data.cache) / "ports", config.trainer.seed
     rendered = [
-        *rendered_ports(folder, data.ports, data.port_px, seed),
-        *rendered_depots(folder, data.depots, data.port_px, seed),
+        image.in_classes(classes)
+        for image in (
+            *rendered_ports(folder, data.ports, data.port_px, seed),
+            *rendered_depots(folder, data.depots, data.port_px, seed),
+        )
     ]
     if data.kind == "rendered":
         return rendered
@@ -113,6 +116,7 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         sources=tuple(data.sources),
         leave_out=tuple(data.leave_out),
         teacher=data.teacher,
+        classes=classes,
     )
     return [*gather(labelled, faults), *rendered]
 
@@ -138,7 +142,17 @@ def settings_from(config: TrainConfig) -> TrainingSettings:
         chips=ChipSettings(chips.side_px, chips.overlap_px, tuple(chips.scales), chips.min_side_px),
         model=ModelSettings(**asdict(config.network)),
         trainer=TrainerSettings(**asdict(config.trainer)),
+        classes=classes_of(config),
     )
+
+
+def classes_of(config: TrainConfig) -> ClassSet:
+    """The classes that a run learns.
+
+    Raises:
+        ConfigError: their file cannot be read.
+    """
+    return read_classes(Path(config.data.classes)) if config.data.classes else PORT
 
 
 def describe(
@@ -147,7 +161,7 @@ def describe(
     """What a run learns from: hash, counts, places, code."""
     objects: Counter[str] = Counter()
     for image in images:
-        objects.update(f"{image.source}/{CLASS_NAMES[c]}" for c in image.class_ids)
+        objects.update(f"{image.source}/{image.classes.names[c]}" for c in image.class_ids)
     return {
         "hash": manifest_hash(images),
         "images": dict(Counter(image.source for image in images)),

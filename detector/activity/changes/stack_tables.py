@@ -21,7 +21,7 @@ from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, SeenObjects, scene_of
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement, look_row
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
 from detector.errors import ConfigError, QuaywatchError, SceneError
@@ -142,7 +142,7 @@ class _Examined:
     """The stacks of one look with their factors and draws."""
 
     def __init__(self, zone: Zone, look: Look, book: StackBook) -> None:
-        chosen = look.sightings.class_ids == ObjectClass.CONTAINER_STACK
+        chosen = PORT.mask(look.sightings.class_ids, "containers")
         self.look = look
         self.stacks: SeenObjects = look.sightings.select(chosen)
         self.ids: list[str] = self.stacks.ids.tolist()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import Corners, as_corners, centres
 
 ID_SEPARATOR = "; "  # of several ids in one cell
@@ -27,7 +27,7 @@ class SeenObjects:
 
     Attributes:
         ids: `N` evidence ids `<scene_id>#<row>`, the row in that scene's detections, from 0.
-        class_ids: `(N,)`.
+        class_ids: `(N,)` positions in `detector.classes.PORT`.
         scores: `(N,)`.
         corners: `(N, 4, 2)` file pixels of a scene; local metres, after registration, of a look.
         length_m: `(N,)`.
@@ -90,7 +90,7 @@ def concatenate(parts: Sequence[SeenObjects]) -> SeenObjects:
 
 def stacks_of(sightings: SeenObjects) -> SeenObjects:
     """The container stacks that are larger than the errors of boxes: `LEAST_STACK_M2` and more."""
-    stacks = sightings.class_ids == ObjectClass.CONTAINER_STACK
+    stacks = PORT.mask(sightings.class_ids, "containers")
     return sightings.select(stacks & (sightings.area_m2 >= LEAST_STACK_M2))
 
 
