@@ -45,7 +45,7 @@ class ClassEntry:
         name: in labels, cards and tables; lower case with underscores.
         title: one of it, for pictures and pages; by default the name with spaces.
         heading: many of it, for the head of a column; by default the title with an s.
-        on: what it stands on, `water` or `land`.
+        ground: what it stands on, `water` or `land`.
         longest_m: fragments are not joined beyond it.
         impossible_m: a box longer than this is no object of the class.
         reading: `fine`: kept at the fine scale, fragments joined by union; `both`: the long ones
@@ -72,7 +72,7 @@ class ClassEntry:
     name: str
     title: str = ""
     heading: str = ""
-    on: Ground = "land"
+    ground: Ground = "land"
     longest_m: float = 1000.0
     impossible_m: float = float("inf")
     reading: Reading = "fine"
@@ -94,10 +94,10 @@ class ClassEntry:
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.strip() or "," in self.name:
             raise ConfigError(f"a class needs a name without commas, not '{self.name}'")
-        if self.on not in ("water", "land") or self.reading not in ("fine", "both"):
+        if self.ground not in ("water", "land") or self.reading not in ("fine", "both"):
             raise ConfigError(
-                f"class '{self.name}': on is water or land, reading is fine or both, not "
-                f"'{self.on}' and '{self.reading}'"
+                f"class '{self.name}': ground is water or land, reading is fine or both, not "
+                f"'{self.ground}' and '{self.reading}'"
             )
         if not self.longest_m >= LEAST_LONGEST_M or not 0 <= self.least_inside <= 1:
             raise ConfigError(
@@ -170,7 +170,7 @@ class ClassEntry:
 
 SHIP: Final = ClassEntry(
     name="ship",
-    on="water",
+    ground="water",
     # Ever Given and her class: 399.9 m; the longest warships and tankers afloat are shorter.
     longest_m=400.0,
     # Seawise Giant was 458.5 m; 5 % on top for the error of a box.
@@ -189,7 +189,7 @@ SHIP: Final = ClassEntry(
 CONTAINER_STACK: Final = ClassEntry(
     name="container_stack",
     heading="stacks",
-    on="land",
+    ground="land",
     # A block train of 740 m (the length that the EU's TSI INF asks of freight lines), with a
     # margin; rows in yards end at 300-500 m.
     longest_m=1000.0,
@@ -342,7 +342,11 @@ class ClassSet:
         """
         if not isinstance(values, Sequence) or isinstance(values, str):
             raise ConfigError(f"{where}: the classes are a list of names and entries")
-        return cls(tuple(_entry(value, where) for value in values))
+        entries = tuple(_entry(value, where) for value in values)
+        try:
+            return cls(entries)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
 
     @classmethod
     def named(
@@ -359,6 +363,8 @@ class ClassSet:
             ConfigError: a name is not known, or an own entry is of a class that is.
         """
         own, wanted = own or {}, list(names)
+        if not isinstance(own, Mapping) or not all(isinstance(v, Mapping) for v in own.values()):
+            raise ConfigError(f"{where}: entries of its own are mappings, by the name of the class")
         known = sorted(set(own) & set(TABLE))
         unused = sorted(set(own) - set(wanted))
         if known or unused:
@@ -400,7 +406,7 @@ def _entry(value: Any, where: str) -> ClassEntry:
     if value not in TABLE:
         raise ConfigError(
             f"{where}: class '{value}' is none of {', '.join(TABLE)}; give its entry, with a name "
-            "and what it stands on"
+            "and its ground"
         )
     return TABLE[value]
 
