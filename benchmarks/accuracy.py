@@ -35,7 +35,7 @@ from benchmarks.peers_inference import Peers, Tiling
 from benchmarks.pool import find_pool, skip
 from benchmarks.tables import markdown, put
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT
 from detector.evaluation.bootstrap import Estimate
 from detector.evaluation.counts import count_errors, image_counts
 from detector.evaluation.predicting import FLOOR, completed, predict_images
@@ -211,7 +211,7 @@ def predict_peers(part: Set, peers: Peers, detector: Detector, out: Path) -> dic
 def compare(part: Set, found: dict[str, Predictions]) -> list[Comparison]:
     """All pipelines, for each class and measure that the set has objects of."""
     tables = []
-    for class_id, name in enumerate(CLASS_NAMES):
+    for class_id, name in enumerate(PORT.names):
         for measure in (Measure.POLYGON, Measure.ENVELOPE):
             rows = [
                 row

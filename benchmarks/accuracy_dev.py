@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks.tables import put
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT
 from detector.data import port_pool
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.dataset import Dataset, labelled_dataset
@@ -181,7 +181,7 @@ def _boxes(rows: pd.DataFrame) -> Boxes:
     return Boxes(
         rows[list(CORNER_COLUMNS)].to_numpy(np.float64).reshape(-1, 4, 2),
         rows["score"].to_numpy(np.float32),
-        np.array([CLASS_NAMES.index(name) for name in rows["class"]], np.int64),
+        np.array([PORT.names.index(name) for name in rows["class"]], np.int64),
     )
 
 

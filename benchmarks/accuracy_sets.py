@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT
 from detector.data import port_pool
 from detector.evaluation.dataset import labelled_dataset, rendered_image
 from detector.evaluation.truth import EvalImage, Measure
@@ -57,7 +57,7 @@ def mosaic_set(pool: Path, stack: ExitStack) -> Set:
         index
         for index, image in enumerate(dataset.images)
         if image.source == "HRSC2016"
-        and image.measures == (Measure.POLYGON,) * len(CLASS_NAMES)
+        and image.measures == (Measure.POLYGON,) * len(PORT.names)
         and max(image.width, image.height) <= MOSAIC_CELL_PX
         and len(image.corners)
     ]

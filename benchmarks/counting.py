@@ -20,7 +20,7 @@ from detector.activity.visits.bounds import VisitSettings, count_visits
 from detector.activity.visits.linking import LinkSettings
 from detector.activity.visits.simulation import SeriesSpec, simulate_series
 from detector.calibrating.held_out import coverage_table
-from detector.classes import SHIP_LENGTH_CLASSES
+from detector.classes import SHIP
 from detector.counting.calibration import Calibration
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
@@ -113,10 +113,10 @@ def rates_table(calibration: Calibration) -> str:
             other = fitted.checked
             known.append((other["data"], other["recall_by_length"], other["false_per_km2"]))
         for data, recall, false in known:
-            cells = [f"{recall[key]:.2f}" if key in recall else "" for key in SHIP_LENGTH_CLASSES]
+            cells = [f"{recall[key]:.2f}" if key in recall else "" for key in SHIP.length_classes]
             cells += [f"{false[key]:.1f}" if key in false else "" for key in GROUNDS]
             rows.append([name, data, *cells])
-    head = ("class", "data", *(f"recall {key}" for key in SHIP_LENGTH_CLASSES))
+    head = ("class", "data", *(f"recall {key}" for key in SHIP.length_classes))
     return markdown((*head, *(f"false a km², {key}" for key in GROUNDS)), rows)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from detector.calibrating.held_out import check_rows, coverage_table
 from detector.calibrating.sample import sample_of
-from detector.classes import ObjectClass
+from detector.classes import PORT, SHIP
 from detector.config.compose import load_config
 from detector.counting.calibration import Calibration, readable_length_px
 from detector.counting.widening import LARGE_COUNT
@@ -55,9 +55,9 @@ def sites_table(weights: str, sites: int) -> str:
         settings = EvaluationSettings(Path(folder) / "out", DetectorSettings(weights), gallery=0)
         run_evaluation(Dataset(images, paths, 0, 0), NAME, settings)
         table = MatchTable.load(settings.out / MATCHES_FILES[1])
-    sample = sample_of(table, ObjectClass.SHIP, card.gsd_read_m)
+    sample = sample_of(table, PORT.id("ship"), card.gsd_read_m)
     data = f"{sites} rendered sites of {LARGE_COUNT} ships and more"
-    return coverage_table(check_rows(sample, calibration.classes["ship"], ObjectClass.SHIP, data))
+    return coverage_table(check_rows(sample, calibration.classes["ship"], SHIP, data))
 
 
 def _busy_scenes(sites: int, read_gsd_m: float) -> Iterator[tuple[RenderedScene, EvalImage]]:
@@ -76,7 +76,7 @@ def _busy_scenes(sites: int, read_gsd_m: float) -> Iterator[tuple[RenderedScene,
             continue
         scene = render_content(spec, site, content, seed)
         image = rendered_image(scene, spec.name)
-        ships = image.corners[image.class_ids == ObjectClass.SHIP]
+        ships = image.corners[image.class_ids == PORT.id("ship")]
         if (np.maximum(*edge_lengths(ships)) >= least_px).sum() >= LARGE_COUNT:
             found += 1
             yield scene, image

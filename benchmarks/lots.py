@@ -31,7 +31,7 @@ from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import LocalFrame, Site
 from detector.activity.looks.zone_looks import Look
-from detector.classes import ObjectClass
+from detector.classes import PORT as PORT_CLASSES
 from detector.counting.zones import Zone
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
 from detector.rendering.cargo import place_bays
@@ -199,7 +199,7 @@ def _look(zone: str, when: datetime, seen: float, corners: BOX) -> Look:
     n = len(corners)
     sightings = SeenObjects(
         ids=np.array([f"{zone}-{when:%Y%m%d}#{i}" for i in range(n)], np.str_),
-        class_ids=np.full(n, int(ObjectClass.CONTAINER_STACK)),
+        class_ids=np.full(n, PORT_CLASSES.id("container_stack")),
         scores=np.full(n, 0.9),
         corners=corners,
         length_m=length,

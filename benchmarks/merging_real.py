@@ -30,7 +30,7 @@ from benchmarks.tables import markdown
 from detector.boxes.duplicates import suppress_tile_duplicates
 from detector.boxes.scored import Boxes, TileBoxes
 from detector.calibrating.luck import CELL_PX, merged, tile_boxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import Corners, iou_matrix
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.tiling.plan import TilePlan
@@ -156,7 +156,7 @@ def _back(boxes: Boxes, offset: NDArray[np.int64]) -> Boxes:
     return Boxes(boxes.corners - offset, boxes.scores, boxes.class_ids)
 
 
-def _counts(looks: list[list[Boxes]], of: ObjectClass) -> NDArray[np.int64]:
+def _counts(looks: list[list[Boxes]], of: int) -> NDArray[np.int64]:
     """`(mosaics, offsets)` objects of a class."""
     return np.array([[int((boxes.class_ids == of).sum()) for boxes in row] for row in looks])
 
@@ -181,8 +181,8 @@ def _against(ships: NDArray[np.int64], alone: NDArray[np.int64]) -> str:
 
 def _merge_row(name: str, seen: Seen) -> list[str]:
     found = _found(seen, name)
-    ships = _counts(found, ObjectClass.SHIP)
-    stacks = _counts(found, ObjectClass.CONTAINER_STACK).sum(axis=0)
+    ships = _counts(found, PORT.id("ship"))
+    stacks = _counts(found, PORT.id("container_stack")).sum(axis=0)
     totals = ships.sum(axis=0)
     unseen, lost = _lone(seen.looks[name])
     once, twice = _once(seen, name)
@@ -190,7 +190,7 @@ def _merge_row(name: str, seen: Seen) -> list[str]:
         name,
         _range(totals),
         f"{_spread(totals):.1f} %",
-        _against(ships, _counts(seen.alone, ObjectClass.SHIP)),
+        _against(ships, _counts(seen.alone, PORT.id("ship"))),
         _range(stacks),
         f"{100 * unseen:.1f} %",
         f"{100 * lost:.1f} %",
@@ -201,8 +201,7 @@ def _merge_row(name: str, seen: Seen) -> list[str]:
 
 def _alone_row(seen: Seen) -> list[str]:
     ships, stacks = (
-        _counts(seen.alone, of).sum(axis=0)
-        for of in (ObjectClass.SHIP, ObjectClass.CONTAINER_STACK)
+        _counts(seen.alone, of).sum(axis=0) for of in (PORT.id("ship"), PORT.id("container_stack"))
     )
     spread = f"{_spread(ships):.1f} %"
     return ["each image in one tile", _range(ships), spread, "", _range(stacks), "", "", "", ""]
@@ -211,7 +210,7 @@ def _alone_row(seen: Seen) -> list[str]:
 def _reading_rows(readings: str, tiles: str, seen: Seen) -> list[list[str]]:
     """Of all ships that are counted, and of the labelled ones that are among them."""
     looks = _found(seen, OURS)
-    counted = _counts(looks, ObjectClass.SHIP), _counts(seen.alone, ObjectClass.SHIP)
+    counted = _counts(looks, PORT.id("ship")), _counts(seen.alone, PORT.id("ship"))
     rows = [_reading_row([readings, tiles, "counted"], *counted)]
     for ships, where in ((seen.ships, ""), (seen.dev, ", dev split")):
         name = f"found of {sum(map(len, ships)):,} labelled{where}"
@@ -245,7 +244,7 @@ def _labelled(looks: list[list[Boxes]], ships: list[Corners]) -> NDArray[np.int6
 
 def is_found(ships: Corners, boxes: Boxes) -> NDArray[np.bool_]:
     """Mask `(K,)` of labelled ships that share `SAME_IOU` with a ship that was found."""
-    found = boxes.select(boxes.class_ids == ObjectClass.SHIP)
+    found = boxes.select(boxes.class_ids == PORT.id("ship"))
     return np.asarray((iou_matrix(ships, found.corners) >= SAME_IOU).any(axis=1))
 
 

@@ -16,7 +16,7 @@ from benchmarks.peers import PEERS
 from benchmarks.tables import markdown
 from detector.boxes.scored import Boxes
 from detector.calibrating.luck import merged, tile_boxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import iou_matrix
 from detector.models.detector import (
     Detector,
@@ -180,4 +180,4 @@ def _found(scene: RenderedScene, boxes: Boxes) -> NDArray[np.int64]:
     return result
 
 
-SHIP = int(ObjectClass.SHIP)
+SHIP = PORT.id("ship")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
 from detector.calibrating.luck import CELL_PX, FILL, cell_settings, merged, tile_boxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.yolo_lines import oriented_lines
 from detector.geometry.boxes import Corners
 from detector.models.detector import Detector
@@ -72,7 +72,7 @@ def mosaic(pool: Path, grid: tuple[int, int], number: int) -> Mosaic:
         cells.append((x, y, x + wide, y + high))
         labels = (pool / "labels" / name).with_suffix(".txt")
         corners, class_ids, _ = oriented_lines(labels, (wide, high))
-        ships.append(corners[class_ids == ObjectClass.SHIP] + [x, y])
+        ships.append(corners[class_ids == PORT.id("ship")] + [x, y])
         dev.append(np.full(len(ships[-1]), split == "dev"))
     return Mosaic(pixels, np.array(cells, np.int64), np.concatenate(ships), np.concatenate(dev))
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.rectangles import min_rectangles
 from detector.models.card import ModelCard
@@ -150,7 +150,7 @@ def _ultralytics(card: ModelCard, tensors: dict[str, torch.Tensor], cache: dict[
     model = YOLO(card.architecture, task="obb", verbose=False)
     network = build_model(card.architecture, len(card.classes))
     load_tensors(network, tensors, card.name)
-    network.names = dict(enumerate(CLASS_NAMES))
+    network.names = dict(enumerate(PORT.names))
     network.args = {}
     model.model = network.eval().float()
     # The first call decides which predictor all later ones use, SAHI's too.

@@ -6,7 +6,7 @@ and a GeoDataFrame outside; the two convert into each other without loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, length_classes
+from detector.classes import PORT, ClassSet
 from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
@@ -46,7 +46,7 @@ class Detections:
         scene_id: id of the scene (`Scene.scene_id`).
         acquired: time of acquisition, UTC, or None where unknown.
         crs: anything that pyproj reads, or None for a scene without (then `map_corners` = pixels).
-        class_ids: `(N,)` int64, values of `ObjectClass`.
+        class_ids: `(N,)` int64, positions in `classes`.
         scores: `(N,)` float32 in [0, 1].
         corners: `(N, 4, 2)` pixel corners, full resolution of the file, clockwise, first edge =
             length.
@@ -56,7 +56,8 @@ class Detections:
         axis_deg: `(N,)` geodesic azimuth of the length, [0, 180); NaN without a CRS.
         at_scene_edge: `(N,)` the box touches the border of the scene or of its valid part.
         on_ship: `(N,)` a container stack more than half inside a ship of at least its score: deck
-            cargo, not counted.
+            cargo (`ClassEntry.cargo_of`), not counted.
+        classes: that the ids are of.
 
     Raises:
         GeometryError: the lengths of the arrays differ.
@@ -84,6 +85,7 @@ class Detections:
     axis_deg: NDArray[np.float64]
     at_scene_edge: NDArray[np.bool_]
     on_ship: NDArray[np.bool_]
+    classes: ClassSet = PORT
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in _array_names()}
@@ -100,13 +102,13 @@ class Detections:
 
     @property
     def length_class(self) -> list[str]:
-        """Length class of every object, see `detector.classes.length_classes`."""
-        return length_classes(self.class_ids, self.length_m)
+        """Length class of every object, see `ClassSet.length_classes`."""
+        return self.classes.length_classes(self.class_ids, self.length_m)
 
     def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
         """The objects at `index`, in its order."""
         arrays = {name: getattr(self, name)[index] for name in _array_names()}
-        return type(self)(scene_id=self.scene_id, acquired=self.acquired, crs=self.crs, **arrays)
+        return replace(self, **arrays)
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:
         """One row an object: `COLUMNS` and `geometry` (map frame, pixels without CRS)."""
@@ -114,7 +116,7 @@ class Detections:
         table: dict[str, Any] = {
             "scene_id": pd.Series([self.scene_id] * len(self), dtype="str"),
             "acquired": acquired,
-            "class": pd.Series([CLASS_NAMES[i] for i in self.class_ids], dtype="str"),
+            "class": pd.Series([self.classes.names[i] for i in self.class_ids], dtype="str"),
             "score": self.scores,
             "length_m": self.length_m,
             "width_m": self.width_m,
@@ -130,16 +132,24 @@ class Detections:
         return gpd.GeoDataFrame(table, geometry=shapes, crs=self.crs)
 
     @classmethod
-    def from_geodataframe(cls, frame: gpd.GeoDataFrame, *, scene_id: str | None = None) -> Self:
+    def from_geodataframe(
+        cls,
+        frame: gpd.GeoDataFrame,
+        *,
+        scene_id: str | None = None,
+        classes: ClassSet | None = None,
+    ) -> Self:
         """The detections of one scene, read back from a table.
 
         Args:
             frame: as `to_geodataframe` makes it, rows of one scene.
             scene_id: needed where the table is empty.
+            classes: of the run, see `run.json`; None for what the names tell.
 
         Raises:
             GeometryError: the rows belong to several scenes, a column is missing, or the geometry
                 is not made of four-cornered polygons.
+            ConfigError: a row is of a class that `classes` lacks.
         """
         missing = [name for name in COLUMNS if name not in frame.columns]
         if missing:
@@ -152,11 +162,12 @@ class Detections:
             raise GeometryError("a detection's geometry has four corners")
         pixels = frame[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
         times = frame["acquired"].dropna()
+        classes = classes or ClassSet.found(frame["class"])
         return cls(
             scene_id=ids[0],
             acquired=_utc(times.iloc[0]) if len(times) else None,
             crs=frame.crs.to_string() if frame.crs is not None else None,
-            class_ids=np.array([CLASS_NAMES.index(name) for name in frame["class"]], np.int64),
+            class_ids=np.array([classes.id(name) for name in frame["class"]], np.int64),
             scores=frame["score"].to_numpy(np.float32),
             corners=FilePixels(as_corners(pixels)),
             map_corners=as_corners(rings),
@@ -165,11 +176,12 @@ class Detections:
             axis_deg=frame["axis_deg"].to_numpy(np.float64),
             at_scene_edge=frame["at_scene_edge"].to_numpy(bool),
             on_ship=frame["on_ship"].to_numpy(bool),
+            classes=classes,
         )
 
 
 def _array_names() -> list[str]:
-    scalars = {"scene_id", "acquired", "crs"}
+    scalars = {"scene_id", "acquired", "crs", "classes"}
     return [field.name for field in fields(Detections) if field.name not in scalars]
 
 

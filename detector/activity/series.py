@@ -14,7 +14,7 @@ from ruptures import KernelCPD
 from scipy.stats import theilslopes
 
 from detector.activity.looks.zone_looks import Look
-from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
+from detector.classes import PORT, SHIP
 from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.counting.zones import Zone
@@ -23,7 +23,7 @@ MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
 TREND_LEVEL = 0.90
 MIN_SEGMENT = 3  # looks between two change points
 SECONDS_A_DAY = 86400.0
-SMALL = SHIP_LENGTH_CLASSES[0]
+SMALL = SHIP.length_classes[0]
 TREND_SERIES = (  # class, length class (empty: the headline), column
     ("ship", "", "count"),
     ("container_stack", ALL_LENGTHS, "count"),
@@ -83,7 +83,7 @@ def series_rows(
                     "kind": zone.kind,
                     "day": look.day,
                     "acquired": look.acquired,
-                    "class": CLASS_NAMES[class_id],
+                    "class": PORT.names[class_id],
                     "length_class": name,
                     "count": len(chosen) if look.usable else None,
                     "count_est": estimate.estimate if estimate else None,
@@ -101,17 +101,15 @@ def series_rows(
 
 def _groups(look: Look, min_length_m: float) -> list[tuple[int, str, NDArray[np.bool_]]]:
     found = look.sightings
-    ships = found.class_ids == ObjectClass.SHIP
-    names = np.array(length_classes(found.class_ids, found.length_m), dtype=object)
-    groups = [
-        (int(ObjectClass.SHIP), ALL_LENGTHS, ships),
-        (int(ObjectClass.SHIP), headline(min_length_m), ships & (found.length_m >= min_length_m)),
-    ]
-    groups += [
-        (int(ObjectClass.SHIP), name, ships & (names == name)) for name in SHIP_LENGTH_CLASSES
-    ]
-    stacks = found.class_ids == ObjectClass.CONTAINER_STACK
-    groups.append((int(ObjectClass.CONTAINER_STACK), ALL_LENGTHS, stacks))
+    names = np.array(PORT.length_classes(found.class_ids, found.length_m), dtype=object)
+    groups = []
+    for class_id, entry in enumerate(PORT):
+        mine = found.class_ids == class_id
+        groups.append((class_id, ALL_LENGTHS, mine))
+        if entry.visits:
+            long = mine & (found.length_m >= min_length_m)
+            groups.append((class_id, headline(min_length_m), long))
+        groups += [(class_id, name, mine & (names == name)) for name in entry.length_classes]
     return groups
 
 

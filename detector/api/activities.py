@@ -15,7 +15,7 @@ from detector.activity.visits.bounds import VisitSettings
 from detector.activity.visits.linking import LinkSettings
 from detector.api.options import FIND_ACTIVITY, compose
 from detector.api.typed import FindActivityOptions
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.counting.calibration import Calibration
 from detector.errors import ConfigError
 from detector.models.card import ModelCard
@@ -89,7 +89,7 @@ def activity_settings(config: ActivityConfig) -> ActivitySettings:
     """
     card = ModelCard.read(find_card(config.weights))
     calibration = Calibration.from_card(card.calibration)
-    recall = config.recall or calibration.recall(ObjectClass.SHIP) or LinkSettings().recall
+    recall = config.recall or calibration.recall(PORT.id("ship")) or LinkSettings().recall
     return ActivitySettings(
         visits=VisitSettings(
             min_length_m=config.min_length_m,

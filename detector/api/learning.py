@@ -8,6 +8,7 @@ from typing import Protocol, Unpack
 
 from detector.api.options import EVALUATE, TRAIN, compose
 from detector.api.typed import EvaluateOptions, TrainOptions
+from detector.classes import ClassSet
 from detector.data import port_pool
 from detector.data.datasets import find_root, read_dataset
 from detector.data.labelled import DataError
@@ -15,8 +16,9 @@ from detector.errors import ConfigError
 from detector.evaluation.dataset import Dataset, labelled_dataset, rendered_dataset
 from detector.evaluation.evaluator import EvaluationSettings, Result, run_evaluation
 from detector.evaluation.options import EvaluateConfig, MeasuredDataConfig
-from detector.models.detector import DetectorSettings
-from detector.prediction.finished import read_finished
+from detector.models.card import ModelCard
+from detector.models.detector import DetectorSettings, find_card
+from detector.prediction.finished import read_finished, run_classes
 from detector.progress import Progress
 from detector.rendering.validation import VALIDATED_ON
 from detector.training.session import TrainResult
@@ -90,6 +92,10 @@ class DataOptions(Protocol):
     """The options that say which labelled images are meant; several commands have them."""
 
     @property
+    def weights(self) -> str:
+        """Whose classes are looked for, where no finished run says its own."""
+
+    @property
     def dataset(self) -> str | None:
         """Layout of the dataset, or None for what `data` says."""
 
@@ -113,10 +119,11 @@ def evaluation_data(config: DataOptions) -> tuple[Dataset, str]:
         ConfigError: `root` and `dataset` don't go together.
         DataError: the dataset cannot be read.
     """
+    classes = _classes_of(config)
     if (config.dataset is None) != (config.root is None):
         raise ConfigError("dataset= and root= go together: the format and the folder")
     if config.dataset is not None and config.root is not None:
-        images, faults = read_dataset(config.dataset, Path(config.root))
+        images, faults = read_dataset(config.dataset, Path(config.root), classes)
         lost = [fault for fault in faults if not fault.note]
         if lost:
             raise DataError(f"{lost[0]}; mend the labels before measuring with them")
@@ -125,17 +132,30 @@ def evaluation_data(config: DataOptions) -> tuple[Dataset, str]:
         return labelled_dataset(images), config.dataset
     data = config.data
     if data.kind == "rendered":
-        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports)
+        dataset = rendered_dataset(Path(data.cache) / "validation", data.ports, classes)
         number = len(dataset.images)
         return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
     root = find_root(data.kind, data.root, "data.root")
     pool = [
-        image
+        image.in_classes(classes)
         for image in port_pool.read(root, config.split or None)
         if (not data.sources or image.source in data.sources)
         and image.image.name not in data.leave_out
     ]
     return labelled_dataset(pool), f"the port pool, split {config.split or 'all'}"
+
+
+def _classes_of(config: DataOptions) -> ClassSet:
+    """The classes of the network, or of the run whose predictions are scored.
+
+    Raises:
+        WeightsError: the weights have no card that can be read.
+        EvaluationError: no such run.
+    """
+    finished = getattr(config, "predictions", None)
+    if finished is not None:
+        return run_classes(Path(finished))
+    return ModelCard.read(find_card(config.weights)).class_set
 
 
 def evaluation_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationSettings:

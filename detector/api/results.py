@@ -189,7 +189,7 @@ class Results(Sequence[Result]):
     @property
     def summary(self) -> pd.DataFrame:
         """One row a scene and zone: ships, stacks, what was seen; what the command prints."""
-        return headline_counts(self.counts)
+        return headline_counts(self.counts, self._work.detector.card.class_set)
 
     def save(self, out: str | Path, *, overwrite: bool = False) -> Path:
         """Write what `detector predict` writes, but for its log: `run.json`, tables, pictures.

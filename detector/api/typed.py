@@ -113,6 +113,7 @@ class TrainOptions(TypedDict, total=False):
     cache: PathText
     split: str
     leave_out: Sequence[str]
+    classes: PathText | None
     teacher: str
     ports: int
     depots: int

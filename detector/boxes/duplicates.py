@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from detector.boxes.areas import shared_areas
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, edge_lengths, envelopes
 
 DUPLICATE_IOU = 0.5
@@ -24,7 +24,7 @@ CROSSING_ELONGATION = 2.0
 20 degrees to each other, that share 30 % of the smaller one or whose middle lines cross (the inner
 80 % of them: a bow against a side does not), the worse shows no ship. Networks box a ship twice so
 where they are unsure of its axis; the IoU of such a pair is low. Errors of angle are far below it
-(2 degrees), and ships side by side are parallel."""
+(2 degrees), and ships side by side are parallel. So for every class that says `crossing`."""
 
 ROW_SHARE, ROW_INSIDE = 0.25, 0.6
 """A box is a row, not a ship, where ships with this much of them inside it (0.6) cover this much of
@@ -106,8 +106,8 @@ def without_crossing(boxes: Boxes, standing: NDArray[np.floating]) -> NDArray[np
     """
     keep = np.ones(len(boxes), bool)
     long = np.flatnonzero(_long_ships(boxes))
-    order = long[rank(Boxes(boxes.corners[long], standing[long], boxes.class_ids[long]))]
-    better, worse, shared = _crossing_pairs(boxes.corners[order])
+    order = long[rank(replace(boxes.select(long), scores=standing[long]))]
+    better, worse, shared = _crossing_pairs(boxes.corners[order], boxes.class_ids[order])
     areas = shared_areas(boxes.corners[order])
     rows = _rows(better, worse, shared, areas)
     both = ~(rows[better] | rows[worse]) & (areas[better] >= LEAST_RIVAL * areas[worse])
@@ -162,8 +162,8 @@ def greedy_keep(
 def _long_ships(boxes: Boxes) -> NDArray[np.bool_]:
     """Mask of the boxes of ships with an axis that can lie across another."""
     length, width = edge_lengths(boxes.corners)
-    ships = boxes.class_ids == ObjectClass.SHIP
-    return np.asarray(ships & (length >= CROSSING_ELONGATION * width))
+    crossing = boxes.classes.mask(boxes.class_ids, "crossing")
+    return np.asarray(crossing & (length >= CROSSING_ELONGATION * width))
 
 
 def _lie_across(first: Corners, second: Corners, share: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -187,9 +187,9 @@ def _lie_across(first: Corners, second: Corners, share: NDArray[np.float64]) -> 
 
 
 def _crossing_pairs(
-    corners: Corners,
+    corners: Corners, class_ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of ships that cross, the lower index first, and the area that both hold."""
+    """Pairs of one class that cross, the lower index first, and the area that both hold."""
     shapes, areas = shapely.box(*envelopes(corners).T), shared_areas(corners)
     tree = shapely.STRtree(shapes)
     size = BLOCK if _expected_pairs(corners) > MOST_PAIRS else max(1, len(corners))
@@ -197,7 +197,8 @@ def _crossing_pairs(
     for start in range(0, len(corners), size):
         first, second = tree.query(shapes[start : start + size])
         first = first + start
-        first, second = first[first < second], second[first < second]
+        pair = (first < second) & (class_ids[first] == class_ids[second])
+        first, second = first[pair], second[pair]
         shared = shared_areas(corners[first], corners[second])
         share = shared / np.maximum(np.minimum(areas[first], areas[second]), 1e-12)
         across = _lie_across(corners[first], corners[second], share)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NewType, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.classes import PORT, ClassSet
 from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
 
@@ -20,7 +21,8 @@ class Boxes:
     Attributes:
         corners: `(N, 4, 2)` float64, pixels, clockwise, first edge = length.
         scores: `(N,)` float32 in [0, 1].
-        class_ids: `(N,)` int64, values of `ObjectClass`.
+        class_ids: `(N,)` int64, positions in `classes`.
+        classes: that the ids are of.
 
     Raises:
         GeometryError: the lengths of the arrays differ.
@@ -29,6 +31,7 @@ class Boxes:
     corners: Corners
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
+    classes: ClassSet = PORT
 
     def __post_init__(self) -> None:
         if not len(self.corners) == len(self.scores) == len(self.class_ids):
@@ -42,22 +45,42 @@ class Boxes:
 
     def select(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Self:
         """The boxes at `index`, in its order."""
-        return type(self)(self.corners[index], self.scores[index], self.class_ids[index])
+        return replace(
+            self,
+            corners=self.corners[index],
+            scores=self.scores[index],
+            class_ids=self.class_ids[index],
+        )
+
+    def in_classes(self, classes: ClassSet) -> Self:
+        """The boxes with the ids of another set; those of classes that it lacks are left out."""
+        if classes == self.classes:
+            return self
+        ids = self.classes.ids_in(classes)[self.class_ids]
+        return replace(self, class_ids=ids, classes=classes).select(ids >= 0)
 
     @classmethod
-    def empty(cls) -> Self:
+    def empty(cls, classes: ClassSet = PORT) -> Self:
         """No boxes."""
-        return cls(as_corners([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+        return cls(as_corners([]), np.zeros(0, np.float32), np.zeros(0, np.int64), classes)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """All boxes of `parts`, in order."""
+        """All boxes of `parts`, in order.
+
+        Raises:
+            GeometryError: boxes of one part are of other classes than those of another.
+        """
         if not parts:
             return cls.empty()
+        classes = next((part.classes for part in parts if len(part)), parts[0].classes)
+        if any(len(part) and part.classes != classes for part in parts):
+            raise GeometryError("boxes of different sets of classes cannot be put together")
         return cls(
             np.concatenate([part.corners for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.class_ids for part in parts]),
+            classes,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from detector.calibrating.fitting import false_per_km2, recall_by_length
 from detector.calibrating.held_out import calibrate_class, check_rows
 from detector.calibrating.sample import Sample, sample_of
-from detector.classes import CLASS_NAMES, ObjectClass
+from detector.classes import ClassEntry
 from detector.counting.calibration import Calibration, CalibrationError
 from detector.evaluation.evaluator import MATCHES_FILES, METRICS_FILE
 from detector.evaluation.table import MatchTable
@@ -99,27 +99,26 @@ def calibrate(evaluated: Evaluated, check: Evaluated | None, card: ModelCard) ->
     table = evaluated.counted
     second = check.counted if check is not None else None
     classes, rows = {}, []
-    for class_id, class_name in enumerate(CLASS_NAMES):
-        sample = sample_of(table, class_id, card.gsd_read_m)
+    for entry in card.class_set:
+        sample = sample_of(table, table.classes.id(entry.name), card.gsd_read_m)
         try:
-            fitted, held_out = calibrate_class(sample, class_id, evaluated.data)
+            fitted, held_out = calibrate_class(sample, entry, evaluated.data)
         except CalibrationError as error:
             LOG.warning("not calibrated: %s", error)
             continue
         rows += held_out
         if second is not None and check is not None:
-            judged = sample_of(second, class_id, card.gsd_read_m)
-            rows += check_rows(judged, fitted, class_id, check.data)
-            fitted = replace(fitted, checked=_checked(judged, class_id, check.data))
-        classes[class_name] = fitted
+            judged = sample_of(second, second.classes.id(entry.name), card.gsd_read_m)
+            rows += check_rows(judged, fitted, entry, check.data)
+            fitted = replace(fitted, checked=_checked(judged, entry, check.data))
+        classes[entry.name] = fitted
     return Calibration(classes, evaluated.data, card.gsd_read_m, tuple(rows))
 
 
-def _checked(sample: Sample, class_id: int, data: str) -> dict[str, Any]:
+def _checked(sample: Sample, entry: ClassEntry, data: str) -> dict[str, Any]:
     """What the second evaluation says of recall and false alarms."""
-    lengths = recall_by_length(sample) if class_id == ObjectClass.SHIP else {}
     return {
         "data": data,
-        "recall_by_length": lengths,
+        "recall_by_length": recall_by_length(sample, entry),
         "false_per_km2": false_per_km2(sample),
     }

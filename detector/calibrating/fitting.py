@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from detector.calibrating.sample import Sample
-from detector.classes import CLASS_NAMES, SHIP_LENGTH_CLASSES, ObjectClass, length_classes
+from detector.classes import ClassEntry, ClassSet
 from detector.counting.calibration import LEAST_PROBABILITY, CalibrationError, ClassCalibration
 from detector.counting.intervals import CountModel
 
@@ -26,28 +26,26 @@ MIN_KM2: Final = 0.5  # of a ground, to state its false alarms
 KNOTS: Final = 41  # scores at which the curve is stored
 
 
-def fit_class(sample: Sample, class_id: int) -> ClassCalibration:
+def fit_class(sample: Sample, entry: ClassEntry) -> ClassCalibration:
     """Fit one class.
 
     Every place counts once in the beta distributions, however many images show it.
 
     Args:
         sample: of places that the network did not train on.
-        class_id: value of `ObjectClass`.
+        entry: of the class.
 
     Raises:
         CalibrationError: no true object or no box, or no box is real.
     """
-    name = CLASS_NAMES[class_id]
     if not len(sample.true_found) or not sample.real.any():
         raise CalibrationError(
-            f"{name}: {len(sample.true_found)} true objects and {int(sample.real.sum())} real "
-            "boxes; calibration needs some of both"
+            f"{entry.name}: {len(sample.true_found)} true objects and {int(sample.real.sum())} "
+            "real boxes; calibration needs some of both"
         )
     score, probability, method = _score_curve(sample)
     expected = np.interp(sample.score, score, probability)
-    ship = class_id == ObjectClass.SHIP
-    shifts = _log_odds_by_length(sample, expected) if ship else {}
+    shifts = _log_odds_by_length(sample, expected, entry)
     recall_a, recall_b = _fit_recall(sample)
     model = CountModel(_fit_precision(sample, expected), recall_a, recall_b)
     return ClassCalibration(
@@ -55,7 +53,7 @@ def fit_class(sample: Sample, class_id: int) -> ClassCalibration:
         probability=[round(float(value), 4) for value in probability],
         model=model,
         method=method,
-        recall_by_length=recall_by_length(sample) if ship else {},
+        recall_by_length=recall_by_length(sample, entry),
         log_odds_by_length=shifts,
         false_per_km2=false_per_km2(sample),
         n_places=sample.n_places,
@@ -85,16 +83,20 @@ def false_per_km2(sample: Sample) -> dict[str, float]:
     return rates
 
 
-def recall_by_length(sample: Sample) -> dict[str, float]:
-    """Recall of ships of each length class of which `MIN_OBJECTS_LENGTH` of known gsd are true."""
-    ships = np.full(len(sample.true_found), int(ObjectClass.SHIP))
-    names: NDArray[np.str_] = np.array(length_classes(ships, sample.true_length_m), np.str_)
+def recall_by_length(sample: Sample, entry: ClassEntry) -> dict[str, float]:
+    """Recall of each length class of which `MIN_OBJECTS_LENGTH` of known gsd are true."""
+    names = _length_classes(entry, sample.true_length_m)
     recalls = {}
-    for name in SHIP_LENGTH_CLASSES:
+    for name in entry.length_classes:
         mine = names == name
         if mine.sum() >= MIN_OBJECTS_LENGTH:
             recalls[name] = round(float(sample.true_found[mine].mean()), 4)
     return recalls
+
+
+def _length_classes(entry: ClassEntry, length_m: NDArray[np.float64]) -> NDArray[np.str_]:
+    ids = np.zeros(len(length_m), np.int64)
+    return np.array(ClassSet((entry,)).length_classes(ids, length_m), np.str_)
 
 
 def _score_curve(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
@@ -116,17 +118,18 @@ def _logit(score: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(logit(np.clip(score, 1e-4, 1 - 1e-4)))[:, None]
 
 
-def _log_odds_by_length(sample: Sample, expected: NDArray[np.float64]) -> dict[str, float]:
+def _log_odds_by_length(
+    sample: Sample, expected: NDArray[np.float64], entry: ClassEntry
+) -> dict[str, float]:
     """By how much the log odds of the boxes of each length class differ from those of all.
 
     The maximum of the likelihood with a normal prior of `SHIFT_SD`, which draws classes of few
     boxes to 0.
     """
-    ships = np.full(len(sample.score), int(ObjectClass.SHIP))
-    names: NDArray[np.str_] = np.array(length_classes(ships, sample.length_m), np.str_)
+    names = _length_classes(entry, sample.length_m)
     base = logit(np.clip(expected, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
     shifts = {}
-    for name in SHIP_LENGTH_CLASSES:
+    for name in entry.length_classes:
         mine = names == name
         if mine.sum() < MIN_BOXES_LENGTH:
             continue

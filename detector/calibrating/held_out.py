@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from detector.calibrating.fitting import fit_class
 from detector.calibrating.sample import Sample
-from detector.classes import CLASS_NAMES, ObjectClass
+from detector.classes import ClassEntry
 from detector.counting.calibration import MIN_PLACES, CalibrationError, ClassCalibration
 from detector.counting.intervals import (
     LEVEL,
@@ -55,7 +55,7 @@ class Judged:
 
 
 def calibrate_class(
-    sample: Sample, class_id: int, data: str
+    sample: Sample, entry: ClassEntry, data: str
 ) -> tuple[ClassCalibration, list[dict[str, Any]]]:
     """Fit one class, widen its intervals, and measure how often they hold.
 
@@ -65,7 +65,7 @@ def calibrate_class(
 
     Args:
         sample: of the class.
-        class_id: value of `ObjectClass`.
+        entry: of the class.
         data: what the sample is of, for the table.
 
     Returns:
@@ -74,15 +74,15 @@ def calibrate_class(
     Raises:
         CalibrationError: there is nothing to fit.
     """
-    fitted = fit_class(sample, class_id)
-    judged = _judge_folds(sample, class_id)
+    fitted = fit_class(sample, entry)
+    judged = _judge_folds(sample, entry)
     calibrated = replace(fitted, widening=_widening(judged))
     wide = [(item, _widening_without(judged, item).apply(item.own, item.boxes)) for item in judged]
-    return calibrated, _rows(wide, sample.n_places, class_id, data, held_out=True)
+    return calibrated, _rows(wide, sample.n_places, entry, data, held_out=True)
 
 
 def check_rows(
-    sample: Sample, fitted: ClassCalibration, class_id: int, data: str
+    sample: Sample, fitted: ClassCalibration, entry: ClassEntry, data: str
 ) -> list[dict[str, Any]]:
     """Coverage on other data than the fit was made on, such as rendered sites.
 
@@ -90,12 +90,12 @@ def check_rows(
     """
     rows = []
     chosen = {data: sample}
-    if class_id == ObjectClass.SHIP:
-        chosen[f"{data}, ships ≥ {HEADLINE_M:g} m"] = sample.longer_than(HEADLINE_M)
+    if entry.length_limits_m:
+        chosen[f"{data}, {entry.many} ≥ {HEADLINE_M:g} m"] = sample.longer_than(HEADLINE_M)
     for name, part in chosen.items():
-        judged = _judge(part, fitted, class_id, part.places, 0)
+        judged = _judge(part, fitted, entry, part.places, 0)
         wide = [(item, fitted.widening.apply(item.own, item.boxes)) for item in judged]
-        rows += _rows(wide, fitted.n_places, class_id, name, held_out=False)
+        rows += _rows(wide, fitted.n_places, entry, name, held_out=False)
     return rows
 
 
@@ -140,23 +140,23 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(head, lines)
 
 
-def _judge_folds(sample: Sample, class_id: int) -> list[Judged]:
+def _judge_folds(sample: Sample, entry: ClassEntry) -> list[Judged]:
     places = sample.places
     folds = np.random.default_rng(SEED).permutation(len(places)) % FOLDS
     judged: list[Judged] = []
     for fold in range(FOLDS):
         try:
-            fitted = fit_class(sample.of_places(places[folds != fold]), class_id)
+            fitted = fit_class(sample.of_places(places[folds != fold]), entry)
         except CalibrationError:
             continue
-        judged += _judge(sample, fitted, class_id, places[folds == fold], fold)
+        judged += _judge(sample, fitted, entry, places[folds == fold], fold)
     return judged
 
 
 def _judge(
     sample: Sample,
     fitted: ClassCalibration,
-    class_id: int,
+    entry: ClassEntry,
     places: NDArray[np.int64],
     fold: int,
 ) -> list[Judged]:
@@ -165,7 +165,7 @@ def _judge(
     judged = []
     for image in np.flatnonzero(np.isin(sample.place, places)):
         mine = sample.image == image
-        p = fitted.probability_of(class_id, sample.score[mine], sample.length_m[mine])
+        p = fitted.probability_of(entry, sample.score[mine], sample.length_m[mine])
         own, baseline = estimate_count(p, fitted.model), poisson_interval(p, fitted.model)
         place = int(sample.place[image])
         judged.append(Judged(int(image), place, fold, len(p), int(true[image]), own, baseline))
@@ -189,7 +189,7 @@ def _widening_without(judged: Sequence[Judged], item: Judged) -> Widening:
 def _rows(
     judged: Sequence[tuple[Judged, CountEstimate]],
     object_places: int,
-    class_id: int,
+    entry: ClassEntry,
     data: str,
     *,
     held_out: bool,
@@ -207,7 +207,7 @@ def _rows(
     rows = []
     for name, mine in groups:
         row: dict[str, Any] = {
-            "class": CLASS_NAMES[class_id],
+            "class": entry.name,
             "data": data,
             "count": name,
             "held_out": held_out,

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
-from detector.classes import ObjectClass
 from detector.counting.calibration import CalibrationError
 from detector.evaluation.dataset import Dataset
 from detector.geometry.windows import PixelWindow
@@ -189,7 +188,7 @@ def _ships(seen: list[_Seen], detector: Detector, step: int) -> int:
     total = 0
     for part in seen:
         found = merged(part.boxes, part.plan, detector, step * STEP)
-        total += int((found.class_ids == ObjectClass.SHIP).sum())
+        total += int(found.classes.mask(found.class_ids, "visits").sum())
     return total
 
 

@@ -104,10 +104,10 @@ def sample_of(
 
     Args:
         table: `matches_counted.npz` of an evaluation.
-        class_id: value of `ObjectClass`.
+        class_id: position in the table's classes.
         read_gsd_m: of the card, see `readable_length_px`.
     """
-    least = readable_length_px(table.gsd_m, read_gsd_m, class_id)
+    least = readable_length_px(table.gsd_m, read_gsd_m, table.classes[class_id])
     scored = table.measures[:, class_id] != MEASURES.index(Measure.NONE)
     boxes = (table.class_id == class_id) & scored[table.image]
     boxes &= ~(table.neutral & (table.found[0] < 0))

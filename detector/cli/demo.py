@@ -75,7 +75,7 @@ class DemoLook:
 
 def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[DemoLook]]:
     """Render and write the scenes of each site, in order of time."""
-    from detector.classes import ObjectClass
+    from detector.classes import PORT
     from detector.rendering import count_truth
 
     looks: dict[str, list[DemoLook]] = {}
@@ -83,7 +83,7 @@ def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, l
     with progress.task("rendering scenes", total, "scenes") as task:
 
         def keep(site: str, scene: RenderedScene, path: Path) -> None:
-            numbers = [count_truth(scene.truth, class_id) for class_id in ObjectClass]
+            numbers = [count_truth(scene.truth, class_id) for class_id in range(len(PORT))]
             looks.setdefault(site, []).append(DemoLook(path, *numbers))
             task.advance(1)
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from detector.prediction.headline import headline_counts
+
 if TYPE_CHECKING:
-    from detector.prediction.headline import headline_counts
-from detector.prediction.batch import RunSummary
+    from detector.prediction.batch import RunSummary
 
 PIPE_WIDTH = 160  # columns where no terminal tells its own
+LEFT = ("scene", "site", "date", "zone", "status")  # columns of words
 MAX_ROWS = 60  # more are in counts.csv
 
 
@@ -28,7 +30,7 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         return
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
-        print_table(headline_counts(counts))
+        print_table(headline_counts(counts, summary.classes))
     for warning, paths in _grouped_warnings(summary).items():
         print(f"{len(paths)} of {len(summary.records)} scenes: {warning}")
     for record in summary.failed:
@@ -59,9 +61,7 @@ def print_table(table: pd.DataFrame) -> None:
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
-        shown.add_column(
-            name, justify="right" if name in ("ships", "stacks", "observed") else "left"
-        )
+        shown.add_column(name, justify="left" if name in LEFT else "right")
     for row in table.head(MAX_ROWS).itertuples(index=False):
         shown.add_row(*(escape(str(value)) for value in row))
     width = None if sys.stdout.isatty() else PIPE_WIDTH
@@ -77,7 +77,13 @@ def _content(summary: RunSummary) -> dict[str, object]:
         "resumed": summary.resumed,
         "failed": [{"path": r.path, "reason": r.reason} for r in summary.failed],
         "scenes": [
-            {"path": r.path, "scene_id": r.scene_id, "ships": r.ships, "stacks": r.container_stacks}
+            {
+                "path": r.path,
+                "scene_id": r.scene_id,
+                "ships": r.ships,
+                "stacks": r.container_stacks,
+                **r.others,
+            }
             for r in summary.records
             if r.status == "done"
         ],

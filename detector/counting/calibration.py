@@ -10,18 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from detector.classes import CLASS_NAMES, ObjectClass, length_classes
+from detector.classes import PORT, SHIP, ClassEntry, ClassSet
 from detector.counting.intervals import CountEstimate, CountModel, estimate_count
 from detector.counting.widening import Widening
 from detector.errors import QuaywatchError
 from detector.geometry.boxes import Corners, edge_lengths
 
-READABLE_PX: Final = 32.0
-"""Ships shorter than this at the scale that the network reads are out of the counts' claim.
-
-Of 242 true ships below it on the dev split the starting weights found 17 %, of 1,054 on rendered
-scenes 2 %; of those above it 86 % and 70 %.
-"""
 MIN_PLACES: Final = 20  # with objects, to say how places differ
 LEAST_PROBABILITY: Final = 0.01
 DEFAULT_READ_GSD_M: Final = 0.5
@@ -67,13 +61,13 @@ class ClassCalibration:
     checked: Mapping[str, Any] = field(default_factory=dict)
 
     def probability_of(
-        self, class_id: int, scores: NDArray[np.float64], length_m: NDArray[np.float64]
+        self, entry: ClassEntry, scores: NDArray[np.float64], length_m: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Probability `(N,)` that boxes of this class are real; `length_m` NaN where unknown."""
         p = np.interp(scores, self.score, self.probability)
         if not self.log_odds_by_length:
             return np.asarray(p)
-        names = length_classes(np.full(len(p), class_id), length_m)
+        names = ClassSet((entry,)).length_classes(np.zeros(len(p), np.int64), length_m)
         shift = np.array([self.log_odds_by_length.get(name, 0.0) for name in names])
         return np.asarray(
             expit(logit(np.clip(p, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)) + shift)
@@ -94,12 +88,14 @@ class Calibration:
         fitted_on: the images, in words.
         read_gsd_m: of the card: finer scenes are reduced to it, see `readable_length_px`.
         coverage: measured coverage of the intervals, plain values, see `coverage.held_out_rows`.
+        class_set: that class ids are of; `replace` it by that of the objects.
     """
 
     classes: Mapping[str, ClassCalibration] = field(default_factory=dict)
     fitted_on: str = ""
     read_gsd_m: float = DEFAULT_READ_GSD_M
     coverage: Sequence[Mapping[str, Any]] = ()
+    class_set: ClassSet = PORT
 
     def probability(
         self,
@@ -116,16 +112,16 @@ class Calibration:
         """
         result = np.asarray(scores, np.float64).copy()
         lengths = np.full(len(result), np.nan) if length_m is None else length_m
-        for class_id, name in enumerate(CLASS_NAMES):
-            known = self.classes.get(name)
+        for class_id, entry in enumerate(self.class_set):
+            known = self.classes.get(entry.name)
             if known is not None:
                 mine = class_ids == class_id
-                result[mine] = known.probability_of(class_id, result[mine], lengths[mine])
+                result[mine] = known.probability_of(entry, result[mine], lengths[mine])
         return result
 
     def recall(self, class_id: int, length_class: str = "") -> float | None:
         """Mean recall of a class, of a length class where known; None where not calibrated."""
-        known = self.classes.get(CLASS_NAMES[class_id])
+        known = self.classes.get(self.class_set.names[class_id])
         if known is None:
             return None
         return known.recall_by_length.get(length_class, known.model.recall)
@@ -134,10 +130,10 @@ class Calibration:
         """The count with its 90 % interval; None where there were too few places to say.
 
         Args:
-            class_id: value of `ObjectClass`.
+            class_id: position in `class_set`.
             probability: `(n,)` of each box, those too short for the claim left out.
         """
-        known = self.classes.get(CLASS_NAMES[class_id])
+        known = self.classes.get(self.class_set.names[class_id])
         if known is None or not known.claims:
             return None
         return known.widening.apply(estimate_count(probability, known.model), len(probability))
@@ -158,11 +154,12 @@ class Calibration:
             gsd_m: of the scene; None where unknown.
         """
         gsd = np.array(np.nan if gsd_m is None else gsd_m, np.float64)
-        least = float(readable_length_px(gsd, self.read_gsd_m))
+        limits = [float(readable_length_px(gsd, self.read_gsd_m, e)) for e in self.class_set]
+        least = np.array(limits)[class_ids]
         length_px = np.maximum(*edge_lengths(corners)) if len(corners) else np.zeros(0)
         if gsd_m is not None:  # in metres, for pixels of a scene in degrees are not square
             length_px = length_m / gsd_m
-        return np.asarray((class_ids != ObjectClass.SHIP) | (length_px >= least))
+        return np.asarray((least == 0) | (length_px >= least))
 
     def count(
         self,
@@ -174,12 +171,13 @@ class Calibration:
         """The count of boxes of one class of known gsd, those too short to be read left out.
 
         Args:
-            class_id: value of `ObjectClass`.
+            class_id: position in `class_set`.
             scores: `(n,)`.
             length_m: `(n,)`.
             gsd_m: `(n,)` of the scene of each.
         """
-        kept = length_m >= gsd_m * readable_length_px(gsd_m, self.read_gsd_m, class_id)
+        entry = self.class_set[class_id]
+        kept = length_m >= gsd_m * readable_length_px(gsd_m, self.read_gsd_m, entry)
         class_ids = np.full(int(kept.sum()), class_id)
         return self.estimate(class_id, self.probability(class_ids, scores[kept], length_m[kept]))
 
@@ -216,23 +214,21 @@ class Calibration:
 
 
 def readable_length_px(
-    gsd_m: NDArray[np.float64], read_gsd_m: float, class_id: int = ObjectClass.SHIP
+    gsd_m: NDArray[np.float64], read_gsd_m: float, entry: ClassEntry = SHIP
 ) -> NDArray[np.float64]:
     """Least length of an object in the claim of the counts, in the file's pixels.
 
-    `READABLE_PX` at the scale that is read: finer scenes are reduced to `read_gsd_m`, coarser ones
-    and those of unknown gsd are taken as they are. Stacks have no limit: the shortest that counts,
-    a container of 12 m, is longer.
+    `ClassEntry.readable_px` at the scale that is read: finer scenes are reduced to `read_gsd_m`,
+    coarser ones and those of unknown gsd are taken as they are. Stacks have no limit: the shortest
+    that counts, a container of 12 m, is longer.
 
     Args:
         gsd_m: of scenes, of any shape, NaN where unknown.
         read_gsd_m: of the card.
-        class_id: value of `ObjectClass`.
+        entry: of the class.
     """
-    if class_id != ObjectClass.SHIP:
-        return np.zeros(np.shape(gsd_m))
     reduced = np.maximum(1.0, read_gsd_m / np.where(np.isnan(gsd_m), read_gsd_m, gsd_m))
-    return np.asarray(READABLE_PX * reduced)
+    return np.asarray(entry.readable_px * reduced)
 
 
 def _class_to_card(value: ClassCalibration) -> dict[str, Any]:

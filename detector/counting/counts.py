@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from detector.classes import CLASS_NAMES, LENGTH_UNKNOWN, SHIP_LENGTH_CLASSES, ObjectClass
+from detector.classes import LENGTH_UNKNOWN
 from detector.counting.calibration import Calibration
 from detector.counting.intervals import CountEstimate
 from detector.counting.zones import Zone, assign_to_zones
@@ -164,7 +164,7 @@ def count_scene(
         CountedArea(name, kind, part, find_status(part, in_model_range), index)
         for (name, kind), part, index in zip(names, seen, members, strict=True)
     ]
-    known = Calibration() if calibration is None else calibration
+    known = replace(calibration or Calibration(), class_set=detections.classes)
     readable = known.readable(
         detections.class_ids, detections.length_m, detections.corners, scene.info.gsd_m
     )
@@ -178,9 +178,10 @@ def count_rows(
     calibration: Calibration,
     readable: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
-    """The rows of one area: ships of all lengths, ships of each length class, container stacks.
+    """The rows of one area: of each counted class all, then those of each length class.
 
-    Deck cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
+    For ships and stacks: ships of all lengths, ships of each length class, container stacks. Deck
+    cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
     not zero. So is the count of a length class where ships of unknown length may belong to it.
     Partial counts are what was seen, never extrapolated.
 
@@ -195,23 +196,19 @@ def count_rows(
         readable: `(N,)` which detections are long enough for the claim.
     """
     found = detections.select(area.members)
-    lengths = np.array(found.length_class, dtype=object)
-    ships = found.class_ids == ObjectClass.SHIP
-    stacks = (found.class_ids == ObjectClass.CONTAINER_STACK) & ~found.on_ship
-    nameless = ships & (lengths == LENGTH_UNKNOWN)
-    hidden = area.status == "unobserved"
-    blurred = hidden or bool(nameless.any())
-    groups = [(ObjectClass.SHIP, ALL_LENGTHS, ships, hidden)]
-    groups += [
-        (ObjectClass.SHIP, name, ships & (lengths == name), blurred) for name in SHIP_LENGTH_CLASSES
+    classes = found.classes
+    groups = [
+        group
+        for class_id in classes.with_role("counted")
+        for group in _groups(found, class_id, hidden=area.status == "unobserved")
     ]
-    groups.append((ObjectClass.SHIP, LENGTH_UNKNOWN, nameless, hidden))
-    groups.append((ObjectClass.CONTAINER_STACK, ALL_LENGTHS, stacks, hidden))
     kept = readable[area.members]
     sure = area.status in ("observed", "cloud_unknown")
 
     def estimate(class_id: int, name: str, chosen: NDArray[np.bool_]) -> CountEstimate | None:
-        if not sure or name in (SHIP_LENGTH_CLASSES[0], LENGTH_UNKNOWN):
+        entry = classes[class_id]
+        too_short = entry.length_classes[:1] if entry.readable_px else ()
+        if not sure or name in (*too_short, LENGTH_UNKNOWN):
             return None
         mine = chosen & kept
         scores = found.scores[mine].astype(np.float64)
@@ -224,7 +221,7 @@ def count_rows(
             "acquired": detections.acquired,
             "zone": area.name,
             "kind": area.kind,
-            "class": CLASS_NAMES[class_id],
+            "class": classes.names[class_id],
             "length_class": length_class,
             "count": None if unknown else int(chosen.sum()),
             **_interval(None if unknown else estimate(class_id, length_class, chosen)),
@@ -233,6 +230,24 @@ def count_rows(
             "status": area.status,
         }
         for class_id, length_class, chosen, unknown in groups
+    ]
+
+
+def _groups(
+    found: Detections, class_id: int, *, hidden: bool
+) -> list[tuple[int, str, NDArray[np.bool_], bool]]:
+    """Class, length class, which objects, and whether their number is unknown."""
+    mine = (found.class_ids == class_id) & ~found.on_ship
+    names = found.classes[class_id].length_classes
+    if not names:
+        return [(class_id, ALL_LENGTHS, mine, hidden)]
+    lengths = np.array(found.length_class, dtype=object)
+    nameless = mine & (lengths == LENGTH_UNKNOWN)
+    blurred = hidden or bool(nameless.any())
+    return [
+        (class_id, ALL_LENGTHS, mine, hidden),
+        *((class_id, name, mine & (lengths == name), blurred) for name in names),
+        (class_id, LENGTH_UNKNOWN, nameless, hidden),
     ]
 
 

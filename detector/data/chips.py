@@ -19,7 +19,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT, ClassSet
 from detector.data.labelled import DataError, LabelledImage
 from detector.errors import QuaywatchError
 from detector.files import atomic_path
@@ -29,8 +29,6 @@ from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
 
-MIN_SHIP_INSIDE = 0.7  # of its area; a ship with less inside cannot be told in size or kind
-MIN_STACK_INSIDE = 0.15  # of its area; less is a sliver that nobody boxes
 MIN_SIDE_PX = 3.0  # a box narrower than this after scaling shows nothing
 CACHE_VERSION = 3  # raise when chips of the same settings change
 
@@ -68,6 +66,7 @@ class Chip:
         corners: `(N, 4, 2)` chip pixels.
         class_ids: `(N,)`.
         taught: of each class, whether everything without a box is background.
+        classes: that the ids are of.
     """
 
     pixels: Path
@@ -79,6 +78,7 @@ class Chip:
     corners: Corners
     class_ids: NDArray[np.int64]
     taught: tuple[bool, ...]
+    classes: ClassSet = PORT
 
     def read(self) -> NDArray[np.uint8]:
         """The pixels `(height, width, 3)`, RGB.
@@ -131,7 +131,10 @@ def cut_chips(
     if not images:
         raise DataError("no images to cut chips from; the data's filters leave nothing")
     folder = cache / _input_hash(images, settings)[:16]
-    chips = _read_cache(folder)
+    classes = images[0].classes
+    if any(image.classes != classes for image in images):
+        raise DataError("the images to cut chips from are labelled with different sets of classes")
+    chips = _read_cache(folder, classes)
     if chips is not None:
         return chips
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,24 +150,29 @@ def cut_chips(
     content = json.dumps({"chips": records, "problems": problems})
     with atomic_path(folder / "chips.json") as temporary:
         temporary.write_text(content, encoding="utf-8")
-    return [_chip(folder, record) for record in records], problems
+    return [_chip(folder, record, classes) for record in records], problems
 
 
 def settle(
-    corners: Corners, class_ids: NDArray[np.int64], bounds: tuple[float, float, float, float]
+    corners: Corners,
+    class_ids: NDArray[np.int64],
+    bounds: tuple[float, float, float, float],
+    classes: ClassSet = PORT,
 ) -> Settled:
     """Decide what becomes of every object at the borders of a window.
 
-    Ships stay with at least 70 % inside, stacks with at least 15 %, both cut to the window; what is
+    Objects stay with `ClassEntry.least_inside` inside (ships 70 %, stacks 15 %), cut to the window;
+    what is
     less inside is painted over, what is outside is left out. Boxes under 3 px wide are painted.
 
     Args:
         corners: `(N, 4, 2)` rectangles in the frame of the window.
         class_ids: `(N,)`.
         bounds: of the window, `(x_min, y_min, x_max, y_max)`.
+        classes: that the ids are of.
     """
     cut, share = clip_to_window(corners, bounds)
-    needed = np.where(class_ids == ObjectClass.SHIP, MIN_SHIP_INSIDE, MIN_STACK_INSIDE)
+    needed = classes.values(class_ids, "least_inside")
     sides = np.linalg.norm(cut[:, 1:3] - cut[:, 0:2], axis=2).min(axis=1, initial=np.inf)
     keep = (share >= needed) & (sides >= MIN_SIDE_PX)
     paint = (share > 0) & ~keep
@@ -220,7 +228,9 @@ def _cut_window(
     pixels = scene.read(window, size).rgb.copy()
     factor = np.array(size) / (window.width, window.height)
     origin = (window.col, window.row)
-    settled = settle((image.corners - origin) * factor, image.class_ids, (0, 0, *size))
+    settled = settle(
+        (image.corners - origin) * factor, image.class_ids, (0, 0, *size), image.classes
+    )
     ignored = (image.ignored - origin) * factor
     visible = shapely.intersects(polygons(ignored), shapely.box(0, 0, *size))
     paint_over(pixels, np.concatenate([settled.painted, ignored[visible]]), settled.corners)
@@ -264,12 +274,14 @@ def _input_hash(images: Sequence[LabelledImage], settings: ChipSettings) -> str:
     for image in images:
         stat = image.image.stat()
         digest.update(f"{image.image.name}|{stat.st_size}|{image.place}|{image.taught}".encode())
+        if image.classes != PORT:
+            digest.update(json.dumps(image.classes.to_plain()).encode())
         for array in (image.corners, image.class_ids, image.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _read_cache(folder: Path) -> tuple[list[Chip], list[str]] | None:
+def _read_cache(folder: Path, classes: ClassSet) -> tuple[list[Chip], list[str]] | None:
     """The chips of a finished cache; None where there is none or a file has changed."""
     try:
         content = json.loads((folder / "chips.json").read_text(encoding="utf-8"))
@@ -278,7 +290,7 @@ def _read_cache(folder: Path) -> tuple[list[Chip], list[str]] | None:
                 return None
     except (OSError, ValueError, KeyError):
         return None
-    return [_chip(folder, record) for record in content["chips"]], content["problems"]
+    return [_chip(folder, record, classes) for record in content["chips"]], content["problems"]
 
 
 def _file_hash(path: Path) -> str:
@@ -286,7 +298,7 @@ def _file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _chip(folder: Path, record: dict[str, Any]) -> Chip:
+def _chip(folder: Path, record: dict[str, Any], classes: ClassSet) -> Chip:
     return Chip(
         pixels=folder / record["pixels"],
         source=record["source"],
@@ -297,4 +309,5 @@ def _chip(folder: Path, record: dict[str, Any]) -> Chip:
         corners=as_corners(record["corners"]),
         class_ids=np.array(record["class_ids"], np.int64),
         taught=tuple(record["taught"]),
+        classes=classes,
     )

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from detector.classes import ObjectClass, SourceClasses
+from detector.classes import PORT, ClassSet
 from detector.data.files import unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
-from detector.data.yolo import OURS
+from detector.data.sources import SourceClasses
 from detector.geometry.boxes import as_corners
 from detector.geometry.rectangles import min_rectangles
 
@@ -30,7 +30,7 @@ class ShapeError(DataError):
 
 
 def read(
-    root: Path, faults: list[Fault] | None = None, classes: Mapping[str, ObjectClass] = OURS
+    root: Path, faults: list[Fault] | None = None, classes: ClassSet = PORT
 ) -> Iterator[LabelledImage]:
     """The images of a COCO folder.
 
@@ -39,7 +39,7 @@ def read(
         faults: gets images and annotations that are not there or belong to none, images that
             cannot be read or have another size, and one note on the categories that are no objects
             here.
-        classes: the file's category names to ours; others are no objects here.
+        classes: that are looked for, by name; others are no objects here.
 
     Raises:
         DataError: the JSON is missing, damaged, or names none of the classes.
@@ -53,9 +53,10 @@ def read(
         annotations = content["annotations"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: cannot be read as COCO ({type(error).__name__})") from error
-    numbers = {i: classes.get(name) for i, name in categories.items()}
+    ids = {name: class_id for class_id, name in enumerate(classes.names)}
+    numbers = {i: ids.get(name) for i, name in categories.items()}
     if not any(ours is not None for ours in numbers.values()):
-        raise DataError(f"{path}: none of its categories is {', '.join(classes)}")
+        raise DataError(f"{path}: none of its categories is {', '.join(classes.names)}")
     by_image = _by_image(annotations)
     for key in by_image.keys() - records.keys():
         _note(faults, Fault(path, 0, f"{len(by_image[key])} annotations of no image ({key})"))
@@ -72,7 +73,7 @@ def read(
             continue
         for _, size in with_sizes([image], faults):
             if size == said:
-                yield _image(image, path, record, by_image[key], numbers, unused)
+                yield _image(image, path, record, by_image[key], numbers, unused, classes)
             else:
                 reason = f"{size[0]} x {size[1]} pixels, {said[0]} x {said[1]} by {path.name}"
                 _note(faults, Fault(image, 0, reason))
@@ -106,8 +107,9 @@ def _image(
     path: Path,
     record: Mapping[str, Any],
     annotations: list[dict[str, Any]],
-    numbers: Mapping[Any, ObjectClass | None],
+    numbers: Mapping[Any, int | None],
     unused: Counter[Any],
+    classes: ClassSet,
 ) -> LabelledImage:
     outlines: list[NDArray[np.float64]] = []
     class_ids: list[int] = []
@@ -132,15 +134,15 @@ def _image(
         shape = outline if outline is not None else box
         if shape is None:
             faults.append(Fault(path, 0, f"{name} has neither a shape nor a box"))
-        elif annotation.get("iscrowd") or (outline is None and class_id != ObjectClass.SHIP):
+        elif annotation.get("iscrowd") or (outline is None and class_id != classes.boxable):
             unsure.append(shape)
         elif outline is None:
             ships.append(shape)
         else:
             outlines.append(shape)
             class_ids.append(class_id)
-    labelled = [0.0 if c in numbers.values() else None for c in ObjectClass]
-    table = SourceClasses({}, tuple(labelled), oriented=not ships)
+    labelled = {n: 0.0 for i, n in enumerate(classes.names) if i in numbers.values()}
+    table = SourceClasses({}, labelled, oriented=not ships)
     return LabelledImage(
         image=image,
         width=int(record["width"]),
@@ -153,8 +155,9 @@ def _image(
         class_ids=np.array(class_ids, np.int64),
         envelopes=as_corners(ships),
         ignored=min_rectangles(unsure),
-        labelling=labelling_of(table),
+        labelling=labelling_of(table, classes),
         faults=tuple(faults),
+        classes=classes,
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, ObjectClass
 from detector.data.labelled import DataError, LabelledImage, Labelling
 from detector.data.yolo import INDEX, INDEX_COLUMNS
 from detector.data.yolo_lines import IGNORE_FOLDER
@@ -59,7 +58,7 @@ def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]
     if not written:
         raise DataError(f"no image could be converted; first: {(left_out or ['no images'])[0]}")
     _write_index(list(written.values()), out / INDEX)
-    names = dict(enumerate(CLASS_NAMES[class_id] for class_id in named))
+    names = dict(enumerate(images[0].classes.names[class_id] for class_id in named))
     content = {"path": ".", "train": "images", "val": "images", "names": names}
     with atomic_path(out / "data.yaml") as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -69,14 +68,15 @@ def convert(images: Iterable[LabelledImage], out: Path) -> tuple[int, list[str]]
 _UNFIT = (Labelling.ENVELOPE, Labelling.UNLABELLED)
 
 
-def _named(images: Sequence[LabelledImage]) -> list[ObjectClass]:
+def _named(images: Sequence[LabelledImage]) -> list[int]:
     """The classes that an image labels, or has a box of; all where there is none."""
+    all_ids = range(len(images[0].classes)) if images else ()
     named = [
         c
-        for c in ObjectClass
+        for c in all_ids
         if any(i.labelling[c] not in _UNFIT or (i.class_ids == c).any() for i in images)
     ]
-    return named or list(ObjectClass)
+    return named or list(all_ids)
 
 
 def _write_index(images: Sequence[LabelledImage], path: Path) -> None:
@@ -87,7 +87,7 @@ def _write_index(images: Sequence[LabelledImage], path: Path) -> None:
         writer.writerows(rows)  # None becomes an empty field
 
 
-def _write(image: LabelledImage, out: Path, named: Sequence[ObjectClass]) -> None:
+def _write(image: LabelledImage, out: Path, named: Sequence[int]) -> None:
     target, name = out / "images" / image.image.name, f"{image.image.stem}.txt"
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as temporary:
@@ -108,11 +108,11 @@ def _write_lines(
     image: LabelledImage,
     corners: Corners,
     class_ids: NDArray[np.int64],
-    named: Sequence[ObjectClass],
+    named: Sequence[int],
 ) -> None:
     normalised = corners / np.array([image.width, image.height])
     lines = [
-        f"{named.index(ObjectClass(class_id))} " + " ".join(f"{value:.6f}" for value in box.ravel())
+        f"{named.index(class_id)} " + " ".join(f"{value:.6f}" for value in box.ravel())
         for class_id, box in zip(class_ids, normalised, strict=True)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

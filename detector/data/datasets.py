@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from detector.classes import PORT, ClassSet
 from detector.data import coco, dota, hrsc, port_pool, xview, yolo
 from detector.data.kinds import DATASETS
 from detector.data.labelled import DataError, Fault, LabelledImage
 from detector.errors import PluginError, nearest
 
 Reader = Callable[[Path, list[Fault]], Iterator[LabelledImage]]
+ClassReader = Callable[[Path, list[Fault], ClassSet], Iterator[LabelledImage]]
 
 READERS: Final[Mapping[str, Reader]] = {
     "port": lambda root, faults: port_pool.read(root, faults=faults),
@@ -28,6 +30,12 @@ READERS: Final[Mapping[str, Reader]] = {
 }
 POOL_VARIABLE: Final = "QUAYWATCH_POOL"
 POOL_KINDS: Final = ("pool", "port")
+# Layouts that name their classes themselves; the others have those of `detector.classes.PORT`.
+ANY_CLASSES: Final[Mapping[str, ClassReader]] = {
+    "yolo": yolo.read,
+    "yolo-obb": yolo.read_oriented,
+    "coco": coco.read,
+}
 
 
 def find_root(kind: str, root: str, option: str) -> Path:
@@ -53,29 +61,35 @@ def find_root(kind: str, root: str, option: str) -> Path:
     return Path(os.environ[POOL_VARIABLE])
 
 
-def read_dataset(name: str, root: Path) -> tuple[list[LabelledImage], list[Fault]]:
+def read_dataset(
+    name: str, root: Path, classes: ClassSet = PORT
+) -> tuple[list[LabelledImage], list[Fault]]:
     """All images of a dataset that can be read, and what of it could not be used.
 
     Args:
         name: key of `READERS`, or of a plug-in's reader.
         root: its folder.
+        classes: that are looked for.
 
     Raises:
         DataError: an unknown name, or the folder is not laid out as documented.
         PluginError: the plug-in of that name cannot be used.
     """
     faults: list[Fault] = []
-    images = read_images(name, root, faults)
+    images = read_images(name, root, faults, classes)
     return images, faults + [fault for image in images for fault in image.faults]
 
 
-def read_images(name: str, root: Path, faults: list[Fault]) -> list[LabelledImage]:
+def read_images(
+    name: str, root: Path, faults: list[Fault], classes: ClassSet = PORT
+) -> list[LabelledImage]:
     """All images of a dataset that can be read.
 
     Args:
         name: key of `READERS`, or of a plug-in's reader.
         root: its folder.
         faults: gets what belongs to no image; each image holds its own.
+        classes: that are looked for.
 
     Raises:
         DataError: as `read_dataset`.
@@ -85,7 +99,11 @@ def read_images(name: str, root: Path, faults: list[Fault]) -> list[LabelledImag
     if name not in known:
         words = f"{', '.join(known)}{nearest(name, known)}"
         raise DataError(f"'{name}' is none of the dataset kinds {words}")
-    images = list(_read(name, DATASETS.get(name, READERS), root, faults))
+    if name in ANY_CLASSES:
+        images = list(ANY_CLASSES[name](root, faults, classes))
+    else:
+        reader = DATASETS.get(name, READERS)
+        images = [image.in_classes(classes) for image in _read(name, reader, root, faults)]
     if not images:
         first = f"; first: {faults[0]}" if faults else ""
         raise DataError(f"{root}: no images that can be used{first}")

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import SOURCES, ObjectClass
+from detector.classes import PORT
 from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.data.sources import SOURCES
 from detector.geometry.rectangles import min_rectangles
 
 SOURCE = SOURCES["DOTA"]
@@ -73,7 +74,7 @@ def _image(image: Path, size: tuple[int, int], label: Path, unused: Counter[str]
         place=image.stem.split("__")[0],
         gsd_m=gsd_m,
         corners=corners,
-        class_ids=np.full(len(corners), ObjectClass.SHIP, np.int64),
+        class_ids=np.full(len(corners), PORT.id("ship"), np.int64),
         ignored=min_rectangles(outlines[True]),
         labelling=labelling_of(SOURCE, labelled=label.is_file()),
         faults=tuple(faults),

@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from detector.classes import SOURCES, ObjectClass
+from detector.classes import PORT
 from detector.data.files import find_images, orphans, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.data.sources import SOURCES
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 
 FIELDS = ("mbox_cx", "mbox_cy", "mbox_w", "mbox_h", "mbox_ang")
@@ -67,7 +68,7 @@ def _image(image: Path, size: tuple[int, int], label: Path) -> LabelledImage:
         place=f"hrsc_{place}" if place else image.stem,
         gsd_m=_gsd(tree),
         corners=corners,
-        class_ids=np.full(len(corners), ObjectClass.SHIP, np.int64),
+        class_ids=np.full(len(corners), PORT.id("ship"), np.int64),
         ignored=_corners(boxes[True]),
         labelling=labelling_of(SOURCE, labelled=tree is not None),
         faults=tuple(faults),

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
 from detector.data.labelled import LabelledImage, Labelling
 from detector.geometry.boxes import Corners, as_corners, envelope_iou, envelopes, order_corners
 
@@ -39,16 +38,17 @@ def orient_image(
         settings: when a box is believed.
     """
     settings = settings or OrientSettings()
-    ships = teacher.select(teacher.class_ids == ObjectClass.SHIP)
+    boxed = image.classes.boxable
+    if boxed is None:  # then no envelope is an object
+        return image
+    ships = teacher.select(teacher.classes.is_named(teacher.class_ids, image.classes.names[boxed]))
     corners, found = orient_envelopes(image.envelopes, ships, settings)
     states = list(image.labelling)
-    states[ObjectClass.SHIP] = Labelling.ORIENTED
+    states[boxed] = Labelling.ORIENTED
     return replace(
         image,
         corners=np.concatenate([image.corners, corners[found]]),
-        class_ids=np.concatenate(
-            [image.class_ids, np.full(int(found.sum()), ObjectClass.SHIP, np.int64)]
-        ),
+        class_ids=np.concatenate([image.class_ids, np.full(int(found.sum()), boxed, np.int64)]),
         ignored=np.concatenate([image.ignored, image.envelopes[~found]]),
         envelopes=as_corners([]),
         labelling=tuple(states),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.files import find_images, orphans
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.data.yolo_lines import IGNORE_FOLDER, envelope_lines, oriented_lines
@@ -26,7 +26,8 @@ STACK_LABELS: Final = {
 }
 # Where the boxes of a class are that an image's row says is labelled.
 LABEL_FOLDERS: Final = {Labelling.ORIENTED: "labels", Labelling.ENVELOPE: "labels_hbb"}
-ENVELOPE_NUMBERS: Final = {int(ObjectClass.SHIP): int(ObjectClass.SHIP)}
+SHIP_ID: Final = PORT.id("ship")
+ENVELOPE_NUMBERS: Final = {SHIP_ID: SHIP_ID}
 
 
 def read(
@@ -101,7 +102,7 @@ def _labelling(
 def _ship_envelopes(
     path: Path, size: tuple[int, int], labelling: tuple[Labelling, ...]
 ) -> tuple[Corners, tuple[Fault, ...]]:
-    if labelling[ObjectClass.SHIP] is not Labelling.ENVELOPE:
+    if labelling[SHIP_ID] is not Labelling.ENVELOPE:
         return as_corners([]), ()
     envelopes, _, faults = envelope_lines(path, size, ENVELOPE_NUMBERS)
     return envelopes, faults

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, ObjectClass
 from detector.data.labelled import Fault, LabelledImage, Labelling
 from detector.geometry.boxes import edge_lengths
 
@@ -74,7 +73,7 @@ def summarise(images: Sequence[LabelledImage], faults: Sequence[Fault]) -> DataS
     gsds = np.array([image.gsd_m for image in images if image.gsd_m is not None])
     labelling: Counter[tuple[str, str, str]] = Counter()
     for image in images:
-        for name, state in zip(CLASS_NAMES, image.labelling, strict=True):
+        for name, state in zip(image.classes.names, image.labelling, strict=True):
             labelling[image.source, name, state.value] += 1
     spread = (float(gsds.min()), float(np.median(gsds)), float(gsds.max())) if len(gsds) else None
     return DataSummary(
@@ -127,12 +126,14 @@ def listed(items: Sequence[object]) -> list[str]:
 
 def _classes(images: Sequence[LabelledImage], source: str) -> list[ClassSummary]:
     rows = []
-    for class_id in ObjectClass:
+    classes = images[0].classes
+    for class_id, name in enumerate(classes.names):
         boxes = [image.corners[image.class_ids == class_id] for image in images]
-        rows.append(_row(source, CLASS_NAMES[class_id], images, boxes))
-    if any(Labelling.ENVELOPE in image.labelling for image in images):
+        rows.append(_row(source, name, images, boxes))
+    boxed = classes.boxable
+    if boxed is not None and any(Labelling.ENVELOPE in image.labelling for image in images):
         boxes = [image.envelopes for image in images]
-        rows.append(_row(source, "ship (axis-aligned)", images, boxes))
+        rows.append(_row(source, f"{classes.names[boxed]} (axis-aligned)", images, boxes))
     return [row for row in rows if row.boxes]
 
 

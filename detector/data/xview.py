@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from detector.classes import SOURCES
 from detector.data.files import find_images, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.data.sources import SOURCES
 from detector.geometry.boxes import as_corners
 
 GSD_M = 0.3  # WorldView-3, pan-sharpened

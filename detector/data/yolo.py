@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import yaml
 
-from detector.classes import CLASS_NAMES, ObjectClass, SourceClasses
+from detector.classes import PORT, ClassSet
 from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
+from detector.data.sources import SourceClasses
 from detector.data.yolo_lines import (
     IGNORE_FOLDER,
     Lines,
@@ -27,7 +28,6 @@ from detector.data.yolo_lines import (
 )
 from detector.geometry.boxes import as_corners
 
-OURS: Mapping[str, ObjectClass] = {name: ObjectClass(i) for i, name in enumerate(CLASS_NAMES)}
 # What a folder of `detector data convert` knows of its images beside YOLO's own files.
 INDEX: Final = "quaywatch.csv"
 INDEX_COLUMNS: Final = ("image", "source", "split", "place", "gsd_m")
@@ -35,7 +35,7 @@ LineReader = Callable[[Path, tuple[int, int], Numbers, Counter[int]], Lines]
 
 
 def read(
-    root: Path, faults: list[Fault] | None = None, classes: Mapping[str, ObjectClass] = OURS
+    root: Path, faults: list[Fault] | None = None, classes: ClassSet = PORT
 ) -> Iterator[LabelledImage]:
     """The images of a YOLO folder with axis-aligned boxes.
 
@@ -45,7 +45,7 @@ def read(
             that are neither right nor wrong.
         faults: gets label files without an image, images that cannot be read, and one note on the
             classes that are no objects here.
-        classes: the folder's class names to ours; others are no objects here.
+        classes: that are looked for, by name; others are no objects here.
 
     Raises:
         DataError: a folder or `data.yaml` is missing, no class is known, or the table is damaged.
@@ -55,7 +55,7 @@ def read(
 
 
 def read_oriented(
-    root: Path, faults: list[Fault] | None = None, classes: Mapping[str, ObjectClass] = OURS
+    root: Path, faults: list[Fault] | None = None, classes: ClassSet = PORT
 ) -> Iterator[LabelledImage]:
     """The images of a YOLO-OBB folder; see `read`."""
     return _read(root, faults, classes, oriented_lines, oriented=True)
@@ -64,17 +64,18 @@ def read_oriented(
 def _read(
     root: Path,
     faults: list[Fault] | None,
-    classes: Mapping[str, ObjectClass],
+    classes: ClassSet,
     lines: LineReader,
     *,
     oriented: bool,
 ) -> Iterator[LabelledImage]:
     names = class_names(root / "data.yaml", classes)
-    numbers = {number: classes.get(name) for number, name in names.items()}
+    ids = {name: class_id for class_id, name in enumerate(classes.names)}
+    numbers = {number: ids.get(name) for number, name in names.items()}
     unused: Counter[int] = Counter()
     rows = _index(root / INDEX)
-    labelled = [0.0 if c in numbers.values() else None for c in ObjectClass]
-    table = SourceClasses(classes, tuple(labelled), oriented=oriented)
+    labelled = {name: 0.0 for name in classes.names if name in names.values()}
+    table = SourceClasses({}, labelled, oriented=oriented)
     images = find_images(root / "images")
     if faults is not None:
         for folder in ("labels", IGNORE_FOLDER)[: 1 + oriented]:
@@ -83,7 +84,7 @@ def _read(
         label = root / "labels" / image.relative_to(root / "images").with_suffix(".txt")
         boxes, class_ids, wrong = lines(label, size, numbers, unused)
         regions, region_ids, more = _ignored(root, label, size, numbers, oriented=oriented)
-        ships = class_ids == ObjectClass.SHIP
+        boxed = class_ids == (-1 if classes.boxable is None else classes.boxable)
         row = rows.get(image.name, {})
         yield LabelledImage(
             image=image,
@@ -95,12 +96,13 @@ def _read(
             gsd_m=float(row["gsd_m"]) if row.get("gsd_m") else None,
             corners=boxes if oriented else as_corners([]),
             class_ids=class_ids if oriented else np.zeros(0, np.int64),
-            envelopes=as_corners([]) if oriented else boxes[ships],
+            envelopes=as_corners([]) if oriented else boxes[boxed],
             # A stack's envelope is no block: it is passed over.
-            ignored=regions if oriented else boxes[~ships],
+            ignored=regions if oriented else boxes[~boxed],
             ignored_class_ids=region_ids if oriented else None,
-            labelling=labelling_of(table),
+            labelling=labelling_of(table, classes),
             faults=(*wrong, *more),
+            classes=classes,
         )
     if faults is not None:
         counts = {names[number]: count for number, count in unused.items()}
@@ -132,7 +134,7 @@ def _index(path: Path) -> dict[str, dict[str, str]]:
     return rows
 
 
-def class_names(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, str]:
+def class_names(path: Path, classes: ClassSet) -> dict[int, str]:
     """The names of the classes of a `data.yaml`, by their numbers.
 
     Raises:
@@ -145,6 +147,6 @@ def class_names(path: Path, classes: Mapping[str, ObjectClass]) -> dict[int, str
         found = {int(number): str(name) for number, name in pairs}
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: no class names ({type(error).__name__})") from error
-    if not classes.keys() & found.values():
-        raise DataError(f"{path}: none of its classes is {', '.join(classes)}")
+    if not set(classes.names) & set(found.values()):
+        raise DataError(f"{path}: none of its classes is {', '.join(classes.names)}")
     return found

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.labelled import Fault
 from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
 from detector.geometry.rectangles import min_rectangles
@@ -20,7 +20,7 @@ Lines = tuple[Corners, NDArray[np.int64], tuple[Fault, ...]]
 Numbers = Mapping[int, int | None]
 # Beside `labels/`: boxes of objects that are neither right nor wrong, in the same lines.
 IGNORE_FOLDER: Final = "labels_ignore"
-OUR_NUMBERS: Final[Numbers] = {int(class_id): int(class_id) for class_id in ObjectClass}
+OUR_NUMBERS: Final[Numbers] = {class_id: class_id for class_id in range(len(PORT))}
 
 
 def oriented_lines(

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES
 from detector.evaluation.bootstrap import (
     Estimate,
     Weights,
@@ -50,7 +49,7 @@ class Delta:
     """How one number differs between two runs.
 
     Attributes:
-        class_name: of `CLASS_NAMES`.
+        class_name: of the table's classes.
         measure: `polygon` or `envelope`.
         by: `all` or `source`.
         value: which one.
@@ -92,7 +91,7 @@ def compare(new: Side, old: Side) -> list[Delta]:
     _check_same(new.complete, old.complete)
     return [
         delta
-        for class_id in range(len(CLASS_NAMES))
+        for class_id in range(len(new.complete.classes))
         for measure in (Measure.POLYGON, Measure.ENVELOPE)
         for part in slices_of(new.complete, class_id)
         if part.by in COMPARED_BY
@@ -124,7 +123,7 @@ def _deltas(new: Side, old: Side, class_id: int, measure: Measure, part: Slice) 
         differences = number(*sides[0], weights) - number(*sides[1], weights)
         interval = estimate(after - before, differences, with_truth)
         yield Delta(
-            class_name=CLASS_NAMES[class_id],
+            class_name=new.complete.classes.names[class_id],
             measure=str(measure),
             by=part.by,
             value=part.value,
@@ -191,6 +190,11 @@ def _check_same(new: MatchTable, old: MatchTable) -> None:
     if missing:
         raise EvaluationError(
             f"compare: the runs are of other images; '{missing[0]}' is in one of them only"
+        )
+    if new.classes.names != old.classes.names:
+        raise EvaluationError(
+            f"compare: the other run is of the classes {', '.join(old.classes.names)}; this one is "
+            f"of {', '.join(new.classes.names)}"
         )
     for column in SAME_TRUTH:
         mine, other = getattr(new, column), getattr(old, column)

@@ -121,7 +121,7 @@ def zone_counts(
     Args:
         images: the truth.
         predictions: at the thresholds of the card, in the order of the images.
-        class_id: value of `ObjectClass`.
+        class_id: position in the classes of the truth.
     """
     true, counted, places = [], [], []
     for image, found in zip(images, predictions, strict=True):

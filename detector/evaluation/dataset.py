@@ -11,8 +11,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, PARTLY_BOXED_SHIPS, ObjectClass, complete_above_px
+from detector.classes import PORT, ClassSet
 from detector.data.labelled import LabelledImage, Labelling
+from detector.data.sources import PARTLY_BOXED_SHIPS, complete_above_px
 from detector.evaluation.truth import ANY_CLASS, EvalImage, EvaluationError, Measure
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.geodesy import apply_transform
@@ -75,12 +76,13 @@ def labelled_dataset(labelled: Iterable[LabelledImage]) -> Dataset:
     return Dataset(images, paths, clipped, outside)
 
 
-def rendered_dataset(folder: Path, scenes: int) -> Dataset:
+def rendered_dataset(folder: Path, scenes: int, classes: ClassSet = PORT) -> Dataset:
     """The rendered validation set, or its first scenes, with their zones.
 
     Args:
         folder: where the scenes are written.
         scenes: how many at most.
+        classes: of the network that is measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     images: list[EvalImage] = []
@@ -89,12 +91,12 @@ def rendered_dataset(folder: Path, scenes: int) -> Dataset:
         scene = render(spec, seed)
         path = folder / f"validation-{number:02d}.tif"
         write_scene(scene, path)
-        images.append(rendered_image(scene, path.stem))
+        images.append(rendered_image(scene, path.stem, classes))
         paths.append(path)
     return Dataset(images, paths, 0, 0)
 
 
-def rendered_image(scene: RenderedScene, name: str) -> EvalImage:
+def rendered_image(scene: RenderedScene, name: str, classes: ClassSet = PORT) -> EvalImage:
     """The truth of a rendered scene: what a perfect counter counts.
 
     What is in doubt or hardly visible is ignored. Deck cargo is not: to call it a stack is wrong.
@@ -102,11 +104,12 @@ def rendered_image(scene: RenderedScene, name: str) -> EvalImage:
     Args:
         scene: rendered, with its zones.
         name: of the image and its place.
+        classes: of the network that is measured; nothing is known of those that are not rendered.
     """
-    counted = [item for item in scene.truth if item.counts]
-    ignored = [
-        item for item in scene.truth if not item.counts and not item.on_ship and item.visible > 0
-    ]
+    ids = PORT.ids_in(classes)
+    truth = [item for item in scene.truth if ids[item.class_id] >= 0]
+    counted = [item for item in truth if item.counts]
+    ignored = [item for item in truth if not item.counts and not item.on_ship and item.visible > 0]
     height, width = scene.valid.shape
     corners, share = clip_to_window(
         as_corners([item.corners for item in counted]), (0, 0, width, height)
@@ -119,9 +122,14 @@ def rendered_image(scene: RenderedScene, name: str) -> EvalImage:
         height=height,
         gsd_m=scene.spec.gsd_m,
         corners=order_corners(corners[share > 0]),
-        class_ids=np.array([item.class_id for item in counted], np.int64)[share > 0],
+        class_ids=np.array([ids[item.class_id] for item in counted], np.int64)[share > 0],
         ignored=as_corners([item.corners for item in ignored]),
-        ignored_class_ids=np.array([item.class_id for item in ignored], np.int64),
+        ignored_class_ids=np.array([ids[item.class_id] for item in ignored], np.int64),
+        measures=tuple(
+            Measure.POLYGON if name in PORT.names else Measure.NONE for name in classes.names
+        ),
+        complete_above_px=(0.0,) * len(classes),
+        classes=classes,
         zones=tuple(_pixel_zones(scene)),
         water=scene.water,
     )
@@ -133,12 +141,13 @@ def check_scored(images: Sequence[EvalImage]) -> list[str]:
     Raises:
         EvaluationError: no class has.
     """
+    names = images[0].classes.names
     missing = [
         name
-        for class_id, name in enumerate(CLASS_NAMES)
+        for class_id, name in enumerate(names)
         if not any((image.class_ids == class_id).any() for image in images)
     ]
-    if len(missing) == len(CLASS_NAMES):
+    if len(missing) == len(names):
         raise EvaluationError(
             f"none of the {len(images)} images holds a true object; there is nothing to score"
         )
@@ -148,7 +157,8 @@ def check_scored(images: Sequence[EvalImage]) -> list[str]:
 def _image(item: LabelledImage) -> tuple[EvalImage, int, int]:
     measures = _measures(item)
     corners = np.concatenate([item.corners, item.envelopes])
-    ships = np.full(len(item.envelopes), ObjectClass.SHIP, np.int64)
+    boxed = item.classes.boxable
+    ships = np.full(len(item.envelopes), -1 if boxed is None else boxed, np.int64)
     class_ids = np.concatenate([item.class_ids, ships])
     scored = np.isin(class_ids, [i for i, m in enumerate(measures) if m is not Measure.NONE])
     corners, class_ids = corners[scored], class_ids[scored]
@@ -167,7 +177,8 @@ def _image(item: LabelledImage) -> tuple[EvalImage, int, int]:
         measures=measures,
         ignored=item.ignored,
         ignored_class_ids=np.full(len(item.ignored), ANY_CLASS) if ids is None else ids,
-        complete_above_px=complete_above_px(item.source),
+        complete_above_px=complete_above_px(item.source, item.classes),
+        classes=item.classes,
     )
     beyond = inside & (share < 1 - OUTSIDE_TOLERANCE)
     return image, int(beyond.sum()), int((~inside).sum())
@@ -175,8 +186,13 @@ def _image(item: LabelledImage) -> tuple[EvalImage, int, int]:
 
 def _measures(item: LabelledImage) -> tuple[Measure, ...]:
     measures = [MEASURE_OF[state] for state in item.labelling]
-    if measures[ObjectClass.SHIP] is Measure.ENVELOPE and item.source in PARTLY_BOXED_SHIPS:
-        measures[ObjectClass.SHIP] = Measure.NONE
+    boxed = item.classes.boxable
+    if (
+        boxed is not None
+        and measures[boxed] is Measure.ENVELOPE
+        and item.source in PARTLY_BOXED_SHIPS
+    ):
+        measures[boxed] = Measure.NONE
     return tuple(measures)
 
 

@@ -16,7 +16,6 @@ import yaml
 
 from detector._version import __version__
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.compare import Delta, Side, compare
 from detector.evaluation.dataset import Dataset, check_scored
@@ -186,7 +185,9 @@ def _predicted(
         floor=settings.floor,
         progress=progress,
     )
-    conf = dict(zip(CLASS_NAMES, detector.conf.astype(float).round(4).tolist(), strict=True))
+    conf = dict(
+        zip(detector.card.classes, detector.conf.astype(float).round(4).tolist(), strict=True)
+    )
     backend = f"{detector.backend.name} on {detector.backend.device}"
     card = detector.card
     facts = _facts(dataset, name, card.name, card.sha256, notes)
@@ -252,7 +253,7 @@ def _predictions_table(images: list[EvalImage], run: Run) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "image": np.repeat(names, sizes),
         "counted": np.arange(len(boxes)) >= sum(sizes[: len(complete)]),
-        "class": np.array(CLASS_NAMES, object)[boxes.class_ids],
+        "class": np.array(boxes.classes.names, object)[boxes.class_ids],
         "score": boxes.scores,
     }
     columns |= {column: corners[:, i] for i, column in enumerate(CORNER_COLUMNS)}

@@ -89,7 +89,7 @@ def explain(image: EvalImage, boxes: Boxes, class_id: int) -> Kinds:
     Args:
         image: the truth.
         boxes: predictions at the thresholds of the card.
-        class_id: value of `ObjectClass`, scored in this image.
+        class_id: position in the classes of the truth, scored in this image.
     """
     matches = match_class(image, boxes, class_id, (MATCH_IOU,))
     found = matches.found[0]

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES
 from detector.evaluation.failures import Explained, Kind
 from detector.evaluation.truth import EvalImage
 from detector.geometry.windows import PixelWindow
@@ -111,10 +110,10 @@ def _picture(
     for class_id, kinds in explained.items():
         for index, kind in zip(kinds.true, kinds.true_kinds, strict=True):
             style = "found" if kind is Kind.RIGHT else "missed"
-            words = f"true {CLASS_NAMES[class_id]}: {kind}"
+            words = f"true {boxes.classes.names[class_id]}: {kind}"
             truth.append(Shape(_points(image.corners[index] * scale), style, words))
         for index, kind in zip(kinds.predicted, kinds.predicted_kinds, strict=True):
-            words = f"{CLASS_NAMES[class_id]} {boxes.scores[index]:.2f}: {kind}"
+            words = f"{boxes.classes.names[class_id]} {boxes.scores[index]:.2f}: {kind}"
             style = {Kind.RIGHT: "right", Kind.NEUTRAL: "neutral"}.get(kind, "wrong")
             found.append(Shape(_points(boxes.corners[index] * scale), style, words))
     return ScoredPicture(

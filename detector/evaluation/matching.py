@@ -53,7 +53,7 @@ def match_class(
     Args:
         image: the truth; its measure of the class must not be `NONE`.
         boxes: predictions of all classes, pixels of the image, any order.
-        class_id: value of `ObjectClass`.
+        class_id: position in the classes of the truth.
         thresholds: K IoU thresholds.
         with_prob_iou: match by ProbIoU too; without, and for the envelope measure, its matches
             are those of no overlap.

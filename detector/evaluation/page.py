@@ -9,7 +9,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from detector.classes import CLASS_NAMES
 from detector.evaluation.compare import Delta
 from detector.evaluation.counts import image_counts
 from detector.evaluation.curves import precision_recall
@@ -72,7 +71,7 @@ def plots(evaluation: Evaluation) -> list[str]:
     """The plots as SVG: for each class and measure a curve, the counts, the kinds of errors."""
     kinds = {(row.class_name, row.measure): row for row in evaluation.summary.kinds}
     result = []
-    for class_id, name in enumerate(CLASS_NAMES):
+    for class_id, name in enumerate(evaluation.complete.classes.names):
         for measure, words in MEASURE_WORDS.items():
             whole = select(evaluation.complete, class_id, measure)
             if not whole.n_truth:

@@ -126,7 +126,7 @@ def predict_images(
 def counted_boxes(detections: Detections) -> Boxes:
     """What is counted of a scene: all but deck cargo, file pixels."""
     kept = detections.select(~detections.on_ship)
-    return Boxes(kept.corners, kept.scores, kept.class_ids)
+    return Boxes(kept.corners, kept.scores, kept.class_ids, kept.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,8 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
             prepared=prepared,
         )
     counted = counted_boxes(at_card)
-    return completed(counted, counted_boxes(at_floor), job.detector.conf), counted
+    complete = completed(counted, counted_boxes(at_floor), job.detector.conf)
+    return complete.in_classes(image.classes), counted.in_classes(image.classes)
 
 
 def completed(counted: Boxes, low: Boxes, conf: NDArray[np.float32]) -> Boxes:

@@ -35,7 +35,7 @@ class Part:
     """What one class by one measure gives in the chosen images; K IoU thresholds.
 
     Attributes:
-        class_id: value of `ObjectClass`.
+        class_id: position in the classes of the truth.
         measure: how it is scored.
         scores: `(D,)` highest first.
         hits: `(K, D)` finds a true object of this part.
@@ -104,7 +104,7 @@ def select(
 
     Args:
         table: of the evaluation.
-        class_id: value of `ObjectClass`.
+        class_id: position in the classes of the truth.
         measure: images that score the class otherwise are left out.
         images: `(I,)` which images; None for all.
         size: which objects; in metres, images of unknown gsd are left out.

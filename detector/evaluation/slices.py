@@ -10,17 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import SHIP_LENGTH_LIMITS_M, ObjectClass
 from detector.evaluation.select import SizeRange, SizeUnit
 from detector.evaluation.table import MatchTable
 
 WHOLE: Final = "all"
 GSD_LIMITS_M: Final = (0.4, 0.7, 1.5, 4.0)
 LENGTH_LIMITS_PX: Final = (16.0, 32.0, 96.0, 256.0)
-LENGTH_LIMITS_M: Final = {
-    ObjectClass.SHIP: SHIP_LENGTH_LIMITS_M,
-    ObjectClass.CONTAINER_STACK: (15.0, 40.0, 100.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +37,13 @@ class Slice:
 
 def slices_of(table: MatchTable, class_id: int) -> list[Slice]:
     """All parts for one class, the whole first; parts may be empty."""
+    entry = table.classes[class_id]
     return [
         Slice(WHOLE, WHOLE),
         *(Slice("source", str(name), table.sources == name) for name in np.unique(table.sources)),
         *_by_gsd(table.gsd_m),
         *_by_length(LENGTH_LIMITS_PX, "px"),
-        *_by_length(LENGTH_LIMITS_M[ObjectClass(class_id)], "m"),
+        *_by_length(entry.slice_limits_m or entry.length_limits_m, "m"),
     ]
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.boxes.scored import Boxes
-from detector.classes import CLASS_NAMES, ObjectClass
 from detector.evaluation.bootstrap import (
     Estimate,
     Weights,
@@ -81,7 +80,7 @@ class DetectionRow:
     """One class by one measure in one part of the data.
 
     Attributes:
-        class_name: of `CLASS_NAMES`.
+        class_name: of the table's classes.
         measure: `polygon` or `envelope`.
         by: kind of the part.
         value: which part.
@@ -122,7 +121,7 @@ class CountRow:
     """Count errors of one class.
 
     Attributes:
-        class_name: of `CLASS_NAMES`.
+        class_name: of the table's classes.
         measure: `polygon` or `envelope`.
         what: `objects by image`, `objects by zone`, `area by image, m2`, `area by image, px2`.
         errors: with intervals.
@@ -139,7 +138,7 @@ class KindRow:
     """Errors of one class by kind, at the thresholds of the card.
 
     Attributes:
-        class_name: of `CLASS_NAMES`.
+        class_name: of the table's classes.
         measure: `polygon` or `envelope`.
         predicted: kind to number of predictions.
         true: kind to number of true objects.
@@ -213,7 +212,7 @@ def evaluate(images: Sequence[EvalImage], predictions: Predictions) -> Evaluatio
     counted = match_images(images, predictions.counted, with_prob_iou=False)
     scored = [
         (class_id, measure)
-        for class_id in range(len(CLASS_NAMES))
+        for class_id in range(len(complete.classes))
         for measure in (Measure.POLYGON, Measure.ENVELOPE)
         if len(select(complete, class_id, measure).images)
     ]
@@ -253,7 +252,7 @@ def detection_row(
     by_step = [resampled_ap(whole, weights, step) for step in range(len(IOU_THRESHOLDS))]
     best = best_f1(*whole.scored())
     return DetectionRow(
-        class_name=CLASS_NAMES[class_id],
+        class_name=complete.classes.names[class_id],
         measure=str(measure),
         by=part.by,
         value=part.value,
@@ -324,20 +323,23 @@ def _count_rows(
     rows = {"objects by image": image_counts(part, table)}
     if any(image.zones for image in images) and measure is Measure.POLYGON:
         rows["objects by zone"] = zone_counts(images, predictions.counted, class_id)
-    if class_id == ObjectClass.CONTAINER_STACK and measure is Measure.POLYGON:
+    if table.classes[class_id].by_area and measure is Measure.POLYGON:
         rows["area by image, px2"] = image_areas(part, table, metres=False)
         rows["area by image, m2"] = image_areas(part, table, metres=True)
     return [
-        CountRow(CLASS_NAMES[class_id], str(measure), what, count_errors(values))
+        CountRow(table.classes.names[class_id], str(measure), what, count_errors(values))
         for what, values in rows.items()
     ]
 
 
 def _length_rows(table: MatchTable) -> list[LengthRow]:
-    rows = []
-    for part in slices_of(table, ObjectClass.SHIP):
+    rows: list[LengthRow] = []
+    ship = next(iter(table.classes.with_role("visits")), None)
+    if ship is None:
+        return rows
+    for part in slices_of(table, ship):
         if part.by in (WHOLE, "length_m"):
-            chosen = select(table, ObjectClass.SHIP, Measure.POLYGON, part.images, part.size)
+            chosen = select(table, ship, Measure.POLYGON, part.images, part.size)
             errors = length_errors(chosen, table)
             if errors.n:
                 rows.append(LengthRow(part.value, errors))
@@ -354,7 +356,7 @@ def _kind_row(
             predicted.update(kinds[class_id].predicted_kinds)
             true.update(kinds[class_id].true_kinds)
     return KindRow(
-        CLASS_NAMES[class_id],
+        images[0].classes.names[class_id],
         str(measure),
         {str(kind): predicted[kind] for kind in Kind if kind is not Kind.MISSED},
         {str(kind): true[kind] for kind in Kind if kind in TRUE_KINDS},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
+from detector.classes import PORT, ClassSet
 from detector.evaluation.matching import IOU_THRESHOLDS, UNMATCHED, match_class
 from detector.evaluation.truth import EvalImage, EvaluationError, Measure, check_images
 from detector.files import atomic_path
@@ -17,6 +19,7 @@ from detector.geometry.boxes import Corners, centres, edge_lengths, signed_areas
 
 FORMAT_VERSION = 1
 MEASURES = tuple(Measure)
+CLASSES = "classes"  # in files only where they are not `detector.classes.PORT`
 LATER = ("image_px", "water_px", "on_water")  # columns that older runs don't have
 
 
@@ -46,6 +49,7 @@ class MatchTable:
         water_px: `(I,)` of them water, NaN where the ground is not known; empty as above.
         on_water: `(D,)` 1 where the centre of a prediction lies on water, 0 on land, NaN where the
             ground is not known; empty as above.
+        classes: that the ids are of.
     """
 
     names: NDArray[np.str_]
@@ -68,10 +72,13 @@ class MatchTable:
     image_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     water_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     on_water: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    classes: ClassSet = PORT
 
     def save(self, path: Path) -> None:
         """Write all columns, so that a later run can be compared with this one."""
-        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        if self.classes != PORT:
+            columns[CLASSES] = np.array(json.dumps(self.classes.to_plain()))
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, format_version=FORMAT_VERSION, **columns)
 
@@ -86,13 +93,20 @@ class MatchTable:
             with np.load(path, allow_pickle=False) as columns:
                 if int(columns["format_version"]) != FORMAT_VERSION:
                     raise EvaluationError(f"{path}: of another version; evaluate that run anew")
-                names = [i.name for i in fields(cls) if i.name in columns or i.name not in LATER]
-                return cls(**{name: columns[name] for name in names})
+                names = [name for name in _COLUMNS if name in columns or name not in LATER]
+                classes = PORT
+                if CLASSES in columns:
+                    plain = json.loads(str(columns[CLASSES]))
+                    classes = ClassSet.from_plain(plain, str(path))
+                return cls(**{name: columns[name] for name in names}, classes=classes)
         except (OSError, ValueError, KeyError) as error:
             raise EvaluationError(
                 f"{path}: not the matches of an evaluation ({error}); give the folder of a run of "
                 "'detector evaluate'"
             ) from error
+
+
+_COLUMNS = tuple(item.name for item in fields(MatchTable) if item.name != CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +150,7 @@ def match_images(
     sizes = [len(part.predicted) for part in parts]
     truth = _stack([image.corners for image in images])
     return MatchTable(
+        classes=images[0].classes,
         names=np.array([image.name for image in images]),
         sources=np.array([image.source for image in images]),
         places=np.array([image.place for image in images]),

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
-from detector.classes import CLASS_NAMES
 from detector.errors import OutputError
 from detector.export.result import SceneResult
 from detector.export.vector import to_wgs84, writing, zone_layer
@@ -54,7 +53,7 @@ def write_kml(path: Path, result: SceneResult) -> None:
         OutputError: it cannot be written.
     """
     objects = _with_names(to_wgs84(result.detections.to_geodataframe()))
-    layers = {name: objects[objects["class"] == name] for name in CLASS_NAMES}
+    layers = {name: objects[objects["class"] == name] for name in result.detections.classes.names}
     if result.zones:
         layers[ZONES_FOLDER] = to_wgs84(zone_layer(result.zones, result.record))
     with writing(path) as temporary:

@@ -222,19 +222,20 @@ def _compose(picture: NDArray[np.uint8], strips: Strips, furniture: Furniture) -
 
 
 def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unseen) -> list[Entry]:
-    """Both classes, counted; everything else only where it is in the picture."""
-    cargo, stacks, ships = box_kinds(detections)
+    """Every class, counted; everything else only where it is in the picture."""
+    kinds = box_kinds(detections)[::-1]
+    whole = [kind for kind in kinds if not kind.dashed]
     unobserved = sum(zone.status == "unobserved" for zone in zones)
     at_edge = int(detections.at_scene_edge.sum())
-    edge_colour = ships.colour if detections.at_scene_edge[ships.index].any() else stacks.colour
-    entries = [
-        Entry("box", _counted(len(ships.index), "ship"), ships.colour),
-        Entry("box", _counted(len(stacks.index), "container stack"), stacks.colour),
+    entries = [Entry("box", _counted(len(k.index), k.title), k.colour) for k in whole]
+    entries += [
+        Entry("dashed", f"{len(kind.index):,} {kind.title} (not counted)", kind.colour)
+        for kind in kinds
+        if kind.dashed and len(kind.index)
     ]
-    if len(cargo.index):
-        text = f"{len(cargo.index):,} deck cargo (not counted)"
-        entries.append(Entry("dashed", text, cargo.colour))
     if at_edge:
+        cut = [kind.colour for kind in whole if detections.at_scene_edge[kind.index].any()]
+        edge_colour = cut[0] if cut else whole[-1].colour
         entries.append(Entry("filled", f"{at_edge:,} cut by the scene's edge", edge_colour))
     if len(zones) > unobserved:
         entries.append(Entry("zone", _counted(len(zones) - unobserved, "zone")))

@@ -12,7 +12,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.export.overlay_marks import SHIFT
 from detector.export.overlay_text import Colour, Style, blend, draw_text, text_mask, text_width
@@ -89,7 +88,7 @@ def label_ships(
         style: of the labels.
         room: what is taken; the placed labels are added.
     """
-    ships = np.flatnonzero(detections.class_ids == ObjectClass.SHIP)
+    ships = np.flatnonzero(detections.classes.mask(detections.class_ids, "visits"))
     size = np.nan_to_num(detections.length_m[ships], nan=0.0)
     ships = ships[np.lexsort((-detections.scores[ships], -size))]
     corners = view.to_view(detections.corners[ships])

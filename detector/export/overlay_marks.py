@@ -12,11 +12,10 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.export.overlay_text import Colour, blend
 from detector.export.overlay_view import OverlayView
-from detector.export.styles import DECK_CARGO_COLOUR, SHIP_COLOUR, STACK_COLOUR, ZONE_COLOUR
+from detector.export.styles import ZONE_COLOUR
 
 CASING: Final[Colour] = (0, 0, 0)
 NODATA_GROUND: Final[Colour] = (178, 178, 178)
@@ -69,23 +68,27 @@ class BoxKind:
     Attributes:
         index: of the detections.
         colour: of the line.
+        title: one of them, in words.
         dashed: deck cargo.
     """
 
     index: NDArray[np.intp]
     colour: Colour
+    title: str
     dashed: bool = False
 
 
-def box_kinds(detections: Detections) -> tuple[BoxKind, BoxKind, BoxKind]:
-    """Deck cargo, container stacks and ships, in the order of drawing."""
-    stacks = detections.class_ids == ObjectClass.CONTAINER_STACK
-    ships = detections.class_ids == ObjectClass.SHIP
-    return (
-        BoxKind(np.flatnonzero(stacks & detections.on_ship), DECK_CARGO_COLOUR, dashed=True),
-        BoxKind(np.flatnonzero(stacks & ~detections.on_ship), STACK_COLOUR),
-        BoxKind(np.flatnonzero(ships), SHIP_COLOUR),
-    )
+def box_kinds(detections: Detections) -> list[BoxKind]:
+    """Deck cargo and the classes, the first of them last: in the order of drawing."""
+    classes, kinds = detections.classes, []
+    for class_id in reversed(classes.in_order):
+        entry, mine = classes[class_id], detections.class_ids == class_id
+        if entry.cargo_of in classes.names:
+            index = np.flatnonzero(mine & detections.on_ship)
+            kinds.append(BoxKind(index, entry.cargo_colour, "deck cargo", dashed=True))
+        index = np.flatnonzero(mine & ~detections.on_ship)
+        kinds.append(BoxKind(index, entry.colour, entry.words))
+    return kinds
 
 
 def draw_boxes(

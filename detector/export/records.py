@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from detector.classes import CONTAINER_STACK, SHIP
 from detector.counting.counts import WHOLE_SCENE, CountedArea
 from detector.detections import Detections
 from detector.scenes.types import SceneInfo
@@ -53,9 +55,10 @@ class SceneRecord:
         off_nadir_deg: of the line of sight.
         view_azimuth_deg: from north.
         tiles: that the plan held.
-        ships: found in the whole scene.
-        container_stacks: found on land in the whole scene.
+        ships: found in the whole scene; None where the weights don't know the class.
+        container_stacks: found on land in the whole scene; None as above.
         deck_cargo: stacks on ships, not counted.
+        others: found of each further class, by name.
         observed_fraction: of the valid part of the scene.
         content_hash: of size, geotransform and sampled blocks.
         weights: name of the card.
@@ -93,6 +96,7 @@ class SceneRecord:
     ships: int | None = None
     container_stacks: int | None = None
     deck_cargo: int | None = None
+    others: Mapping[str, int] = field(default_factory=dict)
     observed_fraction: float | None = None
     content_hash: str = ""
     weights: str = ""
@@ -103,7 +107,10 @@ class SceneRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """For `scene.json`."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.others:
+            del values["others"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -145,8 +152,7 @@ def scene_record(
 ) -> SceneRecord:
     """The record of a scene that is done."""
     whole = next(area for area in areas if area.name == WHOLE_SCENE and area.kind == WHOLE_SCENE)
-    ships = int((detections.class_ids == 0).sum())
-    on_ship = int(detections.on_ship.sum())
+    found = found_by_class(detections)
     return SceneRecord(
         path=info.path,
         status="done",
@@ -172,9 +178,10 @@ def scene_record(
         off_nadir_deg=info.off_nadir_deg,
         view_azimuth_deg=info.view_azimuth_deg,
         tiles=tiles,
-        ships=ships,
-        container_stacks=len(detections) - ships - on_ship,
-        deck_cargo=on_ship,
+        ships=found.pop(SHIP.name, None),
+        container_stacks=found.pop(CONTAINER_STACK.name, None),
+        deck_cargo=int(detections.on_ship.sum()),
+        others=found,
         observed_fraction=whole.seen.fraction,
         content_hash=info.content_hash,
         weights=model.name,
@@ -183,3 +190,10 @@ def scene_record(
         warnings=warnings,
         areas=tuple(AreaRecord(a.name, a.kind, a.seen.fraction, a.status) for a in areas),
     )
+
+
+def found_by_class(detections: Detections) -> dict[str, int]:
+    """How many there are of each class, by name, deck cargo left out."""
+    counted = detections.class_ids[~detections.on_ship]
+    names = detections.classes.names
+    return {names[i]: int((counted == i).sum()) for i in detections.classes.in_order}

@@ -7,32 +7,19 @@ import sqlite3
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-# Okabe and Ito (2008), Color Universal Design: told apart with any colour vision.
-SHIP_COLOUR = (240, 228, 66)
-STACK_COLOUR = (213, 94, 0)
-DECK_CARGO_COLOUR = (204, 121, 167)
+from detector.classes import PORT, ClassSet
+
+# Okabe and Ito (2008), Color Universal Design: told apart with any colour vision. Those of classes
+# stand in their entries.
 ZONE_COLOUR = (86, 180, 233)
 SCENE_COLOUR = (128, 128, 128)
+
+DECK_CARGO = "deck cargo (not counted)"
 
 Rule = tuple[str, str, tuple[int, int, int], str]
 """Label, QGIS filter expression, outline colour, pen style."""
 
 LAYER_RULES: dict[str, tuple[Rule, ...]] = {
-    "detections": (
-        ("ship", "\"class\" = 'ship'", SHIP_COLOUR, "solid"),
-        (
-            "container stack",
-            '"class" = \'container_stack\' AND NOT "on_ship"',
-            STACK_COLOUR,
-            "solid",
-        ),
-        (
-            "deck cargo (not counted)",
-            '"class" = \'container_stack\' AND "on_ship"',
-            DECK_CARGO_COLOUR,
-            "dot",
-        ),
-    ),
     "zones": (
         ("zone, seen", "\"status\" <> 'unobserved'", ZONE_COLOUR, "solid"),
         ("zone, not seen", "\"status\" = 'unobserved'", SCENE_COLOUR, "dash"),
@@ -56,17 +43,33 @@ STYLE_COLUMNS = (
 )
 
 
-def add_layer_styles(path: Path, geometry_column: str, timestamp: str) -> None:
-    """Add the styles of `LAYER_RULES` to a GeoPackage, each as its layer's default.
+def class_rules(classes: ClassSet) -> tuple[Rule, ...]:
+    """How the layer of detections is drawn: each class, and what is deck cargo of it."""
+    rules: list[Rule] = []
+    for entry in (classes[i] for i in classes.in_order):
+        mine = '"class" = \'' + entry.name.replace("'", "''") + "'"
+        if entry.cargo_of not in classes.names:
+            rules.append((entry.words, mine, entry.colour, "solid"))
+            continue
+        rules.append((entry.words, f'{mine} AND NOT "on_ship"', entry.colour, "solid"))
+        rules.append((DECK_CARGO, f'{mine} AND "on_ship"', entry.cargo_colour, "dot"))
+    return tuple(rules)
+
+
+def add_layer_styles(
+    path: Path, geometry_column: str, timestamp: str, classes: ClassSet = PORT
+) -> None:
+    """Add the styles of all layers to a GeoPackage, each as its layer's default.
 
     Args:
         path: of the GeoPackage, written and closed.
         geometry_column: of all layers.
         timestamp: ISO 8601 with milliseconds; nothing in the file may depend on the clock.
+        classes: of the detections.
     """
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(STYLE_TABLE)
-        for layer, rules in LAYER_RULES.items():
+        for layer, rules in {"detections": class_rules(classes), **LAYER_RULES}.items():
             database.execute(
                 f"INSERT INTO layer_styles ({STYLE_COLUMNS}) "  # noqa: S608 - a constant
                 "VALUES ('', '', ?, ?, ?, ?, '', 1, '', '', NULL, ?)",

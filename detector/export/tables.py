@@ -87,11 +87,14 @@ def scenes_table(records: Sequence[SceneRecord]) -> pd.DataFrame:
         row["transform"] = LIST_SEPARATOR.join(repr(value) for value in record.transform)
         row["bands"] = LIST_SEPARATOR.join(str(value) for value in record.bands)
         row["warnings"] = SENTENCE_SEPARATOR.join(record.warnings)
-        rows.append(row)
+        others_found = row.pop("others", {})
+        rows.append(row | others_found)
+    others = list(dict.fromkeys(name for record in records for name in record.others))
     names = [item.name for item in fields(SceneRecord) if item.name != "areas"]
+    names[names.index("others") : names.index("others") + 1] = others
     # As objects: pandas' own text type refuses file names that are not UTF-8.
     table = pd.DataFrame(rows, columns=names, dtype=object)
-    whole = ("width", "height", "tiles", "ships", "container_stacks", "deck_cargo")
+    whole = ("width", "height", "tiles", "ships", "container_stacks", "deck_cargo", *others)
     return table.astype(dict.fromkeys(whole, "Int64"))
 
 

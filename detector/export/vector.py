@@ -78,7 +78,7 @@ def write_geopackage(
                     promote_to_multi=name == "zones",
                     layer_options=options,
                 )
-            add_layer_styles(temporary, GEOMETRY, timestamp)
+            add_layer_styles(temporary, GEOMETRY, timestamp, detections.classes)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
@@ -196,6 +196,7 @@ def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
         "gsd_m": [record.gsd_m if record.gsd_m is not None else np.nan],
         "ships": [record.ships],
         "container_stacks": [record.container_stacks],
+        **{name: [number] for name, number in record.others.items()},
         "observed_fraction": [record.observed_fraction],
         "status": [record.areas[0].status],
         "weights": [record.weights],

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes, PlanBoxes
-from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.geometry.boxes import edge_lengths
 from detector.geometry.frames import FilePixels, PlanPixels
@@ -18,9 +17,6 @@ from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.scenes.types import SceneInfo
 
-# Seawise Giant was 458.5 m; 5 % on top for the error of a box.
-LONGEST_SHIP_EVER_M = 481.0
-
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -28,7 +24,7 @@ class Assembled:
 
     Attributes:
         detections: one row an object, in an order fixed by class and place.
-        implausible: ships left out, since no ship is so long.
+        implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
     """
 
@@ -65,16 +61,16 @@ def assemble(
 
 
 def find_implausible(detections: Detections) -> NDArray[np.bool_]:
-    """Which detections `(N,)` are longer than any ship that was ever built, if metres are known.
+    """Which detections `(N,)` are longer than anything of their class, if metres are known.
 
     The network sees no metres: a pier or a roof of a coarse scene can look like a ship of 2 km.
     """
-    ships = detections.class_ids == ObjectClass.SHIP
-    return np.asarray(ships & (np.nan_to_num(detections.length_m) > LONGEST_SHIP_EVER_M))
+    most = detections.classes.values(detections.class_ids, "impossible_m")
+    return np.asarray(np.nan_to_num(detections.length_m) > most)
 
 
 def _boxes(rows: Detections) -> Boxes:
-    return Boxes(rows.corners, rows.scores, rows.class_ids)
+    return Boxes(rows.corners, rows.scores, rows.class_ids, rows.classes)
 
 
 def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
@@ -94,6 +90,7 @@ def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame, coverage: Coverag
         axis_deg=axis_deg,
         at_scene_edge=coverage.touches_edge(corners),
         on_ship=np.zeros(len(boxes), np.bool_),
+        classes=boxes.classes,
     )
 
 
@@ -111,5 +108,6 @@ def _measures(
 
 def _reading_order(boxes: Boxes) -> NDArray[np.int64]:
     centre = boxes.corners.mean(axis=1) if len(boxes) else np.zeros((0, 2))
-    order = np.lexsort((centre[:, 0], centre[:, 1], -boxes.scores, boxes.class_ids))
+    ranks = boxes.classes.ranks(boxes.class_ids)
+    order = np.lexsort((centre[:, 0], centre[:, 1], -boxes.scores, ranks))
     return np.asarray(order, np.int64)

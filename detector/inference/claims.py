@@ -14,7 +14,6 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
 from detector.geometry.boxes import intersection_areas, polygons
 
 ON_SHIP_SHARE: Final = 0.5  # of a stack's area: over it the stack may be deck cargo
@@ -46,9 +45,13 @@ def find_deck_cargo(boxes: Boxes) -> NDArray[np.bool_]:
 
 
 def _pairs(boxes: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of ships and container stacks that meet."""
-    ships = np.flatnonzero(boxes.class_ids == ObjectClass.SHIP)
-    stacks = np.flatnonzero(boxes.class_ids == ObjectClass.CONTAINER_STACK)
-    tree = shapely.STRtree(polygons(boxes.corners[ships]))
-    stack, ship = tree.query(polygons(boxes.corners[stacks]), predicate="intersects")
-    return ships[ship], stacks[stack]
+    """Indices of ships and container stacks that meet: of what carries, and of what is cargo."""
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for carrier_id, cargo_id in boxes.classes.cargoes:
+        ships = np.flatnonzero(boxes.class_ids == carrier_id)
+        stacks = np.flatnonzero(boxes.class_ids == cargo_id)
+        tree = shapely.STRtree(polygons(boxes.corners[ships]))
+        stack, ship = tree.query(polygons(boxes.corners[stacks]), predicate="intersects")
+        found.append((ships[ship], stacks[stack]))
+    carrier, cargo = (np.concatenate(part) for part in zip(*found, strict=True))
+    return carrier, cargo

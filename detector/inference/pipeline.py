@@ -101,7 +101,7 @@ class Found:
     Attributes:
         detections: every object once.
         stats: what became of the boxes of its tiles.
-        implausible: ships left out, since no ship is so long.
+        implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
         beyond: objects that reach beyond the part of the scene that was read.
     """
@@ -136,7 +136,7 @@ def prepare_scene(
         frame,
         coverage,
         detector,
-        longest_ship_m=settings.merge.longest_ship_m,
+        longest_m=settings.merge.longest_coarse_m(detector.card.class_set),
         enlarge=settings.enlarge,
         area=area,
     )
@@ -184,7 +184,7 @@ def find_objects(
     prepared = prepared or prepare_scene(scene, detector, settings)
     frame, plan = prepared.frame, prepared.plan
     merging_settings = replace(settings.merge, duplicate_iou=detector.iou, luck=detector.card.luck)
-    merger = Merger(plan, merging_settings, detector.conf)
+    merger = Merger(plan, merging_settings, detector.conf, detector.card.class_set)
     tell = on_advance or (lambda advance: None)
     with ExitStack() as stack:
         readers = stack.enter_context(_Readers(scene, frame, settings.readers))
@@ -210,21 +210,26 @@ def plan_scene(
     coverage: Coverage,
     detector: Detector,
     *,
-    longest_ship_m: float = LONGEST_SHIP_M,
+    longest_m: float | None = LONGEST_SHIP_M,
     enlarge: float = MAX_UPSAMPLING,
     area: BaseGeometry | None = None,
 ) -> TilePlan:
-    """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given."""
+    """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given.
+
+    `longest_m` is that of what the coarse scale may read; None reads the fine scale alone.
+    """
     card = detector.card
     side_px = max(frame.width, frame.height)
     if frame.gsd_m is None and side_px < card.tile_px:
         settings = PlanSettings.for_small_scene(side_px, tile_px=card.tile_px, enlarge=enlarge)
+        if longest_m is None:
+            settings = replace(settings, coarse_scale=None)
     else:
         settings = PlanSettings.for_scene(
             frame.gsd_m,
             tile_px=card.tile_px,
             read_gsd_m=card.gsd_read_m,
-            longest_m=longest_ship_m,
+            longest_m=longest_m,
         )
     settings = settings.snug(frame.width, frame.height)
     if area is not None:
@@ -287,8 +292,7 @@ def _merge_batch(merger: Merger, detector: Detector, batch: _Batch, reading: Rea
 
 def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:
     origin = np.array([tile.window.col, tile.window.row], np.float64)
-    corners = boxes.corners / tile.scale + origin
-    return PlanBoxes(Boxes(corners, boxes.scores, boxes.class_ids))
+    return PlanBoxes(replace(boxes, corners=boxes.corners / tile.scale + origin))
 
 
 class _Readers:

@@ -11,8 +11,8 @@ from typing import Any, Self
 import yaml
 
 from detector.boxes.luck import LUCK
-from detector.classes import CLASS_NAMES
-from detector.errors import WeightsError
+from detector.classes import ClassSet
+from detector.errors import ConfigError, WeightsError
 
 SUFFIX = ".safetensors"
 YOLO = "yolo"
@@ -46,6 +46,8 @@ class ModelCard:
             (`detector.boxes.luck`).
         family: of the network; any other than `yolo` needs a plug-in that runs it (`backend=`).
         sources: where thresholds, luck and metrics come from, as `detector card` says it.
+        class_entries: plain entries, by name, of classes that `detector.classes.TABLE` doesn't
+            know.
     """
 
     name: str
@@ -68,14 +70,14 @@ class ModelCard:
     luck: float = LUCK
     family: str = YOLO
     sources: Mapping[str, Any] = field(default_factory=dict)
+    class_entries: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if tuple(self.classes) != CLASS_NAMES:
-            raise WeightsError(
-                f"the card of '{self.name}' has the classes {list(self.classes)}, this program "
-                f"needs {list(CLASS_NAMES)} in this order"
-            )
-        if sorted(self.conf) != sorted(CLASS_NAMES):
+        try:
+            names = self.class_set.names
+        except ConfigError as error:
+            raise WeightsError(f"{error}; its `classes` and `class_entries` say them") from error
+        if sorted(self.conf) != sorted(names):
             raise WeightsError(f"the card of '{self.name}' needs a conf for each class")
         if not 0 < self.gsd_min_m <= self.gsd_read_m <= self.gsd_max_m:
             raise WeightsError(
@@ -90,6 +92,12 @@ class ModelCard:
                 f"the card of '{self.name}' has file '{self.file}'; it needs the name of "
                 f"a {SUFFIX} file beside the card, without folders"
             )
+
+    @property
+    def class_set(self) -> ClassSet:
+        """The classes, in the order of the network's outputs."""
+        where = f"the card of '{self.name}'"
+        return ClassSet.named(map(str, self.classes), self.class_entries, where)
 
     def covers(self, gsd_m: float | None) -> bool | None:
         """Whether a scene's gsd lies in the card's range; None where the gsd is unknown."""
@@ -130,6 +138,8 @@ class ModelCard:
         values["classes"] = list(self.classes)
         if self.family == YOLO:
             del values["family"]  # said only of others
+        if not self.class_entries:
+            del values["class_entries"]
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 

@@ -6,15 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
+from detector.classes import PORT, ClassSet
 from detector.geometry.boxes import corners_from_xywhr
 
 
-def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32]) -> Boxes:
+def decode_tile(
+    raw: NDArray[np.float32], conf: NDArray[np.float32], classes: ClassSet = PORT
+) -> Boxes:
     """All boxes from their class's threshold on, duplicates too: the merge removes those.
 
     Args:
         raw: `(4 + classes + 1, anchors)`, as `Network.forward` gives it for one tile.
         conf: `(classes,)` score thresholds.
+        classes: in the order of the network's outputs.
 
     Returns:
         Boxes in tile pixels, highest score first; at most one an anchor, no other cap.
@@ -31,4 +35,5 @@ def decode_tile(raw: NDArray[np.float32], conf: NDArray[np.float32]) -> Boxes:
         corners_from_xywhr(xywhr),
         best[index].astype(np.float32),
         class_ids[index].astype(np.int64),
+        classes,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ class Detector:
         Raises:
             ValueError: the tiles have another shape or type.
         """
-        found = self.forward(tiles).boxes(self.conf)
+        found = self._with_classes(self.forward(tiles).boxes(self.conf))
         return [
             boxes.select(suppress_duplicates(boxes, self.iou, crossing=True)) for boxes in found
         ]
@@ -129,7 +129,11 @@ class Detector:
 
     def decode(self, reading: Reading) -> list[Boxes]:
         """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
-        return reading.boxes(self.tile_conf)
+        return self._with_classes(reading.boxes(self.tile_conf))
+
+    def _with_classes(self, found: list[Boxes]) -> list[Boxes]:
+        """A backend numbers classes as the card orders them, and need not know them."""
+        return [replace(boxes, classes=self.card.class_set) for boxes in found]
 
 
 def load_detector(settings: DetectorSettings) -> Detector:

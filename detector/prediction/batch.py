@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import shapely
 
 from detector._version import __version__
+from detector.classes import PORT, ClassSet
 from detector.counting.calibration import Calibration
 from detector.counting.counts import count_scene
 from detector.counting.zones import (
@@ -38,7 +40,6 @@ from detector.export.scene_files import (
     write_scene_files,
 )
 from detector.files import prepare_folder
-from detector.inference.assemble import LONGEST_SHIP_EVER_M
 from detector.inference.pipeline import (
     Advance,
     Found,
@@ -97,12 +98,14 @@ class RunSummary:
         records: one a scene, in the order given.
         counts: of all scenes that are done.
         resumed: scenes whose results were there already.
+        classes: that were looked for.
     """
 
     out: Path
     records: tuple[SceneRecord, ...]
     counts: tuple[pd.DataFrame, ...]
     resumed: int
+    classes: ClassSet = PORT
 
     @property
     def failed(self) -> tuple[SceneRecord, ...]:
@@ -149,7 +152,8 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
             run.records.append(SceneRecord(path=found.path, status="failed", reason=str(error)))
     result = RunResult(run.records, run.counts, _provenance(settings, detector, zones))
     write_run_files(settings.out, result)
-    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed)
+    classes = detector.card.class_set
+    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +344,12 @@ def _left_out(result: Found) -> list[str]:
     stats = result.stats
     if result.implausible:
         found.append(
-            f"{result.implausible} boxes were left out: longer than any ship "
-            f"({LONGEST_SHIP_EVER_M:.0f} m)"
+            f"{result.implausible} boxes were left out: longer than any "
+            + " or ".join(
+                f"{entry.words} ({entry.impossible_m:.0f} m)"
+                for entry in result.detections.classes
+                if math.isfinite(entry.impossible_m)
+            )
         )
     if result.yards:
         found.append(
@@ -383,9 +391,11 @@ def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict
     for zone in zones.zones:
         digest.update(repr((zone.name, zone.kind)).encode())
         digest.update(shapely.to_wkb(zone.shape))
+    classes = detector.card.class_set
     return {
         "version": __version__,
         "constants_sha256": constants_sha256(),
+        **({} if classes == PORT else {"classes": classes.to_plain()}),
         "weights": detector.card.name,
         "weights_sha256": detector.card.sha256,
         "conf": [round(float(value), 6) for value in detector.conf],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 from detector.boxes.scored import Boxes
+from detector.classes import PORT, ClassSet
 from detector.detections import Detections
 from detector.errors import OutputError
 from detector.evaluation.dataset import Dataset
@@ -16,6 +19,8 @@ from detector.export.records import SceneRecord
 from detector.export.run_files import named_scenes
 from detector.export.scene_files import PARQUET_FILE, read_record
 from detector.export.vector import read_detections
+
+RUN_FILE: Final = "run.json"
 
 
 def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
@@ -43,6 +48,7 @@ def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
         raise EvaluationError(
             f"{folder}: no predictions of '{missing[0]}'; predict all images, or narrow the data"
         )
+    classes = run_classes(folder)
     boxes: list[Boxes] = []
     records: list[SceneRecord] = []
     for name, image in images.items():
@@ -53,8 +59,8 @@ def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
                 f"an image of {image.width} x {image.height}; these are predictions of another one"
             )
         table = read_detections(folder / scenes[name] / PARQUET_FILE)
-        found = Detections.from_geodataframe(table, scene_id=scenes[name])
-        boxes.append(counted_boxes(found))
+        found = Detections.from_geodataframe(table, scene_id=scenes[name], classes=classes)
+        boxes.append(counted_boxes(found).in_classes(image.classes))
         records.append(record)
     weights = {(record.weights, record.weights_sha256) for record in records}
     if len(weights) > 1:
@@ -62,6 +68,18 @@ def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
     name, sha256 = weights.pop()
     tiles = sum(record.tiles or 0 for record in records)
     return FinishedRun(Predictions(boxes, boxes), name, sha256, tiles)
+
+
+def run_classes(folder: Path) -> ClassSet:
+    """The classes that a run looked for.
+
+    Raises:
+        EvaluationError: no such run.
+        ConfigError: its record holds classes that cannot be read.
+    """
+    path = folder / RUN_FILE
+    content = _run_content(path)
+    return ClassSet.from_plain(content["classes"], str(path)) if "classes" in content else PORT
 
 
 def _scenes(folder: Path) -> Iterator[tuple[str, str]]:
@@ -79,6 +97,17 @@ def _scenes(folder: Path) -> Iterator[tuple[str, str]]:
             raise EvaluationError(f"{folder}: two scenes are called '{name}'")
         seen.add(name)
         yield name, scene.scene_id
+
+
+def _run_content(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content["scenes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"{path}: not the record of a run ({error}); give the folder of 'detector predict'"
+        ) from error
+    return content
 
 
 def _record(folder: Path, scene_id: str) -> SceneRecord:

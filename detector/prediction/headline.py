@@ -6,18 +6,22 @@ from typing import Any
 
 import pandas as pd
 
+from detector.classes import PORT, ClassSet
 
-def headline_counts(counts: pd.DataFrame) -> pd.DataFrame:
+
+def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFrame:
     """One row a scene and zone: ships, stacks, what was seen.
 
     Args:
         counts: as `detector.counting.counts.counts_table` makes them.
+        classes: of the run.
 
     Returns:
-        Columns `scene`, `date`, `zone`, `ships`, `stacks`, `observed`, `status`; counts are text,
-        a dash where unseen.
+        Columns `scene`, `date`, `zone`, one for each class (`ships`, `stacks`), `observed`,
+        `status`; counts are text, a dash where unseen.
     """
     total = counts[counts["length_class"] == "all"]
+    counted = [classes[class_id] for class_id in classes.with_role("counted")]
     rows = []
     for (scene_id, zone), group in total.groupby(["scene_id", "zone"], sort=False):
         first = group.iloc[0]
@@ -29,8 +33,7 @@ def headline_counts(counts: pd.DataFrame) -> pd.DataFrame:
                 if pd.notna(first["acquired"])
                 else "unknown",
                 "zone": zone or "whole scene",
-                "ships": _number(found["ship"]),
-                "stacks": _number(found["container_stack"]),
+                **{entry.many: _number(found[entry.name]) for entry in counted},
                 "observed": f"{100 * first['observed_fraction']:.0f} %",
                 "status": first["status"],
             }

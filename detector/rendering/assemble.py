@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detector.classes import ObjectClass
 from detector.rendering.canvas import GROUND_M
 from detector.rendering.cargo import (
     BAY_PITCH_M,
@@ -25,6 +24,7 @@ from detector.rendering.site import Lot, PortSite, YardBlock
 from detector.rendering.solids import Points, Solids, SolidsBuilder, rectangles
 from detector.rendering.streams import stream
 from detector.rendering.structures import CHASSIS_M, lorries
+from detector.rendering.truth import SHIP_ID, STACK_ID
 
 WAGON_PITCH_M = 14.2
 WAGON_DECK_M = 1.2
@@ -37,7 +37,7 @@ class PlacedTruth:
 
     Attributes:
         object_id: the same on every date.
-        class_id: value of `ObjectClass`.
+        class_id: `SHIP_ID` or `STACK_ID`.
         kind: see `TruthObject`.
         role: `object` or `ignore`.
         box: `(4, 2)` corners at the height of their tops, first edge = length, local metres.
@@ -102,7 +102,7 @@ def _ship(ship: PlacedShip, gsd_m: float) -> tuple[Solids, list[PlacedTruth]]:
     objects = [
         PlacedTruth(
             object_id=ship.ship_id,
-            class_id=int(ObjectClass.SHIP),
+            class_id=SHIP_ID,
             kind=ship.design.kind,
             role="object",
             box=_posed(hull_box(ship.design), ship),
@@ -168,7 +168,7 @@ def _lot(lot: Lot, taken: tuple[int, ...]) -> tuple[Solids, list[PlacedTruth]]:
     truth = [
         PlacedTruth(
             object_id=f"{lot.name}-{taken[i]}",
-            class_id=int(ObjectClass.CONTAINER_STACK),
+            class_id=STACK_ID,
             kind="chassis",
             role="ignore",
             box=boxes[i],
@@ -188,7 +188,7 @@ def _cargo_truth(object_id: str, kind: str, group: CargoGroup, zone: str) -> Pla
     lone_short = group.containers == 1 and group.teu == 1
     return PlacedTruth(
         object_id=object_id,
-        class_id=int(ObjectClass.CONTAINER_STACK),
+        class_id=STACK_ID,
         kind=kind,
         role="ignore" if lone_short else "object",
         box=group.box,

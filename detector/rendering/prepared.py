@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
 from detector.geometry.boxes import order_corners
 from detector.geometry.windows import PixelWindow
 from detector.rendering.assemble import Assembly, PlacedTruth, assemble_port
@@ -22,7 +21,7 @@ from detector.rendering.site import PortSite
 from detector.rendering.solids import Solids
 from detector.rendering.spec import PortSpec
 from detector.rendering.surface import Surroundings, dress, surroundings
-from detector.rendering.truth import TruthObject
+from detector.rendering.truth import SHIP_ID, TruthObject
 
 RENDER_TILE_PX = 1024
 LEAST_INSIDE = 0.02  # objects with less of their box inside the scene are not in the truth
@@ -147,7 +146,7 @@ def image_corners(placed: PlacedTruth, frame: SceneFrame) -> NDArray[np.float64]
     axis = along / np.hypot(*along)
     across = np.array([-axis[1], axis[0]])
     shown = (placed.tops + placed.top_m[:, None, None] * frame.lean).reshape(-1, 2)
-    if placed.class_id == ObjectClass.SHIP:
+    if placed.class_id == SHIP_ID:
         shown = placed.box + placed.top_m.max() * frame.lean
     low = np.array([(shown @ axis).min(), (shown @ across).min()])
     high = np.array([(shown @ axis).max(), (shown @ across).max()])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import CLASS_NAMES, ObjectClass
+from detector.classes import PORT
 from detector.detections import CORNER_COLUMNS
 from detector.geometry.boxes import Corners, as_corners
+
+SHIP_ID: Final = PORT.id("ship")
+STACK_ID: Final = PORT.id("container_stack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class TruthObject:
 
     Attributes:
         object_id: the same for the same thing on every date of a story.
-        class_id: value of `ObjectClass`.
+        class_id: position in `detector.classes.PORT`, which the renderer draws.
         kind: kind of ship (`SHIP_KINDS`), or `block`, `wagons`, `deck_cargo`, `chassis`.
         role: `object`, or `ignore` for what is neither right nor wrong to find.
         corners: `(4, 2)` pixels, ordered by `order_corners`: the deck of a ship, the tops of a
@@ -89,7 +93,7 @@ def truth_table(truth: tuple[TruthObject, ...], crs: str) -> gpd.GeoDataFrame:
         "visible",
     )
     columns: dict[str, object] = {
-        "class": [CLASS_NAMES[item.class_id] for item in truth],
+        "class": [PORT.names[item.class_id] for item in truth],
         **{name: [getattr(item, name) for item in truth] for name in names},
     }
     pixels = truth_corners(truth).reshape(-1, 8)
@@ -98,6 +102,6 @@ def truth_table(truth: tuple[TruthObject, ...], crs: str) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=shapes, crs=crs)
 
 
-def count_truth(truth: tuple[TruthObject, ...], class_id: ObjectClass) -> int:
+def count_truth(truth: tuple[TruthObject, ...], class_id: int) -> int:
     """How many objects of a class a perfect counter counts."""
     return sum(item.counts and item.class_id == class_id for item in truth)

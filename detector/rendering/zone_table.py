@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from detector.classes import ObjectClass
 from detector.geometry.boxes import centres
 from detector.geometry.geodesy import apply_transform
 from detector.rendering.canvas import fill_mask
 from detector.rendering.scene import RenderedScene
+from detector.rendering.truth import STACK_ID
 
 
 def zone_truth(scene: RenderedScene, zones: gpd.GeoDataFrame | None = None) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def zone_truth(scene: RenderedScene, zones: gpd.GeoDataFrame | None = None) -> p
         mask = fill_mask([outline], (seen.shape[0], seen.shape[1]))
         inside = shapely.contains_xy(shapely.Polygon(outline), middles[:, 0], middles[:, 1])
         here = [item for item, at in zip(counted, inside, strict=True) if at]
-        stacks = [item for item in here if item.class_id == ObjectClass.CONTAINER_STACK]
+        stacks = [item for item in here if item.class_id == STACK_ID]
         rows.append(
             {
                 "acquired": scene.acquired,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.export.overlay_view import scale_bar
 from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_grid
@@ -182,7 +182,7 @@ class SiteGallery:
         src = encode(image, budget_bytes)
         if not src:
             return None
-        ships = objects.class_ids == ObjectClass.SHIP
+        ships = PORT.mask(objects.class_ids, "visits")
         own = np.isin(objects.ids, list(evidence))
         paths = {
             "ship": _path(grid, objects.corners[ships & ~own]),
@@ -228,7 +228,8 @@ def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[
 
 
 def _ship_labels(objects: PlacedObjects) -> list[dict[str, Any]]:
-    ships = np.flatnonzero((objects.class_ids == ObjectClass.SHIP) & np.isfinite(objects.length_m))
+    visits = PORT.mask(objects.class_ids, "visits")
+    ships = np.flatnonzero(visits & np.isfinite(objects.length_m))
     longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
     centres = objects.centres
     return [

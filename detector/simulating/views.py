@@ -14,12 +14,12 @@ import shapely
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import Corners, corners_from_xywhr, polygons
 from detector.tiling.plan import BAND_LOW, TilePlan
 
 GSD_M = 0.3
-SHIP, STACK = int(ObjectClass.SHIP), int(ObjectClass.CONTAINER_STACK)
+SHIP, STACK = PORT.id("ship"), PORT.id("container_stack")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from detector.classes import ObjectClass
 from detector.detections import Detections
 from detector.geometry.frames import FilePixels, SceneMetres
 from detector.scenes.scene import Scene
@@ -154,7 +153,8 @@ def examine_stacks(
     settings: StackSettings,
 ) -> list[BlockEstimate]:
     """Look at every stack of a scene; see `estimate_stacks`."""
-    rows = np.flatnonzero(detections.class_ids == ObjectClass.CONTAINER_STACK).tolist()
+    estimated = detections.classes.mask(detections.class_ids, "containers")
+    rows = np.flatnonzero(estimated).tolist()
     frame = ground_frame(scene)
     if frame is None:
         return [_without_gsd(detections, row) for row in rows]

@@ -24,7 +24,7 @@ from detector.boxes.duplicates import (
 )
 from detector.boxes.luck import LUCK
 from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
-from detector.classes import CLASS_NAMES, ObjectClass
+from detector.classes import CONTAINER_STACK, PORT, SHIP, ClassEntry, ClassSet
 from detector.errors import ConfigError
 from detector.geometry.boxes import edge_lengths, order_corners, polygons, signed_areas
 from detector.tiling.clusters import cluster, components
@@ -35,10 +35,6 @@ from detector.tiling.scales import ScaleSettings, match_scales
 from detector.tiling.scores import Voting
 from detector.tiling.sightings import LEAST_SIDE_READ_PX, Sightings, TileTable, sightings
 from detector.tiling.voting import voted_corners
-
-LONGEST_STACK_M = 1000.0
-"""Longest row of containers that fragments are joined to: a block train of 740 m (the length that
-the EU's TSI INF asks of freight lines), with a margin; rows in yards end at 300-500 m."""
 
 LENGTH_SLACK = 1.05
 """A joined box may exceed the longest of its class by the length error of its fragments."""
@@ -72,8 +68,8 @@ class MergeSettings:
     match_iou: float = 0.3
     fragment_cover: float = 0.6
     width_ratio: float = 0.75
-    longest_ship_m: float = 400.0
-    longest_stack_m: float = LONGEST_STACK_M
+    longest_ship_m: float = SHIP.longest_m
+    longest_stack_m: float = CONTAINER_STACK.longest_m
     luck: float = LUCK
 
     def __post_init__(self) -> None:
@@ -83,6 +79,16 @@ class MergeSettings:
                 raise ConfigError(f"{name} is {value}; it lies above 0 and up to 1")
         if not 0 <= self.luck < 1:
             raise ConfigError(f"luck is {self.luck}; it lies from 0 to below 1")
+
+    def longest_m(self, entry: ClassEntry) -> float:
+        """Longest object of a class, metres: as these settings say, else as its entry does."""
+        said = {SHIP.name: self.longest_ship_m, CONTAINER_STACK.name: self.longest_stack_m}
+        return said.get(entry.name, entry.longest_m)
+
+    def longest_coarse_m(self, classes: ClassSet) -> float | None:
+        """Longest object that is read at the coarse scale too; None where no class is."""
+        lengths = [self.longest_m(entry) for entry in classes if entry.read_coarse]
+        return max(lengths, default=None)
 
 
 @dataclass(slots=True)
@@ -121,6 +127,7 @@ def merge(
     plan: TilePlan,
     settings: MergeSettings | None = None,
     conf: NDArray[np.float32] | None = None,
+    classes: ClassSet = PORT,
 ) -> PlanBoxes:
     """The objects that the boxes of all tiles show, each once.
 
@@ -129,6 +136,7 @@ def merge(
         plan: of the scene.
         settings: thresholds.
         conf: `(classes,)` score from which an object counts; see `Merger`.
+        classes: that the boxes are of.
 
     Returns:
         One box an object, plan frame, ordered by top, then left; it does not depend on the order
@@ -138,7 +146,7 @@ def merge(
         IndexError: a tile is not in the plan.
         ValueError: no such class.
     """
-    merger = Merger(plan, settings, conf)
+    merger = Merger(plan, settings, conf, classes)
     merger.take(tile_boxes)
     return merger.finish()
 
@@ -158,6 +166,7 @@ class Merger:
         plan: TilePlan,
         settings: MergeSettings | None = None,
         conf: NDArray[np.float32] | None = None,
+        classes: ClassSet = PORT,
     ) -> None:
         """Start without boxes.
 
@@ -166,17 +175,19 @@ class Merger:
             settings: thresholds of the geometry.
             conf: `(classes,)` score from which an object counts. The tiles shall give boxes from
                 `boxes.luck.TILE_SHARE` of it on, since an object's score is a mean. None keeps all.
+            classes: that the boxes are of.
         """
         self.stats = MergeStats()
         self._plan = plan
         self._settings = settings or MergeSettings()
-        self._conf = np.zeros(len(CLASS_NAMES), np.float32) if conf is None else conf
+        self._classes = classes
+        self._conf = np.zeros(len(classes), np.float32) if conf is None else conf
         self._voting = Voting.of(self._conf, self._settings.luck)
-        self._match = _match_settings(self._settings, plan)
+        self._match = _match_settings(self._settings, plan, classes)
         self._table = TileTable.of(plan)
         self._done = np.zeros(len(plan.tiles), bool)
         self._next = 0
-        self._held = sightings(Boxes.empty(), np.zeros(0, np.int64), self._table)
+        self._held = sightings(Boxes.empty(classes), np.zeros(0, np.int64), self._table)
         self._pending: list[TileBoxes] = []
         self._fresh: list[Sightings] = []
         self._edges = _no_edges()
@@ -218,8 +229,9 @@ class Merger:
             ValueError: no such class.
         """
         self._check_tiles(added.tiles)
-        _check_classes(added.boxes.class_ids)
-        self._pending.append(added)
+        _check_classes(added.boxes.class_ids, self._classes)
+        boxes = replace(added.boxes, classes=self._classes)
+        self._pending.append(TileBoxes(boxes, added.tiles))
         if sum(map(len, self._pending)) > MOST_PENDING:
             self._sift()
 
@@ -315,8 +327,8 @@ class Merger:
         """What the scale answers for: the coarse one for ships from 0.7 of the limit on."""
         length, _ = edge_lengths(boxes.corners)
         least = BAND_LOW * self._plan.settings.limit * self._plan.settings.unit_px
-        long_ship = (boxes.class_ids == ObjectClass.SHIP) & (length >= least)
-        return np.asarray((self._table.levels[tiles] == 0) | long_ship)
+        long = self._classes.mask(boxes.class_ids, "read_coarse") & (length >= least)
+        return np.asarray((self._table.levels[tiles] == 0) | long)
 
     def _resolve(self, seen: Sightings, edges: Edges, groups: NDArray[np.int64]) -> Objects:
         level = seen.levels[edges.first] == seen.levels[edges.second]
@@ -339,14 +351,14 @@ class Merger:
         return found.select(match_scales(found, settings))
 
 
-def _check_classes(class_ids: NDArray[np.int64]) -> None:
-    wrong = class_ids[(class_ids < 0) | (class_ids >= len(CLASS_NAMES))]
+def _check_classes(class_ids: NDArray[np.int64], classes: ClassSet) -> None:
+    wrong = class_ids[(class_ids < 0) | (class_ids >= len(classes))]
     if len(wrong):
-        raise ValueError(f"class {wrong[0]} is none of {', '.join(CLASS_NAMES)} (from 0)")
+        raise ValueError(f"class {wrong[0]} is none of {', '.join(classes.names)} (from 0)")
 
 
-def _match_settings(settings: MergeSettings, plan: TilePlan) -> MatchSettings:
-    metres = (settings.longest_ship_m, settings.longest_stack_m)
+def _match_settings(settings: MergeSettings, plan: TilePlan, classes: ClassSet) -> MatchSettings:
+    metres = [settings.longest_m(entry) for entry in classes]
     known = plan.settings.gsd_m is not None
     return MatchSettings(
         iou=settings.match_iou,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -104,7 +104,7 @@ def represent(
     missed = voting.missed[class_ids]
     fused = fused_scores(corners, top, levels, seen, labels, table, missed, voting.luck)
     found = Objects(
-        Boxes(corners, fused, class_ids),
+        replace(seen.boxes.select(best), corners=corners, scores=fused),
         levels,
         whole,
         joined,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
+from detector.classes import SHIP
 from detector.errors import ConfigError
 from detector.geometry.windows import PixelWindow
 from detector.tiling.tile import Tile
@@ -44,8 +44,7 @@ BORDER_PX = 4.0
 MAX_OVERLAP_SHARE = 0.95
 """A larger overlap leaves so little stride that a settings error is far more likely."""
 
-LONGEST_SHIP_M = 400.0
-"""Ever Given and her class: 399.9 m; the longest warships and tankers afloat are shorter."""
+LONGEST_SHIP_M = SHIP.longest_m
 
 SINGLE_SCALE_SHARE, FINE_OVERLAP_SHARE = 0.35, 0.25
 """Overlap by window: up to the first, one scale does; else the fine scale gets the second."""
@@ -126,7 +125,7 @@ class PlanSettings:
         *,
         tile_px: int,
         read_gsd_m: float,
-        longest_m: float = LONGEST_SHIP_M,
+        longest_m: float | None = LONGEST_SHIP_M,
         coarse_ratio: float = COARSE_RATIO,
     ) -> PlanSettings:
         """Scales and overlaps for a scene, from its gsd and that of the model.
@@ -138,9 +137,12 @@ class PlanSettings:
             gsd_m: metres by scene pixel, or None.
             tile_px: side of what the network reads, pixels.
             read_gsd_m: metres by pixel that the model likes best.
-            longest_m: longest ship, metres.
+            longest_m: longest object that the coarse scale may read, metres; None for one scale
+                that overlaps as the fine one of two does.
             coarse_ratio: fine scale by coarse scale; more where the longest ship demands it.
         """
+        if longest_m is None:
+            return cls._fine_alone(gsd_m, tile_px, read_gsd_m)
         if gsd_m is None:
             limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / ENVELOPE
             return cls(
@@ -153,6 +155,13 @@ class PlanSettings:
         limit_m = FINE_OVERLAP_SHARE * window_m / BAND_HIGH / ENVELOPE
         ratio = max(coarse_ratio, longest_m * ENVELOPE / (COARSE_OVERLAP_SHARE * window_m))
         return cls(tile_px, scale, scale / ratio, gsd_m, limit_m, longest_m)
+
+    @classmethod
+    def _fine_alone(cls, gsd_m: float | None, tile_px: int, read_gsd_m: float) -> PlanSettings:
+        """One scale; its overlap is that of the fine one of two, longer objects are joined."""
+        scale = 1.0 if gsd_m is None else min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
+        limit = FINE_OVERLAP_SHARE * tile_px / scale / ENVELOPE * (gsd_m or 1.0)
+        return cls(tile_px, scale, None, gsd_m, limit, limit)
 
     @classmethod
     def for_small_scene(
@@ -296,17 +305,15 @@ def reach_beyond(boxes: Boxes, plan: TilePlan) -> NDArray[np.bool_]:
     """Mask `(N,)` of the objects that may go on where no tile of the plan looks.
 
     Args:
-        boxes: merged, scene pixels. Container stacks are seen by the tiles of the fine scale only.
+        boxes: merged, scene pixels. Some classes are seen by the tiles of the fine scale only.
         plan: of a part of a scene. Beyond the border of the scene nothing goes on.
     """
     frame = shapely.box(0, 0, plan.width, plan.height)
     beyond = np.zeros(len(boxes), np.bool_)
     shapes = shapely.polygons(boxes.corners)
     margin = BORDER_PX / plan.settings.level_scale(0)
-    for levels, mine in (
-        ((0, 1), boxes.class_ids == ObjectClass.SHIP),
-        ((0,), boxes.class_ids == ObjectClass.CONTAINER_STACK),
-    ):
+    coarse = boxes.classes.mask(boxes.class_ids, "read_coarse")
+    for levels, mine in (((0, 1), coarse), ((0,), ~coarse)):
         tiles = [tile for tile in plan.tiles if tile.level in levels]
         seen = shapely.union_all([shapely.box(*tile.window.bounds) for tile in tiles])
         unseen = shapely.buffer(shapely.difference(frame, seen), margin, join_style="mitre")

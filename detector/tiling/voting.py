@@ -3,8 +3,8 @@
 A network gives an object several boxes, from neighbouring anchors; the one with the highest score
 need not lie best. Their mean, weighted by score, lies better where ends are uncertain, as those of
 blocks are (Gidaris and Komodakis, "Object detection via a multi-region and semantic
-segmentation-aware CNN model", ICCV 2015, there for axis-aligned boxes). Ships keep their best box:
-`docs/merging.md` has the numbers.
+segmentation-aware CNN model", ICCV 2015, there for axis-aligned boxes). Ships keep their best box
+(`ClassEntry.voted`): `docs/merging.md` has the numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from detector.boxes.areas import shared_areas
 from detector.boxes.duplicates import MOST_BOXES, rank
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
 from detector.geometry.boxes import Corners, corners_from_xywhr, envelopes
 
 VOTER_IOU: Final = 0.6
@@ -27,8 +26,6 @@ VOTER_IOU: Final = 0.6
 VOTER_SHARE: Final = 0.6
 """Of the kept box's score, from which a duplicate votes. Tiles give boxes from the same share of an
 object's threshold on, so the result does not depend on how far below it a run looks."""
-
-VOTED_CLASS: Final = ObjectClass.CONTAINER_STACK
 
 
 def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64]) -> Corners:
@@ -40,10 +37,10 @@ def voted_corners(boxes: Boxes, tiles: NDArray[np.int64], kept: NDArray[np.int64
         kept: `(K,)` indices of those that are no duplicates.
     """
     corners = boxes.corners[kept].copy()
-    stacks = boxes.class_ids == VOTED_CLASS
-    place = np.flatnonzero(stacks[kept])  # in `kept`
-    stacks[kept] = False
-    others = np.flatnonzero(stacks)
+    voted = boxes.classes.mask(boxes.class_ids, "voted")
+    place = np.flatnonzero(voted[kept])  # in `kept`
+    voted[kept] = False
+    others = np.flatnonzero(voted)
     others = others[np.bincount(tiles)[tiles[others]] <= MOST_BOXES]
     if not len(others) or not len(place):
         return corners
@@ -68,13 +65,13 @@ def _pairs(
     kept: NDArray[np.int64],
     others: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Kept stacks, as positions in `kept`, and indices of the boxes that vote on them."""
+    """Kept boxes, as positions in `kept`, and indices of the boxes that vote on them."""
     tree = shapely.STRtree(shapely.box(*envelopes(boxes.corners[others]).T))
     own, other = tree.query(shapely.points(boxes.corners[kept].mean(axis=1)))
     ours, theirs = kept[own], others[other]
     area = shared_areas(boxes.corners[kept])[own]
     their_area = shared_areas(boxes.corners[others])[other]
-    alike = tiles[ours] == tiles[theirs]
+    alike = (tiles[ours] == tiles[theirs]) & (boxes.class_ids[ours] == boxes.class_ids[theirs])
     alike &= boxes.scores[theirs] >= VOTER_SHARE * boxes.scores[ours]
     # No IoU is higher than the smaller area over the larger.
     alike &= np.minimum(area, their_area) >= VOTER_IOU * np.maximum(area, their_area)

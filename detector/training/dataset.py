@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from detector.classes import ObjectClass, complete_above_px
 from detector.data.chips import Chip
 from detector.data.labelled import DataError
 from detector.data.rendered import SOURCE
+from detector.data.sources import complete_above_px
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
 from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
@@ -76,7 +76,10 @@ class ChipViews(Dataset[dict[str, Any]]):
         if group_of(chips[0]) != "stacks" and rng.random() < self._views.collage:
             chips += [self.chips[i] for i in rng.choice(self._stackless, 3)]
         settings = self._views if len(chips) == 1 else self._views.cell()
-        views = [draw_view(c.read(), c.corners, c.class_ids, settings, rng, c.gsd_m) for c in chips]
+        views = [
+            draw_view(c.read(), c.corners, c.class_ids, settings, rng, c.gsd_m, c.classes)
+            for c in chips
+        ]
         limits = [complete_above(c, v.scale) for c, v in zip(chips, views, strict=True)]
         view = views[0] if len(views) == 1 else join_views(views)
         gsd_m = chips[0].gsd_m / view.scale if len(chips) == 1 and chips[0].gsd_m else None
@@ -100,7 +103,8 @@ class ChipViews(Dataset[dict[str, Any]]):
     def _takes_ships(self, chips: Sequence[Chip]) -> bool:
         """Whether a view shows a place with ships, all of them boxed."""
         chip = chips[0]
-        return len(chips) == 1 and group_of(chip) == "ships" and chip.taught[ObjectClass.SHIP]
+        taught = all(chip.taught[class_id] for class_id in chip.classes.with_role("visits"))
+        return len(chips) == 1 and group_of(chip) == "ships" and taught
 
     def _prepare(self) -> np.random.Generator:
         """The worker's own source of chance, made at its first item."""
@@ -140,7 +144,7 @@ def complete_above(chip: Chip, scale: float) -> NDArray[np.float32]:
         chip: what is shown.
         scale: tile pixels a chip pixel.
     """
-    limits = np.array(complete_above_px(chip.source), np.float32)
+    limits = np.array(complete_above_px(chip.source, chip.classes), np.float32)
     return limits * np.float32(chip.scale * scale)
 
 
@@ -230,7 +234,7 @@ def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
 
 
 def group_of(chip: Chip) -> str:
-    """`stacks`, `ships` or `empty`, by what a chip holds."""
-    if (chip.class_ids == ObjectClass.CONTAINER_STACK).any():
+    """`stacks`, `ships` (and whatever else) or `empty`, by what a chip holds."""
+    if chip.classes.mask(chip.class_ids, "containers").any():
         return "stacks"
     return "ships" if len(chip.class_ids) else "empty"

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from detector.classes import CLASS_NAMES
+from detector.classes import TABLE, ClassEntry
 from detector.errors import WeightsError
 from detector.files import atomic_path, prepare_folder
 from detector.models.card import ModelCard, sha256_of
@@ -64,17 +64,18 @@ def export_weights(
     path = folder / f"{name}.safetensors"
     if _is_exported(path, state.ema):
         return path
-    save_weights(path, state.ema, settings.model.architecture)
+    save_weights(path, state.ema, settings.model.architecture, settings.classes.names)
     card = ModelCard(
         name=name,
         architecture=settings.model.architecture,
-        classes=CLASS_NAMES,
+        classes=settings.classes.names,
         sha256=sha256_of(path),
         tile_px=settings.views.tile_px,
         gsd_min_m=GSD_MIN_M,
         gsd_max_m=GSD_MAX_M,
         gsd_read_m=_read_gsd(settings.views),
-        conf=dict.fromkeys(CLASS_NAMES, DEFAULT_CONF),
+        conf=dict.fromkeys(settings.classes.names, DEFAULT_CONF),
+        class_entries={e.name: _own_entry(e) for e in settings.classes if e.name not in TABLE},
         iou=DUPLICATE_IOU,
         licence=LICENCE,
         sources={"thresholds": {"from": UNMEASURED}, "luck": {"from": UNMEASURED}},
@@ -96,6 +97,11 @@ def export_weights(
     with atomic_path(path.with_suffix(".yaml")) as temporary:
         temporary.write_text(card.to_yaml(), encoding="utf-8")
     return path
+
+
+def _own_entry(entry: ClassEntry) -> dict[str, Any]:
+    """What a card says of a class of its own, whose name is the key."""
+    return {key: value for key, value in entry.to_plain().items() if key != "name"}
 
 
 def _is_exported(path: Path, tensors: Mapping[str, Tensor]) -> bool:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.classes import PARTLY_BOXED_SHIPS
+from detector.classes import PORT, ClassSet
 from detector.data.datasets import read_images
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
+from detector.data.sources import PARTLY_BOXED_SHIPS
 from detector.files import atomic_path
 from detector.geometry.boxes import as_corners
 from detector.models.card import sha256_of
@@ -39,6 +40,7 @@ class DataSettings:
         sources: names of datasets; empty takes all.
         leave_out: names of images whose labels are wrong.
         teacher: weights that orient axis-aligned ships; empty leaves these images out.
+        classes: that are looked for.
     """
 
     root: str
@@ -48,6 +50,7 @@ class DataSettings:
     sources: tuple[str, ...] = ()
     leave_out: tuple[str, ...]
     teacher: str
+    classes: ClassSet = PORT
 
 
 def gather(settings: DataSettings, faults: list[Fault] | None = None) -> list[LabelledImage]:
@@ -67,7 +70,7 @@ def gather(settings: DataSettings, faults: list[Fault] | None = None) -> list[La
             f"the {settings.split} split is for measuring and is never trained on; choose another"
         )
     faults = [] if faults is None else faults
-    everything = read_images(settings.kind, Path(settings.root), faults)
+    everything = read_images(settings.kind, Path(settings.root), faults, settings.classes)
     held_out = {image.place for image in everything if image.split in HELD_OUT}
     images = [image for image in everything if _wanted(image, settings)]
     shared = sorted(image.image.name for image in images if image.place in held_out)
@@ -171,16 +174,17 @@ def _oriented(
 def _apply(image: LabelledImage, known: dict[str, dict[str, list[float]]]) -> LabelledImage:
     said = known[_key(image)]
     ships, ignored = as_corners(said["ships"]), as_corners(said["ignored"])
+    boxed = image.classes.boxable or 0  # only images of classes that have one have envelopes
+    states = list(image.labelling)
+    partly = image.source in PARTLY_BOXED_SHIPS
+    states[boxed] = Labelling.UNLABELLED if partly else Labelling.ORIENTED
     return replace(
         image,
         corners=np.concatenate([image.corners, ships]),
-        class_ids=np.concatenate([image.class_ids, np.zeros(len(ships), np.int64)]),
+        class_ids=np.concatenate([image.class_ids, np.full(len(ships), boxed, np.int64)]),
         ignored=np.concatenate([image.ignored, ignored]),
         envelopes=as_corners([]),
-        labelling=(
-            Labelling.UNLABELLED if image.source in PARTLY_BOXED_SHIPS else Labelling.ORIENTED,
-            *image.labelling[1:],
-        ),
+        labelling=tuple(states),
     )
 
 

@@ -25,6 +25,10 @@ class DataConfig:
     split: str = option("split, where images have one; dev is refused")
     sources: list[str] = option("datasets by name, as in the pool's index; empty: all")
     leave_out: list[str] = option("images whose labels are wrong, by file name")
+    classes: str | None = option(
+        "YAML list of classes: names, and entries of new ones; null: ship and container_stack",
+        path=True,
+    )
     teacher: str = option("weights that orient axis-aligned ships; empty: leave those images out")
     ports: int = option("number of rendered ports", low=0, high=100_000)
     depots: int = option("number of rendered container depots", low=0, high=100_000)

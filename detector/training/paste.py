@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
 from detector.data.chips import MIN_SIDE_PX, Chip
 from detector.geometry.boxes import Corners, as_corners, edge_lengths, order_corners, polygons
 from detector.training.views import ChipView, warp
@@ -33,6 +32,7 @@ FLAT_SHARE = 0.02  # of ground without any change over 3 x 3 pixels: it was pain
 @dataclass(frozen=True, slots=True)
 class _Stack:
     chip: int
+    class_id: int
     corners: NDArray[np.float64]
 
 
@@ -46,10 +46,10 @@ class StackLibrary:
     def __init__(self, chips: Sequence[Chip]) -> None:
         self._chips = chips
         self._stacks = [
-            _Stack(index, box)
+            _Stack(index, int(chip.class_ids[number]), chip.corners[number])
             for index, chip in enumerate(chips)
-            for box in chip.corners[chip.class_ids == ObjectClass.CONTAINER_STACK]
-            if edge_lengths(box[None])[0][0] >= MIN_LENGTH_PX
+            for number in np.flatnonzero(chip.classes.mask(chip.class_ids, "containers")).tolist()
+            if edge_lengths(chip.corners[number][None])[0][0] >= MIN_LENGTH_PX
         ]
 
     def __len__(self) -> int:
@@ -92,9 +92,7 @@ class StackLibrary:
         return ChipView(
             pixels,
             np.concatenate([view.corners, added]),
-            np.concatenate(
-                [view.class_ids, np.full(len(added), ObjectClass.CONTAINER_STACK, np.int64)]
-            ),
+            np.concatenate([view.class_ids, np.full(len(added), first.class_id, np.int64)]),
         )
 
 
@@ -110,9 +108,9 @@ class ShipLibrary:
         self._ships = [
             (index, number)
             for index, chip in enumerate(chips)
-            if chip.taught[ObjectClass.SHIP]
-            for number in np.flatnonzero(chip.class_ids == ObjectClass.SHIP).tolist()
-            if edge_lengths(chip.corners[number][None])[0][0] >= MIN_LENGTH_PX
+            for number in np.flatnonzero(chip.classes.mask(chip.class_ids, "visits")).tolist()
+            if chip.taught[chip.class_ids[number]]
+            and edge_lengths(chip.corners[number][None])[0][0] >= MIN_LENGTH_PX
         ]
 
     def __len__(self) -> int:
@@ -134,6 +132,7 @@ class ShipLibrary:
         pixels, side = view.pixels.copy(), view.pixels.shape[0]
         taken = list(polygons(view.corners))
         pasted: list[NDArray[np.float64]] = []
+        class_ids: list[int] = []
         wanted = int(rng.integers(1, MAX_PASTED_SHIPS + 1))
         for _ in range(wanted * TRIES_A_SHIP):
             if len(pasted) == wanted or not self._ships:
@@ -156,7 +155,8 @@ class ShipLibrary:
             _launch(pixels, source, box, matrix)
             taken.append(shapely.Polygon(moved))
             pasted.append(moved)
-        added = np.full(len(pasted), ObjectClass.SHIP, np.int64)
+            class_ids.append(int(chip.class_ids[number]))
+        added = np.array(class_ids, np.int64)
         return replace(
             view,
             pixels=pixels,

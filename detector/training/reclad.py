@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
 from detector.data.chips import Chip
 from detector.geometry.boxes import edge_lengths, order_corners
 from detector.training.views import ChipView
@@ -67,14 +66,15 @@ class Cladding:
         chip, donors = self._yards[rng.integers(len(self._yards))]
         source = chip.read()
         pixels = view.pixels.copy()
-        for box in order_corners(view.corners[view.class_ids == ObjectClass.CONTAINER_STACK]):
+        blocks = chip.classes.mask(view.class_ids, "containers")
+        for box in order_corners(view.corners[blocks]):
             if rng.random() < CLAD_SHARE:
                 _clad(pixels, box, gsd_m, source, donors, rng)
         return replace(view, pixels=pixels)
 
 
 def _donors(chip: Chip, gsd_m: float) -> list[_Donor]:
-    boxes = order_corners(chip.corners[chip.class_ids == ObjectClass.CONTAINER_STACK])
+    boxes = order_corners(chip.corners[chip.classes.mask(chip.class_ids, "containers")])
     lengths, widths = edge_lengths(boxes)
     return [
         _Donor(box, float(length) * gsd_m, float(width) * gsd_m)

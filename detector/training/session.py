@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from detector._version import __version__
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT, ClassSet, read_classes
 from detector.data.chips import Chip, ChipSettings, cut_chips
 from detector.data.datasets import find_root
 from detector.data.kinds import DATASETS
@@ -107,12 +107,15 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
         WeightsError: the teacher cannot be loaded.
         PluginError: the plug-in of that kind cannot be used.
     """
-    data = config.data
+    data, classes = config.data, classes_of(config)
     DATASETS.check_taken(data.kind)
     folder, seed = Path(data.cache) / "ports", config.trainer.seed
     rendered = [
-        *rendered_ports(folder, data.ports, data.port_px, seed),
-        *rendered_depots(folder, data.depots, data.port_px, seed),
+        image.in_classes(classes)
+        for image in (
+            *rendered_ports(folder, data.ports, data.port_px, seed),
+            *rendered_depots(folder, data.depots, data.port_px, seed),
+        )
     ]
     if data.kind == "rendered":
         return rendered
@@ -130,6 +133,7 @@ def data_settings(config: TrainConfig) -> DataSettings:
         sources=tuple(data.sources),
         leave_out=tuple(data.leave_out),
         teacher=data.teacher,
+        classes=classes_of(config),
     )
 
 
@@ -154,7 +158,17 @@ def settings_from(config: TrainConfig) -> TrainingSettings:
         chips=ChipSettings(chips.side_px, chips.overlap_px, tuple(chips.scales), chips.min_side_px),
         model=ModelSettings(**{**asdict(config.network), "start": _start(config.network.start)}),
         trainer=TrainerSettings(**asdict(config.trainer)),
+        classes=classes_of(config),
     )
+
+
+def classes_of(config: TrainConfig) -> ClassSet:
+    """The classes that a run learns.
+
+    Raises:
+        ConfigError: their file cannot be read.
+    """
+    return read_classes(Path(config.data.classes)) if config.data.classes else PORT
 
 
 def describe(
@@ -163,7 +177,7 @@ def describe(
     """What a run learns from: hash, counts, places, code."""
     objects: Counter[str] = Counter()
     for image in images:
-        objects.update(f"{image.source}/{CLASS_NAMES[c]}" for c in image.class_ids)
+        objects.update(f"{image.source}/{image.classes.names[c]}" for c in image.class_ids)
     return {
         "hash": manifest_hash(images),
         "images": dict(Counter(image.source for image in images)),

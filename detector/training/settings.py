@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from detector.classes import PORT, ClassSet
 from detector.data.chips import ChipSettings
 from detector.training.augment import AugmentSettings
 from detector.training.dataset import MixSettings
@@ -97,6 +98,7 @@ class TrainingSettings:
         chips: how chips are cut.
         model: the network.
         trainer: the steps.
+        classes: in the order of the network's outputs.
     """
 
     out: str
@@ -106,3 +108,4 @@ class TrainingSettings:
     chips: ChipSettings = field(default_factory=ChipSettings)
     model: ModelSettings
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    classes: ClassSet = PORT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from detector.classes import PORT
 from detector.errors import WeightsError
 from detector.models.network import OPTIONAL_TENSOR
 from detector.training.checkpoint import TrainingError, run_file
@@ -70,13 +71,19 @@ def load_start(model: nn.Module, start: str) -> StartReport:
     )
 
 
-def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -> None:
+def save_weights(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    architecture: str,
+    classes: Sequence[str] = PORT.names,
+) -> None:
     """Write averaged weights as fp16 safetensors.
 
     Args:
         path: the file.
         tensors: of the model, by name.
         architecture: Ultralytics yaml, kept in the file's metadata.
+        classes: names, kept there too.
 
     Raises:
         TrainingError: a tensor is not finite, or leaves the range of fp16.
@@ -90,7 +97,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], architecture: str) -
         if not torch.isfinite(half).all():
             raise TrainingError(f"tensor '{name}' has no finite fp16 values; nothing was exported")
         halves[name] = half
-    metadata = {"architecture": architecture, "classes": "ship,container_stack"}
+    metadata = {"architecture": architecture, "classes": ",".join(classes)}
     intact = "the checkpoint of the run"
     with run_file(path, "the weights", intact, SafetensorError) as temporary:
         save_file(halves, temporary, metadata=metadata)

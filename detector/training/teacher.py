@@ -55,7 +55,7 @@ def look(scene: Scene, detector: Detector) -> Boxes:
         for window, boxes in zip(windows, detector.detect(tiles), strict=True):
             factor = side / window.width
             corners = boxes.corners / factor + (window.col, window.row)
-            found.append(Boxes(corners, boxes.scores, boxes.class_ids))
+            found.append(replace(boxes, corners=corners))
     return Boxes.concatenate(found)
 
 

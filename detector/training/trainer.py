@@ -17,7 +17,6 @@ import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader
 
-from detector.classes import CLASS_NAMES
 from detector.data.chips import Chip
 from detector.models.mirrors import MIRRORS, twins
 from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
@@ -103,7 +102,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
 
     def get_dataset(self) -> dict[str, Any]:
         """Names and sizes; the chips are the data."""
-        names = dict(enumerate(CLASS_NAMES))
+        names = dict(enumerate(self.settings.classes.names))
         return {"train": "train", "val": "val", "nc": len(names), "names": names, "channels": 3}
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
@@ -218,7 +217,10 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
             ),
         )
         save_weights(
-            self.out / WEIGHTS_FILE, _contiguous(self.ema.ema), self.settings.model.architecture
+            self.out / WEIGHTS_FILE,
+            _contiguous(self.ema.ema),
+            self.settings.model.architecture,
+            self.settings.classes.names,
         )
         return True
 

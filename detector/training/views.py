@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT, ClassSet
 from detector.data.chips import paint_over, settle
 from detector.geometry.boxes import Corners
 
@@ -90,6 +90,7 @@ def draw_view(
     settings: ViewSettings,
     rng: np.random.Generator,
     gsd_m: float | None = None,
+    classes: ClassSet = PORT,
 ) -> ChipView:
     """A random view of a chip.
 
@@ -100,10 +101,12 @@ def draw_view(
         settings: what to draw.
         rng: source of chance.
         gsd_m: metres a chip pixel, where known.
+        classes: that the ids are of.
     """
-    scale = _draw_scale(pixels.shape[:2], class_ids, settings, rng, gsd_m)
+    has_stacks = bool(classes.mask(class_ids, "containers").any())
+    scale = _draw_scale(pixels.shape[:2], settings, rng, gsd_m, has_stacks=has_stacks)
     matrix = _draw_matrix(pixels.shape[:2], corners, scale, settings, rng)
-    return take_view(pixels, corners, class_ids, matrix, settings.tile_px)
+    return take_view(pixels, corners, class_ids, matrix, settings.tile_px, classes)
 
 
 def take_view(
@@ -112,6 +115,7 @@ def take_view(
     class_ids: NDArray[np.int64],
     matrix: NDArray[np.float64],
     tile_px: int,
+    classes: ClassSet = PORT,
 ) -> ChipView:
     """The view that an affine map shows; objects at its border are settled and painted.
 
@@ -121,10 +125,11 @@ def take_view(
         class_ids: `(N,)`.
         matrix: `(2, 3)`, chip pixels to tile pixels, corners of pixels at whole numbers.
         tile_px: side of the view.
+        classes: that the ids are of.
     """
     tile = warp(pixels, matrix, tile_px)
     moved = corners @ matrix[:, :2].T + matrix[:, 2]
-    settled = settle(moved, class_ids, (0, 0, tile_px, tile_px))
+    settled = settle(moved, class_ids, (0, 0, tile_px, tile_px), classes)
     paint_over(tile, settled.painted, settled.corners)
     return ChipView(tile, settled.corners, settled.class_ids, scale_of(matrix))
 
@@ -151,12 +156,12 @@ def join_views(cells: Sequence[ChipView]) -> ChipView:
 
 def _draw_scale(
     shape: tuple[int, ...],
-    class_ids: NDArray[np.int64],
     settings: ViewSettings,
     rng: np.random.Generator,
     gsd_m: float | None,
+    *,
+    has_stacks: bool,
 ) -> float:
-    has_stacks = bool((class_ids == ObjectClass.CONTAINER_STACK).any())
     if has_stacks and gsd_m is not None and settings.stack_gsd_max:
         bounds = np.log([settings.stack_gsd_min, settings.stack_gsd_max])
         return float(gsd_m / np.exp(rng.uniform(*bounds)))

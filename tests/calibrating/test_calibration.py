@@ -13,7 +13,7 @@ from detector.calibrating.calibrate import read_evaluation
 from detector.calibrating.fitting import false_per_km2, fit_class, recall_by_length
 from detector.calibrating.held_out import calibrate_class, check_rows
 from detector.calibrating.sample import Sample, sample_of
-from detector.classes import ObjectClass
+from detector.classes import CONTAINER_STACK, PORT, SHIP
 from detector.counting.calibration import (
     Calibration,
     CalibrationError,
@@ -66,7 +66,7 @@ def made(places: int, seed: int = 0, recall: tuple[float, float] = (16.0, 4.0)) 
 
 
 def test_recall_and_probability_are_found_again() -> None:
-    fitted = fit_class(made(200), ObjectClass.SHIP)
+    fitted = fit_class(made(200), SHIP)
     assert fitted.model.recall == pytest.approx(0.8, abs=0.03)
     assert fitted.method == "isotonic"
     assert np.all(np.diff(fitted.probability) >= 0)
@@ -76,7 +76,7 @@ def test_recall_and_probability_are_found_again() -> None:
 
 
 def test_held_out_intervals_cover_and_beat_poisson() -> None:
-    fitted, rows = calibrate_class(made(200, 1), ObjectClass.SHIP, "made up")
+    fitted, rows = calibrate_class(made(200, 1), SHIP, "made up")
     row = rows[0]
     assert [r["count"] for r in rows][1:] == [
         *("true < 10", "true >= 10", "found < 10", "found >= 10")
@@ -87,7 +87,7 @@ def test_held_out_intervals_cover_and_beat_poisson() -> None:
     assert row["score"] < row["poisson_score"]
     assert fitted.widening.many >= fitted.widening.few >= 1
     assert fitted.widening.many_places == rows[4]["images"] > 0
-    judged = check_rows(made(200, 7), fitted, ObjectClass.SHIP, "others")
+    judged = check_rows(made(200, 7), fitted, SHIP, "others")
     assert 0.86 <= judged[0]["coverage"] <= 1.0
 
 
@@ -101,7 +101,7 @@ def test_places_unlike_the_model_widen_its_intervals() -> None:
         true_found=np.concatenate([sample.true_found, np.zeros(len(odd), bool)]),
         true_length_m=np.full(len(sample.true_image) + len(odd), np.nan),
     )
-    fitted, rows = calibrate_class(strange, ObjectClass.SHIP, "made up")
+    fitted, rows = calibrate_class(strange, SHIP, "made up")
     assert fitted.widening.few > 1.05
     assert rows[0]["coverage"] >= 0.86
 
@@ -121,18 +121,18 @@ def test_widening_by_hand() -> None:
 
 def test_no_claim_with_few_places() -> None:
     sample = made(12)
-    fitted = fit_class(sample, ObjectClass.CONTAINER_STACK)
+    fitted = fit_class(sample, CONTAINER_STACK)
     calibration = Calibration({"container_stack": fitted})
     assert not fitted.claims
-    assert calibration.estimate(ObjectClass.CONTAINER_STACK, np.full(5, 0.9)) is None
-    _, rows = calibrate_class(sample, ObjectClass.CONTAINER_STACK, "made up")
+    assert calibration.estimate(PORT.id("container_stack"), np.full(5, 0.9)) is None
+    _, rows = calibrate_class(sample, CONTAINER_STACK, "made up")
     assert not any(row["claim"] for row in rows)
     assert "coverage" not in rows[0]
 
 
 def test_card_round_trip() -> None:
     fitted = replace(
-        fit_class(made(60), ObjectClass.SHIP),
+        fit_class(made(60), SHIP),
         widening=Widening(1.2, 1.5, 4, 30),
         log_odds_by_length={"60-150 m": 0.5},
         checked={"data": "others", "false_per_km2": {"water": 2.0}, "recall_by_length": {}},
@@ -151,7 +151,7 @@ def test_card_round_trip() -> None:
 def test_nothing_to_calibrate_is_refused() -> None:
     sample = made(30).of_places(np.array([-5]))
     with pytest.raises(CalibrationError, match="needs some of both"):
-        fit_class(sample, ObjectClass.SHIP)
+        fit_class(sample, SHIP)
 
 
 def test_interval_of_a_sure_detector_is_narrow_and_of_a_poor_one_wide() -> None:
@@ -177,7 +177,7 @@ def test_scores_of_long_ships_mean_more_where_the_boxes_say_so() -> None:
         image=generator.integers(0, 200, n),
         on_water=np.full(n, np.nan),
     )
-    calibration = Calibration({"ship": fit_class(sample, ObjectClass.SHIP)})
+    calibration = Calibration({"ship": fit_class(sample, SHIP)})
     ids, scores = np.zeros(3, int), np.full(3, 0.6)
     p = calibration.probability(ids, scores, np.array([100.0, 30.0, np.nan]))
     assert p[0] == pytest.approx(0.9, abs=0.06)
@@ -207,7 +207,7 @@ def test_what_is_too_short_to_be_read_takes_no_part() -> None:
     water = np.zeros((400, 400), bool)
     water[:100] = True
     table = match_images([image_of("a", ships, water=water)], [found])
-    sample = sample_of(table, ObjectClass.SHIP, 0.5)
+    sample = sample_of(table, PORT.id("ship"), 0.5)
     assert sample.true_found.tolist() == [True]
     assert sorted(sample.real.tolist()) == [False, True]  # the box on the short ship is not real
     assert sample.on_water[sample.real].tolist() == [1.0]
@@ -215,7 +215,7 @@ def test_what_is_too_short_to_be_read_takes_no_part() -> None:
     assert (table.image_px.tolist(), table.water_px.tolist()) == ([160_000], [40_000])
     least = readable_length_px(np.array([np.nan, 0.25, 0.5, 1.0]), 0.5)
     assert least.tolist() == [32.0, 64.0, 32.0, 32.0]
-    assert readable_length_px(np.array([0.25]), 0.5, ObjectClass.CONTAINER_STACK) == 0
+    assert readable_length_px(np.array([0.25]), 0.5, CONTAINER_STACK) == 0
 
 
 def test_interval_score_by_hand() -> None:

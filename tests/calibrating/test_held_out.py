@@ -11,11 +11,9 @@ from scipy.stats import binomtest
 from detector.calibrating.fitting import fit_class
 from detector.calibrating.held_out import FOLDS, SEED, calibrate_class, check_rows
 from detector.calibrating.sample import Sample
-from detector.classes import ObjectClass
+from detector.classes import SHIP
 from detector.counting.intervals import CountEstimate, estimate_count, interval_score
 from detector.counting.widening import fit_widening, misfit
-
-SHIP = ObjectClass.SHIP
 
 
 def places_of(found: Sequence[int], missed: Sequence[int], false: Sequence[int]) -> Sample:

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 import numpy as np
 from affine import Affine
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.detections import Detections
 from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
 from detector.geometry.geodesy import apply_transform, box_measures
 from tests.scenes.rasters import UTM52, utm_transform
 
-SHIP, STACK = ObjectClass.SHIP, ObjectClass.CONTAINER_STACK
+SHIP, STACK = PORT.id("ship"), PORT.id("container_stack")
 ACQUIRED = datetime(2023, 10, 13, 2, 15, 7, 123456, tzinfo=UTC)
 
-Row = tuple[ObjectClass, float, float, float, float, float]
+Row = tuple[int, float, float, float, float, float]
 """Class, centre x, centre y, length, width (pixels), angle (radians)."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data import port_pool
 from detector.data.chips import ChipSettings, cut_chips, paint_over, settle
 from detector.data.labelled import DataError, LabelledImage
@@ -18,7 +18,7 @@ from detector.geometry.boxes import corners_from_xywhr, edge_lengths, iou_matrix
 from detector.geometry.rectangles import clip_to_window, min_rectangles
 from tests.data import fakes
 
-SHIP, STACK = ObjectClass.SHIP, ObjectClass.CONTAINER_STACK
+SHIP, STACK = PORT.id("ship"), PORT.id("container_stack")
 SMALL = ChipSettings(side_px=64, overlap_px=16, scales=(1.0,), min_side_px=8)
 
 

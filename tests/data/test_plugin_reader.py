@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "quaywatch-myports"
 READER = """
 import numpy as np
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.labelled import Fault, LabelledImage, Labelling
 from detector.geometry.boxes import corners_from_xywhr
 
@@ -42,7 +42,7 @@ def read(root, faults):
             place=image.stem,
             gsd_m=0.5,
             corners=corners_from_xywhr(np.array(rows)),
-            class_ids=np.full(len(rows), ObjectClass.SHIP),
+            class_ids=np.full(len(rows), PORT.id("ship")),
             labelling=(Labelling.ORIENTED, Labelling.UNLABELLED),
         )
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data import coco, dota, hrsc, port_pool, xview, yolo
 from detector.data.datasets import READERS, read_dataset
 from detector.data.labelled import DataError, Fault, Labelling
@@ -29,7 +29,7 @@ def test_dota_boxes_gsd_place_and_difficult_ones(tmp_path: Path) -> None:
     assert (first.width, first.height) == (fakes.SIDE, fakes.SIDE)
     np.testing.assert_allclose(first.corners, [SQUARE], atol=1e-4)
     np.testing.assert_allclose(first.ignored, [TURNED], atol=1e-4)
-    assert first.class_ids.tolist() == [ObjectClass.SHIP]
+    assert first.class_ids.tolist() == [PORT.id("ship")]
     assert first.labelling == (ORIENTED, UNLABELLED)
     assert [(f.line, f.reason) for f in first.faults] == [(6, "5 fields instead of 10")]
     assert second.labelling == (UNLABELLED, UNLABELLED)
@@ -101,7 +101,7 @@ def test_yolo_axis_aligned(tmp_path: Path) -> None:
 
 def test_yolo_oriented(tmp_path: Path) -> None:
     first, second = yolo.read_oriented(fakes.yolo(tmp_path, oriented=True))
-    assert first.class_ids.tolist() == [ObjectClass.SHIP, ObjectClass.CONTAINER_STACK]
+    assert first.class_ids.tolist() == [PORT.id("ship"), PORT.id("container_stack")]
     np.testing.assert_allclose(first.corners, [SQUARE, TURNED], atol=1e-4)
     assert first.labelling == second.labelling == (ORIENTED, ORIENTED)
     assert len(second.corners) == 0
@@ -117,7 +117,7 @@ def test_yolo_unknown_classes(tmp_path: Path) -> None:
 def test_coco_shapes_masks_boxes_and_crowds(tmp_path: Path) -> None:
     faults: list[Fault] = []
     (image,) = coco.read(fakes.coco(tmp_path), faults)
-    assert image.class_ids.tolist() == [ObjectClass.SHIP, ObjectClass.CONTAINER_STACK]
+    assert image.class_ids.tolist() == [PORT.id("ship"), PORT.id("container_stack")]
     np.testing.assert_allclose(image.corners[0], SQUARE, atol=1e-4)
     length, width = edge_lengths(image.corners[1:])
     np.testing.assert_allclose([length[0], width[0]], [30, 10], atol=1e-4)

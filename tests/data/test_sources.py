@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.classes import SOURCES, complete_above_px
 from detector.data.kinds import KINDS
 from detector.data.labelled import Labelling, labelling_of
+from detector.data.sources import SOURCES, complete_above_px
 
 PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
 ROWS = {match[1]: match[0] for match in re.finditer(r"^\| `([\w-]+)` .*$", PAGE, re.MULTILINE)}
@@ -28,7 +28,7 @@ def test_every_kind_and_source_has_a_row_in_the_page(kind: str) -> None:
 )
 def test_the_page_says_the_sizes_of_the_code(kind: str, source: str) -> None:
     (size,) = re.findall(r"from (?:about )?(\d+) px", ROWS[kind])
-    assert float(size) == SOURCES[source].complete_above_px[0] == complete_above_px(source)[0]
+    assert float(size) == SOURCES[source].complete_above_px["ship"] == complete_above_px(source)[0]
 
 
 def test_what_the_sources_of_the_pool_label() -> None:

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from detector.classes import CLASS_NAMES, LENGTH_UNKNOWN, SHIP_LENGTH_CLASSES
+from detector.classes import LENGTH_UNKNOWN, PORT, SHIP
 from detector.counting.counts import ALL_LENGTHS, COUNT_COLUMNS, Status
 from detector.counting.zones import OTHER_KIND, ZONE_KINDS
 from detector.detections import COLUMNS
@@ -36,7 +36,7 @@ def test_every_column_is_described() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [*CLASS_NAMES, *SHIP_LENGTH_CLASSES, LENGTH_UNKNOWN, ALL_LENGTHS, *ZONE_KINDS, OTHER_KIND],
+    [*PORT.names, *SHIP.length_classes, LENGTH_UNKNOWN, ALL_LENGTHS, *ZONE_KINDS, OTHER_KIND],
 )
 def test_every_value_is_named(value: str) -> None:
     assert f"`{value}`" in TEXT

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detector.classes import PORT
 from detector.detections import Detections
 from detector.errors import ConfigError, OutputError
 from detector.export import overlay_furniture, overlay_labels
@@ -27,7 +28,7 @@ from detector.export.overlay_labels import Room, label_ships
 from detector.export.overlay_marks import EDGE_FILL, HATCH_COLOUR, NODATA_GROUND, NODATA_LINES
 from detector.export.overlay_text import Style, clean_text, elide, text_mask, text_width
 from detector.export.overlay_view import OverlayView, fit_view, north_direction, scale_bar
-from detector.export.styles import DECK_CARGO_COLOUR, SHIP_COLOUR, STACK_COLOUR, ZONE_COLOUR
+from detector.export.styles import ZONE_COLOUR
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
 from tests.counting.make import ACQUIRED, SHIP, STACK, Row, make_detections
@@ -96,17 +97,17 @@ def test_boxes_have_the_colour_of_their_class_at_their_edges(tmp_path: Path) -> 
     ]
     picture = picture_of(draw(make_scene(tmp_path), make_detections(rows, on_ship=[2])))
     assert picture.shape == (1000, 1700, 3)
-    assert tuple(picture[270, 300]) == SHIP_COLOUR
-    assert tuple(picture[300, 200]) == SHIP_COLOUR
+    assert tuple(picture[270, 300]) == PORT[SHIP].colour
+    assert tuple(picture[300, 200]) == PORT[SHIP].colour
     middle = (800.5 + 30 * math.sin(math.pi / 6), 300.5 - 30 * math.cos(math.pi / 6))
-    assert tuple(picture[round(middle[1]), round(middle[0])]) == STACK_COLOUR
+    assert tuple(picture[round(middle[1]), round(middle[0])]) == PORT[STACK].colour
     assert tuple(picture[300, 800]) == GROUND
     assert tuple(picture[306, 300]) == GROUND  # inside both boxes: nothing is covered
     dashed = picture[280, 262:340]  # the upper edge of the deck cargo
-    assert 0.3 < is_colour(dashed, DECK_CARGO_COLOUR).mean() < 0.8
+    assert 0.3 < is_colour(dashed, PORT[STACK].cargo_colour).mean() < 0.8
     assert is_colour(dashed, GROUND).any()
     solid = picture[270, 205:396]  # the upper edge of the ship
-    assert is_colour(solid, SHIP_COLOUR).all()
+    assert is_colour(solid, PORT[SHIP].colour).all()
     assert picture[265:270, 300].max(axis=1).min() < 0.5 * max(GROUND)  # the dark casing
 
 
@@ -116,7 +117,7 @@ def test_a_box_cut_by_the_edge_is_tinted_and_its_length_is_a_least_one(
     found = make_detections([(SHIP, 20, 500, 200, 40, 0.0), (SHIP, 900, 500, 200, 40, 0.0)])
     found = replace(found, at_scene_edge=np.array([True, False]))
     picture = picture_of(draw(make_scene(tmp_path), found))
-    tint = np.array(GROUND) + (np.array(SHIP_COLOUR) - GROUND) * EDGE_FILL
+    tint = np.array(GROUND) + (np.array(PORT[SHIP].colour) - GROUND) * EDGE_FILL
     assert np.abs(picture[500, 50] - tint).max() <= 1
     assert tuple(picture[500, 900]) == GROUND
     assert "≥100 m · 0.90" in written

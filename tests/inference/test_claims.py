@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import corners_from_xywhr
 from detector.inference.claims import find_deck_cargo, find_yards
 
-SHIP, STACK = int(ObjectClass.SHIP), int(ObjectClass.CONTAINER_STACK)
+SHIP, STACK = PORT.id("ship"), PORT.id("container_stack")
 
 
 def ship_and_stacks(*stacks: tuple[float, float, float, float], scores: list[float]) -> Boxes:

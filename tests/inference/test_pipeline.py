@@ -13,7 +13,7 @@ import shapely
 from affine import Affine
 
 from detector.boxes.scored import Boxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.detections import Detections
 from detector.errors import SceneError
 from detector.geometry.boxes import (
@@ -296,7 +296,7 @@ def test_what_the_card_says_of_luck_is_taken_from_the_scores(tmp_path: Path) -> 
 def test_a_stack_on_a_ship_is_deck_cargo() -> None:
     boxes = [(100, 100, 120, 30, 0.2), (100, 100, 60, 20, 0.2), (160, 100, 60, 20, 0.2)]
     corners = corners_from_xywhr(np.array(boxes, np.float64))
-    classes = np.array([ObjectClass.SHIP, *[ObjectClass.CONTAINER_STACK] * 2], np.int64)
+    classes = np.array([PORT.id("ship"), *[PORT.id("container_stack")] * 2], np.int64)
     boxes_ = Boxes(corners, np.ones(3, np.float32), classes)
     # The second block lies wholly on the hull, a quarter of the third does.
     assert find_deck_cargo(boxes_).tolist() == [False, True, False]
@@ -305,7 +305,7 @@ def test_a_stack_on_a_ship_is_deck_cargo() -> None:
 def test_the_surer_of_a_ship_and_the_stacks_in_it_is_right() -> None:
     boxes = [(100, 100, 120, 30, 0.2), (80, 96, 60, 26, 0.2), (130, 106, 50, 26, 0.2)]
     corners = corners_from_xywhr(np.array(boxes, np.float64))
-    classes = np.array([ObjectClass.SHIP, *[ObjectClass.CONTAINER_STACK] * 2], np.int64)
+    classes = np.array([PORT.id("ship"), *[PORT.id("container_stack")] * 2], np.int64)
 
     def claims(*scores: float) -> tuple[list[bool], list[bool]]:
         found = Boxes(corners, np.array(scores, np.float32), classes)
@@ -336,7 +336,7 @@ def test_a_yard_is_not_counted_as_a_ship_and_said(tmp_path: Path) -> None:
     path = blob_scene(tmp_path / "a.tif", (200, 200), truth, transform=utm_transform(), crs=UTM52)
     with open_scene(path) as scene:
         found = find_objects(scene, Both())  # type: ignore[arg-type]
-    assert found.detections.class_ids.tolist() == [ObjectClass.CONTAINER_STACK]
+    assert found.detections.class_ids.tolist() == [PORT.id("container_stack")]
     assert not found.detections.on_ship.any()
     assert found.yards == 1
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from detector import resources
+from detector.classes import SHIP
 from detector.errors import WeightsError
 from detector.models.card import ModelCard, sha256_of
 from detector.models.detector import DetectorSettings, find_card, find_weights, load_detector
@@ -39,7 +40,11 @@ def test_a_damaged_card_is_named(tmp_path: Path, text: str, word: str) -> None:
     ("key", "value"),
     [
         ("classes", ["boat", "container_stack"]),
-        ("classes", ["container_stack", "ship"]),
+        ("classes", ["ship", "ship"]),
+        ("classes", []),
+        ("class_entries", {"ship": {"ground": "water"}}),
+        ("class_entries", {"boat": {"ground": "water"}}),
+        ("class_entries", ["boat"]),
         ("conf", {"ship": 0.5}),
         ("gsd_max_m", 0.1),
         ("tile_px", 100),
@@ -52,6 +57,21 @@ def test_a_wrong_value_is_refused(tiny: Files, key: str, value: object) -> None:
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), key: value}))
     with pytest.raises(WeightsError, match="tiny"):
         ModelCard.read(path)
+
+
+def test_a_card_may_name_other_classes_in_any_order(tiny: Files) -> None:
+    assert "class_entries" not in tiny.card.to_yaml()
+    names = ("storage_tank", "container_stack", "ship")
+    own = {"storage_tank": {"ground": "land", "longest_m": 120.0, "length_limits_m": [20, 60]}}
+    card = replace(tiny.card, classes=names, conf=dict.fromkeys(names, 0.3), class_entries=own)
+    path = tiny.weights.with_suffix(".yaml")
+    path.write_text(card.to_yaml())
+    back = ModelCard.read(path)
+    assert back == card
+    assert back.class_set.names == names
+    assert back.class_set[0].length_classes == ("<20 m", "20-60 m", ">=60 m")
+    alone = replace(tiny.card, classes=("ship",), conf={"ship": 0.3})
+    assert alone.class_set.entries == (SHIP,)
 
 
 def test_the_gsd_range(tiny: Files) -> None:

@@ -9,7 +9,7 @@ import pytest
 import shapely
 from scipy.ndimage import label
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.rendering import LayoutSpec, PortSpec, TrafficSpec
 from detector.rendering.cargo import draw_bays
 from detector.rendering.content import populate
@@ -37,7 +37,7 @@ def test_ships_are_on_water_and_stacks_on_land(kind: str, seed: int) -> None:
     drawn = shapely.box(0, 0, *scene.spec.size_m).buffer(30)
     for item in scene.assembly.truth:
         box = shapely.Polygon(item.box).intersection(drawn)
-        if item.class_id == ObjectClass.SHIP:
+        if item.class_id == PORT.id("ship"):
             assert box.intersection(land).area <= 0.001 * box.area, item.object_id
         elif not item.on_ship:
             assert box.difference(land).area <= 0.001 * box.area, item.object_id

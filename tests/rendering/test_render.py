@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import order_corners
 from detector.rendering import (
     LayoutSpec,
@@ -36,8 +36,8 @@ def test_values_are_an_image_of_the_size_asked_for(scene: RenderedScene) -> None
 
 
 def test_there_are_ships_and_stacks_and_both_are_counted(scene: RenderedScene) -> None:
-    assert count_truth(scene.truth, ObjectClass.SHIP) >= 1
-    assert count_truth(scene.truth, ObjectClass.CONTAINER_STACK) >= 5
+    assert count_truth(scene.truth, PORT.id("ship")) >= 1
+    assert count_truth(scene.truth, PORT.id("container_stack")) >= 5
 
 
 def test_corners_are_ordered(scene: RenderedScene) -> None:

@@ -9,7 +9,7 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import as_corners, edge_lengths, order_corners
 from detector.geometry.geodesy import box_measures
 from detector.geometry.windows import PixelWindow
@@ -68,7 +68,7 @@ def test_a_ships_pixels_fill_its_box_and_reach_its_sides(kind: str) -> None:
     design = draw_design(generator, kind, length)
     ship = PlacedShip("one", design, np.array(spec.size_m) / 2, 0.6, "anchored")
     mask, scene = changed(spec, open_water(spec, 1), Content((ship,)))
-    item = next(item for item in scene.truth if item.class_id == ObjectClass.SHIP)
+    item = next(item for item in scene.truth if item.class_id == PORT.id("ship"))
     box = fill_mask([item.corners], mask.shape)
     assert (mask & box).sum() >= 0.6 * box.sum()
     assert (mask & ~box).sum() <= 0.03 * box.sum()  # masts and jibs may stand out
@@ -203,7 +203,7 @@ def test_boxes_under_lean_are_ordered_and_as_long_as_the_object() -> None:
     scene = render(spec, 8)
     corners = as_corners([item.corners for item in scene.truth])
     assert np.allclose(order_corners(corners), corners)
-    ships = [item.class_id == ObjectClass.SHIP for item in scene.truth]
+    ships = [item.class_id == PORT.id("ship") for item in scene.truth]
     lengths = edge_lengths(corners[ships])[0] * spec.gsd_m
     assert np.allclose(lengths, [item.length_m for item in scene.truth if item.class_id == 0])
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.boxes.scored import Boxes, TileBoxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import Corners, corners_from_xywhr, iou_matrix
 from detector.tiling import scales
 from detector.tiling.merge import Merger, merge
@@ -29,7 +29,7 @@ def ship(x: float, y: float, length: float, width: float) -> Corners:
     return corners_from_xywhr(np.array([[x, y, length, width, 0.0]]))
 
 
-def merged(*sights: Sight, class_id: int = ObjectClass.SHIP) -> Boxes:
+def merged(*sights: Sight, class_id: int = PORT.id("ship")) -> Boxes:
     boxes = Boxes(
         np.concatenate([corners for corners, _, _ in sights]),
         np.array([score for _, _, score in sights], np.float32),
@@ -63,8 +63,8 @@ def test_below_its_band_the_coarse_scale_is_not_asked() -> None:
 
 def test_stacks_are_read_at_the_fine_scale_only() -> None:
     stack = ship(300, 300, 400, 24)
-    assert len(merged(coarse(stack), class_id=ObjectClass.CONTAINER_STACK)) == 0
-    assert len(merged(fine(stack), class_id=ObjectClass.CONTAINER_STACK)) == 1
+    assert len(merged(coarse(stack), class_id=PORT.id("container_stack"))) == 0
+    assert len(merged(fine(stack), class_id=PORT.id("container_stack"))) == 1
 
 
 @pytest.mark.parametrize("scores", [(0.6, 0.7), (0.7, 0.6)])

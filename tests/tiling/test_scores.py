@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detector.boxes.luck import LUCK, TILE_SHARE
 from detector.boxes.scored import Boxes, TileBoxes
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import centres, corners_from_xywhr, edge_lengths
 from detector.simulating.views import Noise, detect, world
 from detector.tiling.merge import Merger, merge
@@ -67,7 +67,7 @@ def spots_with(count: int) -> list[tuple[float, float]]:
 def looks(x: float, y: float, scores: dict[int, float]) -> TileBoxes:
     """One level ship, seen by each of the tiles with its score."""
     corners = corners_from_xywhr(np.array([[x, y, *SHIP_PX, 0.0]] * len(scores)).reshape(-1, 5))
-    ships = np.full(len(scores), ObjectClass.SHIP, np.int64)
+    ships = np.full(len(scores), PORT.id("ship"), np.int64)
     boxes = Boxes(corners, np.array(list(scores.values()), np.float32), ships)
     return TileBoxes(boxes, np.array(list(scores), np.int64))
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from detector.boxes.duplicates import suppress_tile_duplicates
 from detector.boxes.scored import Boxes
+from detector.classes import PORT
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, iou_matrix
 from detector.tiling import voting
-from detector.tiling.voting import VOTED_CLASS, VOTER_IOU, VOTER_SHARE, voted_corners
+from detector.tiling.voting import VOTER_IOU, VOTER_SHARE, voted_corners
 
 STACK = 1
 
@@ -123,8 +124,8 @@ def brute_force(boxes: Boxes, tiles: np.ndarray, kept: np.ndarray) -> np.ndarray
         own = boxes.corners[k]
         total, mean = float(boxes.scores[k]), own * float(boxes.scores[k])
         for j in range(len(boxes)):
-            alike = tiles[j] == tiles[k] and boxes.class_ids[j] == VOTED_CLASS
-            alike &= boxes.class_ids[k] == VOTED_CLASS
+            alike = tiles[j] == tiles[k] and boxes.class_ids[j] == PORT.id("container_stack")
+            alike &= boxes.class_ids[k] == PORT.id("container_stack")
             sure = boxes.scores[j] >= VOTER_SHARE * boxes.scores[k]
             if j in kept or not alike or not sure or iou[k, j] < VOTER_IOU:
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.chips import Chip
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 from detector.training import trainer
@@ -39,7 +39,7 @@ def make_chip(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.npy"
     np.save(path, pixels)
-    class_ids = [ObjectClass.SHIP] * ships + [ObjectClass.CONTAINER_STACK] * stacks
+    class_ids = [PORT.id("ship")] * ships + [PORT.id("container_stack")] * stacks
     return Chip(
         path,
         source,

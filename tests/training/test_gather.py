@@ -15,13 +15,13 @@ import pytest
 
 from detector import resources
 from detector.boxes.scored import Boxes
-from detector.classes import complete_above_px
 from detector.config.compose import load_config
 from detector.data import port_pool
 from detector.data.chips import ChipSettings, cut_chips
 from detector.data.convert import convert
 from detector.data.datasets import READERS
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
+from detector.data.sources import complete_above_px
 from detector.models.detector import find_weights
 from detector.training import gather, session
 from detector.training.options import TrainConfig

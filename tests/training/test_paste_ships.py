@@ -10,7 +10,7 @@ import pytest
 import shapely
 import torch
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.config.compose import load_config
 from detector.data.chips import Chip
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, polygons
@@ -54,7 +54,7 @@ def test_pasted_ships_are_boxed_where_they_show(tmp_path: Path) -> None:
     assert sum(len(view.corners) for view in views) > 20
     scales = []
     for view in views:
-        assert (view.class_ids == ObjectClass.SHIP).all()
+        assert (view.class_ids == PORT.id("ship")).all()
         assert len(view.class_ids) == len(view.corners)
         assert view.corners.size == 0 or 0 <= view.corners.min() <= view.corners.max() <= SIDE
         rows, cols = np.nonzero(view.pixels.min(axis=2) > 150)

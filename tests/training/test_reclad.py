@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.config.compose import load_config
 from detector.data.chips import Chip
 from detector.geometry.boxes import Corners, corners_from_xywhr
@@ -51,7 +51,7 @@ def grey_blocks(count: int, length: float, width: float, angle: float = 0.0) -> 
     )
     for box in boxes:
         cv2.fillConvexPoly(pixels, np.rint(box - 0.5).astype(np.int32), (90, 90, 90))
-    return ChipView(pixels, boxes, np.full(count, ObjectClass.CONTAINER_STACK, np.int64))
+    return ChipView(pixels, boxes, np.full(count, PORT.id("container_stack"), np.int64))
 
 
 def inside(boxes: Corners, grow_px: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.data.labelled import DataError
 from detector.data.rendered import rendered_depots, rendered_ports
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths
@@ -95,7 +95,7 @@ def test_stacks_of_known_gsd_are_shown_at_the_gsd_of_the_pipeline(tmp_path: Path
     assert 0.25 <= shown.min() < 0.26
     assert 0.39 < shown.max() <= 0.4
     # Ships, and stacks of unknown gsd, go by the scales.
-    for other in (read_gsd(np.array([ObjectClass.SHIP]), 0.5), read_gsd(chip.class_ids, None)):
+    for other in (read_gsd(np.array([PORT.id("ship")]), 0.5), read_gsd(chip.class_ids, None)):
         assert other.min() < 0.35
         assert other.max() > 0.6
 
@@ -208,7 +208,7 @@ def test_pasted_stacks_are_boxed_where_they_show(tmp_path: Path) -> None:
     for _ in range(10):
         view = library.paste(blank, rng)
         total += len(view.corners)
-        assert (view.class_ids == ObjectClass.CONTAINER_STACK).all()
+        assert (view.class_ids == PORT.id("container_stack")).all()
         for box in view.corners:
             x, y = box.mean(axis=0).astype(int)
             assert view.pixels[y, x].max() < 40
@@ -304,7 +304,7 @@ def test_depots_are_crowded_and_fine_enough_for_yards(tmp_path: Path) -> None:
     assert {image.place for image in depots} == {f"rendered-depot-{i}" for i in range(3)}
     assert all(image.gsd_m is not None and 0.25 <= image.gsd_m <= 0.6 for image in depots)
     blocks, others = (
-        [int((image.class_ids == ObjectClass.CONTAINER_STACK).sum()) for image in images]
+        [int((image.class_ids == PORT.id("container_stack")).sum()) for image in images]
         for images in (depots, ports)
     )
     assert sum(blocks) >= 40

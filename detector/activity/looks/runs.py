@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from detector.activity.errors import ActivityError
 from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sightings
 from detector.activity.looks.sites import SEGMENTS, LocalFrame
-from detector.classes import CLASS_NAMES
+from detector.classes import PORT
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS
 from detector.errors import OutputError
@@ -206,7 +206,10 @@ def _objects(
         raise ActivityError(
             f"{scene_id}: {len(embeddings)} embeddings for {len(found)} detections; give one a row"
         )
-    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool))
+    told = found["class"].isin(
+        PORT.names
+    )  # activity is of ships and stacks, whatever else there is
+    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & told.to_numpy(bool))
     kept = found.iloc[rows]
     pixels = kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
 
@@ -215,7 +218,7 @@ def _objects(
 
     return SeenObjects(
         ids=np.array([f"{scene_id}#{number}" for number in rows], np.str_),
-        class_ids=np.array([CLASS_NAMES.index(name) for name in kept["class"]], np.int64),
+        class_ids=np.array([PORT.id(name) for name in kept["class"]], np.int64),
         scores=column("score"),
         corners=FilePixels(as_corners(pixels)),
         length_m=column("length_m"),

@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.geometry.boxes import as_corners, centres
 from detector.geometry.frames import FilePixels, LocalMetres, Place
 
@@ -27,7 +27,7 @@ class SeenObjects(Generic[Place]):
 
     Attributes:
         ids: `N` evidence ids `<scene_id>#<row>`, the row in that scene's detections, from 0.
-        class_ids: `(N,)`.
+        class_ids: `(N,)` positions in `detector.classes.PORT`.
         scores: `(N,)`.
         corners: `(N, 4, 2)` file pixels of a scene; local metres, after registration, of a look.
         length_m: `(N,)`.
@@ -102,7 +102,7 @@ def concatenate(parts: Sequence[PlacedObjects]) -> PlacedObjects:
 
 def stacks_of(sightings: SeenObjects[Place]) -> SeenObjects[Place]:
     """The container stacks."""
-    return sightings.select(sightings.class_ids == ObjectClass.CONTAINER_STACK)
+    return sightings.select(PORT.mask(sightings.class_ids, "containers"))
 
 
 def no_sightings() -> SeenObjects[Any]:

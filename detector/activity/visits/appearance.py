@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from detector.activity.looks.runs import Runs, RunScene
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.errors import SceneError
 from detector.geometry.frames import FilePixels
 from detector.models.card import ModelCard
@@ -69,7 +69,7 @@ def _first_layers(network: nn.Module) -> nn.Sequential:
 def _with_features(scene: RunScene, layers: nn.Sequential, width: int) -> RunScene:
     objects = scene.objects
     features = np.full((len(objects), width), np.nan)
-    ships = (objects.class_ids == ObjectClass.SHIP) & (objects.length_m >= LEAST_LENGTH_M)
+    ships = PORT.mask(objects.class_ids, "visits") & (objects.length_m >= LEAST_LENGTH_M)
     if ships.any():
         try:
             features[ships] = _features(

@@ -15,7 +15,7 @@ from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
 from detector.activity.visits.linking import LookTimes, ShipsSeen
 from detector.activity.visits.statements import Period, say_period
-from detector.classes import ObjectClass
+from detector.classes import PORT
 from detector.counting.zones import Zone
 
 NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
@@ -108,7 +108,7 @@ def gather_ships(
     numbers: list[NDArray[np.int64]] = []
     unknown = 0
     for i, look in enumerate(looks):
-        ships = look.sightings.select(look.sightings.class_ids == ObjectClass.SHIP)
+        ships = look.sightings.select(PORT.mask(look.sightings.class_ids, "visits"))
         unknown += int(np.isnan(ships.length_m).sum())
         ships = ships.select(ships.length_m >= NEAR_LENGTH * min_length_m)
         parts.append(ships)
