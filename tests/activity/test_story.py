@@ -272,7 +272,8 @@ def _fits(value: Any, rule: dict[str, Any]) -> bool:
         return date.fromisoformat(value).isoformat() == value
     if rule.get("format") == "date-time":
         return parse_time(value) is not None
-    return rule.get("minimum", -np.inf) <= value <= rule.get("maximum", np.inf) if value else True
+    low, high = rule.get("minimum", -np.inf), rule.get("maximum", np.inf)
+    return not isinstance(value, int | float) or low <= value <= high
 
 
 def test_what_breaks_the_schema_is_refused(activity: Activity) -> None:
