@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from detector import resources
 from detector.calibrating import card as card_module
+from detector.calibrating.card import CardData, CardSettings, make_card
 from detector.calibrating.luck import LOOKS, MeasuredLuck, measure_luck
 from detector.calibrating.sample import Sample
 from detector.calibrating.thresholds import balance, balancing_threshold, counted_from
 from detector.cli.main import main
 from detector.data import port_pool
 from detector.evaluation import evaluator
-from detector.evaluation.dataset import labelled_dataset
+from detector.evaluation.dataset import Dataset, labelled_dataset
 from detector.models.card import ModelCard, sha256_of
 from detector.models.detector import Detector, DetectorSettings
 from tests.calibrating.test_calibration import made
@@ -224,6 +225,23 @@ def test_the_card_can_be_named_and_renamed(run: Run, tmp_path: Path) -> None:
     assert run(f"out={tmp_path / 'c'}", weights="twice") == 0
     assert (tmp_path / "c" / "blobs.safetensors").read_bytes() == b"weights"
     assert ModelCard.read(tmp_path / "c" / "twice.yaml").file == "blobs.safetensors"
+
+
+def test_other_places_check_the_intervals(run: Run, tmp_path: Path) -> None:
+    """The training split of the pool stands for other data; `run` sets up the network."""
+
+    def part(split: str) -> tuple[Dataset, str]:
+        return labelled_dataset(port_pool.read(tmp_path / "pool", split)), split
+
+    settings = CardSettings(tmp_path / "out", DetectorSettings("blobs"), thresholds="card")
+    data = CardData(lambda: part("dev"), lambda: part("train"), lambda: part("train"))
+    made_card = make_card(settings, data).card
+    ship = made_card.calibration["classes"]["ship"]
+    assert ship["checked"]["data"] == "train"
+    checked = [row for row in made_card.calibration["coverage"] if row["data"] == "train"]
+    assert (checked[0]["count"], checked[0]["images"], checked[0]["held_out"]) == ("all", 3, False)
+    facts = json.loads((tmp_path / "out" / "check" / "metrics.json").read_text())["facts"]
+    assert facts["conf"] == dict(made_card.conf)
 
 
 def test_bad_words(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
