@@ -24,8 +24,9 @@ from detector.evaluation import evaluator
 from detector.evaluation.dataset import Dataset, labelled_dataset
 from detector.models.card import ModelCard, sha256_of
 from detector.models.detector import Detector, DetectorSettings
+from detector.models.yolo import YoloBackend
 from tests.calibrating.test_calibration import made
-from tests.evaluation.pool import Blob, BlobBackend, PoolImage, blob_detector, write_pool
+from tests.evaluation.pool import Blob, BlobRunner, PoolImage, blob_detector, write_pool
 from tests.inference.blobs import CARD
 
 SURE, DOUBTFUL = (100.0, 100.0, 80.0, 20.0, 0.5), (280.0, 250.0, 60.0, 16.0, 2.0)
@@ -76,7 +77,7 @@ def run(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def load(settings: DetectorSettings) -> Detector:
         card = ModelCard.read(card_module.find_card(settings.weights))
         conf = np.array([card.conf[name] for name in card.classes], np.float32)
-        return Detector(card, BlobBackend(), 3, conf, 0.5, 1)
+        return Detector(card, YoloBackend(BlobRunner()), 3, conf, 0.5, 1)
 
     monkeypatch.setattr(card_module, "load_detector", load)
     monkeypatch.setattr(evaluator, "load_detector", load)
@@ -295,7 +296,7 @@ def test_held_out_totals_are_of_other_places() -> None:
     assert found.held_out != found.counted
 
 
-class MoodyBackend(BlobBackend):
+class MoodyRunner(BlobRunner):
     """Scores err by the place in the tile, as those of a network do; grey ground shows nothing."""
 
     def __init__(self, sd: float) -> None:
@@ -331,9 +332,9 @@ def test_luck_is_what_theory_says(tmp_path: Path) -> None:
     dataset = labelled_dataset(port_pool.read(write_pool(tmp_path, images), "dev"))
     one = blob_detector()
     parts = one.batch, one.conf, one.iou, one.threads
-    calm = measure_luck(dataset, Detector(one.card, MoodyBackend(0.0), *parts))
+    calm = measure_luck(dataset, Detector(one.card, YoloBackend(MoodyRunner(0.0)), *parts))
     everything = LOOKS * int((scores >= 0.5).sum())
     assert calm == MeasuredLuck(0.0, 4, everything, everything)
-    moody = measure_luck(dataset, Detector(one.card, MoodyBackend(0.1), *parts))
+    moody = measure_luck(dataset, Detector(one.card, YoloBackend(MoodyRunner(0.1)), *parts))
     assert moody.luck == pytest.approx(0.05, abs=0.01)
     assert moody.one_look == pytest.approx(moody.several_looks, rel=0.02)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
 from detector.classes import PORT
-from detector.cli.summary import headline
 from detector.geometry.boxes import centres, corners_from_xywhr
 from detector.models.card import ModelCard
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.prediction.finished import run_classes
+from detector.prediction.headline import headline_counts
 from tests.inference.blobs import CARD, BlobDetector
 from tests.scenes.rasters import UTM52, utm_transform, write_raster
 
@@ -124,7 +124,7 @@ def test_a_network_of_one_class_counts_it_alike_and_says_nothing_of_others(
     pd.testing.assert_frame_equal(counts, wanted)
     (record,) = alone.records
     assert (record.ships, record.container_stacks, record.deck_cargo) == (3, None, 0)
-    table = headline(counts, alone.classes)
+    table = headline_counts(counts, alone.classes)
     assert table[["zone", "ships"]].to_numpy().tolist() == [
         ["whole scene", "3"],
         ["west", "2"],
@@ -168,7 +168,7 @@ def test_a_class_of_the_cards_own_is_counted_drawn_and_read_back(
     at = scenes.columns.tolist().index("deck_cargo")
     assert scenes.columns[at + 1] == "storage_tank"
     assert scenes["storage_tank"].tolist() == [3]
-    assert headline(counts, summary.classes)["storage tanks"].tolist() == ["3", "1", "2"]
+    assert headline_counts(counts, summary.classes)["storage tanks"].tolist() == ["3", "1", "2"]
     folder = summary.out / record.scene_id
     with closing(sqlite3.connect(folder / "detections.gpkg")) as database:
         query = "SELECT styleQML FROM layer_styles WHERE f_table_name = 'detections'"

@@ -14,7 +14,7 @@ from detector.stacks.pitch import (
     lies_lengthwise,
     see_periods,
 )
-from detector.stacks.slots import Grid, lay_grid, measure_fill, measure_share, way_of
+from detector.stacks.slots import SlotGrid, lay_grid, measure_fill, measure_share, way_of
 from tests.stacks.made import box_of, patch_of
 
 BAY_M, ROW_M = 12.642, 2.838
@@ -24,7 +24,7 @@ LENGTH, WIDTH = 4 * BAY_M - 0.45, 6 * ROW_M - 0.40
 BOX = box_of(30.0, 30.0, LENGTH, WIDTH)
 ODDS_OF_GREY = 90.0**2 / (2 * np.pi * 9.0**2) * 0.08 / 0.92
 GREY_IS_EMPTY = ODDS_OF_GREY / (1 + ODDS_OF_GREY)  # a container may be as grey as the ground: 0.58
-GRID = Grid(lengthwise=True, half_bays=8, rows=6, certain=True)
+GRID = SlotGrid(lengthwise=True, half_bays=8, rows=6, certain=True)
 
 
 def block(

@@ -13,12 +13,12 @@ from detector.stacks.block import BlockBox
 from detector.stacks.frame import GroundFrame
 from detector.stacks.patch import Patch
 from detector.stacks.shadow import ShadowTiers, _excess, measure_tiers, tiers_of_heights
-from detector.stacks.slots import Grid
+from detector.stacks.slots import SlotGrid
 from tests.stacks.made import box_of, frame_of, patch_of
 
 LIT, DARK, ROOF = 160.0, 60.0, 120.0
 BOX = box_of(40.0, 40.0, 50.0, 14.0)
-GRID = Grid(lengthwise=True, half_bays=8, rows=5, certain=True)
+GRID = SlotGrid(lengthwise=True, half_bays=8, rows=5, certain=True)
 TIER_M = 2.7435  # half of the containers are high cubes
 
 

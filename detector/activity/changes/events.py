@@ -11,7 +11,6 @@ import numpy as np
 from detector.activity.changes.blocks import ChangeKind
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
-from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
 from detector.geometry.boxes import envelopes
 
@@ -56,7 +55,7 @@ def railhead_events(site: str, zone: Zone, looks: Sequence[Look]) -> list[dict[s
         zone: the railhead.
         looks: in order of time.
     """
-    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    full = [look for look in looks if look.whole]
     return [_loaded(site, zone, look) for look in full if len(stacks_of(look.sightings))]
 
 

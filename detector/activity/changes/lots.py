@@ -20,7 +20,6 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.looks.sightings import stacks_of
 from detector.activity.looks.zone_looks import Look
-from detector.counting.counts import OBSERVED_SHARE
 
 ALIKE_LENGTH, ALIKE_LENGTH_M = (
     0.05,
@@ -49,7 +48,7 @@ def standing_blocks(site: str, looks: Sequence[Look]) -> list[dict[str, Any]]:
         site: name.
         looks: of one zone.
     """
-    full = [look for look in looks if look.usable and look.observed_fraction >= OBSERVED_SHARE]
+    full = [look for look in looks if look.whole]
     return [{"site": site, "day": look.day, "sizes_m": _sizes_of_look(look)} for look in full]
 
 

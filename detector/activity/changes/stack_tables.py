@@ -158,7 +158,7 @@ class _Examined:
 
     @property
     def comparable(self) -> bool:
-        return self.look.usable and self.look.observed_fraction >= OBSERVED_SHARE
+        return self.look.whole
 
     def standing(self) -> Standing:
         """The blocks where they stand; without rows of `stacks.csv` as high as is usual."""
