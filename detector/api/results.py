@@ -33,7 +33,7 @@ SHOWN_SCENES: Final = 3
 JPEG_QUALITY: Final = 85
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One scene and what was found in it.
 
