@@ -20,9 +20,9 @@ from detector.detections import Detections
 from detector.errors import SceneError
 from detector.export.records import SceneRecord
 from detector.export.run_files import RunResult, write_run_files
-from detector.export.scene_files import SceneResult, draw_result, write_scene_files
+from detector.export.scene_files import SceneResult, draw_result
 from detector.files import prepare_folder
-from detector.prediction.batch import SceneWork, earlier_results
+from detector.prediction.batch import SceneWork
 from detector.prediction.headline import headline
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneInfo
@@ -116,13 +116,8 @@ class Result:
 
     def _write(self, out: Path, *, overwrite: bool) -> SceneRecord:
         """Write the scene's folder, unless it is there already."""
-        folder, result = out / self.record.scene_id, self._result
-        earlier = earlier_results(folder, self.record.fingerprint, overwrite=overwrite)
-        if earlier is not None:
-            return earlier[0]
         with self._reopen() as scene:
-            write_scene_files(folder, scene, result)
-        return self.record
+            return self._work.write(out, scene, lambda: self._result, overwrite=overwrite)[0]
 
     def _picture_html(self) -> str:
         if self._found is None:
