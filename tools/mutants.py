@@ -366,7 +366,8 @@ class Suite:
             )
         chosen = [test for test in found if test.startswith(folders)]
         chosen.sort(key=lambda test: (self.seconds.get(test, 0.0), test))
-        taken, quick = 0.0, []
+        taken = 0.0
+        quick: list[str] = []
         for test in chosen:
             taken += self.seconds.get(test, 0.0)
             if quick and taken > most_seconds:
