@@ -131,7 +131,10 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     check_formats(settings.formats)
     for name, file in ALWAYS_WRITTEN.items():
         if name not in settings.formats:
-            logger.info("%s, stacks.csv and scene.json are the run's own record: written too", file)
+            logger.info(
+                "%s, stacks.csv, stacks.parquet and scene.json are the run's own record: written too",
+                file,
+            )
     scenes = discover(settings.paths)
     zones = read_zones(settings.zones) if settings.zones else NO_ZONES
     for warning in zones.warnings:
