@@ -132,7 +132,8 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     for name, file in ALWAYS_WRITTEN.items():
         if name not in settings.formats:
             logger.info(
-                "%s, stacks.csv, stacks.parquet and scene.json are the run's own record: written too",
+                "%s, stacks.csv, stacks.parquet and scene.json are the run's own record: "
+                "written too",
                 file,
             )
     scenes = discover(settings.paths)

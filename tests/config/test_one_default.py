@@ -50,7 +50,7 @@ def composed() -> Iterator[Any]:
     yield evaluation_settings(load_config("evaluate", EvaluateConfig, []), None)  # type: ignore[arg-type]
     yield report_settings(load_config("report", ReportConfig, []))
     yield load_config("render", RenderConfig, []).spec
-    train = load_config("train", TrainConfig, [])
+    train = load_config("train", TrainConfig, ["data.root=pool"])
     yield settings_from(train)
     yield data_settings(train)
 

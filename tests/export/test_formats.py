@@ -168,7 +168,8 @@ def test_formats_that_come_later_need_no_network_and_have_the_same_bytes(
 def test_what_is_always_written_is_said_where_it_was_left_out(
     tmp_path: Path, scene: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "detections.parquet, stacks.csv, stacks.parquet and scene.json are the run's own record: written too"
+    files = "detections.parquet, stacks.csv, stacks.parquet and scene.json"
+    said = f"{files} are the run's own record: written too"
     assert main(["predict", str(scene), f"out={tmp_path / 'a'}", "formats=kml"]) == 0
     captured = capsys.readouterr()
     assert said in captured.err
