@@ -17,6 +17,8 @@ from detector.activity.visits.simulation import SeriesSpec
 from detector.api.activities import activity_settings
 from detector.api.learning import evaluation_settings
 from detector.api.predicting import predict_settings
+from detector.cli.card import CardConfig
+from detector.cli.card import to_settings as card_settings
 from detector.config.compose import load_config
 from detector.data.orient import OrientSettings
 from detector.evaluation.options import EvaluateConfig
@@ -50,6 +52,7 @@ def composed() -> Iterator[Any]:
     yield evaluation_settings(load_config("evaluate", EvaluateConfig, []), None)  # type: ignore[arg-type]
     yield report_settings(load_config("report", ReportConfig, []))
     yield load_config("render", RenderConfig, []).spec
+    yield card_settings(load_config("card", CardConfig, []))
     train = load_config("train", TrainConfig, ["data.root=pool"])
     yield settings_from(train)
     yield data_settings(train)
