@@ -107,6 +107,13 @@ def test_periods_need_fine_pixels(gsd_m: float, told: bool) -> None:
     assert (see_periods(block(gsd=0.4), BOX, gsd_m) is not None) == told
 
 
+@pytest.mark.parametrize(("width_m", "told"), [(1.35, True), (1.15, False)])
+def test_periods_need_three_samples_a_side(width_m: float, told: bool) -> None:
+    """Every 0.2 m, without a rim of 0.4 m."""
+    box = box_of(30.0, 30.0, 40.0, width_m)
+    assert (see_periods(block(), box, 0.25) is not None) == told
+
+
 def test_periods_need_a_block_that_is_seen_by_half() -> None:
     patch = block()
     for hidden, told in ((0.45, True), (0.65, False)):
