@@ -94,6 +94,13 @@ def test_without_pixels_the_sizes_tell() -> None:
     assert (grid.half_bays, grid.rows) == (2, 6)
 
 
+def test_where_bays_fit_both_ways_rows_tell() -> None:
+    """6.058 m are two rows and 0.28 of one, 12.192 m are four and 0.44."""
+    size = (12.192, 6.058)
+    grid = lay_grid(size, None, box_of(0, 0, *size), 0.25)
+    assert (grid.lengthwise, grid.half_bays, grid.rows) == (True, 2, 2)
+
+
 @pytest.mark.parametrize(("width_m", "certain"), [(5.05, True), (5.06, False)])
 def test_no_container_lies_across_less_than_its_length(width_m: float, certain: bool) -> None:
     """6.058 m, less a metre of error."""
