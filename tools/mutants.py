@@ -117,14 +117,7 @@ def _comparisons(node: ast.AST) -> Iterator[Change]:
 def _arithmetic(node: ast.AST) -> Iterator[Change]:
     """`+` and `-`, `*` and `/`, `&` and `|`, also in `+=`; a sign or a `not` goes."""
     if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in COMPUTED:
-        other = COMPUTED[type(node.op)]
-
-        def patch(copied: ast.AST) -> ast.AST:
-            assert isinstance(copied, ast.BinOp | ast.AugAssign)  # noqa: S101
-            copied.op = other()
-            return copied
-
-        yield "arithmetic", patch
+        yield "arithmetic", _with_operator(COMPUTED[type(node.op)])
     if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.UAdd):
         yield "sign", lambda copied: copied.operand  # type: ignore[attr-defined]
 
@@ -132,14 +125,15 @@ def _arithmetic(node: ast.AST) -> Iterator[Change]:
 def _logic(node: ast.AST) -> Iterator[Change]:
     """`and` and `or` change places."""
     if isinstance(node, ast.BoolOp):
-        other = ast.Or if isinstance(node.op, ast.And) else ast.And
+        yield "logic", _with_operator(ast.Or if isinstance(node.op, ast.And) else ast.And)
 
-        def patch(copied: ast.AST) -> ast.AST:
-            assert isinstance(copied, ast.BoolOp)  # noqa: S101
-            copied.op = other()
-            return copied
 
-        yield "logic", patch
+def _with_operator(kind: type[ast.operator] | type[ast.boolop]) -> Patch:
+    def patch(copied: ast.AST) -> ast.AST:
+        copied.op = kind()  # type: ignore[attr-defined]
+        return copied
+
+    return patch
 
 
 def _constants(node: ast.AST) -> Iterator[Change]:

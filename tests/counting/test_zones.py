@@ -305,3 +305,16 @@ def test_only_one_of_both_has_a_crs(write_zones: WriteZones, scene: Scene, tmp_p
         assert not placeable(degrees, flat)
         assert placeable(pixels, flat)
     assert placeable(degrees, scene)
+
+
+@pytest.mark.parametrize(
+    ("far", "crs"),
+    [((360.0, 10.0), True), ((361.0, 10.0), False), ((10.0, 90.0), True), ((10.0, 91.0), False)],
+)
+def test_numbers_that_can_be_degrees_are(
+    write_zones: WriteZones, far: tuple[float, float], crs: bool
+) -> None:
+    """GeoJSON without a word on its CRS: up to 360 and 90 it is what the standard says."""
+    ring = [(0.0, 0.0), far, (far[0] / 2, 9.0), (0.0, 0.0)]
+    zones = read_zones(write_zones(({"name": "A"}, ring)))
+    assert (zones.crs is not None) == crs

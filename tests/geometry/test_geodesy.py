@@ -214,6 +214,7 @@ def test_where_a_projection_is_not_defined_nothing_is_measured() -> None:
     assert not np.isfinite(lonlat(np.array([[1e9, 1e9]]), "EPSG:32652")).any()
     assert pixel_size(Affine(0.0, 0, 5e5, 0, 0.0, 4e6), "EPSG:32652", 0.0, 0.0) is None
     assert pixel_size(Affine(1.0, 0, 5e5, 0, 0.0, 4e6), "EPSG:32652", 0.0, 0.0) is None
+    assert pixel_size(Affine(0.0, 0, 5e5, 0, -1.0, 4e6), "EPSG:32652", 0.0, 0.0) is None
 
 
 def test_the_side_of_a_square_of_the_same_area() -> None:

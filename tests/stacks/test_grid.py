@@ -94,6 +94,13 @@ def test_without_pixels_the_sizes_tell() -> None:
     assert (grid.half_bays, grid.rows) == (2, 6)
 
 
+def test_where_bays_fit_both_ways_rows_tell() -> None:
+    """6.058 m are two rows and 0.28 of one, 12.192 m are four and 0.44."""
+    size = (12.192, 6.058)
+    grid = lay_grid(size, None, box_of(0, 0, *size), 0.25)
+    assert (grid.lengthwise, grid.half_bays, grid.rows) == (True, 2, 2)
+
+
 @pytest.mark.parametrize(("width_m", "certain"), [(5.05, True), (5.06, False)])
 def test_no_container_lies_across_less_than_its_length(width_m: float, certain: bool) -> None:
     """6.058 m, less a metre of error."""
@@ -105,6 +112,13 @@ def test_no_container_lies_across_less_than_its_length(width_m: float, certain: 
 @pytest.mark.parametrize(("gsd_m", "told"), [(0.8, True), (0.81, False)])
 def test_periods_need_fine_pixels(gsd_m: float, told: bool) -> None:
     assert (see_periods(block(gsd=0.4), BOX, gsd_m) is not None) == told
+
+
+@pytest.mark.parametrize(("width_m", "told"), [(1.35, True), (1.15, False)])
+def test_periods_need_three_samples_a_side(width_m: float, told: bool) -> None:
+    """Every 0.2 m, without a rim of 0.4 m."""
+    box = box_of(30.0, 30.0, 40.0, width_m)
+    assert (see_periods(block(), box, 0.25) is not None) == told
 
 
 def test_periods_need_a_block_that_is_seen_by_half() -> None:

@@ -80,6 +80,27 @@ def test_the_mean_of_the_block_is_that_of_its_edge_and_a_tenth() -> None:
     assert measured(22.0).tiers == 8.0
 
 
+def test_behind_an_end_stand_bays_and_behind_a_side_rows() -> None:
+    """The shadow goes left from an end of 14 m; the next stack stands 12.2 m behind, not 2.8 m."""
+
+    def paint(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        up = (40.0 - x) / 1.2
+        in_shadow = (x < 40) & (up < 3 * TIER_M) & (y > 40) & (y < 54)
+        ground = LIT + np.random.default_rng(2).normal(0, 1.0, x.shape)
+        roof = (x > 40) & (x < 90) & (y > 40) & (y < 54)
+        return np.where(roof, ROOF, np.where(in_shadow, DARK, ground))
+
+    for lengthwise, pitch_m in ((True, 12.192), (False, 2.838)):
+        grid = replace(GRID, lengthwise=lengthwise)
+        found, why = measure_tiers(BOX, grid, patch_of(paint), frame_of((-1.2, 0.0)))
+        assert found is not None, why
+        assert found.bins == 4
+        edge = tiers_of_heights(found.heights_m)
+        behind = _excess(round(pitch_m / (TIER_M * 1.2), 2))
+        assert (behind > 0.1) == (not lengthwise)
+        assert found.tiers == pytest.approx(1.10 * (edge - behind).mean(), abs=1e-6)
+
+
 def test_the_error_of_a_block_by_hand() -> None:
     """Level edge: 0.6 tiers over 17 / 3 pieces, 4 % of the height, half of 0.35 m, 0.25."""
     found = measured(8.0)
