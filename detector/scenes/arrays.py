@@ -93,21 +93,21 @@ def array_file(
     digest.update(pixels.data)
     folder = f"quaywatch-{digest.hexdigest()[:HASH_DIGITS]}"
     with _lock:
-        known = _FILES.get(f"{folder}/{name}")
+        known = _files.get(f"{folder}/{name}")
         if known is None:
             # in the table first: what releases an earlier file of this path then leaves it alone
-            known = _FILES[f"{folder}/{name}"] = ArrayFile(folder, name)
+            known = _files[f"{folder}/{name}"] = ArrayFile(folder, name)
             known.write(pixels, *place)
         return known
 
 
-_FILES: weakref.WeakValueDictionary[str, ArrayFile] = weakref.WeakValueDictionary()
+_files: weakref.WeakValueDictionary[str, ArrayFile] = weakref.WeakValueDictionary()
 _lock: Final = threading.RLock()
 
 
 def _release(file: MemoryFile) -> None:
     with _lock:
-        if not any(file.name == other.path for other in _FILES.values()):
+        if not any(file.name == other.path for other in _files.values()):
             file.close()
 
 
