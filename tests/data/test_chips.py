@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.classes import PORT
@@ -51,13 +51,15 @@ def test_objects_outside_leave_no_trace_and_thin_ones_are_painted() -> None:
 @given(
     st.floats(-20, 120), st.floats(-20, 120), st.floats(5, 60), st.floats(3, 30), st.floats(0, 180)
 )
+@example(x=0.0, y=2.0, length=44.0, width=3.0, degrees=126.0)
 def test_cut_boxes_hold_exactly_the_part_inside(
     x: float, y: float, length: float, width: float, degrees: float
 ) -> None:
     whole = box(x, y, length, width, degrees)
     cut, share = clip_to_window(whole, (0, 0, 100, 100))
     # Brute force: points of a fine grid in the box's own axes.
-    u, v = np.meshgrid((np.arange(200) + 0.5) / 200, (np.arange(200) + 0.5) / 200)
+    steps = (np.arange(600) + 0.5) / 600  # fine enough for the tip of a sliver
+    u, v = np.meshgrid(steps, steps)
     first, along, across = whole[0, 0], whole[0, 1] - whole[0, 0], whole[0, 3] - whole[0, 0]
     points = first + u[..., None] * along + v[..., None] * across
     inside = ((points >= 0) & (points <= 100)).all(axis=-1)
