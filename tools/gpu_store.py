@@ -24,8 +24,6 @@ from detector.evaluation.truth import EvalImage, Measure
 from detector.geometry.boxes import as_corners
 
 MIB = 1024 * 1024
-SUFFIX = {"webp": ".webp", "jpeg": ".jpg"}
-QUALITY_FLAG = {"webp": cv2.IMWRITE_WEBP_QUALITY, "jpeg": cv2.IMWRITE_JPEG_QUALITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +187,11 @@ def read_facts(folder: Path, name: str) -> dict[str, Any]:
 
 
 def encode(pixels: NDArray[np.uint8], kind: str, quality: int) -> bytes:
-    """A picture `(height, width, 3)`, RGB, as WebP or JPEG.
-
-    Raises:
-        ValueError: OpenCV cannot encode it.
-    """
-    bgr = np.ascontiguousarray(pixels[..., ::-1])
-    done, encoded = cv2.imencode(SUFFIX[kind], bgr, [QUALITY_FLAG[kind], quality])
-    if not done:
-        raise ValueError(f"a picture of {pixels.shape} cannot be encoded as {kind}")
-    return bytes(encoded)
+    """A picture `(height, width, 3)`, RGB, as `webp` or `jpeg`."""
+    encoded = io.BytesIO()
+    # Pillow's methods of WebP: 2 is 2.5 times as fast as 4 for 5 % more bytes.
+    Image.fromarray(pixels).save(encoded, kind.upper(), quality=quality, method=2)
+    return encoded.getvalue()
 
 
 def decode(encoded: bytes) -> NDArray[np.uint8]:
