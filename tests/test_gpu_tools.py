@@ -94,7 +94,8 @@ def test_boxes_follow_the_bright_pixels_through_the_views(collage: float) -> Non
         if abs(xywhr[2] / xywhr[3] - 80 / 30) > 0.01:
             continue
         alone = np.zeros((320, 320), np.uint8)
-        cv2.fillPoly(alone, [np.rint(corners + 6 * np.sign(corners - xywhr[:2])).astype(int)], 1)
+        around = corners_from_xywhr((xywhr + [0, 0, 10, 10, 0])[None])[0]
+        cv2.fillPoly(alone, [np.rint(around).astype(int)], 1)
         lit = np.clip((images[view, 0].numpy() - 60) / 190, 0, 1) * (alone > 0)
         seen = rectangle_of(lit * (lit > 0.05))  # compression leaves ripples
         distance = np.linalg.norm(seen[:, None] - corners[None], axis=2)

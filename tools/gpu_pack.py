@@ -59,11 +59,11 @@ class PackSettings:
     """
 
     out: Path
-    limit_mib: float = 50.0
+    limit_mib: float = 51.0
     kind: str = "webp"
-    quality: int = 50
-    truth_quality: int = 70
-    scales: dict[str, float] = field(default_factory=lambda: {"HRSC2016": 0.6})
+    quality: int = 40
+    truth_quality: int = 60
+    scales: dict[str, float] = field(default_factory=lambda: {"HRSC2016": 0.5})
     seed: int = 0
 
 
@@ -227,10 +227,10 @@ def _in_order(images: Sequence[LabelledImage], seed: int) -> Iterator[LabelledIm
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=Path(".cache/gpu"))
-    parser.add_argument("--limit-mib", type=float, default=50.0, help="of everything packed")
+    parser.add_argument("--limit-mib", type=float, default=51.0, help="of everything packed")
     parser.add_argument("--format", choices=("webp", "jpeg"), default="webp")
-    parser.add_argument("--quality", type=int, default=50)
-    parser.add_argument("--truth-quality", type=int, default=70, help="of dev and dev2")
+    parser.add_argument("--quality", type=int, default=40)
+    parser.add_argument("--truth-quality", type=int, default=60, help="of dev and dev2")
     parser.add_argument("--recipe", default="port-n-blocks", help="experiment of detector train")
     parser.add_argument("--weights", type=Path, action="append", default=[], help="to start from")
     parser.add_argument("--no-wheels", dest="wheels", action="store_false")

@@ -2,6 +2,7 @@
 # Train, look at and time networks on a machine with a GPU: tools/gpu_run.sh [MINUTES=7] [NETWORK ...]
 # Needs the pack that `python -m tools.gpu_pack` leaves in .cache/gpu; asks nothing; see docs/gpu.md.
 set -u
+begun=$(date +%s)
 cd "$(dirname "$0")/.." || exit 2
 minutes=${1:-7}
 [ $# -gt 0 ] && shift
@@ -23,4 +24,4 @@ export PYTHONPATH="$PWD:$site${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 export YOLO_CONFIG_DIR="$site" YOLO_OFFLINE=1 YOLO_AUTOINSTALL=0
 seconds=$("$python" -c "import sys; print(int(60 * float(sys.argv[1])) + 15)" "$minutes") || exit 2
 timeout --signal=INT --kill-after=10 "$seconds" \
-  "$python" -m tools.gpu_train --minutes "$minutes" --data "$data" --out "$out" "$@"
+  "$python" -m tools.gpu_train --minutes "$minutes" --begun "$begun" --data "$data" --out "$out" "$@"

@@ -18,7 +18,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ from tools.gpu_quick import quick_evaluation
 from tools.gpu_store import MIB, PackedScene, read_chips, read_facts, read_scenes
 from tools.gpu_views import ChipStore
 
-BEGUN = time.monotonic()
 ROOT = Path(__file__).parents[1]
 READ_GSD_M = 0.3  # as the card of port-n says
 SPLITS = ("dev", "dev2")
@@ -45,7 +44,7 @@ LARGEST_FILE_MIB = 15.0
 QUICK_S, QUICK_SHARE = 25.0, 0.06  # a network, at most this share of all
 BENCH_SHARE = 0.2
 LAST_S = 5.0
-TINY_CHIPS, TINY_SCENES, TINY_PX = 24, 2, 128
+TINY_CHIPS, TINY_SCENES, TINY_PX = 4, 1, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,8 @@ class RunSettings:
         data: folder of the pack.
         out: folder of what comes of it.
         networks: keys of `CANDIDATES`, in order.
-        minutes: of everything together, from the start of the program.
+        minutes: of everything together.
+        begun: when they began, of `time.monotonic()`.
         device: where.
         batch: views a step.
         workers: processes that draw views.
@@ -92,6 +92,7 @@ class RunSettings:
     out: Path
     networks: tuple[str, ...]
     minutes: float
+    begun: float
     device: torch.device
     batch: int
     workers: int
@@ -100,13 +101,14 @@ class RunSettings:
     @property
     def end(self) -> float:
         """Of `time.monotonic()`."""
-        return BEGUN + 60.0 * self.minutes
+        return self.begun + 60.0 * self.minutes
 
 
 class Log:
     """Lines for people, the same as JSON, and one file of results, whole after every step."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, begun: float) -> None:
+        self._begun = begun
         out.mkdir(parents=True, exist_ok=True)
         self._lines = (out / "log.jsonl").open("w", encoding="utf-8")
         self._metrics = out / "metrics.json"
@@ -114,7 +116,7 @@ class Log:
 
     def line(self, **values: Any) -> None:
         """Print and keep a line."""
-        line = {"s": round(time.monotonic() - BEGUN, 1), **values}
+        line = {"s": round(time.monotonic() - self._begun, 1), **values}
         print(json.dumps(line), flush=True)  # noqa: T201 - it is what the tool is for
         self._lines.write(json.dumps(line) + "\n")
         self._lines.flush()
@@ -150,7 +152,7 @@ def main() -> None:
 
 def run(settings: RunSettings) -> None:
     """Train every network, look at it, and time the first one."""
-    log = Log(settings.out)
+    log = Log(settings.out, settings.begun)
     log.keep("machine", _machine(settings))
     log.line(**log.results["machine"])
     lesson: Lesson | None = None
@@ -183,19 +185,24 @@ def load_lesson(settings: RunSettings, log: Log) -> Lesson:
     chips = read_chips(settings.data, "train")
     facts = read_facts(settings.data, "train")
     views, mix = ViewSettings(**facts["views"]), MixSettings(**facts["mix"])
-    if settings.tiny:
+    chances = Chances()
+    if settings.tiny:  # little enough for the loss to fall within a minute
         stacks = [chip for chip in chips if group_of(chip) == "stacks"][: TINY_CHIPS // 2]
         ships = [chip for chip in chips if group_of(chip) == "ships"][: TINY_CHIPS // 2]
-        chips, views = [*stacks, *ships], replace(views, tile_px=TINY_PX)
+        chips, views = [*stacks, *ships], replace(views, tile_px=TINY_PX, collage=0.0)
+        chances = Chances(*(0.0 for _ in fields(Chances)))
     store = ChipStore(chips, settings.device, os.cpu_count() or 1)
     log.line(chips=len(chips), store_mib=round(store.size_bytes / MIB), recipe=facts["recipe"])
-    return Lesson(chips, store, views, mix, Chances())
+    return Lesson(chips, store, views, mix, chances)
 
 
 def load_scenes(settings: RunSettings, split: str) -> list[PackedScene]:
     """The packed images of a split; a few of them where it is tiny."""
     scenes = read_scenes(settings.data, split)
-    return scenes[:TINY_SCENES] if settings.tiny else scenes
+    if not settings.tiny:
+        return scenes
+    shown = [scene for scene in scenes if len(scene.truth.corners)]
+    return sorted(shown, key=lambda scene: scene.truth.width * scene.truth.height)[:TINY_SCENES]
 
 
 def join_parts(folder: Path) -> None:
@@ -332,6 +339,7 @@ def _settings(arguments: argparse.Namespace) -> RunSettings:
         arguments.out,
         tuple(arguments.networks or (["yolo11n"] if arguments.tiny else CANDIDATES)),
         arguments.minutes,
+        time.monotonic() - max(time.time() - (arguments.begun or time.time()), 0.0),
         device,
         arguments.batch or (4 if arguments.tiny else 128 if on_gpu else 8),
         0 if arguments.tiny else max(min(cpus - 2, 12), 0),
@@ -343,6 +351,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("networks", nargs="*", choices=[[], *CANDIDATES], metavar="NETWORK")
     parser.add_argument("--minutes", type=float, default=7.0, help="of everything together")
+    parser.add_argument("--begun", type=float, help="since when they count, Unix time; now")
     parser.add_argument("--device", help="cpu, cuda; by default what is there")
     parser.add_argument("--data", type=Path, default=ROOT / ".cache" / "gpu")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "gpu")
