@@ -94,7 +94,7 @@ def test_boxes_follow_the_bright_pixels_through_the_views(collage: float) -> Non
         if abs(xywhr[2] / xywhr[3] - 80 / 30) > 0.01:
             continue
         alone = np.zeros((320, 320), np.uint8)
-        around = corners_from_xywhr((xywhr + [0, 0, 10, 10, 0])[None])[0]
+        around = corners_from_xywhr(xywhr[None] + np.array([0, 0, 10, 10, 0]))[0]
         cv2.fillPoly(alone, [np.rint(around).astype(int)], 1)
         lit = np.clip((images[view, 0].numpy() - 60) / 190, 0, 1) * (alone > 0)
         seen = rectangle_of(lit * (lit > 0.05))  # compression leaves ripples
@@ -236,6 +236,15 @@ def test_sources_that_come_first_come_whole(tmp_path: Path) -> None:
     )
     gpu_pack.pack_training(images, config, settings, room=whole + 10)
     assert [c.source for c in read_chips(settings.out, "train")] == ["yards"]
+
+
+def test_a_source_of_which_little_fits_is_shown_as_often() -> None:
+    """A quarter of the images, four times the weight; a source that stayed behind has none."""
+    mix = MixSettings(sources={"iSAID": 0.6, "xView": 3.0})
+    there, packed = {"iSAID": 8, "xView": 2, "SIMD": 4}, {"iSAID": 2, "xView": 2, "SIMD": 0}
+    balanced = gpu_pack.balanced(mix, there, packed)
+    assert balanced.sources == pytest.approx({"iSAID": 2.4, "xView": 3.0})
+    assert (balanced.stacks, balanced.empty) == (mix.stacks, mix.empty)
 
 
 def test_two_steps_of_training(tmp_path: Path) -> None:

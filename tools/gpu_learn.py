@@ -123,7 +123,7 @@ def learn(lesson: Lesson, settings: LearnSettings, seconds: float, report: Repor
     end = time.monotonic() + seconds
     while True:
         try:
-            return _learn(lesson, settings, (time.monotonic(), end), report)
+            return _learn(lesson, settings, end, report)
         except torch.OutOfMemoryError:
             if settings.batch <= 8:
                 raise
@@ -147,9 +147,7 @@ def build(settings: LearnSettings, device: torch.device) -> tuple[GpuModel, str]
     return model.to(device).to(memory_format=torch.channels_last), told
 
 
-def _learn(
-    lesson: Lesson, settings: LearnSettings, clock: tuple[float, float], report: Report
-) -> nn.Module:
+def _learn(lesson: Lesson, settings: LearnSettings, end: float, report: Report) -> nn.Module:
     device = lesson.store.device
     torch.manual_seed(settings.seed)
     model, told = build(settings, device)
@@ -166,8 +164,9 @@ def _learn(
     )
     tally = _Tally(report, settings.batch)
     model.train()
+    begun = time.monotonic()
     for batch in loader:
-        progress = (time.monotonic() - clock[0]) / max(clock[1] - clock[0], 1e-9)
+        progress = (time.monotonic() - begun) / max(end - begun, 1e-9)
         if progress >= 1.0:
             break
         for group in optimizer.param_groups:

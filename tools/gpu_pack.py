@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from detector.evaluation.dataset import labelled_dataset
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
+from detector.training.mix import MixSettings
 from detector.training.options import TrainConfig
 from detector.training.session import images_of, settings_from
 from tools.gpu_store import MIB, PackedChip, PackedScene, encode, write_pack
@@ -117,7 +118,6 @@ def pack_training(
         SystemExit: the sources that come first do not fit.
     """
     recipe = settings_from(config)
-    facts = {"recipe": config.experiment, "views": asdict(recipe.views), "mix": asdict(recipe.mix)}
     taken: list[PackedChip] = []
     used = 0.0
     sizes: dict[str, int] = defaultdict(int)
@@ -140,7 +140,22 @@ def pack_training(
     counts = Counter(chip.source for chip in taken)
     for source, count in there.items():
         say(f"{source}: {counts[source]} of {count} images, {sizes[source] / MIB:.1f} MiB")
+    facts = {
+        "recipe": config.experiment,
+        "views": asdict(recipe.views),
+        "mix": asdict(balanced(recipe.mix, there, counts)),
+    }
     return write_pack(settings.out, "train", taken, **facts)
+
+
+def balanced(mix: MixSettings, there: Mapping[str, int], packed: Mapping[str, int]) -> MixSettings:
+    """The mix in which every packed source is shown as often as all of its images would be."""
+    weights = {
+        source: mix.sources.get(source, 1.0) * there[source] / count
+        for source, count in packed.items()
+        if count
+    }
+    return replace(mix, sources=weights)
 
 
 def packed_chips(image: LabelledImage, settings: PackSettings) -> list[PackedChip]:
