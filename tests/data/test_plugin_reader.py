@@ -124,12 +124,12 @@ def test_preview_and_training_data(installed: Path, myports: Path, tmp_path: Pat
 
 
 def test_evaluation_opens_it(installed: Path, myports: Path) -> None:
-    from detector.cli.evaluate import open_data
+    from detector.api.learning import evaluation_data
     from detector.config.compose import load_config
     from detector.evaluation.options import EvaluateConfig
 
     words = ["dataset=myports", f"root={myports}"]
-    dataset, name = open_data(load_config("evaluate", EvaluateConfig, words))
+    dataset, name = evaluation_data(load_config("evaluate", EvaluateConfig, words))
     assert name == "myports"
     assert [path.name for path in dataset.paths] == ["a.tif", "b.tif"]
 
