@@ -189,6 +189,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
             readers=config.readers,
             queue=config.queue,
             enlarge=config.enlarge,
+            estimate_gsd=scene.estimate_gsd,
             merge=MergeSettings(
                 match_iou=merge.match_iou,
                 longest_ship_m=merge.longest_ship_m,

@@ -20,7 +20,7 @@ from detector.counting.zones import zones_in_pixels
 from detector.detections import Detections
 from detector.errors import SceneError
 from detector.export.exporters import draw_result
-from detector.export.records import SceneRecord
+from detector.export.records import SceneRecord, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import add_formats, missing_formats, write_scene_files
@@ -115,6 +115,7 @@ class Result:
             raise SceneError(
                 f"{self.record.path}: has changed since it was read; call predict again"
             )
+        take_over_scale(scene, self.record)
         return scene
 
     def _write(self, out: Path, *, overwrite: bool) -> SceneRecord:

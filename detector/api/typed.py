@@ -36,6 +36,7 @@ class PredictOptions(TypedDict, total=False):
     acquired: str | None
     clouds: Literal["auto", "clear", "unknown"]
     nodata: float | None
+    estimate_gsd: bool
     match_iou: float
     longest_ship_m: float
     longest_stack_m: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -105,6 +105,21 @@ class Scene:
         scene = Scene(self.info, dataset, self._pixels, clouds)
         scene.keep = self.keep
         return scene
+
+    def settle_gsd(self, gsd_m: float, range_m: tuple[float, float]) -> None:
+        """Take over a scale that was estimated from what the scene shows.
+
+        Args:
+            gsd_m: metres by pixel.
+            range_m: its 90 % interval.
+
+        Raises:
+            ValueError: the scale is known already, and better.
+        """
+        if self.info.pixel_size is not None:
+            raise ValueError(f"{self.info.path}: its gsd is {self.info.gsd_source} already")
+        size = PixelSize(gsd_m, gsd_m)
+        self.info = replace(self.info, pixel_size=size, gsd_source="estimated", gsd_range_m=range_m)
 
     def read(self, window: PixelWindow, out_size: tuple[int, int] | None = None) -> ScenePixels:
         """The pixels of a window.
