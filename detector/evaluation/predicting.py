@@ -32,6 +32,7 @@ from detector.inference.pipeline import (
     find_objects,
     predict_scene,
     prepare_scene,
+    settle_scale,
 )
 from detector.models.backends import Backend, Reading
 from detector.models.detector import Detector
@@ -154,7 +155,9 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
             )
         prepared = prepare_scene(scene, job.detector, job.settings)
         found = find_objects(scene, _detector(job, recorder, low), job.settings, prepared=prepared)
-        if found.settle_scale(scene):  # as `predict` does: read again, as if told
+        if settle_scale(
+            scene, _detector(job, job.shared, low), found, job.settings
+        ):  # as `predict` does: read again, as if told
             recorder = _Recorder(job.shared)
             prepared = prepare_scene(scene, job.detector, job.settings)
             again = _detector(job, recorder, low)

@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from detector.boxes.duplicates import suppress_duplicates
 from detector.boxes.scored import Boxes, PlanBoxes
 from detector.detections import Detections
-from detector.geometry.frames import PlanPixels
+from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import assemble
 from detector.inference.coverage import Coverage
@@ -110,8 +110,8 @@ class Found:
         implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
         beyond: objects that reach beyond the part of the scene that was read.
-        scale: what the containers say of a gsd that is unknown; None where it is known, or nothing
-            tells.
+        blocks: `(K, 4, 2)` stacks of low score too, file pixels; none where the gsd is known.
+        scale: what they say of it; None where it is known, or nothing tells.
     """
 
     detections: Detections
@@ -119,19 +119,8 @@ class Found:
     implausible: int
     yards: int
     beyond: int
+    blocks: FilePixels = field(default_factory=lambda: FilePixels(np.zeros((0, 4, 2))))
     scale: ScaleEstimate | None = None
-
-    def settle_scale(self, scene: Scene) -> bool:
-        """Give a scene of unknown gsd the scale that its containers tell, if they are sure.
-
-        Returns:
-            Whether they are: then the scene is to be prepared and read again, as if told.
-        """
-        scale = self.scale
-        if scene.info.gsd_m is not None or scale is None or not scale.is_sure:
-            return False
-        scene.settle_gsd(scale.gsd_m, (scale.low_m, scale.high_m))
-        return True
 
 
 def prepare_scene(
@@ -224,8 +213,57 @@ def find_objects(
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
     found = assemble(merged, scene.info, frame, prepared.coverage, beyond)
     count = int(beyond.sum())
-    scale = blocks.measure(scene, frame) if blocks is not None else None
-    return Found(found.detections, merger.stats, found.implausible, found.yards, count, scale)
+    made = Found(found.detections, merger.stats, found.implausible, found.yards, count)
+    if blocks is None:
+        return made
+    corners, scale = blocks.told(scene, frame)
+    return replace(made, blocks=corners, scale=scale)
+
+
+def settle_scale(
+    scene: Scene, detector: Detector, found: Found, settings: PipelineSettings | None = None
+) -> bool:
+    """Give a scene of unknown gsd the scale that its containers tell, if they are sure.
+
+    Where those found are not, the surroundings of the blocks are read once more, enlarged: small
+    rows are found there that the scene's own pixels do not show.
+
+    Args:
+        scene: open; its `info` changes where they are sure.
+        detector: that found them.
+        found: in the scene.
+        settings: threads and queue.
+
+    Returns:
+        Whether they are sure: then the scene is to be prepared and read again, as if told.
+
+    Raises:
+        SceneError: the scene is damaged.
+    """
+    settings = settings or PipelineSettings()
+    if scene.info.gsd_m is not None or not settings.estimate_gsd or not len(found.blocks):
+        return False
+    scale = found.scale
+    if scale is None or not scale.is_sure:
+        larger = _enlarged(scene, detector, found.blocks)
+        scale = find_objects(scene, detector, settings, prepared=larger).scale
+    if scale is None or not scale.is_sure:
+        return False
+    scene.settle_gsd(scale.gsd_m, (scale.low_m, scale.high_m))
+    return True
+
+
+def _enlarged(scene: Scene, detector: Detector, blocks: FilePixels) -> PreparedScene:
+    """The tiles around some blocks as large as a scene may be read."""
+    frame, coverage, card = PlanFrame.of(scene.info), Coverage.of(scene), detector.card
+    own = PlanSettings.for_scene(
+        None, tile_px=card.tile_px, read_gsd_m=card.gsd_read_m, longest_m=None
+    )
+    limit = own.limit / MAX_UPSAMPLING
+    settings = replace(own, scale=MAX_UPSAMPLING, limit=limit, longest=limit)
+    around = shapely.union_all(shapely.buffer(shapely.polygons(blocks), card.tile_px / 2))
+    plan = plan_tiles(frame.width, frame.height, settings, wanted=around)
+    return PreparedScene(frame, coverage, plan, part=True)
 
 
 def plan_scene(
@@ -333,14 +371,13 @@ class _Blocks:
             if tile.level == 0 and len(boxes):
                 self._found.append(_to_plan_frame(boxes, tile))
 
-    def measure(self, scene: Scene, frame: PlanFrame) -> ScaleEstimate | None:
-        """What they say; None where there are none."""
-        if not self._found:
-            return None
-        boxes = Boxes.concatenate(self._found)
+    def told(self, scene: Scene, frame: PlanFrame) -> tuple[FilePixels, ScaleEstimate | None]:
+        """Each once, and what they say of the scale."""
+        boxes = Boxes.concatenate([Boxes.empty(), *self._found])
         best = boxes.select(np.argsort(-boxes.scores, kind="stable")[:MOST_BLOCKS_READ])
         once = best.select(suppress_duplicates(best, self._detector.iou))
-        return measure_scale(scene, frame.to_file(PlanPixels(once.corners)), once.scores)
+        corners = frame.to_file(PlanPixels(once.corners))
+        return corners, measure_scale(scene, corners, once.scores)
 
 
 def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:

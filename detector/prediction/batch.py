@@ -48,6 +48,7 @@ from detector.inference.pipeline import (
     PreparedScene,
     find_objects,
     prepare_scene,
+    settle_scale,
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.prediction.constants import constants_sha256
@@ -210,7 +211,7 @@ class SceneWork:
                 )
             area = shapely.union_all([zone.shape for zone in zones])
         prepared, found = self._read(scene, area, title, progress)
-        if found.settle_scale(scene):
+        if settle_scale(scene, self.detector, found, self.settings.pipeline):
             return self._read(scene, area, f"{title} at {scene.info.gsd_m:.2f} m", progress)
         return prepared, found
 
