@@ -12,7 +12,7 @@ import pytest
 from detector.rendering import PortSpec, render, write_scene
 
 # Runs in a process of its own, so that imports happen with sockets blocked too.
-BLOCKED = """
+REFUSED = """
 import socket, sys
 
 class Blocked(OSError):
@@ -28,12 +28,19 @@ socket.socket.sendto = refuse
 socket.create_connection = refuse
 socket.getaddrinfo = refuse
 socket.gethostbyname = refuse
-
+"""
+COMMAND = """
 from detector.cli.main import main
 code = main(sys.argv[1:])
 loaded = sorted(n for n in ("openvino_telemetry", "sentry_sdk") if sys.modules.get(n))
 print("LOADED", loaded, file=sys.stderr)
 sys.exit(code)
+"""
+PYTHON = """
+import detector
+scene = detector.render(seed=3, width=256, height=256)
+boxes = detector.predict(scene.values, gsd=0.5)[0].boxes
+print(len(boxes), len(detector.load_detector("port-n").conf))
 """
 
 
@@ -43,7 +50,7 @@ def test_predict_needs_no_socket(tmp_path: Path, backend: str) -> None:
     raster = write_scene(render(PortSpec(width=640, height=640), seed=3), tmp_path / "port.tif")
     words = [str(raster), f"out={tmp_path / 'out'}", f"backend={backend}", "device=cpu"]
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKED, "predict", *words],
+        [sys.executable, "-c", REFUSED + COMMAND, "predict", *words],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -53,3 +60,20 @@ def test_predict_needs_no_socket(tmp_path: Path, backend: str) -> None:
     assert "SOCKET" not in done.stderr
     assert "LOADED []" in done.stderr
     assert pd.read_csv(tmp_path / "out" / "scenes.csv")["status"].tolist() == ["done"]
+
+
+@pytest.mark.slow
+def test_predict_in_python_needs_no_socket(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED + PYTHON],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "SOCKET" not in done.stderr
+    boxes, classes = map(int, done.stdout.split())
+    assert boxes > 0
+    assert classes == 2
+    assert list(tmp_path.iterdir()) == []

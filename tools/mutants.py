@@ -56,6 +56,7 @@ PYTEST = (
 )
 LONGEST_BY_USUAL, LONGEST_EXTRA_S = 10.0, 60.0  # a mutant that takes longer is killed by it
 Z_95 = 1.96
+SURVIVED = ("survived", "unseen")
 
 Patch = Callable[[ast.AST], ast.AST]
 Change = tuple[str, Patch]
@@ -354,8 +355,8 @@ class Suite:
     by_line: dict[tuple[str, int], set[str]]
     seconds: dict[str, float]
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Tests that may notice a mutant, the quick ones first."""
+    def of(self, mutant: Mutant, most_seconds: float = math.inf) -> list[str]:
+        """Tests that may notice a mutant, the quick ones first, `most_seconds` of them in all."""
         folders = tuple(f"tests/{name}" for name in TESTS[mutant.package])
         if mutant.runs:
             found = set().union(*(self.by_line.get((mutant.path, n), set()) for n in mutant.runs))
@@ -364,7 +365,15 @@ class Suite:
                 *(tests for (path, _), tests in self.by_line.items() if path == mutant.path)
             )
         chosen = [test for test in found if test.startswith(folders)]
-        return sorted(chosen, key=lambda test: (self.seconds.get(test, 0.0), test))
+        chosen.sort(key=lambda test: (self.seconds.get(test, 0.0), test))
+        taken = 0.0
+        quick: list[str] = []
+        for test in chosen:
+            taken += self.seconds.get(test, 0.0)
+            if quick and taken > most_seconds:
+                break
+            quick.append(test)
+        return quick
 
 
 def run_suite(packages: Sequence[str]) -> Suite:
@@ -457,9 +466,9 @@ def preload(packages: Sequence[str]) -> None:
             del sys.modules[name]
 
 
-def is_killed(mutant: Mutant, suite: Suite) -> str:
+def is_killed(mutant: Mutant, suite: Suite, most_seconds: float = math.inf) -> str:
     """`killed`, `survived`, `timeout`, or `unseen` where no test runs its lines."""
-    tests = suite.of(mutant)
+    tests = suite.of(mutant, most_seconds)
     if not tests:
         return "unseen"
     usual = sum(suite.seconds.get(test, 0.0) for test in tests)
@@ -531,14 +540,14 @@ def table(results: Sequence[tuple[Mutant, str]], population: Sequence[Mutant]) -
     for package in [*packages, "all"]:
         of_all = [one for one in population if package in (one.package, "all")]
         mine = [said for one, said in results if package in (one.package, "all")]
-        killed = sum(said in ("killed", "timeout") for said in mine)
+        killed = sum(said not in SURVIVED for said in mine)
         low, high = wilson(killed, len(mine))
         share = f"{killed / len(mine):.0%}" if mine else ""
         cells = (package, len(of_all), len(mine), killed, share, f"{low:.0%} to {high:.0%}")
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += ["", "| survivor | kind | before | after |", "|---|---|---|---|"]
     for one, said in sorted(results, key=lambda pair: (pair[0].path, pair[0].line)):
-        if said in ("survived", "unseen"):
+        if said in SURVIVED:
             seen = "" if said == "survived" else " (no test runs it)"
             before, after = (text.replace("|", "\\|") for text in (one.before, one.after))
             lines.append(f"| `{one.path}:{one.line}`{seen} | {one.kind} | `{before}` | `{after}` |")
@@ -560,28 +569,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in chosen:
             _say(f"{one.path}:{one.line}:{one.column} {one.kind}: {one.before} -> {one.after}")
         return 0
-    packages = sorted({one.package for one in chosen})
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ.update(_environment())
+    before = _kept(options.again, everything)
+    if before:
+        chosen = [one for one, said in before if said in SURVIVED]
+    packages = sorted({one.package for one in chosen})
     suite = _suite(options.suite, packages)
     preload(packages)
     end = time.monotonic() + 60.0 * options.minutes
-    results: list[tuple[Mutant, str]] = []
+    tried: dict[Mutant, str] = {}
     for one in chosen:
         if time.monotonic() > end:
             break
-        results.append((one, is_killed(one, suite)))
-        _say(f"{len(results)} {results[-1][1]}: {one.path}:{one.line} {one.before} -> {one.after}")
+        tried[one] = is_killed(one, suite, options.tests)
+        _say(f"{len(tried)} {tried[one]}: {one.path}:{one.line} {one.before} -> {one.after}")
+    results = list((dict(before) | tried).items())
     text = table(results, everything)
     _say("\n" + text)
     if options.docs:
         options.docs.write_text(text, encoding="utf-8")
     if options.json:
-        rows = [(one.path, one.line, one.column, one.kind, said) for one, said in results]
+        rows = [(one.path, *one.place, said) for one, said in results]
         options.json.write_text(json.dumps(rows), encoding="utf-8")
-    killed = sum(said in ("killed", "timeout") for _, said in results)
+    killed = sum(said not in SURVIVED for _, said in results)
     return int(killed < options.least * len(results))
+
+
+def _kept(again: Path | None, mutants: Sequence[Mutant]) -> list[tuple[Mutant, str]]:
+    """What an earlier run wrote with `--json`; its source must be the same."""
+    if again is None:
+        return []
+    by_place = {(one.path, *one.place): one for one in mutants}
+    rows = json.loads(again.read_text(encoding="utf-8"))
+    return [(by_place[tuple(place)], said) for *place, said in rows]
 
 
 def _suite(kept: Path | None, packages: Sequence[str]) -> Suite:
@@ -601,7 +623,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="how many mutants; all by default")
     parser.add_argument("--seed", type=int, default=0, help="of their order")
     parser.add_argument("--minutes", type=float, default=480.0, help="when to stop")
+    parser.add_argument(
+        "--tests", type=float, default=math.inf, help="seconds of tests a mutant meets at most"
+    )
     parser.add_argument("--least", type=float, default=0.85, help="share that must be killed")
+    parser.add_argument("--again", type=Path, help="try the survivors of this --json once more")
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of paths")
     parser.add_argument("--list", action="store_true", help="show the mutants, run nothing")
     parser.add_argument("--suite", type=Path, help="keep the run of the tests here, or take it")

@@ -220,7 +220,7 @@ def _typed_names(door: Door[Any]) -> Iterator[tuple[str, str]]:
 
 def _typed(opt: Option) -> str:
     kind = "PathText" if opt.path else opt.type.__name__
-    if opt.choices:
+    if opt.choices and not opt.open:
         words = ", ".join(json.dumps(choice) for choice in opt.choices)
         kind = f"Literal[{words}]"
     if opt.is_list:

@@ -16,16 +16,14 @@ import pandas as pd
 from PIL import Image
 
 from detector.counting.counts import counts_table
-from detector.counting.zones import zones_in_pixels
 from detector.detections import Detections
 from detector.errors import SceneError
 from detector.export.exporters import draw_result
 from detector.export.records import SceneRecord, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
-from detector.export.scene_files import add_formats, missing_formats, write_scene_files
 from detector.files import prepare_folder
-from detector.prediction.batch import SceneWork, earlier_results
+from detector.prediction.batch import SceneWork
 from detector.prediction.headline import headline_counts
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneInfo
@@ -36,7 +34,7 @@ SHOWN_SCENES: Final = 3
 JPEG_QUALITY: Final = 85
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One scene and what was found in it.
 
@@ -120,18 +118,8 @@ class Result:
 
     def _write(self, out: Path, *, overwrite: bool) -> SceneRecord:
         """Write the scene's folder, unless it is there already."""
-        folder, result = out / self.record.scene_id, self._result
-        earlier = earlier_results(folder, self.record.fingerprint, overwrite=overwrite)
-        settings, zones = self._work.settings, self._work.zones
-        lacking = [] if earlier is None else missing_formats(folder, settings.formats)
-        if earlier is not None and not lacking:
-            return earlier[0]
         with self._reopen() as scene:
-            if earlier is not None:
-                add_formats(folder, scene, zones_in_pixels(zones, scene), lacking)
-                return earlier[0]
-            write_scene_files(folder, scene, result, settings.formats)
-        return self.record
+            return self._work.write(out, scene, lambda: self._result, overwrite=overwrite)[0]
 
     def _picture_html(self) -> str:
         if self._found is None:

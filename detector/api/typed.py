@@ -20,9 +20,9 @@ class PredictOptions(TypedDict, total=False):
     stacks: str
     zones: Any
     zones_only: bool
-    formats: Sequence[Literal["gpkg", "geojson", "parquet", "csv", "png", "kml", "kmz"]]
+    formats: Sequence[str]
     device: str
-    backend: Literal["auto", "torch", "openvino"]
+    backend: str
     batch: int | None
     threads: int | None
     queue: int
@@ -57,7 +57,7 @@ class LoadDetectorOptions(TypedDict, total=False):
     conf: float | None
     iou: float | None
     device: str
-    backend: Literal["auto", "torch", "openvino"]
+    backend: str
     batch: int | None
     threads: int | None
 
@@ -77,7 +77,7 @@ class EvaluateOptions(TypedDict, total=False):
 
     data: str
     split: str
-    dataset: Literal["port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco"] | None
+    dataset: str | None
     root: PathText | None
     weights: str
     conf: float | None
@@ -87,7 +87,7 @@ class EvaluateOptions(TypedDict, total=False):
     predictions: PathText | None
     gallery: int
     device: str
-    backend: Literal["auto", "torch", "openvino"]
+    backend: str
     batch: int | None
     threads: int | None
     kind: Literal["pool", "rendered"]
@@ -109,7 +109,7 @@ class TrainOptions(TypedDict, total=False):
     trainer: str
     experiment: str
     out: PathText
-    kind: Literal["pool", "rendered", "port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco"]
+    kind: str
     root: PathText
     cache: PathText
     split: str

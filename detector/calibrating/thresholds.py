@@ -26,7 +26,9 @@ class Balance:
         conf: threshold that balances the total.
         true: objects.
         counted: boxes at the threshold at which the sample was counted.
-        held_out: boxes where every place is counted at the threshold of the places of other folds.
+        held_out: boxes where every place is counted at the threshold of the places of other folds;
+            folds without which there is nothing to choose from are left out.
+        held_out_true: objects of the same places.
         folds: least and greatest of these thresholds.
         places: with objects.
     """
@@ -35,6 +37,7 @@ class Balance:
     true: int
     counted: int
     held_out: int
+    held_out_true: int
     folds: tuple[float, float]
     places: int
 
@@ -43,13 +46,19 @@ class Balance:
         """Relative error of the total where it was counted."""
         return self.counted / self.true - 1
 
+    @property
+    def error_held_out(self) -> float | None:
+        """The same at the thresholds of other places; None where there are no others."""
+        return self.held_out / self.held_out_true - 1 if self.held_out_true else None
+
     def to_card(self) -> dict[str, Any]:
         """As plain values for a model card."""
+        held_out = self.error_held_out
         return {
-            "true": self.true,
+            "objects": self.true,
             "counted": self.counted,
             "total_error": round(self.error, DIGITS),
-            "total_error_held_out": round(self.held_out / self.true - 1, DIGITS),
+            "total_error_held_out": None if held_out is None else round(held_out, DIGITS),
             "thresholds_of_folds": list(self.folds),
             "places_with_objects": self.places,
         }
@@ -69,7 +78,8 @@ def balance(sample: Sample, conf: float) -> Balance | None:
         return None
     places = sample.places
     folds = np.random.default_rng(SEED).permutation(len(places)) % FOLDS
-    chosen, held_out = [], 0
+    chosen: list[float] = []
+    held_out = held_out_true = 0
     for fold in np.unique(folds).tolist():
         rest = sample.of_places(places[folds != fold])
         if not len(rest.true_found):
@@ -77,12 +87,14 @@ def balance(sample: Sample, conf: float) -> Balance | None:
         chosen.append(balancing_threshold(rest))
         mine = sample.of_places(places[folds == fold])
         held_out += int(counted_from(mine.score, np.array([chosen[-1]]))[0])
+        held_out_true += len(mine.true_found)
     threshold = balancing_threshold(sample)
     return Balance(
         conf=threshold,
         true=len(sample.true_found),
         counted=int(counted_from(sample.score, np.array([conf]))[0]),
         held_out=held_out,
+        held_out_true=held_out_true,
         folds=(min(chosen, default=threshold), max(chosen, default=threshold)),
         places=sample.n_places,
     )

@@ -202,7 +202,8 @@ def scene_record(
 def take_over_scale(scene: Scene, record: SceneRecord) -> None:
     """Give a scene that is opened again the scale that was estimated when it was read."""
     low, gsd, high = record.gsd_low_m, record.gsd_m, record.gsd_high_m
-    if gsd is not None and low is not None and high is not None:
+    unknown = scene.info.gsd_m is None
+    if unknown and gsd is not None and low is not None and high is not None:
         scene.settle_gsd(gsd, (low, high))
 
 

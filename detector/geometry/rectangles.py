@@ -20,6 +20,9 @@ def min_rectangles(outlines: Sequence[NDArray[np.floating]]) -> Corners:
 
     Returns:
         `(N, 4, 2)`, ordered as `order_corners` orders them.
+
+    Raises:
+        GeometryError: a coordinate is not finite.
     """
     if not len(outlines):
         return as_corners([])
@@ -28,8 +31,11 @@ def min_rectangles(outlines: Sequence[NDArray[np.floating]]) -> Corners:
         points = np.asarray(outline, np.float64)
         # GEOS squares coordinates: a million pixels from the origin it is 1e-4 pixels off
         origin = points.mean(axis=0)
-        shape = shapely.oriented_envelope(shapely.MultiPoint(points - origin))
-        rectangles.append(_corners_of(shape) + origin)
+        if np.isfinite(origin).all():
+            shape = shapely.oriented_envelope(shapely.MultiPoint(points - origin))
+            rectangles.append(_corners_of(shape) + origin)
+        else:
+            rectangles.append(np.tile(origin, (4, 1)))  # refused below, by its number
     return order_corners(as_corners(rectangles))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,37 @@ class SceneWork:
         prepared, found = self._find(scene, zones, title, progress or SilentProgress())
         return self._result(scene, prepared, found, zones)
 
+    def write(
+        self, out: Path, scene: Scene, find: Callable[[], SceneResult], *, overwrite: bool
+    ) -> tuple[SceneRecord, pd.DataFrame, bool]:
+        """Write a scene's folder, unless it holds results of the same settings already.
+
+        Args:
+            out: folder of the run.
+            scene: open.
+            find: gives what is written; called only where something is.
+            overwrite: replace results that other settings made.
+
+        Returns:
+            Record and counts of the scene, and whether they were there already.
+
+        Raises:
+            OutputError: the folder cannot be written, or holds results of other settings.
+            QuaywatchError: whatever `find` raises.
+        """
+        folder = out / scene.info.scene_id
+        earlier = _earlier_results(folder, self.fingerprint(scene), overwrite=overwrite)
+        formats = self.settings.formats
+        if earlier is not None:
+            lacking = missing_formats(folder, formats)
+            if lacking:
+                take_over_scale(scene, earlier[0])
+                add_formats(folder, scene, zones_in_pixels(self.zones, scene), lacking)
+            return *earlier, True
+        result = find()
+        write_scene_files(folder, scene, result, formats)
+        return result.record, result.counts, False
+
     def fingerprint(self, scene: Scene) -> str:
         """Hash of everything that decides a scene's result."""
         return _fingerprint(self.settings, self.detector, self.zones, scene)
@@ -259,19 +290,10 @@ class SceneWork:
         return SceneResult(detections, counts, zones, record, stacks)
 
 
-def earlier_results(
+def _earlier_results(
     folder: Path, fingerprint: str, *, overwrite: bool
 ) -> tuple[SceneRecord, pd.DataFrame] | None:
-    """The results of a scene that are there already, if the same settings made them.
-
-    Args:
-        folder: of the scene.
-        fingerprint: of what would be written.
-        overwrite: results of other settings are to be replaced, so there are none.
-
-    Raises:
-        OutputError: there are results of other settings or weights.
-    """
+    """The results of a scene that are there already, if the same settings made them."""
     if not folder.exists():
         return None
     earlier = read_scene_files(folder)
@@ -305,25 +327,15 @@ class _Run:
             if scene_id in self._paths:
                 raise SceneError(f"{path}: the same scene as {self._paths[scene_id]}")
             self._paths[scene_id] = path
-            fingerprint = self._work.fingerprint(scene)
-            folder = settings.out / scene_id
-            earlier = earlier_results(folder, fingerprint, overwrite=settings.overwrite)
-            if earlier is not None:
-                lacking = missing_formats(folder, settings.formats)
-                if lacking:
-                    take_over_scale(scene, earlier[0])
-                    zones = zones_in_pixels(self._work.zones, scene)
-                    add_formats(folder, scene, zones, lacking)
-                self._keep(*earlier)
-                self.resumed += 1
-                return
-            result = self._work.result(scene, label, self._progress)
-            write_scene_files(folder, scene, result, settings.formats)
-            self._keep(result.record, result.counts)
-
-    def _keep(self, record: SceneRecord, counts: pd.DataFrame) -> None:
-        self.records.append(record)
-        self.counts.append(counts)
+            record, counts, was_there = self._work.write(
+                settings.out,
+                scene,
+                lambda: self._work.result(scene, label, self._progress),
+                overwrite=settings.overwrite,
+            )
+            self.records.append(record)
+            self.counts.append(counts)
+            self.resumed += was_there
 
 
 def _warnings(

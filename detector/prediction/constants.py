@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import PurePath
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -117,6 +117,8 @@ def _named(value: Any) -> str:
     """What is told by its name, its fields or, as a pattern or a time zone, by its own words."""
     if isinstance(value, type | FunctionType | np.ufunc):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
+    if isinstance(value, partial):
+        return f"{as_text(value.func)}({as_text(value.args)},{as_text(value.keywords)})"
     if is_dataclass(value):
         own = {item.name: getattr(value, item.name) for item in fields(value)}
         return f"{type(value).__qualname__}{as_text(own)}"

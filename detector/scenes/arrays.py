@@ -92,7 +92,7 @@ def array_file(
     digest = hashlib.sha256(repr((pixels.shape, pixels.dtype.name, place)).encode())
     digest.update(pixels.data)
     folder = f"quaywatch-{digest.hexdigest()[:HASH_DIGITS]}"
-    with _LOCK:
+    with _lock:
         known = _FILES.get(f"{folder}/{name}")
         if known is None:
             # in the table first: what releases an earlier file of this path then leaves it alone
@@ -102,11 +102,11 @@ def array_file(
 
 
 _FILES: weakref.WeakValueDictionary[str, ArrayFile] = weakref.WeakValueDictionary()
-_LOCK: Final = threading.RLock()
+_lock: Final = threading.RLock()
 
 
 def _release(file: MemoryFile) -> None:
-    with _LOCK:
+    with _lock:
         if not any(file.name == other.path for other in _FILES.values()):
             file.close()
 

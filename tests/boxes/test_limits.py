@@ -140,3 +140,17 @@ def test_what_is_suppressed_suppresses_nothing() -> None:
 def test_a_tile_is_crowded_above_twenty_five_thousand() -> None:
     tiles = np.repeat([3, 7, 9], [25_000, 25_001, 10])
     assert crowded_tiles(tiles) == [7]
+
+
+def test_duplicates_are_duplicates_however_small() -> None:
+    """Two boxes of 0.72 square pixels in one place, in a frame of coarse pixels."""
+    boxes = boxes_of([(5.0, 5.0, 1.2, 0.6, 0.3)] * 2, [0.9, 0.5], STACK)
+    assert suppress_duplicates(boxes).tolist() == [0]
+
+
+def test_by_itself_nothing_is_across() -> None:
+    """Only the merge asks for it."""
+    rows = [(0.0, 0.0, 120.0, 20.0, 0.3), (0.0, 0.0, 100.0, 20.0, 1.3)]
+    boxes = boxes_of(rows, [0.5, 0.8])
+    assert suppress_duplicates(boxes).tolist() == [1, 0]
+    assert suppress_tile_duplicates(boxes, np.zeros(2, np.int64)).tolist() == [1, 0]

@@ -195,7 +195,7 @@ def test_false_alarms_by_ground_and_recall_by_length_by_hand() -> None:
     assert rates["water"] == pytest.approx((false & wet).sum() / 2, abs=1e-3)
     assert rates["land"] == pytest.approx((false & ~wet).sum() / 8, abs=1e-3)
     assert false_per_km2(replace(sample, area_km2=np.full((20, 2), np.nan))).keys() == {"all"}
-    recall = recall_by_length(sample)
+    recall = recall_by_length(sample, SHIP)
     assert recall["60-150 m"] == pytest.approx(base.true_found[::2].mean(), abs=1e-4)
     assert recall.keys() == {"25-60 m", "60-150 m"}
 

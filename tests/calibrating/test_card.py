@@ -106,7 +106,7 @@ def test_totals_come_out_and_nothing_else_is_touched(
     assert card.conf["container_stack"] == 0.5  # the pool has none: it stays
     told = card.sources["thresholds"]
     assert told["from"] == "the port pool, split dev"
-    assert (told["ship"]["true"], told["ship"]["counted"], told["ship"]["total_error"]) == (
+    assert (told["ship"]["objects"], told["ship"]["counted"], told["ship"]["total_error"]) == (
         *(12, 12),
         0.0,
     )
@@ -140,7 +140,7 @@ def test_thresholds_of_the_training_split(run: Run, tmp_path: Path) -> None:
     card = ModelCard.read(tmp_path / "out" / "blobs.yaml")
     told = card.sources["thresholds"]
     assert told["from"] == "the port pool, split train"
-    assert (told["ship"]["true"], told["ship"]["counted"]) == (6, 6)
+    assert (told["ship"]["objects"], told["ship"]["counted"]) == (6, 6)
     assert card.conf["ship"] < 0.25
     assert card.metrics["data"] == card.sources["metrics"] == "the port pool, split dev"
     assert card.metrics["ship, polygon"]["precision"].startswith("0.8")  # all 12 and the 3 false
@@ -293,7 +293,14 @@ def test_held_out_totals_are_of_other_places() -> None:
     assert found.folds[0] <= found.conf <= found.folds[1]
     assert found.folds[1] - found.folds[0] < 0.1
     assert found.held_out == pytest.approx(found.true, rel=0.1)
-    assert found.held_out != found.counted
+    assert (found.held_out_true, found.error_held_out) == (
+        found.true,
+        found.held_out / found.true - 1,
+    )
+    alone = balance(sample.of_places(sample.places[:1]), 0.5)
+    assert alone is not None
+    assert alone.error_held_out is None  # there are no other places
+    assert alone.to_card()["total_error_held_out"] is None
 
 
 class MoodyRunner(BlobRunner):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hydra.core.global_hydra import GlobalHydra
@@ -19,6 +21,7 @@ from detector.errors import ConfigError
 from detector.options import Option, check_ranges, list_options, option, show
 from detector.prediction.options import PredictConfig
 from detector.resources import conf_dir
+from detector.training.options import TrainConfig
 
 
 def predict(*words: str, paths: tuple[str, ...] = (), file: Path | None = None) -> PredictConfig:
@@ -268,3 +271,36 @@ def test_values_are_shown_as_they_are_typed() -> None:
     assert [show(v) for v in (None, True, 0.5, 3, "x", [1, 2])] == [
         "null", "true", "0.5", "3", "x", "[1,2]",
     ]  # fmt: skip
+
+
+def test_what_a_training_run_keeps_of_its_options_reads_back(tmp_path: Path) -> None:
+    """With several GPUs, every process reads its options from the run's own config.yaml."""
+    words = ["experiment=smoke", "network=m", "trainer.device=0,1", "mix.sources=[xView:4]"]
+    config = load_config("train", TrainConfig, words)
+    file = tmp_path / "config.yaml"
+    file.write_text(to_yaml(config), encoding="utf-8")
+    assert load_config("train", TrainConfig, [], file=file) == config
+
+
+def test_options_may_be_values_of_python() -> None:
+    values = {
+        "zones": Path("a b,[c].geojson"),
+        "scene.gsd": np.float32(0.5),
+        "scene.bands": (3, 2, 1),
+        "scene.acquired": date(2026, 5, 14),
+        "model.conf": None,
+        "zones_only": True,
+        "model": "default",
+    }
+    config = load_config("predict", PredictConfig, [], values=values)
+    assert config.zones == "a b,[c].geojson"
+    assert (config.scene.gsd, config.scene.bands) == (0.5, [3, 2, 1])
+    assert config.scene.acquired == "2026-05-14"
+    assert config.model.conf is None
+    assert config.zones_only is True
+    assert load_config("predict", PredictConfig, [], values={"scene.bands": 2}).scene.bands == [2]
+    assert load_config("predict", PredictConfig, [], values={"zones": "null"}).zones == "null"
+    with pytest.raises(ConfigError, match=r"scene\.gsd: this option needs a number .*, not a dict"):
+        load_config("predict", PredictConfig, [], values={"scene.gsd": {}})
+    with pytest.raises(ConfigError, match=r"unknown option 'gsd'; did you mean 'scene\.gsd'\?"):
+        load_config("predict", PredictConfig, [], values={"gsd": 1})

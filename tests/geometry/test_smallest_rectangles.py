@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from detector.boxes.areas import upright_corners
+from detector.errors import GeometryError
 from detector.geometry.boxes import edge_lengths, envelope_iou, iou_matrix
 from detector.geometry.rectangles import min_rectangles
 
@@ -56,6 +58,13 @@ def test_points_on_a_line_give_a_rectangle_without_width() -> None:
     assert other.tolist() == [0, 0]
     assert sorted(map(tuple, found[0].tolist())) == [(0, 0), (0, 0), (6, 8), (6, 8)]
     assert (found[1] == 7).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_corner_that_is_no_number_is_refused(value: float) -> None:
+    outlines = [np.eye(3, 2), np.array([(0, 0), (value, 1), (3, 4)])]
+    with pytest.raises(GeometryError, match="box 1 has a corner that is not finite"):
+        min_rectangles(outlines)
 
 
 def test_no_outlines_give_no_rectangles() -> None:

@@ -297,3 +297,13 @@ def test_what_the_user_says_goes_before_what_is_found(tmp_path: Path) -> None:
         assert scene.info.gsd_source == "geodesic"  # the file knows better
         assert scene.info.gsd_m == pytest.approx(0.5, rel=1e-3)
         assert scene.info.cloud_source == "user"
+
+
+@pytest.mark.parametrize("size", [(20, 40), (40, 20), (20, 20)])
+def test_a_side_that_is_reduced_is_averaged(tmp_path: Path, size: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).integers(1, 256, (3, 40, 40)).astype(np.uint8)
+    with open_scene(write_raster(tmp_path / "a.tif", values)) as scene:
+        rgb = scene.read(PixelWindow(0, 0, 40, 40), size).rgb
+    wide, high = 40 // size[0], 40 // size[1]
+    means = values.reshape(3, size[1], high, size[0], wide).mean(axis=(2, 4))
+    assert np.abs(np.moveaxis(rgb, -1, 0) - means).max() <= 0.5 + 1e-6

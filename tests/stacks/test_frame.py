@@ -75,6 +75,13 @@ def test_tops_lean_away_from_the_sensor(
     assert frame.throw == pytest.approx(np.array([0.0, -1.0]) - frame.lean, abs=3e-3)
 
 
+def test_a_view_almost_straight_down_is_taken_from_the_north(tmp_path: Path) -> None:
+    frame = frame_from(tmp_path, off_nadir=0.9)
+    tilt = math.tan(math.radians(0.9))
+    assert frame.lean == pytest.approx((0.0, tilt), abs=1e-5)
+    assert frame.lean_east_north == pytest.approx((0.0, -tilt), abs=1e-12)
+
+
 def test_a_turned_grid_turns_the_shadow(tmp_path: Path) -> None:
     """The grid's columns turned by 90 degrees: north lies to the side."""
     upright = frame_from(tmp_path, elevation=45.0, azimuth=180.0)

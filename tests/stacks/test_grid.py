@@ -86,6 +86,8 @@ def test_without_pixels_the_sizes_tell() -> None:
     """Whole containers one way and none the other."""
     long = lay_grid((LENGTH + 0.2, WIDTH + 0.2), None, BOX, 0.25)
     assert (long.lengthwise, long.certain, long.half_bays, long.rows) == (True, False, 8, 6)
+    assert (long.row_pitch.metres, long.row_pitch.sd) == pytest.approx((2.838, 0.08514))
+    assert (long.half_bay_pitch.metres, long.half_bay_pitch.sd) == pytest.approx((6.321, 0.12642))
     across = (6 * ROW_M - 0.4, 12.192)
     grid = lay_grid(across, None, box_of(0, 0, *across), 0.25)
     assert (grid.lengthwise, grid.certain) == (False, False)

@@ -206,3 +206,35 @@ def test_fragments_join_where_widths_agree_by_three_quarters(width: float, objec
     boxes = Boxes(corners_from_xywhr(rows), np.full(2, 0.9, np.float32), np.ones(2, np.int64))
     merged = merge(TileBoxes(boxes, np.array([0, 1])), TWO)
     assert len(merged) == objects
+
+
+@pytest.mark.parametrize(
+    ("x", "trust"),
+    [
+        (480.0, 45 / 64),  # 45 px from the second window's border, of 64 that are full trust
+        (498.0, 63 / 64),
+        (500.0, 1.0),
+        (459.0, 24 / 64),
+    ],
+)
+def test_a_look_near_a_seam_counts_by_its_distance(x: float, trust: float) -> None:
+    """0.9 in the first tile, whose seam is far, and 0.7 in the second."""
+    rows = np.array([[x, 300, 30, 12, 0], [x, 300, 30, 12, 0]])
+    scores = np.array([0.9, 0.7], np.float32)
+    boxes = Boxes(corners_from_xywhr(rows), scores, np.zeros(2, np.int64))
+    merged = merge(TileBoxes(boxes, np.array([0, 1])), TWO)
+    mean = (0.9 + trust * 0.7) / (1 + trust)
+    few = (1 + trust**2) / (1 + trust) ** 2
+    assert merged.scores.tolist() == pytest.approx([mean - 0.05 * few], abs=1e-6)
+
+
+def test_a_tile_that_says_nothing_says_no_but_takes_half_at_most() -> None:
+    """Seen with 0.9 by the first of two tiles that could hold it, each in full."""
+    rows = np.array([[530.0, 300, 30, 12, 0]])
+    for score, conf in ((0.9, 0.4), (0.3, 0.0)):
+        boxes = Boxes(corners_from_xywhr(rows), np.array([score], np.float32), np.zeros(1, int))
+        limits = np.full(2, conf, np.float32)
+        merged = merge(TileBoxes(boxes, np.array([0])), TWO, conf=limits)
+        silent = 0.5 * 0.6 * conf  # half of what tiles give boxes from
+        expected = max((score + silent) / 2 - 0.05 / 2, score / 2)
+        assert merged.scores.tolist() == pytest.approx([expected], abs=1e-6)

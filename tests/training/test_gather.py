@@ -204,7 +204,9 @@ def test_a_run_logs_faults_and_writes_them_down(
     (root / "labels" / "lost.txt").write_text("")
     (root / "labels_hbb" / "h.txt").unlink()
     (root / "images" / "u.png").write_bytes(b"\x89PNG nothing")
-    config = config_of(tmp_path, "pool", root, teacher, f"out={tmp_path / 'run'}")
+    config = config_of(
+        tmp_path, "pool", root, teacher, f"out={tmp_path / 'run'}", "network.start=random"
+    )
     with caplog.at_level(logging.WARNING), pytest.raises(StopError):
         session.train(config)
     problems = json.loads((tmp_path / "run" / "data.json").read_text())["problems"]
