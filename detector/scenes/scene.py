@@ -194,7 +194,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
         raise SceneError(f"{path}: complex values are not an image; give the detected product")
     rules = _PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
-    stretch = rules.fit_stretch(dataset, path)
+    stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
     sidecar = read_sidecar(path)
     acquired, acquired_source = find_acquired(dataset, sidecar, name)
@@ -311,7 +311,9 @@ class _PixelRules:
         )
         return np.asarray(mask > 0)
 
-    def fit_stretch(self, dataset: rasterio.DatasetReader, path: str) -> Stretch:
+    def fit_stretch(
+        self, dataset: rasterio.DatasetReader, path: str, *, brighten_dark: bool
+    ) -> Stretch:
         """The stretch from an overview of the whole scene."""
         size = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SAMPLE_SIDE_PX)
         window = Window(0, 0, dataset.width, dataset.height)
@@ -322,7 +324,7 @@ class _PixelRules:
                 "nodata value with scene.nodata="
             )
         dtype = "uint8" if self.palette is not None else dataset.dtypes[self.bands[0] - 1]
-        return fit_stretch(values[:, valid], dtype)
+        return fit_stretch(values[:, valid], dtype, brighten_dark=brighten_dark)
 
 
 def _declared_validity(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> str:

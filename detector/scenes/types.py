@@ -27,6 +27,7 @@ class SceneOptions:
         clouds: `auto` takes a cloud mask that comes with the scene; `clear` says that somebody has
             looked and there are none; `unknown` ignores masks.
         nodata: value that marks missing pixels, over what the file says.
+        brighten_dark: stretch dark 8-bit scenes too, see `fit_stretch`.
     """
 
     bands: tuple[int, ...] | None = None
@@ -34,6 +35,7 @@ class SceneOptions:
     acquired: datetime | None = None
     clouds: CloudOption = "auto"
     nodata: float | None = None
+    brighten_dark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
