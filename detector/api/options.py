@@ -29,7 +29,10 @@ SAVED: Final = "nothing is written; call .save(folder) on what predict gives"
 WRITTEN: Final = "nothing is written; call .write(folder) on what comes back"
 WEIGHTS_KEY: Final = "model.weights"
 NETWORK_KEYS: Final = ("model.conf", "model.iou", "device", "backend", "batch", "threads")
-SCENE_KEYS: Final = ("scene.bands", "scene.gsd", "scene.acquired", "scene.clouds", "scene.nodata")
+SCENE_KEYS: Final = (
+    *("scene.bands", "scene.gsd", "scene.acquired", "scene.clouds", "scene.nodata"),
+    "scene.brighten_dark",
+)
 
 
 @dataclass(frozen=True, slots=True)

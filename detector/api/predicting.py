@@ -137,7 +137,8 @@ def open_scene(
         crs: of an array, as in `predict`.
         transform: of an array, as in `predict`.
         name: of an array, as in `predict`.
-        **options: `bands`, `gsd`, `acquired`, `clouds`, `nodata`, as `detector predict`.
+        **options: `bands`, `gsd`, `acquired`, `clouds`, `nodata`, `brighten_dark`, as
+                `detector predict`.
 
     Returns:
         The scene, to be closed or used as a context manager; `info` says what is known of it.
@@ -184,11 +185,13 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
             acquired=parse_time(scene.acquired),
             clouds=cast(CloudOption, scene.clouds),  # one of its choices
             nodata=scene.nodata,
+            brighten_dark=scene.brighten_dark,
         ),
         pipeline=PipelineSettings(
             readers=config.readers,
             queue=config.queue,
             enlarge=config.enlarge,
+            estimate_gsd=scene.estimate_gsd,
             merge=MergeSettings(
                 match_iou=merge.match_iou,
                 longest_ship_m=merge.longest_ship_m,

@@ -19,7 +19,7 @@ from detector.counting.counts import counts_table
 from detector.detections import Detections
 from detector.errors import SceneError
 from detector.export.exporters import draw_result
-from detector.export.records import SceneRecord
+from detector.export.records import SceneRecord, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
 from detector.files import prepare_folder
@@ -113,6 +113,7 @@ class Result:
             raise SceneError(
                 f"{self.record.path}: has changed since it was read; call predict again"
             )
+        take_over_scale(scene, self.record)
         return scene
 
     def _write(self, out: Path, *, overwrite: bool) -> SceneRecord:

@@ -36,6 +36,8 @@ class PredictOptions(TypedDict, total=False):
     acquired: str | None
     clouds: Literal["auto", "clear", "unknown"]
     nodata: float | None
+    brighten_dark: bool
+    estimate_gsd: bool
     match_iou: float
     longest_ship_m: float
     longest_stack_m: float
@@ -69,6 +71,7 @@ class OpenSceneOptions(TypedDict, total=False):
     acquired: str | None
     clouds: Literal["auto", "clear", "unknown"]
     nodata: float | None
+    brighten_dark: bool
 
 
 class EvaluateOptions(TypedDict, total=False):

@@ -22,6 +22,7 @@ from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
+from detector.scenes.types import GsdSource
 
 Status = Literal["observed", "partial", "unobserved", "cloud_unknown", "outside_model_range"]
 
@@ -46,6 +47,7 @@ COUNT_COLUMNS = (
     "area_m2",
     "observed_fraction",
     "status",
+    "gsd_source",
 )
 
 
@@ -126,6 +128,7 @@ class CountedArea:
         seen: what was seen of it.
         status: see `find_status`.
         members: indices of its detections.
+        gsd_source: of the scene, see `SceneInfo`.
     """
 
     name: str
@@ -133,6 +136,7 @@ class CountedArea:
     seen: Seen
     status: Status
     members: NDArray[np.int64]
+    gsd_source: GsdSource
 
 
 def count_scene(
@@ -160,8 +164,9 @@ def count_scene(
     seen = [measure_seen_scene(scene), *measure_seen(scene, zones)]
     members = [np.arange(len(detections)), *assign_to_zones(detections.corners, tuple(zones))]
     names = [(WHOLE_SCENE, WHOLE_SCENE), *((zone.name, zone.kind) for zone in zones)]
+    source = scene.info.gsd_source
     areas = [
-        CountedArea(name, kind, part, find_status(part, in_model_range), index)
+        CountedArea(name, kind, part, find_status(part, in_model_range), index, source)
         for (name, kind), part, index in zip(names, seen, members, strict=True)
     ]
     known = replace(calibration or Calibration(), class_set=detections.classes)
@@ -228,6 +233,7 @@ def count_rows(
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.seen.fraction,
             "status": area.status,
+            "gsd_source": area.gsd_source,
         }
         for class_id, length_class, chosen, unknown in groups
     ]
@@ -264,7 +270,10 @@ def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
     types = dict.fromkeys(("count", "count_low", "count_high"), "Int64")
     types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction"), "float64")
-    text = dict.fromkeys(("scene_id", "zone", "kind", "class", "length_class", "status"), "str")
+    text = dict.fromkeys(
+        ("scene_id", "zone", "kind", "class", "length_class", "status", "gsd_source"), "str"
+    )
+    table["gsd_source"] = table["gsd_source"].fillna("")  # counts of an earlier version
     table = table.astype({**types, **text})
     table["acquired"] = pd.to_datetime(table["acquired"], utc=True).astype("datetime64[us, UTC]")
     return table

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,13 @@ from detector.errors import DeviceError
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvalImage, EvaluationError
 from detector.geometry.boxes import iou_matrix
-from detector.inference.pipeline import PipelineSettings, predict_scene, prepare_scene
+from detector.inference.pipeline import (
+    PipelineSettings,
+    find_objects,
+    predict_scene,
+    prepare_scene,
+    settle_scale,
+)
 from detector.models.backends import Backend, Reading
 from detector.models.detector import Detector
 from detector.progress import Progress, SilentProgress
@@ -148,17 +154,23 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
                 f"{image.width} x {image.height}; the labels belong to another image"
             )
         prepared = prepare_scene(scene, job.detector, job.settings)
-        at_floor = predict_scene(
-            scene, _detector(job, recorder, low), job.settings, prepared=prepared
-        )
+        found = find_objects(scene, _detector(job, recorder, low), job.settings, prepared=prepared)
+        if settle_scale(
+            scene, _detector(job, job.shared, low), found, job.settings
+        ):  # as `predict` does: read again, as if told
+            recorder = _Recorder(job.shared)
+            prepared = prepare_scene(scene, job.detector, job.settings)
+            again = _detector(job, recorder, low)
+            found = find_objects(scene, again, job.settings, prepared=prepared)
+        settings = replace(job.settings, estimate_gsd=False)
         at_card = predict_scene(
             scene,
             _detector(job, _Replay(recorder), job.detector.conf),
-            job.settings,
+            settings,
             prepared=prepared,
         )
     counted = counted_boxes(at_card)
-    complete = completed(counted, counted_boxes(at_floor), job.detector.conf)
+    complete = completed(counted, counted_boxes(found.detections), job.detector.conf)
     return complete.in_classes(image.classes), counted.in_classes(image.classes)
 
 

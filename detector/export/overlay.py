@@ -257,6 +257,8 @@ def _facts(info: SceneInfo, view: OverlayView) -> str:
     scale = np.sqrt(view.scale_x * view.scale_y)
     shown = "full size" if abs(scale - 1.0) < 0.005 else f"drawn at {100.0 * scale:.3g} %"
     gsd = f"gsd {info.gsd_m:.3g} m" if info.gsd_m is not None else "gsd unknown, so no scale bar"
+    if info.gsd_source == "estimated":
+        gsd = f"about {info.gsd_m:.2g} m a pixel, estimated from container rows"
     crs = "no CRS, so north is unknown"
     if info.crs is not None:
         crs = info.crs if len(info.crs) <= LONGEST_CRS else "CRS without a code"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from detector.classes import CONTAINER_STACK, SHIP
 from detector.counting.counts import WHOLE_SCENE, CountedArea
 from detector.detections import Detections
+from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
 from detector.times import format_time
 
@@ -42,7 +43,9 @@ class SceneRecord:
         height: rows.
         transform: pixel to map, six numbers as GDAL's affine `a b c d e f`.
         gsd_m: ground sample distance at the centre, metres.
-        gsd_source: `geodesic`, `given`, `unknown`.
+        gsd_source: `geodesic`, `given`, `estimated`, `unknown`.
+        gsd_low_m: lower end of the 90 % interval of an estimated gsd; None for another.
+        gsd_high_m: its upper end.
         in_model_range: whether the card covers the gsd; None where it is unknown.
         bands: numbers of the bands that were read.
         stretch_source: `as_is` or `percentiles`.
@@ -81,6 +84,8 @@ class SceneRecord:
     transform: tuple[float, ...] = ()
     gsd_m: float | None = None
     gsd_source: str = "unknown"
+    gsd_low_m: float | None = None
+    gsd_high_m: float | None = None
     in_model_range: bool | None = None
     bands: tuple[int, ...] = ()
     stretch_source: str = ""
@@ -166,6 +171,8 @@ def scene_record(
         transform=tuple(info.transform[:6]),
         gsd_m=info.gsd_m,
         gsd_source=info.gsd_source,
+        gsd_low_m=info.gsd_range_m[0] if info.gsd_range_m else None,
+        gsd_high_m=info.gsd_range_m[1] if info.gsd_range_m else None,
         in_model_range=model.in_range,
         bands=info.bands,
         stretch_source=info.stretch.source,
@@ -190,6 +197,14 @@ def scene_record(
         warnings=warnings,
         areas=tuple(AreaRecord(a.name, a.kind, a.seen.fraction, a.status) for a in areas),
     )
+
+
+def take_over_scale(scene: Scene, record: SceneRecord) -> None:
+    """Give a scene that is opened again the scale that was estimated when it was read."""
+    low, gsd, high = record.gsd_low_m, record.gsd_m, record.gsd_high_m
+    unknown = scene.info.gsd_m is None
+    if unknown and gsd is not None and low is not None and high is not None:
+        scene.settle_gsd(gsd, (low, high))
 
 
 def found_by_class(detections: Detections) -> dict[str, int]:

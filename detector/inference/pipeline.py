@@ -20,12 +20,15 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from detector.boxes.duplicates import suppress_duplicates
 from detector.boxes.scored import Boxes, PlanBoxes
 from detector.detections import Detections
+from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import assemble
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
+from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
 from detector.models.backends import Reading
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
@@ -41,6 +44,7 @@ from detector.tiling.plan import (
 from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
+MOST_BLOCKS_READ = 400  # surest boxes of blocks, duplicates included, that the scale is told by
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class PipelineSettings:
         queue: batches read ahead of the network; with the tile size it bounds the memory.
         enlarge: a scene of unknown gsd that is smaller than a tile is enlarged to the tile, but not
             more than so many times.
+        estimate_gsd: measure the scale of a scene of unknown gsd on the containers in sight.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
             a duplicate inside a tile, and what one look is lucky by, is the detector's to say.
     """
@@ -59,6 +64,7 @@ class PipelineSettings:
     readers: int = 2
     queue: int = 4
     enlarge: float = MAX_UPSAMPLING
+    estimate_gsd: bool = True
     merge: MergeSettings = field(default_factory=MergeSettings)
 
 
@@ -104,6 +110,8 @@ class Found:
         implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
         beyond: objects that reach beyond the part of the scene that was read.
+        blocks: `(K, 4, 2)` stacks of low score too, file pixels; none where the gsd is known.
+        scale: what they say of it; None where it is known, or nothing tells.
     """
 
     detections: Detections
@@ -111,6 +119,8 @@ class Found:
     implausible: int
     yards: int
     beyond: int
+    blocks: FilePixels = field(default_factory=lambda: FilePixels(np.zeros((0, 4, 2))))
+    scale: ScaleEstimate | None = None
 
 
 def prepare_scene(
@@ -185,6 +195,7 @@ def find_objects(
     frame, plan = prepared.frame, prepared.plan
     merging_settings = replace(settings.merge, duplicate_iou=detector.iou, luck=detector.card.luck)
     merger = Merger(plan, merging_settings, detector.conf, detector.card.class_set)
+    blocks = _Blocks(detector) if scene.info.gsd_m is None and settings.estimate_gsd else None
     tell = on_advance or (lambda advance: None)
     with ExitStack() as stack:
         readers = stack.enter_context(_Readers(scene, frame, settings.readers))
@@ -193,7 +204,7 @@ def find_objects(
         pending: deque[Future[Advance]] = deque()
         for batch in _batches(plan, readers, detector.batch, settings.queue):
             reading = detector.forward(batch.pixels)
-            pending.append(merging.submit(_merge_batch, merger, detector, batch, reading))
+            pending.append(merging.submit(_merge_batch, merger, detector, batch, reading, blocks))
             while len(pending) > MAX_PENDING_MERGES or (pending and pending[0].done()):
                 tell(pending.popleft().result())
         for future in pending:
@@ -202,7 +213,57 @@ def find_objects(
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
     found = assemble(merged, scene.info, frame, prepared.coverage, beyond)
     count = int(beyond.sum())
-    return Found(found.detections, merger.stats, found.implausible, found.yards, count)
+    made = Found(found.detections, merger.stats, found.implausible, found.yards, count)
+    if blocks is None:
+        return made
+    corners, scale = blocks.told(scene, frame)
+    return replace(made, blocks=corners, scale=scale)
+
+
+def settle_scale(
+    scene: Scene, detector: Detector, found: Found, settings: PipelineSettings | None = None
+) -> bool:
+    """Give a scene of unknown gsd the scale that its containers tell, if they are sure.
+
+    Where those found are not, the surroundings of the blocks are read once more, enlarged: small
+    rows are found there that the scene's own pixels do not show.
+
+    Args:
+        scene: open; its `info` changes where they are sure.
+        detector: that found them.
+        found: in the scene.
+        settings: threads and queue.
+
+    Returns:
+        Whether they are sure: then the scene is to be prepared and read again, as if told.
+
+    Raises:
+        SceneError: the scene is damaged.
+    """
+    settings = settings or PipelineSettings()
+    if scene.info.gsd_m is not None or not settings.estimate_gsd or not len(found.blocks):
+        return False
+    scale = found.scale
+    if scale is None or not scale.is_sure:
+        larger = _enlarged(scene, detector, found.blocks)
+        scale = find_objects(scene, detector, settings, prepared=larger).scale
+    if scale is None or not scale.is_sure:
+        return False
+    scene.settle_gsd(scale.gsd_m, (scale.low_m, scale.high_m))
+    return True
+
+
+def _enlarged(scene: Scene, detector: Detector, blocks: FilePixels) -> PreparedScene:
+    """The tiles around some blocks as large as a scene may be read."""
+    frame, coverage, card = PlanFrame.of(scene.info), Coverage.of(scene), detector.card
+    own = PlanSettings.for_scene(
+        None, tile_px=card.tile_px, read_gsd_m=card.gsd_read_m, longest_m=None
+    )
+    limit = own.limit / MAX_UPSAMPLING
+    settings = replace(own, scale=MAX_UPSAMPLING, limit=limit, longest=limit)
+    around = shapely.union_all(shapely.buffer(shapely.polygons(blocks), card.tile_px / 2))
+    plan = plan_tiles(frame.width, frame.height, settings, wanted=around)
+    return PreparedScene(frame, coverage, plan, part=True)
 
 
 def plan_scene(
@@ -278,8 +339,12 @@ def _batches(plan: TilePlan, readers: _Readers, size: int, queue: int) -> Iterat
         yield _Batch(tiles, stacked, empty)
 
 
-def _merge_batch(merger: Merger, detector: Detector, batch: _Batch, reading: Reading) -> Advance:
+def _merge_batch(
+    merger: Merger, detector: Detector, batch: _Batch, reading: Reading, blocks: _Blocks | None
+) -> Advance:
     found = 0
+    if blocks is not None:
+        blocks.add(batch.tiles, reading)
     for tile, boxes in zip(batch.tiles, detector.decode(reading), strict=True):
         merger.add(tile.index, _to_plan_frame(boxes, tile))
         found += len(boxes)
@@ -288,6 +353,31 @@ def _merge_batch(merger: Merger, detector: Detector, batch: _Batch, reading: Rea
     done = [*batch.tiles, *batch.empty]
     pixels = sum(tile.core.width * tile.core.height for tile in done if tile.level == 0)
     return Advance(len(done), pixels, found)
+
+
+class _Blocks:
+    """Container stacks of low score too, in file order: rows show a scale before they count."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        classes = detector.card.class_set
+        mine = classes.mask(np.arange(len(classes)), "containers")
+        self._conf = np.where(mine, LEAST_SCORE, 1.1).astype(np.float32)
+        self._found: list[Boxes] = []
+
+    def add(self, tiles: list[Tile], reading: Reading) -> None:
+        """Keep those of some tiles; the coarse look shows no rows."""
+        for tile, boxes in zip(tiles, self._detector.decode(reading, self._conf), strict=True):
+            if tile.level == 0 and len(boxes):
+                self._found.append(_to_plan_frame(boxes, tile))
+
+    def told(self, scene: Scene, frame: PlanFrame) -> tuple[FilePixels, ScaleEstimate | None]:
+        """Each once, and what they say of the scale."""
+        boxes = Boxes.concatenate([Boxes.empty(), *self._found])
+        best = boxes.select(np.argsort(-boxes.scores, kind="stable")[:MOST_BLOCKS_READ])
+        once = best.select(suppress_duplicates(best, self._detector.iou))
+        corners = frame.to_file(PlanPixels(once.corners))
+        return corners, measure_scale(scene, corners, once.scores)
 
 
 def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:

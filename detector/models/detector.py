@@ -127,9 +127,14 @@ class Detector:
         read = [boxes_from for part in parts for boxes_from in part.tiles]
         return Reading(tuple(read[: len(tiles)]))
 
-    def decode(self, reading: Reading) -> list[Boxes]:
-        """Boxes of every tile from `tile_conf` on, as the merge wants them: duplicates included."""
-        return self._with_classes(reading.boxes(self.tile_conf))
+    def decode(self, reading: Reading, conf: NDArray[np.float32] | None = None) -> list[Boxes]:
+        """Boxes of every tile, as the merge wants them: duplicates included.
+
+        Args:
+            reading: of the tiles.
+            conf: `(classes,)` scores from which on; `tile_conf` by default.
+        """
+        return self._with_classes(reading.boxes(self.tile_conf if conf is None else conf))
 
     def _with_classes(self, found: list[Boxes]) -> list[Boxes]:
         """A backend numbers classes as the card orders them, and need not know them."""

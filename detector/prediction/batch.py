@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from detector._version import __version__
 from detector.classes import PORT, ClassSet
@@ -30,7 +31,7 @@ from detector.counting.zones import (
 from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
 from detector.export.exporters import check_formats
 from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
-from detector.export.records import ModelUse, SceneRecord, scene_record
+from detector.export.records import ModelUse, SceneRecord, scene_record, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import (
@@ -47,6 +48,7 @@ from detector.inference.pipeline import (
     PreparedScene,
     find_objects,
     prepare_scene,
+    settle_scale,
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.prediction.constants import constants_sha256
@@ -217,6 +219,7 @@ class SceneWork:
         if earlier is not None:
             lacking = missing_formats(folder, formats)
             if lacking:
+                take_over_scale(scene, earlier[0])
                 add_formats(folder, scene, zones_in_pixels(self.zones, scene), lacking)
             return *earlier, True
         result = find()
@@ -242,6 +245,14 @@ class SceneWork:
                     "zones_only=false to count it as a whole"
                 )
             area = shapely.union_all([zone.shape for zone in zones])
+        prepared, found = self._read(scene, area, title, progress)
+        if settle_scale(scene, self.detector, found, self.settings.pipeline):
+            return self._read(scene, area, f"{title} at {scene.info.gsd_m:.2f} m", progress)
+        return prepared, found
+
+    def _read(
+        self, scene: Scene, area: BaseGeometry | None, title: str, progress: Progress
+    ) -> tuple[PreparedScene, Found]:
         prepared = prepare_scene(scene, self.detector, self.settings.pipeline, area)
         with progress.task(title, len(prepared.plan), "tiles") as task:
 
@@ -340,7 +351,13 @@ def _warnings(
         found.append(
             "gsd unknown, read at native scale without lengths; say it with scene.gsd= in metres"
         )
-    elif model.in_range is False:
+    elif info.gsd_range_m is not None:
+        found.append(
+            f"about {info.gsd_m:.2f} m a pixel ({info.gsd_range_m[0]:.2f} to "
+            f"{info.gsd_range_m[1]:.2f}, 90 %), estimated from container rows; lengths and areas "
+            "carry this error; if you know it better, say it with scene.gsd= in metres"
+        )
+    if model.in_range is False:
         found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
     if info.acquired is None:
         found.append("time of acquisition unknown; say it with scene.acquired=")
@@ -424,6 +441,7 @@ def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict
         "batch": detector.batch,
         "merge": asdict(settings.pipeline.merge),
         "enlarge": settings.pipeline.enlarge,
+        "estimate_gsd": settings.pipeline.estimate_gsd,
         "calibration_sha256": _sha256_of(detector.card.calibration),
         "stacks": asdict(settings.stacks),
         "zones_sha256": digest.hexdigest() if len(zones) else None,

@@ -39,6 +39,10 @@ class SceneConfig:
         choices=("auto", "clear", "unknown"),
     )
     nodata: float | None = option("value of missing pixels; null: as the file says")
+    brighten_dark: bool = option("8-bit scenes with a mean below 60: stretch them, at most twice")
+    estimate_gsd: bool = option(
+        "gsd unknown: measure it on the rows of containers, where they tell it surely"
+    )
 
     def __post_init__(self) -> None:
         if self.bands is not None and len(self.bands) not in (1, 3):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -106,6 +106,21 @@ class Scene:
         scene.keep = self.keep
         return scene
 
+    def settle_gsd(self, gsd_m: float, range_m: tuple[float, float]) -> None:
+        """Take over a scale that was estimated from what the scene shows.
+
+        Args:
+            gsd_m: metres by pixel.
+            range_m: its 90 % interval.
+
+        Raises:
+            ValueError: the scale is known already, and better.
+        """
+        if self.info.pixel_size is not None:
+            raise ValueError(f"{self.info.path}: its gsd is {self.info.gsd_source} already")
+        size = PixelSize(gsd_m, gsd_m)
+        self.info = replace(self.info, pixel_size=size, gsd_source="estimated", gsd_range_m=range_m)
+
     def read(self, window: PixelWindow, out_size: tuple[int, int] | None = None) -> ScenePixels:
         """The pixels of a window.
 
@@ -179,7 +194,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
         raise SceneError(f"{path}: complex values are not an image; give the detected product")
     rules = _PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
-    stretch = rules.fit_stretch(dataset, path)
+    stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
     sidecar = read_sidecar(path)
     acquired, acquired_source = find_acquired(dataset, sidecar, name)
@@ -296,7 +311,9 @@ class _PixelRules:
         )
         return np.asarray(mask > 0)
 
-    def fit_stretch(self, dataset: rasterio.DatasetReader, path: str) -> Stretch:
+    def fit_stretch(
+        self, dataset: rasterio.DatasetReader, path: str, *, brighten_dark: bool
+    ) -> Stretch:
         """The stretch from an overview of the whole scene."""
         size = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SAMPLE_SIDE_PX)
         window = Window(0, 0, dataset.width, dataset.height)
@@ -307,7 +324,7 @@ class _PixelRules:
                 "nodata value with scene.nodata="
             )
         dtype = "uint8" if self.palette is not None else dataset.dtypes[self.bands[0] - 1]
-        return fit_stretch(values[:, valid], dtype)
+        return fit_stretch(values[:, valid], dtype, brighten_dark=brighten_dark)
 
 
 def _declared_validity(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> str:

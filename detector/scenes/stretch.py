@@ -12,12 +12,15 @@ LOW_PERCENTILE = 0.5
 HIGH_PERCENTILE = 99.0
 FILLED_8BIT_LEVEL = 110  # 8-bit scenes whose bright end reaches this are left as they are
 MAX_GAIN_8BIT = 3.0
+DARK_8BIT_MEAN = 60.0  # below it an 8-bit scene is dark, though its bright end may be filled
+DARK_HIGH_PERCENTILE = 99.8  # of a dark scene: white decks and roofs keep their shades
+MAX_GAIN_DARK = 2.0
 FLOAT32_STEPS = 256  # a range of fewer steps than grey levels is no range
 SMALLEST_RANGE = 1e-20  # keeps the gain finite in float32
 MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, not noise
 
 
-def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
+def fit_stretch(values: NDArray[np.generic], dtype: str, *, brighten_dark: bool = False) -> Stretch:
     """The stretch of a scene from a sample of its valid pixels, joint over bands.
 
     Between the percentiles 0.5 and 99 the map is linear. Its gain is capped in two ways: an
@@ -27,6 +30,8 @@ def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
     Args:
         values: valid samples of all bands, any shape.
         dtype: of the file, as numpy names it.
+        brighten_dark: stretch an 8-bit scene whose mean is below 60 between the percentiles 0.5 and
+            99.8, at most twice, though a few of its values are bright.
 
     Raises:
         SceneError: there are no finite values.
@@ -38,6 +43,10 @@ def fit_stretch(values: NDArray[np.generic], dtype: str) -> Stretch:
     low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE])
     if dtype == "uint8":
         if high >= FILLED_8BIT_LEVEL:
+            if brighten_dark and finite.mean() < DARK_8BIT_MEAN:
+                bright = np.percentile(finite, DARK_HIGH_PERCENTILE)
+                span = max(bright - low, 255.0 / MAX_GAIN_DARK)
+                return Stretch(float(low), float(low + span), "percentiles")
             return Stretch(0.0, 255.0, "as_is")
         span = max(high - low, 255.0 / MAX_GAIN_8BIT)
     else:

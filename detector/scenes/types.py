@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detector.geometry.geodesy import PixelSize
 
 CloudOption = Literal["auto", "clear", "unknown"]
+GsdSource = Literal["geodesic", "given", "estimated", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class SceneOptions:
         clouds: `auto` takes a cloud mask that comes with the scene; `clear` says that somebody has
             looked and there are none; `unknown` ignores masks.
         nodata: value that marks missing pixels, over what the file says.
+        brighten_dark: stretch dark 8-bit scenes too, see `fit_stretch`.
     """
 
     bands: tuple[int, ...] | None = None
@@ -33,6 +35,7 @@ class SceneOptions:
     acquired: datetime | None = None
     clouds: CloudOption = "auto"
     nodata: float | None = None
+    brighten_dark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class SceneInfo:
         crs: as pyproj reads it, or None.
         transform: pixel to map; identity without CRS.
         pixel_size: ground size of the centre's pixel, or None where unknown.
-        gsd_source: where it comes from.
+        gsd_source: where it comes from; `estimated` from what the scene shows.
         acquired: UTC, or None.
         acquired_source: where it comes from, `unknown` without.
         angles: sun and view.
@@ -82,6 +85,7 @@ class SceneInfo:
         valid_source: what tells valid pixels: `all`, `mask`, `alpha`, `nodata`, `zeros`.
         cloud_source: file or band of the cloud mask, `user`, or None where clouds are unknown.
         content_hash: hash of size, geotransform and sampled blocks, hexadecimal.
+        gsd_range_m: 90 % interval of an estimated gsd; None for another.
     """
 
     scene_id: str
@@ -92,7 +96,7 @@ class SceneInfo:
     crs: str | None
     transform: Affine
     pixel_size: PixelSize | None
-    gsd_source: Literal["geodesic", "given", "unknown"]
+    gsd_source: GsdSource
     acquired: datetime | None
     acquired_source: str
     angles: ViewAngles
@@ -101,6 +105,7 @@ class SceneInfo:
     valid_source: str
     cloud_source: str | None
     content_hash: str
+    gsd_range_m: tuple[float, float] | None = None
 
     @property
     def gsd_m(self) -> float | None:

@@ -395,4 +395,5 @@ def test_types_hold_without_rows() -> None:
         "area_m2": "float64",
         "observed_fraction": "float64",
         "status": "str",
+        "gsd_source": "str",
     }

@@ -49,6 +49,7 @@ def test_counts_as_text(tmp_path: Path) -> None:
         "area_m2": f"{made.detections.area_m2[:2].sum():.1f}",
         "observed_fraction": "1.0000",
         "status": "cloud_unknown",
+        "gsd_source": "geodesic",
     }
     assert last["zone"] == "elsewhere"
     assert (last["count"], last["area_m2"]) == ("", "")

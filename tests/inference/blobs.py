@@ -51,9 +51,14 @@ class BlobDetector:
         self.batches.append(len(tiles))
         return tiles
 
-    def decode(self, raw: NDArray[np.uint8]) -> list[Boxes]:
+    def decode(
+        self, raw: NDArray[np.uint8], conf: NDArray[np.float32] | None = None
+    ) -> list[Boxes]:
         """One ship for every bright blob."""
-        return [self._blobs(tile) for tile in raw]
+        found = [self._blobs(tile) for tile in raw]
+        if conf is None:
+            return found
+        return [boxes.select(boxes.scores >= conf[boxes.class_ids]) for boxes in found]
 
     def _blobs(self, tile: NDArray[np.uint8]) -> Boxes:
         bright = (tile[..., 1] > 127).astype(np.uint8)

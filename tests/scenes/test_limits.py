@@ -252,6 +252,30 @@ def test_a_bright_end_of_110_fills_eight_bits(high: int, source: str) -> None:
     assert fit_stretch(np.array([0] * 50 + [high] * 50), "uint8").source == source
 
 
+def test_a_dark_scene_is_brightened_where_that_is_asked() -> None:
+    # Twelve of 1000 are bright, so the end is filled; the mean is 31.
+    dark = np.array([20] * 500 + [40] * 488 + [150] * 12, np.uint8)
+    assert fit_stretch(dark, "uint8") == Stretch(0.0, 255.0, "as_is")
+    brightened = fit_stretch(dark, "uint8", brighten_dark=True)
+    assert brightened == Stretch(20.0, 150.0, "percentiles")
+    deep = np.array([10] * 900 + [120] * 100, np.uint8)
+    twice = fit_stretch(deep, "uint8", brighten_dark=True)
+    assert (twice.low, twice.high) == (10.0, 137.5)  # at most twofold
+
+
+@pytest.mark.parametrize("level", [60, 61, 128, 250])
+def test_a_bright_scene_stays_as_it_is_byte_by_byte(level: int) -> None:
+    values = np.random.default_rng(level).permutation(
+        np.array([max(0, level - 60), min(255, level + 60)] * 5000, np.uint8)
+    )
+    assert values.mean() >= 60
+    stretch = fit_stretch(values, "uint8", brighten_dark=True)
+    assert stretch == fit_stretch(values, "uint8") == Stretch(0.0, 255.0, "as_is")
+    assert apply_stretch(values, stretch).tobytes() == values.tobytes()
+    deep = values.astype(np.uint16) + 1
+    assert fit_stretch(deep, "uint16", brighten_dark=True) == fit_stretch(deep, "uint16")
+
+
 def test_a_stretch_by_hand() -> None:
     values = np.arange(1000.0, 2001.0)
     assert fit_stretch(values, "uint16") == Stretch(1005.0, 1990.0, "percentiles")
