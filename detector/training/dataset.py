@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -18,29 +17,13 @@ from detector.data.rendered import SOURCE
 from detector.data.sources import complete_above_px
 from detector.training.augment import AugmentSettings, PixelAugment
 from detector.training.loss import COMPLETE_ABOVE, TAUGHT
+from detector.training.mix import MixSettings, group_of, mix_weights
 from detector.training.paste import LAND_SOURCES, ShipLibrary, StackLibrary
 from detector.training.reclad import Cladding
 from detector.training.upstream import xyxyxyxy2xywhr
 from detector.training.views import ChipView, ViewSettings, draw_view, join_views
 
 MOST_ENLARGED = 1.5  # chips with stacks that need more to reach the coarsest gsd are left out
-
-
-@dataclass(frozen=True, slots=True)
-class MixSettings:
-    """How often what is shown.
-
-    Attributes:
-        epoch_views: views an epoch.
-        stacks: share of views of chips with container stacks.
-        empty: share of views of chips without any object.
-        sources: weight of the chips of a source within their group; 1 where not named.
-    """
-
-    epoch_views: int = 960
-    stacks: float = 0.35
-    empty: float = 0.12
-    sources: Mapping[str, float] = field(default_factory=dict)
 
 
 class ChipViews(Dataset[dict[str, Any]]):
@@ -216,25 +199,3 @@ class MixSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Fix the order of the next epoch."""
         self._epoch = epoch
-
-
-def mix_weights(chips: Sequence[Chip], mix: MixSettings) -> NDArray[np.float64]:
-    """Chance `(N,)` of every chip, summing to 1."""
-    groups = np.array([group_of(chip) for chip in chips])
-    shares = {"stacks": mix.stacks, "empty": mix.empty, "ships": 1.0 - mix.stacks - mix.empty}
-    weights = np.array([mix.sources.get(chip.source, 1.0) for chip in chips], np.float64)
-    for name, share in shares.items():
-        member = groups == name
-        total = weights[member].sum()
-        if total > 0:
-            weights[member] *= share / total
-    if weights.sum() <= 0:
-        raise DataError("every chip has the weight 0; check the mix of sources")
-    return np.asarray(weights / weights.sum())
-
-
-def group_of(chip: Chip) -> str:
-    """`stacks`, `ships` (and whatever else) or `empty`, by what a chip holds."""
-    if chip.classes.mask(chip.class_ids, "containers").any():
-        return "stacks"
-    return "ships" if len(chip.class_ids) else "empty"

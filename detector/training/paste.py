@@ -10,7 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.data.chips import MIN_SIDE_PX, Chip
+from detector.data.borders import MIN_SIDE_PX
+from detector.data.chips import Chip
 from detector.geometry.boxes import Corners, as_corners, edge_lengths, order_corners, polygons
 from detector.training.views import ChipView, warp
 

@@ -24,10 +24,11 @@ from detector.data.summary import listed
 from detector.errors import ConfigError
 from detector.files import atomic_path, prepare_folder
 from detector.training.augment import AugmentSettings
-from detector.training.dataset import MixSettings, worth_showing
+from detector.training.dataset import worth_showing
 from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
 from detector.training.launch import is_first_process, launch, needs_launch
+from detector.training.mix import MixSettings
 from detector.training.options import TrainConfig
 from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.trainer import METRICS_FILE, PortTrainer

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from detector.classes import PORT, ClassSet
 from detector.data.chips import ChipSettings
 from detector.training.augment import AugmentSettings
-from detector.training.dataset import MixSettings
+from detector.training.mix import MixSettings
 from detector.training.views import ViewSettings
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import PORT, ClassSet
-from detector.data.chips import paint_over, settle
+from detector.data.borders import paint_over, settle
 from detector.geometry.boxes import Corners
 
 SOFT_SHRINK = 0.75  # below this factor bilinear sampling aliases, so pixels are averaged first
@@ -104,9 +104,31 @@ def draw_view(
         classes: that the ids are of.
     """
     has_stacks = bool(classes.mask(class_ids, "containers").any())
-    scale = _draw_scale(pixels.shape[:2], settings, rng, gsd_m, has_stacks=has_stacks)
-    matrix = _draw_matrix(pixels.shape[:2], corners, scale, settings, rng)
+    matrix = draw_matrix(pixels.shape[:2], corners, settings, rng, gsd_m, has_stacks=has_stacks)
     return take_view(pixels, corners, class_ids, matrix, settings.tile_px, classes)
+
+
+def draw_matrix(
+    shape: tuple[int, ...],
+    corners: Corners,
+    settings: ViewSettings,
+    rng: np.random.Generator,
+    gsd_m: float | None,
+    *,
+    has_stacks: bool,
+) -> NDArray[np.float64]:
+    """The affine map of a random view, `(2, 3)`: chip pixels to tile pixels.
+
+    Args:
+        shape: height and width of the chip.
+        corners: `(N, 4, 2)` chip pixels.
+        settings: what to draw.
+        rng: source of chance.
+        gsd_m: metres a chip pixel, where known.
+        has_stacks: whether the chip shows stacks.
+    """
+    scale = _draw_scale(shape, settings, rng, gsd_m, has_stacks=has_stacks)
+    return _draw_matrix(shape, corners, scale, settings, rng)
 
 
 def take_view(

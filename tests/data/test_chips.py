@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from detector.classes import PORT
 from detector.data import port_pool
-from detector.data.chips import ChipSettings, cut_chips, paint_over, settle
+from detector.data.borders import paint_over, settle
+from detector.data.chips import ChipSettings, cut_chips
 from detector.data.labelled import DataError, LabelledImage
 from detector.geometry.boxes import corners_from_xywhr, edge_lengths, iou_matrix
 from detector.geometry.rectangles import clip_to_window, min_rectangles

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.training.dataset import MixSettings
+from detector.training.mix import MixSettings
 from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.views import ViewSettings
 from tests.training.chips import make_chip
