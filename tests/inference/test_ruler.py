@@ -108,6 +108,35 @@ def test_few_blocks_are_not_believed() -> None:
     assert not replace(sure, support=0.94).is_sure
 
 
+@pytest.mark.parametrize(
+    ("gsd_m", "gain", "fits"),
+    [
+        (0.3, 0.1, True),  # nothing is asked of a usual scale
+        (0.49, 9.0, True),
+        (0.55, 1.09, False),  # half way between 0.95 at 0.5 m and 1.25 at 0.6 m
+        (0.55, 1.11, True),
+        (0.8, 1.24, False),
+        (0.8, 1.26, True),
+        (0.15, 1.1, False),
+        (0.15, 0.9, True),
+    ],
+)
+def test_a_scale_fits_what_enlarging_shows(gsd_m: float, gain: float, fits: bool) -> None:
+    assert ScaleEstimate(gsd_m, 0.9 * gsd_m, 1.1 * gsd_m, 1.0, 9).fits(gain) == fits
+
+
+def test_a_scale_that_enlarging_denies_is_not_taken(tmp_path: Path) -> None:
+    # Blocks are as sure at any size here, so nothing is gained: no scene of 0.7 m a pixel.
+    path, _ = _yard(tmp_path, 0.7, 1)
+    detector = _blocks()
+    with open_scene(path) as scene:
+        seen = find_objects(scene, detector)  # type: ignore[arg-type]
+        assert seen.scale is not None
+        assert seen.scale.is_sure
+        assert not settle_scale(scene, detector, seen)  # type: ignore[arg-type]
+        assert scene.info.gsd_source == "unknown"
+
+
 def test_a_scene_of_ships_alone_is_read_as_ever(tmp_path: Path) -> None:
     path = blob_scene(tmp_path / "a.tif", (600, 500), SHIPS, transform=Affine.identity(), crs=None)
     read = []
