@@ -110,7 +110,7 @@ class Found:
         implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
         beyond: objects that reach beyond the part of the scene that was read.
-        blocks: `(K, 4, 2)` stacks of low score too, file pixels; none where the gsd is known.
+        blocks: stacks of low score too, file pixels; none where the gsd is known.
         scale: what they say of it; None where it is known, or nothing tells.
     """
 
@@ -119,7 +119,7 @@ class Found:
     implausible: int
     yards: int
     beyond: int
-    blocks: FilePixels = field(default_factory=lambda: FilePixels(np.zeros((0, 4, 2))))
+    blocks: Boxes = field(default_factory=Boxes.empty)
     scale: ScaleEstimate | None = None
 
 
@@ -216,8 +216,8 @@ def find_objects(
     made = Found(found.detections, merger.stats, found.implausible, found.yards, count)
     if blocks is None:
         return made
-    corners, scale = blocks.told(scene, frame)
-    return replace(made, blocks=corners, scale=scale)
+    once, scale = blocks.told(scene, frame)
+    return replace(made, blocks=once, scale=scale)
 
 
 def settle_scale(
@@ -225,8 +225,9 @@ def settle_scale(
 ) -> bool:
     """Give a scene of unknown gsd the scale that its containers tell, if they are sure.
 
-    Where those found are not, the surroundings of the blocks are read once more, enlarged: small
-    rows are found there that the scene's own pixels do not show.
+    Where those found are not, or say a coarse or very fine scale, the surroundings of the blocks
+    are read once more, enlarged: small rows are found there that the scene's own pixels do not
+    show, and how much better they are seen must fit the scale.
 
     Args:
         scene: open; its `info` changes where they are sure.
@@ -244,11 +245,13 @@ def settle_scale(
     if scene.info.gsd_m is not None or not settings.estimate_gsd or not len(found.blocks):
         return False
     scale = found.scale
-    if scale is None or not scale.is_sure:
-        larger = _enlarged(scene, detector, found.blocks)
-        scale = find_objects(scene, detector, settings, prepared=larger).scale
-    if scale is None or not scale.is_sure:
-        return False
+    if scale is None or not (scale.is_sure and scale.is_usual):
+        around = _enlarged(scene, detector, FilePixels(found.blocks.corners))
+        larger = find_objects(scene, detector, settings, prepared=around)
+        gain = float(larger.blocks.scores.sum() / found.blocks.scores.sum())
+        scale = scale if scale is not None and scale.is_sure else larger.scale
+        if scale is None or not scale.is_sure or not scale.fits(gain):
+            return False
     scene.settle_gsd(scale.gsd_m, (scale.low_m, scale.high_m))
     return True
 
@@ -371,13 +374,13 @@ class _Blocks:
             if tile.level == 0 and len(boxes):
                 self._found.append(_to_plan_frame(boxes, tile))
 
-    def told(self, scene: Scene, frame: PlanFrame) -> tuple[FilePixels, ScaleEstimate | None]:
-        """Each once, and what they say of the scale."""
+    def told(self, scene: Scene, frame: PlanFrame) -> tuple[Boxes, ScaleEstimate | None]:
+        """Each once, file pixels, and what they say of the scale."""
         boxes = Boxes.concatenate([Boxes.empty(), *self._found])
         best = boxes.select(np.argsort(-boxes.scores, kind="stable")[:MOST_BLOCKS_READ])
         once = best.select(suppress_duplicates(best, self._detector.iou))
         corners = frame.to_file(PlanPixels(once.corners))
-        return corners, measure_scale(scene, corners, once.scores)
+        return replace(once, corners=corners), measure_scale(scene, corners, once.scores)
 
 
 def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:

@@ -52,7 +52,10 @@ BLOCK_WIDTH_M: Final = 10.5  # geometric mean of their widths
 BLOCK_SPREAD: Final = 0.5  # log, of either, from scene to scene
 NEAR: Final = 0.1  # log: this near to the best scale is the same answer
 LEAST_SUPPORT: Final = 0.95  # of the likelihood near the best scale
-LEAST_BLOCKS: Final = 3
+LEAST_BLOCKS: Final = 8  # no labelled yard was told by fewer than 9
+LEAST_GAIN: Final = ((0.5, 0.95), (0.6, 1.25))  # metres by pixel, scores enlarged by scores as is
+FINE_GSD_M: Final = 0.22  # below it enlarging shows a network no more
+MOST_GAIN_FINE: Final = 1.0
 LEAST_SD: Final = 0.07  # log: gaps differ from yard to yard; holds 23 of 25 labelled scenes
 Z_90: Final = 1.645
 
@@ -124,6 +127,25 @@ class ScaleEstimate:
     def is_sure(self) -> bool:
         """Whether a scene may be read at it."""
         return self.support >= LEAST_SUPPORT and self.blocks >= LEAST_BLOCKS
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is one at which enlarging says nothing, see `fits`."""
+        return FINE_GSD_M <= self.gsd_m < LEAST_GAIN[0][0]
+
+    def fits(self, gain: float) -> bool:
+        """Whether the network sees as much more of the blocks, enlarged, as it would at this scale.
+
+        Half bays look like bays of twice the scale. But a network is trained on yards of 0.2 to
+        0.45 m a pixel: coarser ones it sees better enlarged, finer ones worse.
+
+        Args:
+            gain: sum of the blocks' scores, enlarged 1.5 times, over that as the scene is.
+        """
+        if self.gsd_m < FINE_GSD_M:
+            return gain <= MOST_GAIN_FINE
+        gsds, gains = np.array(LEAST_GAIN).T
+        return self.is_usual or gain >= float(np.interp(self.gsd_m, gsds, gains))
 
 
 def measure_scale(

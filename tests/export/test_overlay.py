@@ -323,6 +323,13 @@ def test_what_is_known_and_what_is_not_is_said(tmp_path: Path, written: list[str
     assert "300 m · 0.90" in written
     assert is_colour(image, BAR_INK).sum(axis=1).max() == 333  # 500 m at 1.5 m
     assert "N" not in written
+    written.clear()
+
+    bare = make_scene(tmp_path / "bare", 800, 600, "bare", crs=None)
+    bare.settle_gsd(0.448, (0.4, 0.5))
+    draw(bare, make_detections(rows[:1], crs=None, gsd_m=0.448))
+    facts = "about 0.45 m a pixel, estimated from container rows · no CRS, so north is unknown"
+    assert f"{facts} · 800 x 600 px, drawn at 200 %" in written
 
 
 def test_a_scene_without_detections_says_zero(tmp_path: Path, written: list[str]) -> None:

@@ -26,12 +26,12 @@ from tests.scenes.rasters import write_raster
 from tests.stacks.yards import BARE, found, yard
 
 SIDE_M = 230.0
-CENTRES_M = ((60, 40), (170, 40), (60, 115), (170, 115), (60, 190), (170, 190))
+CENTRES_M = tuple((x, y) for y in (25, 70, 115, 160, 205) for x in (60, 170))
 SHIPS = corners_from_xywhr(np.array([[150.0, 100, 120, 20, 0.3], [420, 300, 90, 16, 1.2]]))
 
 
 def _yard(folder: Path, gsd_m: float, seed: int) -> tuple[Path, FilePixels]:
-    """A picture of six blocks on black that says no scale, and their true boxes."""
+    """A picture of ten blocks on black that says no scale, and their true boxes."""
     rng = np.random.default_rng(seed)
     side = round(SIDE_M / gsd_m)
     tiers = [rng.integers(1, 4, rng.integers((4, 5), (8, 10))) for _ in CENTRES_M]
@@ -102,10 +102,39 @@ def test_boxes_without_rows_tell_no_scale(tmp_path: Path) -> None:
 
 
 def test_few_blocks_are_not_believed() -> None:
-    sure = ScaleEstimate(0.5, 0.46, 0.54, support=0.99, blocks=3)
+    sure = ScaleEstimate(0.5, 0.46, 0.54, support=0.99, blocks=8)
     assert sure.is_sure
-    assert not replace(sure, blocks=2).is_sure
+    assert not replace(sure, blocks=7).is_sure
     assert not replace(sure, support=0.94).is_sure
+
+
+@pytest.mark.parametrize(
+    ("gsd_m", "gain", "fits"),
+    [
+        (0.3, 0.1, True),  # nothing is asked of a usual scale
+        (0.49, 9.0, True),
+        (0.55, 1.09, False),  # half way between 0.95 at 0.5 m and 1.25 at 0.6 m
+        (0.55, 1.11, True),
+        (0.8, 1.24, False),
+        (0.8, 1.26, True),
+        (0.15, 1.1, False),
+        (0.15, 0.9, True),
+    ],
+)
+def test_a_scale_fits_what_enlarging_shows(gsd_m: float, gain: float, fits: bool) -> None:
+    assert ScaleEstimate(gsd_m, 0.9 * gsd_m, 1.1 * gsd_m, 1.0, 9).fits(gain) == fits
+
+
+def test_a_scale_that_enlarging_denies_is_not_taken(tmp_path: Path) -> None:
+    # Blocks are as sure at any size here, so nothing is gained: no scene of 0.7 m a pixel.
+    path, _ = _yard(tmp_path, 0.7, 1)
+    detector = _blocks()
+    with open_scene(path) as scene:
+        seen = find_objects(scene, detector)  # type: ignore[arg-type]
+        assert seen.scale is not None
+        assert seen.scale.is_sure
+        assert not settle_scale(scene, detector, seen)  # type: ignore[arg-type]
+        assert scene.info.gsd_source == "unknown"
 
 
 def test_a_scene_of_ships_alone_is_read_as_ever(tmp_path: Path) -> None:
