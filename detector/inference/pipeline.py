@@ -64,7 +64,7 @@ class PipelineSettings:
     readers: int = 2
     queue: int = 4
     enlarge: float = MAX_UPSAMPLING
-    estimate_gsd: bool = True
+    estimate_gsd: bool = False
     merge: MergeSettings = field(default_factory=MergeSettings)
 
 

@@ -230,7 +230,7 @@ def test_options_reach_the_pipeline() -> None:
         *("backend=torch", "batch=5", "threads=2", "zones=z", "zones_only=true", "overwrite=true"),
         *("scene.bands=3,2,1", "scene.gsd=0.7", "scene.acquired=2023-10-13T09:00:00+09:00"),
         *("scene.clouds=clear", "scene.nodata=-1", "readers=3", "queue=6", "enlarge=1.2"),
-        *("scene.brighten_dark=true", "scene.estimate_gsd=false"),
+        *("scene.brighten_dark=true", "scene.estimate_gsd=true"),
         *("merge.match_iou=0.2", "merge.longest_ship_m=300", "merge.longest_stack_m=500"),
     ]
     found = predict_settings(load_config("predict", PredictConfig, words, paths=["a", "b"]))
@@ -253,7 +253,7 @@ def test_options_reach_the_pipeline() -> None:
         nodata=-1.0,
         brighten_dark=True,
     )
-    assert not found.pipeline.estimate_gsd
+    assert found.pipeline.estimate_gsd
     assert (found.pipeline.readers, found.pipeline.queue) == (3, 6)
     assert found.pipeline.enlarge == 1.2
     merge = found.pipeline.merge

@@ -25,6 +25,7 @@ from tests.inference.blobs import CARD, BlobDetector, blob_scene
 from tests.scenes.rasters import write_raster
 from tests.stacks.yards import BARE, found, yard
 
+ASKED = PipelineSettings(estimate_gsd=True)
 SIDE_M = 230.0
 CENTRES_M = tuple((x, y) for y in (25, 70, 115, 160, 205) for x in (60, 170))
 SHIPS = corners_from_xywhr(np.array([[150.0, 100, 120, 20, 0.3], [420, 300, 90, 16, 1.2]]))
@@ -130,10 +131,10 @@ def test_a_scale_that_enlarging_denies_is_not_taken(tmp_path: Path) -> None:
     path, _ = _yard(tmp_path, 0.7, 1)
     detector = _blocks()
     with open_scene(path) as scene:
-        seen = find_objects(scene, detector)  # type: ignore[arg-type]
+        seen = find_objects(scene, detector, ASKED)  # type: ignore[arg-type]
         assert seen.scale is not None
         assert seen.scale.is_sure
-        assert not settle_scale(scene, detector, seen)  # type: ignore[arg-type]
+        assert not settle_scale(scene, detector, seen, ASKED)  # type: ignore[arg-type]
         assert scene.info.gsd_source == "unknown"
 
 
@@ -157,16 +158,16 @@ def test_blocks_settle_the_scale(tmp_path: Path, score: float, least_px: float) 
     path, _ = _yard(tmp_path, 0.45, 1)
     detector = _blocks(score=score, least_px=least_px)
     with open_scene(path) as scene:
-        seen = find_objects(scene, detector)  # type: ignore[arg-type]
-        assert settle_scale(scene, detector, seen)  # type: ignore[arg-type]
+        seen = find_objects(scene, detector, ASKED)  # type: ignore[arg-type]
+        assert settle_scale(scene, detector, seen, ASKED)  # type: ignore[arg-type]
         info = scene.info
         assert (info.gsd_source, info.gsd_m) == ("estimated", pytest.approx(0.45, rel=0.05))
-        assert not settle_scale(scene, detector, seen)  # type: ignore[arg-type]
+        assert not settle_scale(scene, detector, seen, ASKED)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="estimated already"):
             scene.settle_gsd(0.3, (0.2, 0.4))
     told = SceneOptions(gsd_m=0.45)
     with open_scene(path, told) as scene:
-        assert not len(find_objects(scene, detector).blocks)  # type: ignore[arg-type]
+        assert not len(find_objects(scene, detector, ASKED).blocks)  # type: ignore[arg-type]
     off = PipelineSettings(estimate_gsd=False)
     with open_scene(path) as scene:
         seen = find_objects(scene, detector, off)  # type: ignore[arg-type]
@@ -182,7 +183,8 @@ def test_an_estimated_scene_is_read_as_if_told_and_says_so(
 
     def run(name: str, scene: SceneOptions) -> batch.RunSummary:
         paths, settings = (str(path),), DetectorSettings("blobs")
-        return predict_paths(BatchSettings(paths, tmp_path / name, settings, scene=scene))
+        asked = BatchSettings(paths, tmp_path / name, settings, scene=scene, pipeline=ASKED)
+        return predict_paths(asked)
 
     alone = run("alone", SceneOptions())
     record = alone.records[0]
