@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -198,6 +199,19 @@ def test_ground_begins_a_metre_from_the_box(
         assert (_ground_colours(picture, BOX) is not None) == told
 
 
+def test_ground_five_hundredths_behind_the_metre_is_ground() -> None:
+    """A box of 50.15 by 14.45 m, samples at 51.2 and 15.5 m; thirty-nine more in the first row."""
+    box = box_of(100.0, 100.0, 50.15, 14.45)
+    for place in ((51.2, 7.1), (7.1, 15.5)):
+        picture = Picture(
+            lambda u, v, place=place: (
+                (near(v, -9.0) & (u < -9 + 38.5 * 0.7)) | (near(u, place[0]) & near(v, place[1]))
+            ),
+            lambda u, v: u,
+        )
+        assert _ground_colours(picture, box) is not None
+
+
 def test_ground_in_sun_and_in_shadow() -> None:
     """A fifth lies in shadow: two colours, each with 1.4826 times its median deviation."""
 
@@ -233,12 +247,15 @@ def test_a_shadow_is_eight_hundredths_of_the_ground_at_least(dark: int, parts: i
     assert found[0][0] == pytest.approx([140.0] * 3)
 
 
-def test_the_middle_of_the_ground_is_that_of_its_10th_and_85th_percentile() -> None:
-    """Levels 0, 100 and 160 from 0, 10.5 and 85.5 %: the middle is 50, 100 is sun."""
+@pytest.mark.parametrize(("upper", "light"), [(855, 160.0), (840, 100.0)])
+def test_the_middle_of_the_ground_is_that_of_its_10th_and_85th_percentile(
+    upper: int, light: float
+) -> None:
+    """Levels 0 and 70 from 0 and 10.5 %, more from 85.5 or 84 %: the middle is 35 or 50."""
 
     def grey(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         number = (np.cumsum(free(u, v)) - 1).reshape(u.shape)
-        return np.where(number < 105, 0.0, np.where(number < 855, 100.0, 160.0))
+        return np.where(number < 105, 0.0, np.where(number < upper, 70.0, light))
 
     def free(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         outside = (u < -1) | (u > 51) | (v < -1) | (v > 15)
@@ -246,7 +263,7 @@ def test_the_middle_of_the_ground_is_that_of_its_10th_and_85th_percentile() -> N
 
     found = _ground_colours(Picture(free, grey), BOX)
     assert found is not None
-    assert [part[0][0] for part in found] == [100.0, 0.0]
+    assert [part[0][0] for part in found] == [70.0, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +371,9 @@ def test_edges_are_compared_both_ways() -> None:
 
     ratio = _edge_ratio(Fine(everywhere, lambda u, v: 2 * u + 3 * v), BOX)
     assert ratio == pytest.approx(1.5, rel=1e-4)
+    for first, told in ((98, True), (99, False)):  # of 196 columns: half of them are enough
+        half = Fine(lambda u, v, n=first: u > 0.4 + n * 0.25, lambda u, v: 2 * u + 3 * v)
+        assert (_edge_ratio(half, BOX) is not None) == told
     flat = Fine(everywhere, lambda u, v: 3 * v)
     assert _edge_ratio(flat, BOX) is None
     assert flat.asked[0, 0] == pytest.approx([0.5, 0.5])
@@ -383,12 +403,14 @@ def test_a_wave_explains_itself_and_no_other_length() -> None:
 def test_a_profile_is_beside_its_surroundings_and_clipped_at_a_half() -> None:
     """Nine samples of 0.2 m are 1.8 m; a line that is 0.9 lighter is 0.8 lighter than they."""
     light = np.zeros((40, 3))
-    light[20] = [0.9, 0.27, -0.9]
+    light[20] = [0.9, 0.27, -0.27]
+    light[32] = [-0.9, 0.27, -0.27]
     relief, edge = _profiles(light, 1.8)
-    assert relief[20] == pytest.approx((0.5 + 0.27 * 8 / 9 - 0.5) / 3)
-    assert relief[16] == pytest.approx(-0.27 / 9 / 3)
+    assert relief[20] == pytest.approx(0.5 / 3)
+    assert relief[32] == pytest.approx(-0.5 / 3)
+    assert relief[16] == pytest.approx(-0.9 / 9 / 3)
     assert relief[15] == pytest.approx(0.0)
-    slope = (0.45 + 0.135 + 0.45) / 3  # beside the line, half of its height a sample
+    slope = (0.45 + 0.135 + 0.135) / 3  # beside the line, half of its height a sample
     assert edge[19] == pytest.approx(slope * 7 / 9)
     assert edge[20] == pytest.approx(-slope * 2 / 9)
 
@@ -512,6 +534,8 @@ def test_wagons_have_their_own_pitch_and_one_row() -> None:
     train = one(wagons=True, along_m=100.0, size_sd_m=0.0, half_bay_m=3.0, half_bay_sd=9.0)
     assert places(train, 0, 0, 0, 0) == 15
     assert places(train, 0, 0, 1, 0) == 14  # 7.176 m: (99.8 + 2.16) / 7.176 = 14.21
+    for along, count in ((102.142, 15), (102.017, 14)):  # 12.507 and 12.49, and two more
+        assert places(replace(train, along_m=np.array([along])), 0, 0, 1, 0) == count
     assert places(train, 0, 0, -1, 0) == 15  # 6.624 m: (99.8 + 1.056) / 6.624 = 15.23
     assert places(train, 0, 0, -2, 0) == 16  # 6.348 m: (99.8 + 0.504) / 6.348 = 15.8
 

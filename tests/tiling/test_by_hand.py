@@ -36,6 +36,7 @@ from detector.tiling.scales import (
     _is_larger,
     _rows,
     _without_room,
+    match_scales,
 )
 from detector.tiling.sightings import Sightings
 
@@ -141,7 +142,7 @@ def test_the_mean_axis_is_weighted_modulo_a_quarter_turn() -> None:
 
 @pytest.mark.parametrize("turned", [0.0, 90.0])
 def test_a_long_axis_is_the_line_through_the_ends(turned: float) -> None:
-    """Middles of ends at x = -50, 50 (y 0) and 50, 150 (y 8): the slope is 0.04 by least squares."""
+    """Middles of ends at x = -50 and 50 (y 0), 50 and 150 (y 8): the slope by least squares."""
     size = (100.0, 20.0, 0.0) if turned == 0 else (20.0, 100.0, 90.0)
     rows = ((0.0, 0, *size), (100.0, 8, *size))
     axis = _fitted_axis(seen(*rows, cut=("r", "l")), np.array([1.0, 0.0]))
@@ -156,6 +157,14 @@ def test_a_fragment_cut_along_its_side_tells_no_axis() -> None:
     assert axis[1] / axis[0] == pytest.approx(
         np.polyfit([-50.0, 50, 50, 150], [0.0, 0, 8, 8], 1)[0]
     )
+
+
+def test_one_fragment_that_is_not_cut_along_its_side_tells_the_axis_alone() -> None:
+    rows = ((0.0, 0, 100, 20, 0), (100.0, 8, 100, 20, 0))
+    axis = _fitted_axis(seen(*rows, cut=("r", "t")), np.array([1.0, 0.0]))
+    assert axis == pytest.approx([1.0, 0.0])
+    neither = _fitted_axis(seen(*rows, cut=("b", "t")), np.array([1.0, 0.0]))
+    assert neither[1] > 0.03
 
 
 @pytest.mark.parametrize(("length", "fitted"), [(49.0, True), (47.0, False)])
@@ -417,6 +426,8 @@ def test_two_parts_half_as_sure_again_refute_a_bridge(second: float, bridge: boo
     found = objects(*rows, scores=(0.4, 0.9, second))
     assert _bridges(found, pairs_of(2), np.ones(2, bool)).tolist() == [bridge, False, False]
     assert not _bridges(found, pairs_of(2), np.array([True, False])).any()
+    exact = objects(*rows, scores=(0.5, 0.75, 0.75))
+    assert _bridges(exact, pairs_of(2), np.ones(2, bool)).tolist() == [True, False, False]
     alone = objects(*rows[:2], scores=(0.4, 0.9))
     assert not _bridges(alone, pairs_of(1), np.ones(1, bool)).any()
 
@@ -431,6 +442,12 @@ def test_three_quarters_taken_leave_no_room(length: float, full: bool) -> None:
     more = objects((0, 0, 100, 20, 0), (-10, 0, length + 10, 20, 0), (17.5, 0, length, 20, 0))
     taken = (length + 10) + length - ((-10 + (length + 10) / 2) - (17.5 - length / 2))
     assert _without_room(more, coarse, fine)[0] == (taken >= 75)
+
+
+def test_boxes_of_both_scales_are_one_ship_from_the_least_iou_on() -> None:
+    """Two equal boxes at a limit of 1: one ship, the surer box stays. Else the fine one would."""
+    found = objects((200, 200, 100, 20, 0), (200, 200, 100, 20, 0), scores=(0.9, 0.8))
+    assert match_scales(found, replace(SCALES, iou=1.0)).tolist() == [True, False]
 
 
 def test_a_row_needs_whole_boxes_inside() -> None:
