@@ -27,7 +27,7 @@ demo: $(STAMP)  ## the main job on rendered port scenes, results in demo/
 	$(BIN)/python -m detector demo
 
 test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## ruff, mypy and the floors of the house
 	$(BIN)/ruff check .
