@@ -87,11 +87,32 @@ def named_scenes(out: Path) -> list[SceneRecord]:
     Raises:
         OutputError: there is no `run.json`, or it is damaged.
     """
+    return _named(run_content(out), out / RUN_FILE)
+
+
+def run_content(out: Path) -> dict[str, Any]:
+    """What `run.json` says of a run.
+
+    Args:
+        out: folder of the run.
+
+    Raises:
+        OutputError: there is no `run.json`, or it is damaged.
+    """
     path = out / RUN_FILE
     try:
-        scenes = json.loads(path.read_text(encoding="utf-8"))["scenes"]
-        return [SceneRecord(**{key: scene[key] for key in NAMED}) for scene in scenes]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _named(content, path)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"{path}: not the record of a run ({reason})") from error
+    return content
+
+
+def _named(content: dict[str, Any], path: Path) -> list[SceneRecord]:
+    try:
+        return [SceneRecord(**{key: scene[key] for key in NAMED}) for scene in content["scenes"]]
+    except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OutputError(f"{path}: not the record of a run ({reason})") from error
 

@@ -83,6 +83,7 @@ class Detector:
         self.backend = backend
         self.conf = conf
         self.tile_conf = np.asarray(TILE_SHARE * conf, np.float32)
+        self._classes = card.class_set  # made anew at every call, and every tile asks
         self.iou = iou
         self.threads = threads
 
@@ -138,7 +139,7 @@ class Detector:
 
     def _with_classes(self, found: list[Boxes]) -> list[Boxes]:
         """A backend numbers classes as the card orders them, and need not know them."""
-        return [replace(boxes, classes=self.card.class_set) for boxes in found]
+        return [replace(boxes, classes=self._classes) for boxes in found]
 
 
 def load_detector(settings: DetectorSettings) -> Detector:

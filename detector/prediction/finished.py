@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from detector.boxes.scored import Boxes
 from detector.classes import PORT, ClassSet
@@ -16,11 +15,9 @@ from detector.evaluation.predicting import FinishedRun, counted_boxes
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvaluationError
 from detector.export.records import SceneRecord
-from detector.export.run_files import named_scenes
+from detector.export.run_files import RUN_FILE, named_scenes, run_content
 from detector.export.scene_files import PARQUET_FILE, read_record
 from detector.export.vector import read_detections
-
-RUN_FILE: Final = "run.json"
 
 
 def read_finished(folder: Path, dataset: Dataset) -> FinishedRun:
@@ -77,9 +74,9 @@ def run_classes(folder: Path) -> ClassSet:
         EvaluationError: no such run.
         ConfigError: its record holds classes that cannot be read.
     """
-    path = folder / RUN_FILE
-    content = _run_content(path)
-    return ClassSet.from_plain(content["classes"], str(path)) if "classes" in content else PORT
+    content = _content(folder)
+    where = str(folder / RUN_FILE)
+    return ClassSet.from_plain(content["classes"], where) if "classes" in content else PORT
 
 
 def _scenes(folder: Path) -> Iterator[tuple[str, str]]:
@@ -99,15 +96,11 @@ def _scenes(folder: Path) -> Iterator[tuple[str, str]]:
         yield name, scene.scene_id
 
 
-def _run_content(path: Path) -> dict[str, Any]:
+def _content(folder: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        content["scenes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(
-            f"{path}: not the record of a run ({error}); give the folder of 'detector predict'"
-        ) from error
-    return content
+        return run_content(folder)
+    except OutputError as error:
+        raise EvaluationError(f"{error}; give the folder of 'detector predict'") from error
 
 
 def _record(folder: Path, scene_id: str) -> SceneRecord:
