@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -135,6 +135,20 @@ def list_groups(schema: type) -> dict[str, type]:
         field.name: hints[field.name]
         for field in dataclasses.fields(schema)
         if dataclasses.is_dataclass(hints[field.name])
+    }
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Keys by their last part alone, where that is nobody else's: `weights` for `model.weights`.
+
+    Args:
+        keys: dotted, of all options.
+    """
+    by_leaf: dict[str, list[str]] = {}
+    for key in keys:
+        by_leaf.setdefault(key.rpartition(".")[2], []).append(key)
+    return {
+        leaf: found[0] for leaf, found in by_leaf.items() if len(found) == 1 and found != [leaf]
     }
 
 

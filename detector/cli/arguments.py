@@ -10,7 +10,7 @@ from pathlib import Path
 
 from detector.config.compose import HYDRA_PREFIX, nearest, split_override, unknown_key
 from detector.errors import ConfigError
-from detector.options import list_groups, list_options
+from detector.options import list_groups, list_options, short_names
 
 FLAGS = ("--help", "--version", "--show-config", "--config")
 KEY_LIKE = re.compile(r"^[A-Za-z_][\w.-]*$")
@@ -38,7 +38,8 @@ class Arguments:
 def split_arguments(words: Sequence[str], schema: type) -> Arguments:
     """Sort the words after the command into paths, options and flags.
 
-    A word is an option if the text before its first `=` is an option's key. Otherwise it is a path
+    A word is an option if the text before its first `=` is an option's key, or the last part of one
+    where that is nobody else's (`weights` for `model.weights`). Otherwise it is a path
     if such a file exists or if the text before `=` cannot be a key. `--` ends the options.
 
     Args:
@@ -93,11 +94,11 @@ def _is_option(word: str, schema: type) -> bool:
     key, _ = split_override(word)
     bare = HYDRA_PREFIX.sub("", key)
     options, groups = list_options(schema), list_groups(schema)
-    if bare in options or bare in groups:
+    if bare in options or bare in groups or bare in short_names(options):
         return True  # with a prefix of Hydra it is refused later, with its own sentence
     if _exists(word) or not KEY_LIKE.match(key):
         return False
-    raise unknown_key(key, options)
+    raise unknown_key(key, [*options, *short_names(options)])
 
 
 def _exists(name: str) -> bool:

@@ -31,6 +31,7 @@ from detector.options import (
     check_ranges,
     list_groups,
     list_options,
+    short_names,
     show,
 )
 from detector.resources import conf_dir
@@ -128,8 +129,9 @@ def _to_hydra(word: str, schema: type) -> str:
         )
     if key in groups or (key in options and (conf_dir() / key).is_dir()):
         return f"{key}={_group_choice(key, value)}"
+    key = short_names(options).get(key, key)
     if key not in options:
-        raise _unknown_word(key, value, options, groups)
+        raise _unknown_word(key, value, [*options, *short_names(options)], groups)
     return _checked_grammar(f"{key}={_typed(options[key], value)}", word, options[key])
 
 
@@ -205,6 +207,7 @@ def _file_overrides(file: Path, schema: type) -> list[str]:
 
 def _value_override(key: str, value: Any, schema: type) -> str:
     options = list_options(schema)
+    key = key if key in list_groups(schema) else short_names(options).get(key, key)
     if key not in options or (conf_dir() / key).is_dir():
         return _to_hydra(f"{key}={value}", schema)
     opt = options[key]

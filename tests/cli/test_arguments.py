@@ -68,6 +68,10 @@ def test_two_dashes_end_the_options() -> None:
     assert found == Arguments(paths=["out=x.tif", "--help", "-x.tif"], overrides=["queue=3"])
 
 
+def test_the_last_part_of_a_key_is_an_option_too() -> None:
+    assert split("a.tif", "weights=port-n").overrides == ["weights=port-n"]
+
+
 def test_only_the_first_equals_sign_counts() -> None:
     assert split("zones=a=b=c.geojson").overrides == ["zones=a=b=c.geojson"]
 
@@ -84,7 +88,7 @@ def test_flags() -> None:
     ("word", "expected"),
     [
         ("zonse=x", "unknown option 'zonse'; did you mean 'zones'?"),
-        ("conf=0.3", "unknown option 'conf'; did you mean 'model.conf'?"),
+        ("stacks.conf=0.3", "unknown option 'stacks.conf'; did you mean 'model.conf'?"),
         ("xyzzy=" + "y" * 5000, "unknown option 'xyzzy'"),
         ("--out", "unknown flag '--out'; options have no dashes here: write out=value"),
         ("--zones-only=true", "write zones_only=value"),

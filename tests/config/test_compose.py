@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from detector.config.compose import load_config, quote, to_yaml
 from detector.errors import ConfigError
-from detector.options import Option, check_ranges, list_options, option, show
+from detector.options import Option, check_ranges, list_options, option, short_names, show
 from detector.prediction.options import PredictConfig
 from detector.resources import conf_dir
 from detector.training.options import TrainConfig
@@ -138,7 +138,7 @@ def test_home_is_expanded_since_shells_leave_it_alone_after_an_equals_sign(
     [
         ("modle.conf=1", "unknown option 'modle.conf'; did you mean 'model.conf'?"),
         ("outt=x", "unknown option 'outt'; did you mean 'out'?"),
-        ("conf=0.3", "unknown option 'conf'; did you mean 'model.conf'?"),
+        ("conf=2", "model.conf=2: this option needs a number from 0 to 1 or null"),
         ("model.conf=2", "model.conf=2: this option needs a number from 0 to 1 or null"),
         ("model.conf=nan", "model.conf=nan: this option needs a number from 0 to 1 or null"),
         ("model.conf=abc", "model.conf=abc: this option needs a number from 0 to 1 or null"),
@@ -302,5 +302,18 @@ def test_options_may_be_values_of_python() -> None:
     assert load_config("predict", PredictConfig, [], values={"zones": "null"}).zones == "null"
     with pytest.raises(ConfigError, match=r"scene\.gsd: this option needs a number .*, not a dict"):
         load_config("predict", PredictConfig, [], values={"scene.gsd": {}})
-    with pytest.raises(ConfigError, match=r"unknown option 'gsd'; did you mean 'scene\.gsd'\?"):
-        load_config("predict", PredictConfig, [], values={"gsd": 1})
+    assert load_config("predict", PredictConfig, [], values={"gsd": 1}).scene.gsd == 1.0
+    with pytest.raises(ConfigError, match=r"unknown option 'gsdd'; did you mean 'gsd'\?"):
+        load_config("predict", PredictConfig, [], values={"gsdd": 1})
+
+
+def test_the_last_part_of_a_key_is_enough_where_no_other_ends_like_it() -> None:
+    config = predict("weights=port-n-blocks", "gsd=0.5", "conf=0.4", "scene.gsd=0.6")
+    assert (config.model.weights, config.scene.gsd, config.model.conf) == (
+        "port-n-blocks",
+        0.6,
+        0.4,
+    )
+    assert short_names(["a.x", "b.x", "c.y", "z", "d.z"]) == {"y": "c.y"}
+    with pytest.raises(ConfigError, match="unknown option 'scale_min'"):
+        predict("scale_min=1")
