@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "what looks of sites show over time: series, visits, events",
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
+    "doctor": ("detector.cli.doctor", "what this installation can do, and what is wrong with it"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 REPLACED = {
