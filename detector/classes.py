@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from detector.documents import DocumentError, read_yaml
 from detector.errors import ConfigError
 
 LENGTH_UNKNOWN: Final = "unknown"
@@ -393,8 +393,8 @@ def read_classes(path: Path) -> ClassSet:
         ConfigError: the file cannot be read, or an entry cannot be used.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, DocumentError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not a YAML list of classes ({reason})") from error
     return ClassSet.from_plain(content, str(path))

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from detector import errors
+from detector.documents import DocumentError, read_yaml
 from detector.errors import ConfigError
 from detector.options import (
     Option,
@@ -190,11 +191,11 @@ def _choices(group: str) -> list[str]:
 
 def _file_overrides(file: Path, schema: type) -> list[str]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        values = read_yaml(file)
+    except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: is not YAML ({' '.join(str(error).split())})") from error
+    except DocumentError as error:
+        raise ConfigError(f"{file}: is not YAML that can be read ({error})") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: holds no options; it needs lines such as 'device: cpu'")
     options = list_options(schema)

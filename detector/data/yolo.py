@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 
 from detector.classes import PORT, ClassSet
 from detector.data.files import find_images, orphans, unused_classes, with_sizes
@@ -26,6 +25,7 @@ from detector.data.yolo_lines import (
     envelope_lines,
     oriented_lines,
 )
+from detector.documents import DocumentError, read_yaml
 from detector.geometry.boxes import as_corners
 
 # What a folder of `detector data convert` knows of its images beside YOLO's own files.
@@ -141,11 +141,11 @@ def class_names(path: Path, classes: ClassSet) -> dict[int, str]:
         DataError: the file is missing, not as documented, or names none of the classes.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = read_yaml(path)
         names = content["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         found = {int(number): str(name) for number, name in pairs}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, DocumentError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: no class names ({type(error).__name__})") from error
     if not set(classes.names) & set(found.values()):
         raise DataError(f"{path}: none of its classes is {', '.join(classes.names)}")

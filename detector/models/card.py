@@ -6,16 +6,27 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from detector.boxes.luck import LUCK
 from detector.classes import ClassSet
+from detector.documents import DocumentError, read_yaml
 from detector.errors import ConfigError, WeightsError
 
 SUFFIX = ".safetensors"
 YOLO = "yolo"
+MOST_TILE_PX = 4096
+
+Metres = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Line = Annotated[
+    str, Field(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Text = Annotated[str, Field(strict=True, max_length=100_000)]
+Told = Annotated[Mapping[str, Any], Field(max_length=10_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +61,29 @@ class ModelCard:
             know.
     """
 
-    name: str
-    architecture: str
-    classes: tuple[str, ...]
-    sha256: str
-    tile_px: int
-    gsd_min_m: float
-    gsd_max_m: float
-    gsd_read_m: float
-    conf: Mapping[str, float]
-    iou: float
-    licence: str
-    description: str = ""
-    training: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    calibration: Mapping[str, Any] = field(default_factory=dict)
-    file: str = ""
-    mirrored: bool = False
-    luck: float = LUCK
-    family: str = YOLO
-    sources: Mapping[str, Any] = field(default_factory=dict)
-    class_entries: Mapping[str, Any] = field(default_factory=dict)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: Line
+    architecture: Line
+    classes: Annotated[tuple[Line, ...], Field(max_length=1000)]
+    sha256: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]
+    tile_px: Annotated[int, Field(strict=True, ge=32, le=MOST_TILE_PX)]
+    gsd_min_m: Metres
+    gsd_max_m: Metres
+    gsd_read_m: Metres
+    conf: Mapping[str, Share]
+    iou: Annotated[Share, Field(gt=0)]
+    licence: Text
+    description: Text = ""
+    training: Told = field(default_factory=dict)
+    metrics: Told = field(default_factory=dict)
+    calibration: Told = field(default_factory=dict)
+    file: Annotated[str, Field(strict=True, max_length=200)] = ""
+    mirrored: Annotated[bool, Field(strict=True)] = False
+    luck: Annotated[float, Field(strict=True, allow_inf_nan=False)] = LUCK
+    family: Line = YOLO
+    sources: Told = field(default_factory=dict)
+    class_entries: Told = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -115,12 +128,11 @@ class ModelCard:
             WeightsError: missing, not YAML, unknown or missing keys, or values out of range.
         """
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = read_yaml(path)
         except OSError as error:
             raise WeightsError(f"{path}: no card of these weights ({error.strerror})") from error
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"{path}: not a YAML card ({reason})") from error
+        except DocumentError as error:
+            raise WeightsError(f"{path}: not a YAML card ({error})") from error
         if not isinstance(values, dict):
             raise WeightsError(f"{path}: a card is a YAML mapping")
         known = {item.name for item in fields(cls)}
@@ -128,9 +140,11 @@ class ModelCard:
         if unknown:
             raise WeightsError(f"{path}: unknown keys {', '.join(unknown)} in the card")
         try:
-            return cls(**{**values, "classes": tuple(values.get("classes", ()))})
-        except TypeError as error:
-            raise WeightsError(f"{path}: the card is incomplete or mistyped ({error})") from error
+            return cast(Self, _cards.validate_python(values))
+        except ValidationError as error:
+            raise WeightsError(
+                f"{path}: the card is incomplete or mistyped ({_first_fault(error)})"
+            ) from error
 
     def to_yaml(self) -> str:
         """The card as YAML, keys in the order of the attributes."""
@@ -142,6 +156,17 @@ class ModelCard:
             del values["class_entries"]
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+
+
+_cards = TypeAdapter(ModelCard)  # lower case: no constant of the fingerprint
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The key, the value and what is wrong with it, in one line."""
+    fault = error.errors(include_url=False)[0]
+    key = ".".join(map(str, fault["loc"])) or "card"
+    given = "" if fault["type"] == "missing" else f" is {str(fault['input'])[:60]!r}"
+    return f"{key}{given}: {fault['msg']}"
 
 
 def sha256_of(path: Path) -> str:

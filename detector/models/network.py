@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from detector.documents import DocumentError, read_yaml
 from detector.errors import WeightsError
 from detector.models.card import YOLO, ModelCard, sha256_of
 
 # Counts training steps, which inference has no use for; older exports leave them out.
 OPTIONAL_TENSOR = "num_batches_tracked"
+
+# Folders of Ultralytics' own models, by family. A path would reach its parser, which evaluates
+# what a file says; a bare name would be looked for in the current folder first.
+FAMILIES: Final[Mapping[str, str]] = {
+    "yolov8": "v8",
+    "yolo11": "11",
+    "yolo12": "12",
+    "yolo26": "26",
+}
+ARCHITECTURE: Final = re.compile(rf"({'|'.join(FAMILIES)})([nsmlx])-obb\.yaml")
+TENSOR_TYPES: Final = ("float16", "bfloat16", "float32", "float64", "int64")
 
 
 class Network(nn.Module):
@@ -55,7 +68,7 @@ def build_model(architecture: str, classes: int) -> nn.Module:
     """An untrained Ultralytics OBB model.
 
     Args:
-        architecture: name of an Ultralytics yaml such as `yolo11n-obb.yaml`.
+        architecture: name of one of Ultralytics' own, such as `yolo11n-obb.yaml`.
         classes: number of classes.
 
     Raises:
@@ -64,15 +77,37 @@ def build_model(architecture: str, classes: int) -> nn.Module:
     # Ultralytics imports a second at least; help and configuration don't need it.
     from ultralytics.nn.tasks import OBBModel  # noqa: PLC0415
 
-    if not architecture.endswith("-obb.yaml"):
-        raise WeightsError(f"architecture '{architecture}' is not an Ultralytics '…-obb.yaml'")
-    try:
-        model: nn.Module = OBBModel(  # type: ignore[no-untyped-call]
-            architecture, nc=classes, verbose=False
-        )
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise WeightsError(f"architecture '{architecture}' is unknown to Ultralytics") from error
+    model: nn.Module = OBBModel(  # type: ignore[no-untyped-call]
+        architecture_layers(architecture), nc=classes, verbose=False
+    )
     return model
+
+
+def architecture_layers(name: str) -> dict[str, Any]:
+    """The layers of one of Ultralytics' own OBB models, read from the installed package only.
+
+    Args:
+        name: family, size and `-obb.yaml`, such as `yolo11n-obb.yaml`.
+
+    Raises:
+        WeightsError: there is no such architecture.
+    """
+    import ultralytics  # noqa: PLC0415 - as above
+
+    match = ARCHITECTURE.fullmatch(name)
+    if match is None:
+        raise WeightsError(
+            f"architecture '{name[:100]}' is none of {', '.join(FAMILIES)} with a size n, s, m, l "
+            "or x, such as yolo11n-obb.yaml"
+        )
+    family, size = match.groups()
+    models = Path(ultralytics.__file__).parent / "cfg" / "models"
+    path = models / FAMILIES[family] / f"{family}-obb.yaml"
+    try:
+        layers = read_yaml(path)
+    except (OSError, DocumentError) as error:
+        raise WeightsError(f"architecture '{name}' is unknown to Ultralytics ({error})") from error
+    return {**layers, "scale": size, "yaml_file": name}
 
 
 def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -84,7 +119,7 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
         source: named in errors.
 
     Raises:
-        WeightsError: a tensor is missing, left over, of another shape, or not finite.
+        WeightsError: a tensor is missing, left over, of another shape or kind, or not finite.
     """
     wanted = model.state_dict()
     missing = [n for n in wanted if n not in tensors and not n.endswith(OPTIONAL_TENSOR)]
@@ -96,6 +131,13 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
                 f"{source}: {len(names)} tensors are {what}, first '{names[0]}'; "
                 "the weights belong to another architecture"
             )
+    kinds = {n: str(t.dtype).removeprefix("torch.") for n, t in tensors.items()}
+    strange = [name for name, kind in kinds.items() if kind not in TENSOR_TYPES]
+    if strange:
+        raise WeightsError(
+            f"{source}: tensor '{strange[0]}' is of {kinds[strange[0]]}; it needs one of "
+            f"{', '.join(TENSOR_TYPES)}"
+        )
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise WeightsError(f"{source}: tensor '{broken[0]}' holds values that are not finite")

@@ -9,8 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from detector.documents import DocumentError, read_yaml
 from detector.report.errors import ReportError
 from detector.times import DayWords, say_day, say_span
 
@@ -42,9 +41,9 @@ class Words:
             ReportError: it cannot be read.
         """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = read_yaml(path)
             return cls(content["language"], content["direction"], content["texts"])
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        except (OSError, DocumentError, KeyError, TypeError) as error:
             raise ReportError(f"{path}: not a file of the report's texts ({error})") from error
 
     def say(self, key: str, **values: Any) -> str:

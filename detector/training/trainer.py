@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from detector.data.chips import Chip
 from detector.models.mirrors import MIRRORS, twins
+from detector.models.network import architecture_layers
 from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
 from detector.training.dataset import ChipViews, MixSampler, collate
 from detector.training.loss import MIRRORED, TaughtOBBModel
@@ -107,8 +108,9 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
         """The model with its starting weights; layers that don't fit are reported."""
-        del weights
-        model = TaughtOBBModel(cfg, nc=self.data["nc"], verbose=False)
+        del cfg, weights
+        layers = architecture_layers(self.settings.model.architecture)
+        model = TaughtOBBModel(layers, nc=self.data["nc"], verbose=False)
         weight = self.settings.trainer.mirrored
         if weight and model.two_headed:
             raise TrainingError(

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import shapely
-import yaml
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -17,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
 from detector.counting.zones import Zone, Zones, read_zones
+from detector.documents import DocumentError, read_yaml
 from detector.geometry.frames import FilePixels, LocalMetres
 from detector.geometry.geodesy import apply_transform, lonlat
 
@@ -140,11 +140,11 @@ def make_site(
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        values = read_yaml(path)
+    except OSError as error:
         raise ActivityError(f"{path}: cannot read the site ({error}); check the name") from error
-    except yaml.YAMLError as error:
-        raise ActivityError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    except DocumentError as error:
+        raise ActivityError(f"{path}: not YAML that can be read ({error})") from error
     if not isinstance(values, dict):
         raise ActivityError(f"{path}: a site is a YAML mapping with the keys {', '.join(KEYS)}")
     unknown = sorted(set(map(str, values)) - set(KEYS))
