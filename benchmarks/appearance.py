@@ -72,7 +72,6 @@ def told(folder: Path, seed: int) -> list[RunScene]:
             length_m=length,
             width_m=width,
             axis_deg=np.degrees(np.arctan2(first[:, 0], -first[:, 1])) % 180.0,
-            at_scene_edge=np.zeros(n, np.bool_),
             gsd_m=np.full(n, PORT.gsd_m),
         ).select(length >= LEAST_M)
         scenes.append(

@@ -205,7 +205,6 @@ def _look(zone: str, when: datetime, seen: float, corners: BOX) -> Look:
         length_m=length,
         width_m=width,
         axis_deg=np.zeros(n),
-        at_scene_edge=np.zeros(n, np.bool_),
         gsd_m=np.full(n, 0.5),
     )
     status = "observed" if seen >= 1 else "partial"

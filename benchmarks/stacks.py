@@ -96,7 +96,7 @@ def found_boxes(
         length_m=length * gsd,
         width_m=width * gsd,
         axis_deg=none,
-        at_scene_edge=edge,
+        cut=np.where(edge, "scene_edge", ""),
         on_ship=np.array([t.on_ship for t in stacks], bool),
     )
 

@@ -80,7 +80,7 @@ def labelled_stacks(port: Path, image: str, row: pd.Series) -> Detections:
         length_m=length * row.gsd_m,
         width_m=width * row.gsd_m,
         axis_deg=np.full(count, np.nan),
-        at_scene_edge=edge,
+        cut=np.where(edge, "scene_edge", ""),
         on_ship=np.zeros(count, bool),
     )
 

@@ -6,7 +6,7 @@ and a GeoDataFrame outside; the two convert into each other without loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from detector.classes import PORT, ClassSet
 from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
+from detector.lengths import CLOUD, CUT_TYPE, SCALE_LIMIT, SCENE_EDGE, UNSEEN_SHARE, WHOLE
 
 CORNER_COLUMNS = ("px0", "py0", "px1", "py1", "px2", "py2", "px3", "py3")
 COLUMNS = (
@@ -28,14 +29,21 @@ COLUMNS = (
     "class",
     "score",
     "length_m",
+    "length_low_m",
+    "length_high_m",
     "width_m",
     "length_class",
     "axis_deg",
     "area_m2",
+    "cut",
     "at_scene_edge",
+    "unseen_fraction",
+    "unseen",
     "on_ship",
     *CORNER_COLUMNS,
 )
+NEW_COLUMNS = ("length_low_m", "length_high_m", "cut", "unseen_fraction", "unseen")
+"""Tables of an earlier version lack them: nothing is claimed of lengths, and all was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,15 @@ class Detections:
         length_m: `(N,)` geodesic metres along the first edge; NaN where the gsd is unknown.
         width_m: `(N,)` geodesic metres across; NaN where the gsd is unknown.
         axis_deg: `(N,)` geodesic azimuth of the length, [0, 180); NaN without a CRS.
-        at_scene_edge: `(N,)` the box touches the border of the scene or of its valid part.
         on_ship: `(N,)` a container stack more than half inside a ship of at least its score: deck
             cargo (`ClassEntry.cargo_of`), not counted.
         classes: that the ids are of.
+        cut: `(N,)` why the object may go on where its box ends (`detector.lengths.CUT_WORDS`), so
+            that its sizes are lower bounds; empty where it was seen whole, as by default.
+        unseen_fraction: `(N,)` of the box: nodata, masks, clouds, beyond the scene; 0 by default.
+        length_low_m: `(N,)` lower end of the 90 % interval of the length; of a cut object what it
+            is at least. NaN where the card claims nothing, as by default.
+        length_high_m: `(N,)` upper end; NaN of cut objects too.
 
     Raises:
         GeometryError: the lengths of the arrays differ.
@@ -83,11 +96,23 @@ class Detections:
     length_m: NDArray[np.float64]
     width_m: NDArray[np.float64]
     axis_deg: NDArray[np.float64]
-    at_scene_edge: NDArray[np.bool_]
     on_ship: NDArray[np.bool_]
     classes: ClassSet = PORT
+    cut: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, CUT_TYPE))
+    unseen_fraction: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    length_low_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    length_high_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        usual = {
+            "cut": np.full(len(self), WHOLE, CUT_TYPE),
+            "unseen_fraction": np.zeros(len(self)),
+            "length_low_m": np.full(len(self), np.nan),
+            "length_high_m": np.full(len(self), np.nan),
+        }
+        for name, values in usual.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, values)
         lengths = {name: len(getattr(self, name)) for name in _array_names()}
         if len(set(lengths.values())) > 1:
             raise GeometryError(f"the columns of a Detections differ in length: {lengths}")
@@ -99,6 +124,26 @@ class Detections:
     def area_m2(self) -> NDArray[np.float64]:
         """Areas `(N,)` in square metres, length times width; NaN where the gsd is unknown."""
         return self.length_m * self.width_m
+
+    @property
+    def is_cut(self) -> NDArray[np.bool_]:
+        """Which objects `(N,)` may go on where their boxes end: sizes are lower bounds."""
+        return np.asarray(self.cut != WHOLE)
+
+    @property
+    def at_scene_edge(self) -> NDArray[np.bool_]:
+        """Which `(N,)` the border of the scene, of its valid part or of what was read cuts."""
+        return self.is_cut & ~np.isin(self.cut, (CLOUD, SCALE_LIMIT))
+
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which boxes `(N,)` lie by half or more on unseen pixels: they are no observations."""
+        return np.asarray(self.unseen_fraction >= UNSEEN_SHARE)
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which objects `(N,)` are counted: seen, and no deck cargo."""
+        return ~self.on_ship & ~self.unseen
 
     @property
     def length_class(self) -> list[str]:
@@ -119,11 +164,16 @@ class Detections:
             "class": pd.Series([self.classes.names[i] for i in self.class_ids], dtype="str"),
             "score": self.scores,
             "length_m": self.length_m,
+            "length_low_m": self.length_low_m,
+            "length_high_m": self.length_high_m,
             "width_m": self.width_m,
             "length_class": pd.Series(self.length_class, dtype="str"),
             "axis_deg": self.axis_deg,
             "area_m2": self.area_m2,
+            "cut": pd.Series(self.cut, dtype="str"),
             "at_scene_edge": self.at_scene_edge,
+            "unseen_fraction": self.unseen_fraction,
+            "unseen": self.unseen,
             "on_ship": self.on_ship,
         }
         pixels = self.corners.reshape(-1, 8)
@@ -151,6 +201,7 @@ class Detections:
                 is not made of four-cornered polygons.
             ConfigError: a row is of a class that `classes` lacks.
         """
+        frame = with_new_columns(frame)
         missing = [name for name in COLUMNS if name not in frame.columns]
         if missing:
             raise GeometryError(f"a detections table needs the columns {', '.join(missing)}")
@@ -174,10 +225,28 @@ class Detections:
             length_m=frame["length_m"].to_numpy(np.float64),
             width_m=frame["width_m"].to_numpy(np.float64),
             axis_deg=frame["axis_deg"].to_numpy(np.float64),
-            at_scene_edge=frame["at_scene_edge"].to_numpy(bool),
             on_ship=frame["on_ship"].to_numpy(bool),
             classes=classes,
+            cut=frame["cut"].fillna(WHOLE).to_numpy(CUT_TYPE),
+            unseen_fraction=frame["unseen_fraction"].to_numpy(np.float64),
+            length_low_m=frame["length_low_m"].to_numpy(np.float64),
+            length_high_m=frame["length_high_m"].to_numpy(np.float64),
         )
+
+
+def with_new_columns(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """A table of an earlier version with the columns that it lacks (`NEW_COLUMNS`)."""
+    if "at_scene_edge" not in frame.columns or set(NEW_COLUMNS) <= set(frame.columns):
+        return frame
+    edge = frame["at_scene_edge"].to_numpy(bool)
+    usual = {
+        "length_low_m": np.full(len(frame), np.nan),
+        "length_high_m": np.full(len(frame), np.nan),
+        "cut": pd.Series(np.where(edge, SCENE_EDGE, WHOLE), frame.index, dtype="str"),
+        "unseen_fraction": np.zeros(len(frame)),
+        "unseen": np.zeros(len(frame), np.bool_),
+    }
+    return frame.assign(**{k: v for k, v in usual.items() if k not in frame.columns})
 
 
 def _array_names() -> list[str]:

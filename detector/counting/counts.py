@@ -243,7 +243,7 @@ def _groups(
     found: Detections, class_id: int, *, hidden: bool
 ) -> list[tuple[int, str, NDArray[np.bool_], bool]]:
     """Class, length class, which objects, and whether their number is unknown."""
-    mine = (found.class_ids == class_id) & ~found.on_ship
+    mine = (found.class_ids == class_id) & found.counted
     names = found.classes[class_id].length_classes
     if not names:
         return [(class_id, ALL_LENGTHS, mine, hidden)]

@@ -131,7 +131,7 @@ def predict_images(
 
 def counted_boxes(detections: Detections) -> Boxes:
     """What is counted of a scene: all but deck cargo, file pixels."""
-    kept = detections.select(~detections.on_ship)
+    kept = detections.select(detections.counted)
     return Boxes(kept.corners, kept.scores, kept.class_ids, kept.classes)
 
 

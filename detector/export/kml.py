@@ -84,6 +84,7 @@ def write_kmz(path: Path, result: SceneResult) -> None:
 
 def _with_names(objects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     cargo = np.where(objects["on_ship"], ", deck cargo", "")
+    cargo = np.where(objects["unseen"], ", not seen: no observation", cargo)
     names = [
         f"{name} {score:.2f}{note}"
         for name, score, note in zip(objects["class"], objects["score"], cargo, strict=True)

@@ -19,6 +19,7 @@ from detector.errors import ConfigError
 from detector.export.overlay_furniture import Entry, Furniture, Strips
 from detector.export.overlay_labels import Room, label_ships, label_zone
 from detector.export.overlay_marks import (
+    BoxKind,
     Pen,
     box_kinds,
     draw_boxes,
@@ -36,6 +37,7 @@ from detector.export.overlay_view import (
 )
 from detector.files import atomic_path
 from detector.geometry.windows import PixelWindow
+from detector.lengths import CUT_WORDS, WHOLE
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
 
@@ -78,10 +80,11 @@ def draw_overlay(
 ) -> NDArray[np.uint8]:
     """Draw a scene with everything that was found in it.
 
-    Ships and container stacks have a colour each, deck cargo is dashed, boxes that the edge of the
-    scene cuts are filled. Pixels without data are hatched grey. Nothing is drawn over the scene
-    but marks and labels; a label that would hide a box or another label is left out. A scene below
-    about 1,600 px is enlarged by a whole number, at most 3.
+    Ships and container stacks have a colour each, deck cargo is dashed, boxes that are cut (by the
+    edge of the scene, nodata, clouds, tiles) are filled; those that lie by half or more on unseen
+    pixels are dashed in grey: no observations. Pixels without data are hatched grey. Nothing is
+    drawn over the scene but marks and labels; a label that would hide a box or another label is
+    left out. A scene below about 1,600 px is enlarged by a whole number, at most 3.
 
     Args:
         scene: open.
@@ -226,17 +229,13 @@ def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unsee
     kinds = box_kinds(detections)[::-1]
     whole = [kind for kind in kinds if not kind.dashed]
     unobserved = sum(zone.status == "unobserved" for zone in zones)
-    at_edge = int(detections.at_scene_edge.sum())
     entries = [Entry("box", _counted(len(k.index), k.title), k.colour) for k in whole]
     entries += [
         Entry("dashed", f"{len(kind.index):,} {kind.title} (not counted)", kind.colour)
         for kind in kinds
         if kind.dashed and len(kind.index)
     ]
-    if at_edge:
-        cut = [kind.colour for kind in whole if detections.at_scene_edge[kind.index].any()]
-        edge_colour = cut[0] if cut else whole[-1].colour
-        entries.append(Entry("filled", f"{at_edge:,} cut by the scene's edge", edge_colour))
+    entries += _cut_entries(detections, whole)
     if len(zones) > unobserved:
         entries.append(Entry("zone", _counted(len(zones) - unobserved, "zone")))
     if unobserved:
@@ -245,6 +244,19 @@ def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unsee
         entries.append(Entry("nodata", "no data"))
     if unseen.clouds:
         entries.append(Entry("cloud", "cloud, not observed"))
+    return entries
+
+
+def _cut_entries(detections: Detections, kinds: Sequence[BoxKind]) -> list[Entry]:
+    """One a reason: what of the boxes that are drawn goes on where they end."""
+    cut = np.where(detections.unseen, WHOLE, detections.cut)
+    entries = []
+    for reason, words in CUT_WORDS.items():
+        colours = [kind.colour for kind in kinds if (cut[kind.index] == reason).any()]
+        number = int((cut == reason).sum())
+        if number:
+            colour = colours[0] if colours else kinds[-1].colour
+            entries.append(Entry("filled", f"{number:,} cut by {words}", colour))
     return entries
 
 

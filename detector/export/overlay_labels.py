@@ -16,6 +16,7 @@ from detector.detections import Detections
 from detector.export.overlay_marks import SHIFT
 from detector.export.overlay_text import Colour, Style, blend, draw_text, text_mask, text_width
 from detector.export.overlay_view import OverlayView
+from detector.lengths import short_length
 
 CELL_PX = 4  # labels are kept apart on a grid of such cells
 PLATE_COLOUR: Final[Colour] = (0, 0, 0)
@@ -79,7 +80,7 @@ class Room:
 def label_ships(
     image: NDArray[np.uint8], detections: Detections, view: OverlayView, style: Style, room: Room
 ) -> None:
-    """Label ships, the longest first: length and score, or what of it there is room for.
+    """Label ships that were seen, the longest first: length and score, or what there is room for.
 
     Args:
         image: RGB of the scene, changed.
@@ -88,7 +89,8 @@ def label_ships(
         style: of the labels.
         room: what is taken; the placed labels are added.
     """
-    ships = np.flatnonzero(detections.classes.mask(detections.class_ids, "visits"))
+    labelled = detections.classes.mask(detections.class_ids, "visits") & ~detections.unseen
+    ships = np.flatnonzero(labelled)
     size = np.nan_to_num(detections.length_m[ships], nan=0.0)
     ships = ships[np.lexsort((-detections.scores[ships], -size))]
     corners = view.to_view(detections.corners[ships])
@@ -109,12 +111,12 @@ def label_ships(
 
 
 def ship_texts(detections: Detections, index: int) -> tuple[str, str]:
-    """What is written beside a ship, in full and short; `≥` where the scene's edge cuts it."""
+    """What is written beside a ship, in full and short; `≥` where its length is a lower bound."""
     score = f"{detections.scores[index]:.2f}"
     length_m = float(detections.length_m[index])
     if math.isnan(length_m):
         return score, score
-    length = f"{'≥' if detections.at_scene_edge[index] else ''}{length_m:,.0f} m"
+    length = short_length(length_m, detections.length_low_m[index], detections.cut[index])
     return f"{length} · {score}", length
 
 

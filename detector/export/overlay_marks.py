@@ -21,7 +21,9 @@ CASING: Final[Colour] = (0, 0, 0)
 NODATA_GROUND: Final[Colour] = (178, 178, 178)
 NODATA_LINES: Final[Colour] = (140, 140, 140)
 HATCH_COLOUR: Final[Colour] = (235, 235, 235)
-EDGE_FILL = 0.2  # opacity of a box that the scene's edge cuts
+EDGE_FILL = 0.2  # opacity of a box that is cut
+UNSEEN_COLOUR: Final[Colour] = (225, 225, 225)  # of boxes that are no observations
+UNSEEN_TITLE: Final = "on unseen pixels: no observation"
 SMALL_SIDES = 4  # a box narrower than so many line widths is drawn with a finer line
 DASH_LINES = 4.0  # length of a dash, in line widths: round ends and casing eat into the gaps
 SHIFT = 4  # OpenCV's fixed-point coordinates: sixteenths of a pixel
@@ -69,7 +71,7 @@ class BoxKind:
         index: of the detections.
         colour: of the line.
         title: one of them, in words.
-        dashed: deck cargo.
+        dashed: not counted: deck cargo, or on unseen pixels.
     """
 
     index: NDArray[np.intp]
@@ -79,10 +81,13 @@ class BoxKind:
 
 
 def box_kinds(detections: Detections) -> list[BoxKind]:
-    """Deck cargo and the classes, the first of them last: in the order of drawing."""
-    classes, kinds = detections.classes, []
+    """Unseen boxes, deck cargo and the classes, the first of them last: in the order of drawing."""
+    classes = detections.classes
+    hollow = np.flatnonzero(detections.unseen)
+    kinds = [BoxKind(hollow, UNSEEN_COLOUR, UNSEEN_TITLE, dashed=True)]
     for class_id in reversed(classes.in_order):
-        entry, mine = classes[class_id], detections.class_ids == class_id
+        entry = classes[class_id]
+        mine = (detections.class_ids == class_id) & ~detections.unseen
         if entry.cargo_of in classes.names:
             index = np.flatnonzero(mine & detections.on_ship)
             kinds.append(BoxKind(index, entry.cargo_colour, "deck cargo", dashed=True))
@@ -94,7 +99,7 @@ def box_kinds(detections: Detections) -> list[BoxKind]:
 def draw_boxes(
     image: NDArray[np.uint8], detections: Detections, view: OverlayView, pen: Pen
 ) -> None:
-    """Draw every box: its class by colour, deck cargo dashed, cut ones filled.
+    """Draw every box: its class by colour, deck cargo dashed, cut ones filled, unseen ones hollow.
 
     Args:
         image: RGB of the scene, changed.
@@ -104,7 +109,7 @@ def draw_boxes(
     """
     corners = view.to_view(detections.corners)
     for kind in box_kinds(detections):
-        for i in kind.index[detections.at_scene_edge[kind.index]]:
+        for i in kind.index[(detections.is_cut & ~detections.unseen)[kind.index]]:
             fill_polygon(image, corners[i], kind.colour, EDGE_FILL)
     for kind in box_kinds(detections):
         draw_outlines(image, corners[kind.index], kind.colour, pen, dashed=kind.dashed)

@@ -61,6 +61,7 @@ class SceneRecord:
         ships: found in the whole scene; None where the weights don't know the class.
         container_stacks: found on land in the whole scene; None as above.
         deck_cargo: stacks on ships, not counted.
+        unseen_boxes: boxes that lie by half or more on unseen pixels, not counted.
         others: found of each further class, by name.
         observed_fraction: of the valid part of the scene.
         content_hash: of size, geotransform and sampled blocks.
@@ -101,6 +102,7 @@ class SceneRecord:
     ships: int | None = None
     container_stacks: int | None = None
     deck_cargo: int | None = None
+    unseen_boxes: int | None = None
     others: Mapping[str, int] = field(default_factory=dict)
     observed_fraction: float | None = None
     content_hash: str = ""
@@ -187,7 +189,8 @@ def scene_record(
         tiles=tiles,
         ships=found.pop(SHIP.name, None),
         container_stacks=found.pop(CONTAINER_STACK.name, None),
-        deck_cargo=int(detections.on_ship.sum()),
+        deck_cargo=int((detections.on_ship & ~detections.unseen).sum()),
+        unseen_boxes=int(detections.unseen.sum()),
         others=found,
         observed_fraction=whole.seen.fraction,
         content_hash=info.content_hash,
@@ -208,7 +211,7 @@ def take_over_scale(scene: Scene, record: SceneRecord) -> None:
 
 
 def found_by_class(detections: Detections) -> dict[str, int]:
-    """How many there are of each class, by name, deck cargo left out."""
-    counted = detections.class_ids[~detections.on_ship]
+    """How many there are of each class, by name; deck cargo and unseen boxes are left out."""
+    counted = detections.class_ids[detections.counted]
     names = detections.classes.names
     return {names[i]: int((counted == i).sum()) for i in detections.classes.in_order}

@@ -136,6 +136,5 @@ def _no_detections() -> Detections:
         length_m=none,
         width_m=none,
         axis_deg=none,
-        at_scene_edge=none.astype(np.bool_),
         on_ship=none.astype(np.bool_),
     )

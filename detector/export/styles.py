@@ -15,6 +15,7 @@ ZONE_COLOUR = (86, 180, 233)
 SCENE_COLOUR = (128, 128, 128)
 
 DECK_CARGO = "deck cargo (not counted)"
+UNSEEN_BOX = "not seen: no observation"
 
 Rule = tuple[str, str, tuple[int, int, int], str]
 """Label, QGIS filter expression, outline colour, pen style."""
@@ -44,10 +45,10 @@ STYLE_COLUMNS = (
 
 
 def class_rules(classes: ClassSet) -> tuple[Rule, ...]:
-    """How the layer of detections is drawn: each class, and what is deck cargo of it."""
-    rules: list[Rule] = []
+    """How the layer of detections is drawn: each class, what is deck cargo, what is unseen."""
+    rules: list[Rule] = [(UNSEEN_BOX, '"unseen"', SCENE_COLOUR, "dot")]
     for entry in (classes[i] for i in classes.in_order):
-        mine = '"class" = \'' + entry.name.replace("'", "''") + "'"
+        mine = 'NOT "unseen" AND "class" = \'' + entry.name.replace("'", "''") + "'"
         if entry.cargo_of not in classes.names:
             rules.append((entry.words, mine, entry.colour, "solid"))
             continue

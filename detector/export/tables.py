@@ -94,7 +94,16 @@ def scenes_table(records: Sequence[SceneRecord]) -> pd.DataFrame:
     names[names.index("others") : names.index("others") + 1] = others
     # As objects: pandas' own text type refuses file names that are not UTF-8.
     table = pd.DataFrame(rows, columns=names, dtype=object)
-    whole = ("width", "height", "tiles", "ships", "container_stacks", "deck_cargo", *others)
+    whole = (
+        "width",
+        "height",
+        "tiles",
+        "ships",
+        "container_stacks",
+        "deck_cargo",
+        "unseen_boxes",
+        *others,
+    )
     return table.astype(dict.fromkeys(whole, "Int64"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,9 @@ from detector.geometry.geodesy import apply_transform, box_measures
 from detector.inference.claims import find_deck_cargo, find_yards
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
+from detector.inference.sight import Sight, look_at_boxes
+from detector.lengths import CUT_TYPE, NOT_READ, SCALE_LIMIT, WHOLE, LengthErrors, Measured
+from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
 
 
@@ -33,30 +37,50 @@ class Assembled:
     yards: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Which merged boxes end where the tiles do, not the object.
+
+    Attributes:
+        beyond: `(N,)` they reach beyond what was read.
+        fragment: `(N,)` no tile saw the whole of them, and nothing could be joined to them.
+    """
+
+    beyond: NDArray[np.bool_]
+    fragment: NDArray[np.bool_]
+
+
 def assemble(
     boxes: PlanBoxes,
-    info: SceneInfo,
+    scene: Scene,
     frame: PlanFrame,
     coverage: Coverage,
-    beyond: NDArray[np.bool_],
+    ends: Ends,
+    errors: LengthErrors,
 ) -> Assembled:
     """The detections of a scene.
 
     Args:
         boxes: merged, plan frame.
-        info: of the scene.
+        scene: open.
         frame: the plan frame of the scene.
         coverage: valid part of the scene.
-        beyond: `(N,)` boxes that reach beyond what was read.
+        ends: of the boxes.
+        errors: of lengths, as the card tells them.
+
+    Raises:
+        SceneError: the scene or its cloud mask is damaged.
     """
     order = _reading_order(boxes)
-    rows = _rows(boxes.select(order), info, frame, coverage)
-    rows = replace(rows, at_scene_edge=rows.at_scene_edge | beyond[order])
+    rows = _rows(boxes.select(order), scene.info, frame)
+    sight = look_at_boxes(scene, coverage, rows.corners)
+    rows = replace(rows, cut=_cut(sight, ends, order), unseen_fraction=sight.unseen_fraction)
+    rows = _bounded(rows, sight, scene.info, errors)
     implausible = find_implausible(rows)
     rows = rows.select(~implausible)
-    yards = find_yards(_boxes(rows))
+    yards = _among_seen(rows, find_yards)
     rows = rows.select(~yards)
-    rows = replace(rows, on_ship=find_deck_cargo(_boxes(rows)))
+    rows = replace(rows, on_ship=_among_seen(rows, find_deck_cargo))
     return Assembled(rows, int(implausible.sum()), int(yards.sum()))
 
 
@@ -69,11 +93,45 @@ def find_implausible(detections: Detections) -> NDArray[np.bool_]:
     return np.asarray(np.nan_to_num(detections.length_m) > most)
 
 
+def _among_seen(rows: Detections, find: Callable[[Boxes], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """What `find` says of the boxes `(N,)`; those on unseen pixels claim no place."""
+    result = np.zeros(len(rows), np.bool_)
+    seen = ~rows.unseen
+    result[seen] = find(_boxes(rows.select(seen)))
+    return result
+
+
 def _boxes(rows: Detections) -> Boxes:
     return Boxes(rows.corners, rows.scores, rows.class_ids, rows.classes)
 
 
-def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame, coverage: Coverage) -> Detections:
+def _cut(sight: Sight, ends: Ends, order: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Why each box is cut: the scene tells before the tiles do."""
+    by_tiles = np.where(ends.fragment[order], SCALE_LIMIT, WHOLE)
+    by_tiles = np.where(ends.beyond[order], NOT_READ, by_tiles)
+    return np.where(sight.cut != WHOLE, sight.cut, by_tiles).astype(CUT_TYPE)
+
+
+def _bounded(rows: Detections, sight: Sight, info: SceneInfo, errors: LengthErrors) -> Detections:
+    """The detections with the intervals of their lengths."""
+    low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for class_id, name in enumerate(rows.classes.names):
+        mine = np.flatnonzero(rows.class_ids == class_id)
+        bounds = errors.bounds(
+            name,
+            Measured(
+                rows.length_m[mine],
+                rows.is_cut[mine],
+                sight.seen_length[mine],
+                info.gsd_m,
+                info.gsd_range_m,
+            ),
+        )
+        low[mine], high[mine] = bounds.low_m, bounds.high_m
+    return replace(rows, length_low_m=low, length_high_m=high)
+
+
+def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame) -> Detections:
     plan_corners = PlanPixels(boxes.corners)
     corners = frame.to_file(plan_corners)
     length_m, width_m, axis_deg = _measures(plan_corners, corners, info, frame)
@@ -88,7 +146,6 @@ def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame, coverage: Coverag
         length_m=length_m,
         width_m=width_m,
         axis_deg=axis_deg,
-        at_scene_edge=coverage.touches_edge(corners),
         on_ship=np.zeros(len(boxes), np.bool_),
         classes=boxes.classes,
     )

@@ -1,4 +1,4 @@
-"""The valid part of a scene on an overview: which tiles are worth reading, which boxes are cut."""
+"""The valid part of a scene on an overview: which tiles are worth reading."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.geometry.frames import FilePixels
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 
 MAX_SIDE_PX = 2048
 EDGE_PX = 2.0  # a box this near to the border of the scene is cut by it
-POINTS_AN_EDGE = 9
 
 
 @dataclass(frozen=True)
@@ -58,19 +56,3 @@ class Coverage:
         x1, y1 = min(cols, x1 + 1), min(rows, y1 + 1)
         sums = self._sums
         return bool(sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0] > 0)
-
-    def touches_edge(self, corners: FilePixels) -> NDArray[np.bool_]:
-        """Whether boxes `(N, 4, 2)` in file pixels touch the border of the scene's valid part."""
-        if not len(corners):
-            return np.zeros(0, np.bool_)
-        steps = np.linspace(0.0, 1.0, POINTS_AN_EDGE, endpoint=False)[:, None]
-        ends = np.roll(corners, -1, axis=1)
-        points = corners[:, :, None] + (ends - corners)[:, :, None] * steps
-        points = points.reshape(len(corners), -1, 2)
-        x, y = points[..., 0], points[..., 1]
-        outside = (x < EDGE_PX) | (y < EDGE_PX)
-        outside |= (x > self.width - EDGE_PX) | (y > self.height - EDGE_PX)
-        rows, cols = self.valid.shape
-        column = np.clip(x * cols / self.width, 0, cols - 1).astype(int)
-        row = np.clip(y * rows / self.height, 0, rows - 1).astype(int)
-        return np.asarray((outside | ~self.valid[row, column]).any(axis=1))

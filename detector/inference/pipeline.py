@@ -25,10 +25,11 @@ from detector.boxes.scored import Boxes, PlanBoxes
 from detector.detections import Detections
 from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
-from detector.inference.assemble import assemble
+from detector.inference.assemble import Ends, assemble
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
+from detector.lengths import LengthErrors
 from detector.models.backends import Reading
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
@@ -211,7 +212,9 @@ def find_objects(
             tell(future.result())
     merged = merger.finish()
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
-    found = assemble(merged, scene.info, frame, prepared.coverage, beyond)
+    ends = Ends(beyond, merger.fragments)
+    errors = LengthErrors.from_card(detector.card.lengths, detector.card.gsd_read_m)
+    found = assemble(merged, scene, frame, prepared.coverage, ends, errors)
     count = int(beyond.sum())
     made = Found(found.detections, merger.stats, found.implausible, found.yards, count)
     if blocks is None:

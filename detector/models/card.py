@@ -59,6 +59,8 @@ class ModelCard:
         sources: where thresholds, luck and metrics come from, as `detector card` says it.
         class_entries: plain entries, by name, of classes that `detector.classes.TABLE` doesn't
             know.
+        lengths: how far the lengths of boxes are off, see `detector.lengths.LengthErrors`; empty
+            where it was not measured.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -84,6 +86,7 @@ class ModelCard:
     family: Line = YOLO
     sources: Told = field(default_factory=dict)
     class_entries: Told = field(default_factory=dict)
+    lengths: Told = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -152,8 +155,9 @@ class ModelCard:
         values["classes"] = list(self.classes)
         if self.family == YOLO:
             del values["family"]  # said only of others
-        if not self.class_entries:
-            del values["class_entries"]
+        for name in ("class_entries", "lengths"):
+            if not values[name]:
+                del values[name]
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 

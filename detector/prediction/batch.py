@@ -389,9 +389,15 @@ def _left_out(result: Found) -> list[str]:
             f"{result.yards} boxes of ships were left out: container stacks with better scores "
             "fill them"
         )
+    unseen = int(result.detections.unseen.sum())
+    if unseen:
+        found.append(
+            f"{unseen} {'box lies' if unseen == 1 else 'boxes lie'} by half or more on pixels that "
+            "were not seen (clouds, no data; `unseen`): no observation, so not counted"
+        )
     if result.beyond:
         found.append(
-            f"{result.beyond} objects reach beyond what was read for the zones (`at_scene_edge`): "
+            f"{result.beyond} objects reach beyond what was read for the zones (`cut`): "
             "they are cut there, and a part of one may be counted; say zones_only=false to see "
             "them whole"
         )
@@ -443,6 +449,7 @@ def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict
         "enlarge": settings.pipeline.enlarge,
         "estimate_gsd": settings.pipeline.estimate_gsd,
         "calibration_sha256": _sha256_of(detector.card.calibration),
+        "lengths_sha256": _sha256_of(detector.card.lengths),
         "stacks": asdict(settings.stacks),
         "zones_sha256": digest.hexdigest() if len(zones) else None,
         "zones_only": settings.zones_only,

@@ -30,6 +30,7 @@ DECISIVE: Final = (
     "detector.scenes",
     "detector.boxes",
     "detector.detections",
+    "detector.lengths",
     "detector.tiling",
     "detector.models",
     "detector.inference",

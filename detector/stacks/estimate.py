@@ -153,7 +153,7 @@ def examine_stacks(
     settings: StackSettings,
 ) -> list[BlockEstimate]:
     """Look at every stack of a scene; see `estimate_stacks`."""
-    estimated = detections.classes.mask(detections.class_ids, "containers")
+    estimated = detections.classes.mask(detections.class_ids, "containers") & ~detections.unseen
     rows = np.flatnonzero(estimated).tolist()
     frame = ground_frame(scene)
     if frame is None:
@@ -367,7 +367,7 @@ def _without_gsd(detections: Detections, row: int) -> BlockEstimate:
 
 
 def _edge_flags(detections: Detections, row: int) -> tuple[str, ...]:
-    flags = ("cut_by_edge",) if detections.at_scene_edge[row] else ()
+    flags = ("cut_by_edge",) if detections.is_cut[row] else ()
     return (*flags, "deck_cargo") if detections.on_ship[row] else flags
 
 

@@ -159,6 +159,8 @@ class Merger:
 
     Attributes:
         stats: what became of the boxes so far.
+        fragments: `(N,)` of what `finish` gave: no tile saw the whole of them, and what was joined
+            doesn't show all four sides; empty before.
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class Merger:
             classes: that the boxes are of.
         """
         self.stats = MergeStats()
+        self.fragments = np.zeros(0, np.bool_)
         self._plan = plan
         self._settings = settings or MergeSettings()
         self._classes = classes
@@ -270,17 +273,18 @@ class Merger:
         """All objects, plan frame, ordered by top, then left."""
         self._settle(np.inf)
         found = Boxes.concatenate([part.boxes for part in self._objects])
+        whole = np.concatenate([np.zeros(0, np.bool_), *(part.whole for part in self._objects)])
         if self._objects:
-            whole = np.concatenate([part.whole for part in self._objects])
             joined = np.concatenate([part.joined for part in self._objects])
             keep = without_crossing(found, found.scores * np.where(whole, 1.0, LEAST_SAY))
             self.stats.crossing = int((~keep).sum())
             self.stats.objects -= self.stats.crossing
             self.stats.joined -= int(joined[~keep].sum())
-            found = found.select(keep)
+            found, whole = found.select(keep), whole[keep]
         low = found.corners.min(axis=1)
         ties = found.corners.reshape(-1, 8).T
         order = np.lexsort((*ties, found.scores, found.class_ids, low[:, 0], low[:, 1]))
+        self.fragments = ~whole[order]
         return PlanBoxes(found.select(order))
 
     def _horizon(self) -> float:

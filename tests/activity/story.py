@@ -92,6 +92,5 @@ def truth_detections(rendered: RenderedScene, scene: Scene) -> Detections:
         length_m=length_m,
         width_m=width_m,
         axis_deg=axis_deg,
-        at_scene_edge=np.zeros(n, np.bool_),
         on_ship=np.array([item.on_ship for item in truth], np.bool_),
     )

@@ -38,7 +38,6 @@ def sightings(boxes: list[tuple[float, float, float, float]], scores: list[float
         length_m=np.full(n, 100.0),
         width_m=np.full(n, 20.0),
         axis_deg=np.full(n, 90.0),
-        at_scene_edge=np.zeros(n, np.bool_),
         gsd_m=np.full(n, 0.5),
     )
 

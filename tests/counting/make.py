@@ -55,6 +55,5 @@ def make_detections(
         length_m=length_m,
         width_m=width_m,
         axis_deg=axis_deg,
-        at_scene_edge=np.zeros(len(rows), np.bool_),
         on_ship=deck,
     )

@@ -115,7 +115,7 @@ def test_a_box_cut_by_the_edge_is_tinted_and_its_length_is_a_least_one(
     tmp_path: Path, written: list[str]
 ) -> None:
     found = make_detections([(SHIP, 20, 500, 200, 40, 0.0), (SHIP, 900, 500, 200, 40, 0.0)])
-    found = replace(found, at_scene_edge=np.array([True, False]))
+    found = replace(found, cut=np.array(["scene_edge", ""]))
     picture = picture_of(draw(make_scene(tmp_path), found))
     tint = np.array(GROUND) + (np.array(PORT[SHIP].colour) - GROUND) * EDGE_FILL
     assert np.abs(picture[500, 50] - tint).max() <= 1

@@ -240,15 +240,6 @@ def test_an_error_in_any_part_surfaces(tmp_path: Path, part: str) -> None:
     assert threading.active_count() == before
 
 
-def test_ships_cut_by_the_scene_or_by_nodata_are_flagged(tmp_path: Path) -> None:
-    valid = np.ones((400, 400), bool)
-    valid[:, 300:] = False
-    coverage = Coverage(400, 400, valid)
-    boxes = [(20, 200, 60, 10, 0.0), (100, 200, 60, 10, 0.0), (280, 200, 60, 10, 0.0)]
-    corners = corners_from_xywhr(np.array(boxes, np.float64))
-    assert coverage.touches_edge(corners).tolist() == [True, False, True]
-
-
 def test_what_is_longer_than_any_ship_is_left_out_and_counted(tmp_path: Path) -> None:
     # 200 and 700 m at 4 m a pixel; the card reads them at 1.5 times that.
     truth = corners_from_xywhr(np.array([(60.0, 60, 50, 8, 0.1), (200, 160, 175, 12, 0.3)]))

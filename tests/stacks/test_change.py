@@ -128,7 +128,7 @@ def tell(
             length_m=boxes.length_m,
             width_m=boxes.width_m,
             axis_deg=boxes.axis_deg,
-            at_scene_edge=boxes.at_scene_edge,
+            cut=boxes.cut,
         )
         time = scene.acquired + pd.Timedelta(days=number)
         scenes.append(

@@ -145,7 +145,7 @@ def test_bad_input(tmp_path: Path) -> None:
     flat_boxes = replace(
         boxes,
         corners=flat,
-        at_scene_edge=np.array([True, False]),
+        cut=np.array(["scene_edge", ""]),
         width_m=np.where([True, False], boxes.width_m, 0.0),
     )
     table = estimate(scene, tmp_path, detections=flat_boxes)

@@ -95,7 +95,6 @@ def found(scene: RenderedScene) -> Detections:
         length_m=length * gsd,
         width_m=width * gsd,
         axis_deg=np.zeros(count),
-        at_scene_edge=np.zeros(count, bool),
         on_ship=np.zeros(count, bool),
     )
 

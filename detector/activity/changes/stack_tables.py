@@ -281,7 +281,7 @@ def _interval(name: str, draws: Floats | None) -> dict[str, float | None]:
 
 def _cut(one: _Examined) -> bool:
     if one.table is None:
-        return bool(one.stacks.at_scene_edge.any())
+        return bool(one.stacks.is_cut.any())
     return any(word in flags for flags in one.table["flags"] for word in LOWER_BOUND_FLAGS)
 
 

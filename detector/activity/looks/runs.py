@@ -22,12 +22,13 @@ from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sight
 from detector.activity.looks.sites import SEGMENTS, LocalFrame
 from detector.classes import PORT
 from detector.counting.counts import WHOLE_SCENE, Status
-from detector.detections import CORNER_COLUMNS
+from detector.detections import CORNER_COLUMNS, with_new_columns
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.run_files import read_records
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
+from detector.lengths import CUT_TYPE
 from detector.times import parse_time
 
 COUNTS_FILE = "counts.parquet"
@@ -209,7 +210,9 @@ def _objects(
     told = found["class"].isin(
         PORT.names
     )  # activity is of ships and stacks, whatever else there is
-    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & told.to_numpy(bool))
+    found = with_new_columns(found)
+    seen = ~found["unseen"].to_numpy(bool)
+    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & seen & told.to_numpy(bool))
     kept = found.iloc[rows]
     pixels = kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
 
@@ -224,7 +227,9 @@ def _objects(
         length_m=column("length_m"),
         width_m=column("width_m"),
         axis_deg=column("axis_deg"),
-        at_scene_edge=column("at_scene_edge", bool),
         gsd_m=np.full(len(rows), record.gsd_m or np.nan),
         embeddings=None if embeddings is None else embeddings[rows],
+        cut=column("cut", CUT_TYPE),
+        length_low_m=column("length_low_m"),
+        length_high_m=column("length_high_m"),
     )

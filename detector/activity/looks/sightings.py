@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Self, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from detector.classes import PORT
 from detector.geometry.boxes import as_corners, centres
 from detector.geometry.frames import FilePixels, LocalMetres, Place
+from detector.lengths import CUT_TYPE, WHOLE
 
 ID_SEPARATOR = "; "  # of several ids in one cell
 
@@ -23,7 +24,7 @@ def scene_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SeenObjects(Generic[Place]):
-    """Objects of a scene or of a look, deck cargo left out.
+    """Objects of a scene or of a look, deck cargo and boxes on unseen pixels left out.
 
     Attributes:
         ids: `N` evidence ids `<scene_id>#<row>`, the row in that scene's detections, from 0.
@@ -33,9 +34,11 @@ class SeenObjects(Generic[Place]):
         length_m: `(N,)`.
         width_m: `(N,)`.
         axis_deg: `(N,)` azimuth of the length, [0, 180).
-        at_scene_edge: `(N,)` sizes are lower bounds.
         gsd_m: `(N,)` of the scene of each.
         embeddings: `(N, D)` features of each object's chip, compared by their cosine, or None.
+        cut: `(N,)` why sizes are lower bounds, see `Detections.cut`; none are by default.
+        length_low_m: `(N,)` lower end of the length, see `Detections`; NaN by default.
+        length_high_m: `(N,)` upper end.
     """
 
     ids: NDArray[np.str_]
@@ -45,12 +48,29 @@ class SeenObjects(Generic[Place]):
     length_m: NDArray[np.float64]
     width_m: NDArray[np.float64]
     axis_deg: NDArray[np.float64]
-    at_scene_edge: NDArray[np.bool_]
     gsd_m: NDArray[np.float64]
     embeddings: NDArray[np.float64] | None = None
+    cut: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, CUT_TYPE))
+    length_low_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    length_high_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        usual = {
+            "cut": np.full(len(self), WHOLE, CUT_TYPE),
+            "length_low_m": np.full(len(self), np.nan),
+            "length_high_m": np.full(len(self), np.nan),
+        }
+        for name, values in usual.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def is_cut(self) -> NDArray[np.bool_]:
+        """Which `(N,)` may go on where their boxes end: sizes are lower bounds."""
+        return np.asarray(self.cut != WHOLE)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -116,6 +136,5 @@ def no_sightings() -> SeenObjects[Any]:
         length_m=none,
         width_m=none,
         axis_deg=none,
-        at_scene_edge=none.astype(np.bool_),
         gsd_m=none,
     )

@@ -168,7 +168,7 @@ def merge_objects(parts: Sequence[PlacedObjects]) -> PlacedObjects:
     same = (iou >= SAME_IOU) | (shared >= SAME_SHARE * np.minimum(area_a, area_b))
     links = coo_array((np.ones(int(same.sum())), (a[same], b[same])), shape=(len(source),) * 2)
     _, labels = connected_components(links, directed=False)
-    order = np.lexsort((-everything.scores, everything.at_scene_edge))
+    order = np.lexsort((-everything.scores, everything.is_cut))
     _, first = np.unique(labels[order], return_index=True)
     return everything.select(np.sort(order[first]))
 

@@ -121,7 +121,7 @@ def gather_ships(
         width_m=found.width_m,
         axis_deg=found.axis_deg,
         probability=probability(found.class_ids, found.scores, found.length_m),
-        sure_size=~found.at_scene_edge,
+        sure_size=~found.is_cut,
         embeddings=found.embeddings,
     )
     return seen, found.ids, unknown
