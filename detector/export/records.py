@@ -61,8 +61,8 @@ class SceneRecord:
         ships: found in the whole scene; None where the weights don't know the class.
         container_stacks: found on land in the whole scene; None as above.
         deck_cargo: stacks on ships, not counted.
-        unseen_boxes: boxes that lie by half or more on unseen pixels, not counted.
         others: found of each further class, by name.
+        unseen_boxes: boxes that lie by half or more on unseen pixels, not counted.
         observed_fraction: of the valid part of the scene.
         content_hash: of size, geotransform and sampled blocks.
         weights: name of the card.
@@ -102,8 +102,8 @@ class SceneRecord:
     ships: int | None = None
     container_stacks: int | None = None
     deck_cargo: int | None = None
-    unseen_boxes: int | None = None
     others: Mapping[str, int] = field(default_factory=dict)
+    unseen_boxes: int | None = None
     observed_fraction: float | None = None
     content_hash: str = ""
     weights: str = ""
