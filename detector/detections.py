@@ -7,7 +7,7 @@ and a GeoDataFrame outside; the two convert into each other without loss.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import geopandas as gpd
@@ -21,6 +21,7 @@ from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
 from detector.lengths import CLOUD, CUT_TYPE, SCALE_LIMIT, SCENE_EDGE, UNSEEN_SHARE, WHOLE
+from detector.times import Acquired
 
 CORNER_COLUMNS = ("px0", "py0", "px1", "py1", "px2", "py2", "px3", "py3")
 COLUMNS = (
@@ -40,10 +41,16 @@ COLUMNS = (
     "unseen_fraction",
     "unseen",
     "on_ship",
+    "acquired_day",
+    "acquired_precision",
     *CORNER_COLUMNS,
 )
-NEW_COLUMNS = ("length_low_m", "length_high_m", "cut", "unseen_fraction", "unseen")
-"""Tables of an earlier version lack them: nothing is claimed of lengths, and all was seen."""
+NEW_COLUMNS = (
+    *("length_low_m", "length_high_m", "cut", "unseen_fraction", "unseen"),
+    *("acquired_day", "acquired_precision"),
+)
+"""Tables of an earlier version lack them: nothing is claimed of lengths, all was seen, and every
+date is a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Detections:
 
     Attributes:
         scene_id: id of the scene (`Scene.scene_id`).
-        acquired: time of acquisition, UTC, or None where unknown.
+        acquired: time of acquisition, UTC, or None where the time of day is unknown.
         crs: anything that pyproj reads, or None for a scene without (then `map_corners` = pixels).
         class_ids: `(N,)` int64, positions in `classes`.
         scores: `(N,)` float32 in [0, 1].
@@ -71,6 +78,7 @@ class Detections:
         length_low_m: `(N,)` lower end of the 90 % interval of the length; of a cut object what it
             is at least. NaN where the card claims nothing, as by default.
         length_high_m: `(N,)` upper end; NaN of cut objects too.
+        acquired_day: the day at the place where only that is known; else None.
 
     Raises:
         GeometryError: the lengths of the arrays differ.
@@ -102,6 +110,7 @@ class Detections:
     unseen_fraction: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     length_low_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     length_high_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    acquired_day: date | None = None
 
     def __post_init__(self) -> None:
         usual = {
@@ -119,6 +128,11 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def when(self) -> Acquired:
+        """Time of acquisition, or the day, or neither."""
+        return Acquired(self.acquired, self.acquired_day)
 
     @property
     def area_m2(self) -> NDArray[np.float64]:
@@ -176,6 +190,9 @@ class Detections:
             "unseen": self.unseen,
             "on_ship": self.on_ship,
         }
+        when = self.when.columns()
+        for name in ("acquired_day", "acquired_precision"):
+            table[name] = pd.Series([when[name]] * len(self), dtype="str")
         pixels = self.corners.reshape(-1, 8)
         table |= {name: pixels[:, i] for i, name in enumerate(CORNER_COLUMNS)}
         shapes = shapely.polygons(self.map_corners) if len(self) else []
@@ -212,7 +229,7 @@ class Detections:
         if any(len(ring) != 4 for ring in rings):
             raise GeometryError("a detection's geometry has four corners")
         pixels = frame[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
-        times = frame["acquired"].dropna()
+        times, days = frame["acquired"].dropna(), frame["acquired_day"].dropna()
         classes = classes or ClassSet.found(frame["class"])
         return cls(
             scene_id=ids[0],
@@ -231,6 +248,7 @@ class Detections:
             unseen_fraction=frame["unseen_fraction"].to_numpy(np.float64),
             length_low_m=frame["length_low_m"].to_numpy(np.float64),
             length_high_m=frame["length_high_m"].to_numpy(np.float64),
+            acquired_day=date.fromisoformat(days.iloc[0]) if len(days) else None,
         )
 
 
@@ -239,18 +257,22 @@ def with_new_columns(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     if "at_scene_edge" not in frame.columns or set(NEW_COLUMNS) <= set(frame.columns):
         return frame
     edge = frame["at_scene_edge"].to_numpy(bool)
+    timed = frame["acquired"].notna() if "acquired" in frame.columns else np.zeros(len(frame), bool)
+    precisions = np.where(timed, "time", "date_unknown")
     usual = {
         "length_low_m": np.full(len(frame), np.nan),
         "length_high_m": np.full(len(frame), np.nan),
         "cut": pd.Series(np.where(edge, SCENE_EDGE, WHOLE), frame.index, dtype="str"),
         "unseen_fraction": np.zeros(len(frame)),
         "unseen": np.zeros(len(frame), np.bool_),
+        "acquired_day": pd.Series([None] * len(frame), frame.index, dtype="str"),
+        "acquired_precision": pd.Series(precisions, frame.index, dtype="str"),
     }
     return frame.assign(**{k: v for k, v in usual.items() if k not in frame.columns})
 
 
 def _array_names() -> list[str]:
-    scalars = {"scene_id", "acquired", "crs", "classes"}
+    scalars = {"scene_id", "acquired", "crs", "classes", "acquired_day"}
     return [field.name for field in fields(Detections) if field.name not in scalars]
 
 

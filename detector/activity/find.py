@@ -26,7 +26,7 @@ from detector.activity.errors import ActivityError
 from detector.activity.looks.registration import Registered, placements, register, unregistered
 from detector.activity.looks.runs import Runs, RunScene
 from detector.activity.looks.sites import Site
-from detector.activity.looks.zone_looks import Look, build_looks, look_row
+from detector.activity.looks.zone_looks import Look, build_looks, look_row, unknown_orders
 from detector.activity.pictures.chips import no_chips, visit_windows
 from detector.activity.schema import VERSION, columns_of
 from detector.activity.series import (
@@ -219,6 +219,7 @@ def _add_site(
         for zone in site.zones
         if not looks[zone.name]
     ] + book.warnings
+    warnings += unknown_orders(site, scenes)
     if alone and len(scenes) > 1:
         warnings.append(
             f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
@@ -229,7 +230,7 @@ def _add_site(
 
 
 def _wanted(scene: RunScene, site: Site, settings: ActivitySettings) -> bool:
-    day = scene.acquired.astimezone(site.time_zone).date()
+    day = scene.day_at(site)
     if (settings.first and day < settings.first) or (settings.last and day > settings.last):
         return False
     outline = scene.footprint(site.frame)

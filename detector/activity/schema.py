@@ -38,7 +38,8 @@ class LookRow(Row):
     zone: str
     kind: str
     day: date
-    acquired: datetime
+    acquired: datetime | None
+    acquired_precision: Literal["time", "time_unknown"]
     observed_fraction: Share
     status: Status
     residual_m: float
@@ -65,7 +66,8 @@ class SeriesRow(Row):
     zone: str
     kind: str
     day: date
-    acquired: datetime
+    acquired: datetime | None
+    acquired_precision: Literal["time", "time_unknown"]
     class_name: ClassName = Field(alias="class")
     length_class: str
     count: Whole | None
@@ -221,8 +223,8 @@ class StackChangeRow(Row):
     zone: str
     from_day: date
     to_day: date
-    from_acquired: datetime
-    to_acquired: datetime
+    from_acquired: datetime | None
+    to_acquired: datetime | None
     kind: Literal["appeared", "gone", "grown", "shrunk"]
     blocks_before: str
     blocks_after: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from detector.classes import PORT, SHIP
 from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.counting.zones import Zone
+from detector.times import Acquired
 
 MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
 TREND_LEVEL = 0.90
@@ -83,6 +84,7 @@ def series_rows(
                     "kind": zone.kind,
                     "day": look.day,
                     "acquired": look.acquired,
+                    "acquired_precision": look.when.precision,
                     "class": PORT.names[class_id],
                     "length_class": name,
                     "count": len(chosen) if look.usable else None,
@@ -118,7 +120,8 @@ class Points:
     """The looks of a series that saw the whole zone.
 
     Attributes:
-        day: `(n,)` days since the epoch, ascending.
+        day: `(n,)` days since the epoch, ascending; a look whose time of day is unknown stands at
+            noon of its day.
         value: `(n,)`.
     """
 
@@ -222,9 +225,13 @@ def usable_points(rows: Sequence[Mapping[str, Any]], column: str = "count") -> P
     """The points of `whole_rows`."""
     full = whole_rows(rows, column)
     return Points(
-        np.array([row["acquired"].timestamp() / SECONDS_A_DAY for row in full], float),
+        np.array([_middle(row).timestamp() / SECONDS_A_DAY for row in full], float),
         np.array([row[column] for row in full], float),
     )
+
+
+def _middle(row: Mapping[str, Any]) -> datetime:
+    return Acquired(row["acquired"], None if row["acquired"] else row["day"]).middle
 
 
 def _unit(rows: Sequence[Mapping[str, Any]], column: str) -> float:

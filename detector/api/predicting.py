@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack, cast
@@ -38,7 +39,7 @@ from detector.scenes.scene import Scene
 from detector.scenes.scene import open_scene as open_path
 from detector.scenes.types import CloudOption, SceneOptions
 from detector.tiling.merge import MergeSettings
-from detector.times import parse_time
+from detector.times import parse_acquired
 
 SceneLike: TypeAlias = str | PathLike[str] | NDArray[Any]
 TransformLike: TypeAlias = Affine | Sequence[float]
@@ -182,7 +183,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         scene=SceneOptions(
             bands=tuple(scene.bands) if scene.bands else None,
             gsd_m=scene.gsd,
-            acquired=parse_time(scene.acquired),
+            acquired=_said_time(scene.acquired),
             clouds=cast(CloudOption, scene.clouds),  # one of its choices
             nodata=scene.nodata,
             brighten_dark=scene.brighten_dark,
@@ -201,6 +202,11 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         stacks=config.stacks,
         formats=tuple(config.formats),
     )
+
+
+def _said_time(text: str | None) -> date | None:
+    said = parse_acquired(text)
+    return said.moment or said.day
 
 
 @dataclass(frozen=True, slots=True)

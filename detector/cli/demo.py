@@ -150,7 +150,7 @@ def site_table(looks: list[DemoLook], summary: RunSummary) -> pd.DataFrame:
     for look, record in zip(looks, summary.records, strict=True):
         rows.append(
             {
-                "date": (record.acquired or "unknown")[:10],
+                "date": record.when.day_words,
                 "ships": f"{record.ships} ({look.ships})",
                 "stacks": f"{record.container_stacks} ({look.stacks})",
                 "observed": f"{100 * (record.observed_fraction or 0.0):.0f} %",

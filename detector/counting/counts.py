@@ -48,6 +48,8 @@ COUNT_COLUMNS = (
     "observed_fraction",
     "status",
     "gsd_source",
+    "acquired_day",
+    "acquired_precision",
 )
 
 
@@ -223,7 +225,7 @@ def count_rows(
     return [
         {
             "scene_id": detections.scene_id,
-            "acquired": detections.acquired,
+            **detections.when.columns(),
             "zone": area.name,
             "kind": area.kind,
             "class": classes.names[class_id],
@@ -271,7 +273,11 @@ def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     types = dict.fromkeys(("count", "count_low", "count_high"), "Int64")
     types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction"), "float64")
     text = dict.fromkeys(
-        ("scene_id", "zone", "kind", "class", "length_class", "status", "gsd_source"), "str"
+        (
+            *("scene_id", "zone", "kind", "class", "length_class", "status", "gsd_source"),
+            *("acquired_day", "acquired_precision"),
+        ),
+        "str",
     )
     table["gsd_source"] = table["gsd_source"].fillna("")  # counts of an earlier version
     table = table.astype({**types, **text})

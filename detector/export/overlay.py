@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -160,7 +159,7 @@ class _Content:
         metres = view.metres_a_pixel
         return Furniture(
             title=self.info.name,
-            date=_date_text(self.info.acquired or self.detections.acquired),
+            date=(self.info if self.info.when.iso else self.detections).when.words,
             entries=_legend(self.detections, self.zones, unseen),
             notes=self.notes,
             facts=_facts(self.info, view),
@@ -275,14 +274,6 @@ def _facts(info: SceneInfo, view: OverlayView) -> str:
     if info.crs is not None:
         crs = info.crs if len(info.crs) <= LONGEST_CRS else "CRS without a code"
     return " · ".join([gsd, crs, f"{info.width:,} x {info.height:,} px, {shown}"])
-
-
-def _date_text(acquired: datetime | None) -> str:
-    """Date and minute, UTC; the date alone where the time of day is not known."""
-    if acquired is None:
-        return "date unknown"
-    midnight = (acquired.hour, acquired.minute, acquired.second) == (0, 0, 0)
-    return f"{acquired:%Y-%m-%d}" if midnight else f"{acquired:%Y-%m-%d %H:%M} UTC"
 
 
 def _zone_room_px(shapes: Sequence[Polygon], view: OverlayView, style: Style) -> int:

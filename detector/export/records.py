@@ -11,7 +11,7 @@ from detector.counting.counts import WHOLE_SCENE, CountedArea
 from detector.detections import Detections
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
-from detector.times import format_time
+from detector.times import Acquired, format_time, parse_acquired
 
 RecordStatus = Literal["done", "failed"]
 
@@ -36,7 +36,9 @@ class SceneRecord:
         reason: why it failed, one sentence; empty when done.
         scene_id: stem and hash; empty where the scene could not be opened.
         name: stem of the file's name.
-        acquired: UTC, ISO 8601, or None.
+        acquired: UTC, ISO 8601, or None where the time of day is unknown.
+        acquired_day: the day at the place where only that is known; else None.
+        acquired_precision: `time`, `time_unknown` (the day alone is known) or `date_unknown`.
         acquired_source: where the time comes from.
         crs: of the scene, or None.
         width: columns.
@@ -78,6 +80,8 @@ class SceneRecord:
     scene_id: str = ""
     name: str = ""
     acquired: str | None = None
+    acquired_day: str | None = None
+    acquired_precision: str = "date_unknown"
     acquired_source: str = "unknown"
     crs: str | None = None
     width: int | None = None
@@ -111,6 +115,11 @@ class SceneRecord:
     fingerprint: str = ""
     warnings: tuple[str, ...] = ()
     areas: tuple[AreaRecord, ...] = field(default=())
+
+    @property
+    def when(self) -> Acquired:
+        """Time of acquisition, or the day, or neither."""
+        return parse_acquired(self.acquired or self.acquired_day)
 
     def to_dict(self) -> dict[str, Any]:
         """For `scene.json`."""
@@ -166,6 +175,8 @@ def scene_record(
         scene_id=info.scene_id,
         name=info.name,
         acquired=format_time(info.acquired) if info.acquired else None,
+        acquired_day=info.acquired_day.isoformat() if info.acquired_day else None,
+        acquired_precision=info.when.precision,
         acquired_source=info.acquired_source,
         crs=info.crs,
         width=info.width,

@@ -200,6 +200,8 @@ def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
         "observed_fraction": [record.observed_fraction],
         "status": [record.areas[0].status],
         "weights": [record.weights],
+        "acquired_day": pd.Series([record.acquired_day], dtype="str"),
+        "acquired_precision": [record.acquired_precision],
     }
     return gpd.GeoDataFrame(table, geometry=[_to_map(footprint, record)], crs=record.crs)
 

@@ -138,6 +138,7 @@ def _rows(boxes: PlanBoxes, info: SceneInfo, frame: PlanFrame) -> Detections:
     return Detections(
         scene_id=info.scene_id,
         acquired=info.acquired,
+        acquired_day=info.acquired_day,
         crs=info.crs,
         class_ids=boxes.class_ids,
         scores=boxes.scores,

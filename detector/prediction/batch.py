@@ -359,7 +359,13 @@ def _warnings(
         )
     if model.in_range is False:
         found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
-    if info.acquired is None:
+    found += info.acquired_remarks
+    if info.when.precision == "time_unknown":
+        found.append(
+            f"time of day unknown, only the date {info.acquired_day} is ({info.acquired_source}); "
+            "if you know it, say it with scene.acquired="
+        )
+    elif info.acquired is None:
         found.append("time of acquisition unknown; say it with scene.acquired=")
     if not zones_placed:
         found.append(
@@ -416,7 +422,7 @@ def _fingerprint(settings: BatchSettings, detector: Detector, zones: Zones, scen
     content = {
         **_decisive(settings, detector, zones),
         "scene": scene.info.content_hash,
-        "acquired": str(scene.info.acquired),
+        "acquired": scene.info.when.iso,
         "clouds": str(scene.info.cloud_source),
         "angles": asdict(scene.info.angles),
         "options": asdict(settings.scene),

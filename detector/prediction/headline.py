@@ -29,9 +29,7 @@ def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFr
         rows.append(
             {
                 "scene": scene_id,
-                "date": f"{first['acquired']:%Y-%m-%d}"
-                if pd.notna(first["acquired"])
-                else "unknown",
+                "date": _date(first),
                 "zone": zone or "whole scene",
                 **{entry.many: _number(found[entry.name]) for entry in counted},
                 "observed": f"{100 * first['observed_fraction']:.0f} %",
@@ -39,6 +37,11 @@ def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFr
             }
         )
     return pd.DataFrame(rows)
+
+
+def _date(row: pd.Series[Any]) -> str:
+    told = row["acquired"] if pd.notna(row["acquired"]) else row["acquired_day"]
+    return str(told)[: len("2026-09-02")] if pd.notna(told) else "unknown"
 
 
 def _number(count: Any) -> str:

@@ -33,7 +33,9 @@ class SceneConfig:
 
     bands: list[int] | None = option("red, green, blue, or one band; null: as the file says", low=1)
     gsd: float | None = option("metres a pixel, for scenes without a CRS", above=0, high=1000)
-    acquired: str | None = option("time of acquisition (ISO 8601, UTC unless it says otherwise)")
+    acquired: str | None = option(
+        "time of acquisition (ISO 8601, UTC unless it says otherwise), or the date"
+    )
     clouds: str = option(
         "auto: masks that come with the scene; clear: somebody looked; unknown: ignore masks",
         choices=("auto", "clear", "unknown"),

@@ -28,6 +28,8 @@ RECORD_KEYS: Final = (
     "reason",
     "scene_id",
     "acquired",
+    "acquired_day",
+    "acquired_precision",
     "acquired_source",
     "gsd_m",
     "crs",

@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
 from typing import Any, Final
 
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.visits.statements import CALLING_KINDS
 from detector.counting.counts import UNOBSERVED_SHARE, gives_number, seen_whole
 from detector.report.words import Words
+from detector.times import Acquired, longest_days, parse_acquired
 
 Row = Mapping[str, Any]
 
 CHANGE_KINDS: Final[Mapping[str, str]] = {name: kind for kind, name in STACK_EVENTS.items()}
 WHOLE_KINDS: Final = ("gone", "appeared")  # whole stacks, which a reader asks for first
 SPANS_SAID: Final = 3  # pairs of dates with the largest changes of stacks that are told in words
-SECONDS_A_DAY: Final = 86400.0
 ZONES_LED: Final = 3  # zones with most calls, in the headline
 
 
@@ -48,7 +46,7 @@ class Day:
             those that have none.
         fraction: seen share of all zones, their mean.
         scene_ids: that saw any zone.
-        acquired: of the first of them, ISO time.
+        acquired: of the first of them, ISO time; the day alone where the time of one is unknown.
     """
 
     day: str
@@ -101,7 +99,7 @@ def site_days(site: str, activity: Mapping[str, Any]) -> list[Day]:
                 "whole" if whole else "unobserved" if nothing else "partial",
                 math.fsum(shares) / len(shares),
                 tuple(ids),
-                min(row["acquired"] for row in mine),
+                min(row["acquired"] or day for row in mine),
             )
         )
     return days
@@ -270,13 +268,13 @@ def _longest_gap_days(looks: Sequence[Row]) -> float | None:
     for zone in {row["zone"] for row in looks}:
         mine = [row for row in looks if row["zone"] == zone]
         full = [row for row in mine if shows_whole(row)]
-        times = sorted({_time(row) for row in (mine[0], mine[-1], *full)})
-        gaps += [(two - one).total_seconds() / SECONDS_A_DAY for one, two in pairwise(times)]
+        if len(mine) > 1:
+            gaps.append(longest_days([_when(row) for row in (mine[0], mine[-1], *full)]))
     return max(gaps, default=None)
 
 
-def _time(row: Row) -> datetime:
-    return datetime.fromisoformat(row["acquired"])
+def _when(row: Row) -> Acquired:
+    return parse_acquired(row["acquired"] or row["day"])
 
 
 def _sentence(text: str) -> str:

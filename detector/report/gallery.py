@@ -20,7 +20,6 @@ from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_grid
 from detector.report.sources import Sources
 from detector.scenes.grid import Grid
-from detector.times import format_time
 
 LOOK_SIDE_PX: Final = 1600
 CHIP_SIDE_PX: Final = 400
@@ -48,7 +47,7 @@ class LookPicture:
     Attributes:
         day: ISO date.
         scene_ids: on it.
-        acquired: ISO time.
+        acquired: ISO time, or the day alone.
         src: `data:` URI; empty where there is no room for it.
         width: of the frame that the paths are drawn in, pixels.
         height: of it.
@@ -195,7 +194,7 @@ class SiteGallery:
         return LookPicture(
             day=day.day,
             scene_ids=tuple(item.scene.scene_id for item in placed),
-            acquired=format_time(placed[0].scene.acquired),
+            acquired=placed[0].scene.when.iso,
             src=src,
             width=grid.width,
             height=grid.height,

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 import rasterio
 
+from detector.scenes.dates import Reading, read_name, read_text
 from detector.scenes.types import ViewAngles
-from detector.times import parse_time
+from detector.times import Acquired, say_day
 
-# 2023-10-13, 2023_10_13, 20231013, each maybe followed by T or _ and hhmmss
-NAME_TIME = re.compile(
-    r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[-_.]?)(?P<m>0[1-9]|1[0-2])(?P=s)(?P<d>0[1-9]|[12]\d|3[01])"
-    r"(?:[T_-]?(?P<H>[01]\d|2[0-3])[-:_]?(?P<M>[0-5]\d)[-:_]?(?P<S>[0-5]\d)Z?(?!\d))?(?!\d)"
-)
 TAG_TIMES = (
     ("IMAGERY", "ACQUISITIONDATETIME"),
     ("IMD", "IMAGE_1.firstLineTime"),
     ("", "NITF_IDATIM"),
     ("", "ACQUISITION_DATETIME"),
     ("", "PRODUCT_START_TIME"),
-    ("", "TIFFTAG_DATETIME"),
 )
+LAST_TAG = "TIFFTAG_DATETIME"
 SIDECAR_TIMES = ("datetime", "acquired", "start_datetime")
 ANGLE_KEYS = {
     "sun_elevation_deg": ("view:sun_elevation", "sun_elevation", "IMAGE_1.meanSunEl"),
@@ -59,51 +55,74 @@ def read_sidecar(path: str) -> dict[str, Any]:
     return {}
 
 
+@dataclass(frozen=True, slots=True)
+class FoundTime:
+    """When a scene was taken.
+
+    Attributes:
+        acquired: as far as it is known.
+        source: one of `sidecar`, `tag:<name>`, `file name`, `unknown`.
+        remarks: what could not be read, or contradicts; a sentence each, without a full stop.
+    """
+
+    acquired: Acquired
+    source: str
+    remarks: tuple[str, ...]
+
+
 def find_acquired(
     dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any], name: str
-) -> tuple[datetime | None, str]:
+) -> FoundTime:
     """Time of acquisition and where it was found.
 
     The order is that of trust: sidecar, acquisition tags, the file's name, and last the TIFF's
-    DateTime tag, which many programs set to the time of processing.
-
-    Returns:
-        The time in UTC (times without a zone are UTC) or None, and one of `sidecar`,
-        `tag:<name>`, `file name`, `unknown`.
+    DateTime tag, which many programs set to the time of processing. A date in two ways of reading,
+    or one that the calendar lacks, is none; where the name tells such a date, the DateTime tag is
+    not asked. Times without an offset are UTC.
     """
+    named = read_name(name)
+    remarks: list[str] = []
+    for text, source, told in _written_times(dataset, sidecar):
+        found = read_text(text)
+        if found.problem:
+            remarks.append(f"{told}: {found.problem}")
+        if found.acquired != Acquired():
+            return FoundTime(found.acquired, source, (*remarks, *_contradiction(found, named)))
+    remarks += [f"the file's name: {named.problem}"] if named.problem else []
+    if named.acquired != Acquired():
+        return FoundTime(named.acquired, "file name", tuple(remarks))
+    stamped = dataset.tags().get(LAST_TAG)
+    if stamped and not named.problem:
+        found = read_text(stamped)
+        if found.problem:
+            remarks.append(f"the tag {LAST_TAG}: {found.problem}")
+        if found.acquired != Acquired():
+            return FoundTime(found.acquired, f"tag:{LAST_TAG}", tuple(remarks))
+    return FoundTime(Acquired(), "unknown", tuple(remarks))
+
+
+def _written_times(
+    dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Texts that may hold the time, their source, and its name in a sentence."""
     properties = sidecar.get("properties", {})
     for key in SIDECAR_TIMES:
-        if (moment := parse_time(properties.get(key))) is not None:
-            return moment, "sidecar"
+        if isinstance(properties.get(key), str):
+            yield properties[key], "sidecar", f"the sidecar's '{key}'"
     for domain, key in TAG_TIMES:
-        if key == "TIFFTAG_DATETIME" and (moment := time_in_name(name)) is not None:
-            return moment, "file name"
         tags = dataset.tags(ns=domain) if domain else dataset.tags()
-        if (moment := parse_time(tags.get(key))) is not None:
-            return moment, f"tag:{key}"
-    return None, "unknown"
+        if key in tags:
+            yield tags[key], f"tag:{key}", f"the tag {key}"
 
 
-def time_in_name(name: str) -> datetime | None:
-    """The first date, with its time of day where it has one, in a file's name.
-
-    Examples:
-        >>> time_in_name("najin_2023-10-13").isoformat()
-        '2023-10-13T00:00:00+00:00'
-        >>> time_in_name("20231013_021530_ssc4_u0001_visual").isoformat()
-        '2023-10-13T02:15:30+00:00'
-        >>> time_in_name("tile_12345678_0001")
-    """
-    for match in NAME_TIME.finditer(name):
-        parts = match.groupdict()
-        hour, minute, second = (int(parts[key] or 0) for key in "HMS")
-        try:
-            return datetime(
-                int(parts["y"]), int(parts["m"]), int(parts["d"]), hour, minute, second, tzinfo=UTC
-            )
-        except ValueError:
-            continue  # 30 February
-    return None
+def _contradiction(found: Reading, named: Reading) -> list[str]:
+    """What to say where the file's name tells another day: one that no time zone explains."""
+    one, two = (reading.acquired.day_in(UTC) for reading in (found, named))
+    if one is None or two is None or abs(one - two) <= timedelta(days=1):
+        return []
+    return [
+        f"the file's name says {say_day(two)}, what belongs to it {say_day(one)}, which is taken"
+    ]
 
 
 def find_angles(dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any]) -> ViewAngles:

@@ -28,9 +28,10 @@ from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
 from detector.scenes.clouds import CloudReader, find_cloud_mask
 from detector.scenes.identity import content_hash, make_scene_id, scene_stem
-from detector.scenes.metadata import find_acquired, find_angles, read_sidecar
+from detector.scenes.metadata import FoundTime, find_acquired, find_angles, read_sidecar
 from detector.scenes.stretch import apply_stretch, fit_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, Stretch
+from detector.times import Acquired
 
 SAMPLE_SIDE_PX = 1024  # longer side of the overview that the stretch is fitted on
 
@@ -197,9 +198,9 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
     sidecar = read_sidecar(path)
-    acquired, acquired_source = find_acquired(dataset, sidecar, name)
+    found = find_acquired(dataset, sidecar, name)
     if options.acquired is not None:
-        acquired, acquired_source = options.acquired, "given"
+        found = FoundTime(Acquired.of(options.acquired), "given", ())
     mask = find_cloud_mask(dataset, sidecar) if options.clouds == "auto" else None
     clouds = CloudReader(mask, dataset) if mask is not None else None
     size, gsd_source = _measure(dataset, options.gsd_m)
@@ -214,8 +215,10 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         transform=dataset.transform if dataset.crs else Affine.identity(),
         pixel_size=size,
         gsd_source=gsd_source,  # type: ignore[arg-type]
-        acquired=acquired,
-        acquired_source=acquired_source,
+        acquired=found.acquired.moment,
+        acquired_day=found.acquired.day,
+        acquired_source=found.source,
+        acquired_remarks=found.remarks,
         angles=find_angles(dataset, sidecar),
         bands=rules.bands,
         stretch=stretch,

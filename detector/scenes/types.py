@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from detector.geometry.geodesy import PixelSize
+from detector.times import Acquired
 
 CloudOption = Literal["auto", "clear", "unknown"]
 GsdSource = Literal["geodesic", "given", "estimated", "unknown"]
@@ -23,7 +24,7 @@ class SceneOptions:
     Attributes:
         bands: band numbers of red, green and blue, counted from 1, or one band for grey.
         gsd_m: ground sample distance in metres, used only where the scene has no CRS.
-        acquired: time of acquisition; without a zone it is UTC.
+        acquired: time of acquisition (without a zone it is UTC), or the day alone.
         clouds: `auto` takes a cloud mask that comes with the scene; `clear` says that somebody has
             looked and there are none; `unknown` ignores masks.
         nodata: value that marks missing pixels, over what the file says.
@@ -32,7 +33,7 @@ class SceneOptions:
 
     bands: tuple[int, ...] | None = None
     gsd_m: float | None = None
-    acquired: datetime | None = None
+    acquired: date | None = None
     clouds: CloudOption = "auto"
     nodata: float | None = None
     brighten_dark: bool = False
@@ -77,7 +78,7 @@ class SceneInfo:
         transform: pixel to map; identity without CRS.
         pixel_size: ground size of the centre's pixel, or None where unknown.
         gsd_source: where it comes from; `estimated` from what the scene shows.
-        acquired: UTC, or None.
+        acquired: UTC, or None where the time of day is unknown.
         acquired_source: where it comes from, `unknown` without.
         angles: sun and view.
         bands: numbers of the bands that are read, one or three.
@@ -86,6 +87,8 @@ class SceneInfo:
         cloud_source: file or band of the cloud mask, `user`, or None where clouds are unknown.
         content_hash: hash of size, geotransform and sampled blocks, hexadecimal.
         gsd_range_m: 90 % interval of an estimated gsd; None for another.
+        acquired_day: the day at the place where only that is known; else None.
+        acquired_remarks: what of its dates could not be read, or contradicts.
     """
 
     scene_id: str
@@ -106,6 +109,13 @@ class SceneInfo:
     cloud_source: str | None
     content_hash: str
     gsd_range_m: tuple[float, float] | None = None
+    acquired_day: date | None = None
+    acquired_remarks: tuple[str, ...] = ()
+
+    @property
+    def when(self) -> Acquired:
+        """Time of acquisition, or the day, or neither."""
+        return Acquired(self.acquired, self.acquired_day)
 
     @property
     def gsd_m(self) -> float | None:

@@ -396,4 +396,6 @@ def test_types_hold_without_rows() -> None:
         "observed_fraction": "float64",
         "status": "str",
         "gsd_source": "str",
+        "acquired_day": "str",
+        "acquired_precision": "str",
     }

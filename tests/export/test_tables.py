@@ -50,6 +50,8 @@ def test_counts_as_text(tmp_path: Path) -> None:
         "observed_fraction": "1.0000",
         "status": "cloud_unknown",
         "gsd_source": "geodesic",
+        "acquired_day": "",
+        "acquired_precision": "time",
     }
     assert last["zone"] == "elsewhere"
     assert (last["count"], last["area_m2"]) == ("", "")

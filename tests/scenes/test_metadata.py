@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from affine import Affine
 
 from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
+from detector.scenes.dates import read_name
 from detector.scenes.identity import make_scene_id
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions, ViewAngles
 from tests.scenes.rasters import UTM52, gradient, utm_transform, write_raster
 
+LAST = "TIFFTAG_DATETIME"
 METRES_A_DEGREE = 111_319.49  # on the equator, WGS84
 
 
@@ -77,17 +79,17 @@ def test_without_a_crs_the_user_tells_the_gsd(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "tags", "sidecar", "option", "expected", "source"),
     [
-        ("a", {}, None, None, None, "unknown"),
-        ("port_2023-10-13", {}, None, None, "2023-10-13T00:00:00+00:00", "file name"),
-        ("20231013_021530_12_ssc4_u1", {}, None, None, "2023-10-13T02:15:30+00:00", "file name"),
-        ("S2A_20231013T021530_x", {}, None, None, "2023-10-13T02:15:30+00:00", "file name"),
-        ("x_20231332_y", {}, None, None, None, "unknown"),
+        ("a", {}, None, None, "", "unknown"),
+        ("port_2023-10-13", {}, None, None, "2023-10-13", "file name"),
+        ("20231013_021530_12_ssc4_u1", {}, None, None, "2023-10-13T02:15:30Z", "file name"),
+        ("S2A_20231013T021530_x", {}, None, None, "2023-10-13T02:15:30Z", "file name"),
+        ("x_20231332_y", {}, None, None, "", "unknown"),
         (
             "a",
             {"": {"TIFFTAG_DATETIME": "2023:10:14 03:04:05"}},
             None,
             None,
-            "2023-10-14T03:04:05+00:00",
+            "2023-10-14T03:04:05Z",
             "tag:TIFFTAG_DATETIME",
         ),
         (
@@ -95,7 +97,7 @@ def test_without_a_crs_the_user_tells_the_gsd(tmp_path: Path) -> None:
             {"": {"TIFFTAG_DATETIME": "2024:01:01 00:00:00"}},
             None,
             None,
-            "2023-10-13T00:00:00+00:00",
+            "2023-10-13",
             "file name",
         ),
         (
@@ -103,7 +105,7 @@ def test_without_a_crs_the_user_tells_the_gsd(tmp_path: Path) -> None:
             {"IMAGERY": {"ACQUISITIONDATETIME": "2023-10-12 01:00:00"}},
             None,
             None,
-            "2023-10-12T01:00:00+00:00",
+            "2023-10-12T01:00:00Z",
             "tag:ACQUISITIONDATETIME",
         ),
         (
@@ -111,15 +113,22 @@ def test_without_a_crs_the_user_tells_the_gsd(tmp_path: Path) -> None:
             {},
             "2023-10-11T10:00:00+09:00",
             None,
-            "2023-10-11T01:00:00+00:00",
+            "2023-10-11T01:00:00Z",
             "sidecar",
         ),
+        ("a", {}, "2023-10-11", None, "2023-10-11", "sidecar"),
+        ("a", {}, "2023-10-11T00:00:00Z", None, "2023-10-11", "sidecar"),
+        ("a", {}, "2023-10-11T00:00:00+09:00", None, "2023-10-11", "sidecar"),
+        ("a", {}, "2023-10-11T00:00:00.5Z", None, "2023-10-11T00:00:00Z", "sidecar"),
+        ("a", {"": {LAST: "2023:10:14 00:00:00"}}, None, None, "2023-10-14", f"tag:{LAST}"),
+        ("a", {"": {LAST: "2023:10:14"}}, None, None, "2023-10-14", f"tag:{LAST}"),
+        ("a_2023-10-13", {}, None, date(2020, 1, 2), "2020-01-02", "given"),
         (
             "a_2023-10-13",
             {},
             "2023-10-11T10:00:00Z",
             datetime(2020, 1, 2, tzinfo=UTC),
-            "2020-01-02T00:00:00+00:00",
+            "2020-01-02T00:00:00Z",
             "given",
         ),
     ],
@@ -129,8 +138,8 @@ def test_time_of_acquisition(
     name: str,
     tags: dict[str, dict[str, str]],
     sidecar: str | None,
-    option: datetime | None,
-    expected: str | None,
+    option: date | None,
+    expected: str,
     source: str,
 ) -> None:
     path = write_raster(tmp_path / f"{name}.tif", gradient(20, 20), tags=tags)
@@ -138,9 +147,84 @@ def test_time_of_acquisition(
         item = {"type": "Feature", "properties": {"datetime": sidecar}}
         path.with_suffix(".json").write_text(json.dumps(item))
     with open_scene(path, SceneOptions(acquired=option)) as scene:
-        found = scene.info.acquired
-        assert (found.isoformat() if found else None) == expected
+        assert scene.info.when.iso == expected
+        assert (scene.info.acquired is None) == ("T" not in expected)
         assert scene.info.acquired_source == source
+
+
+LATER_NAME = "port_2023-10-13"
+
+
+@pytest.mark.parametrize(
+    ("name", "sidecar", "iso", "remark"),
+    [
+        ("port_03-04-2026", None, "", "name: 03-04-2026 can be 3 April 2026 and 4 March 2026"),
+        ("port_2026-02-30", None, "", "name: 2026-02-30 is no day of the calendar"),
+        (
+            "port_2026-09-02_2026-10-03",
+            None,
+            "",
+            "name: 2026-09-02 and 2026-10-03 are different days",
+        ),
+        (LATER_NAME, "03/04/2026", "2023-10-13", "sidecar's 'datetime': 03/04/2026 can be 3 April"),
+        (
+            LATER_NAME,
+            "2026-02-30",
+            "2023-10-13",
+            "'datetime': 2026-02-30 is no day of the calendar",
+        ),
+        (LATER_NAME, "last week", "2023-10-13", "'datetime': 'last week' is no date that can be"),
+        (
+            LATER_NAME,
+            "2023-10-20T03:00:00Z",
+            "2023-10-20T03:00:00Z",
+            "the file's name says 13 October 2023, what belongs to it 20 October 2023",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_said(
+    tmp_path: Path, name: str, sidecar: str | None, iso: str, remark: str
+) -> None:
+    tags = {"": {LAST: "2024:01:01 10:00:00"}}  # a name with a doubtful date is not passed over
+    path = write_raster(tmp_path / f"{name}.tif", gradient(20, 20), tags=tags)
+    if sidecar is not None:
+        path.with_suffix(".json").write_text(json.dumps({"properties": {"datetime": sidecar}}))
+    with open_scene(path) as scene:
+        assert scene.info.when.iso == iso
+        assert len(scene.info.acquired_remarks) == 1
+        assert remark in scene.info.acquired_remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "iso"),
+    [
+        ("port_2026-09-02T08-15-30+0900", "2026-09-01T23:15:30Z"),
+        ("port_2026-09-02T08-15-30+09", "2026-09-01T23:15:30Z"),
+        ("port_2026-09-02T18-15-30-0800", "2026-09-03T02:15:30Z"),
+        ("port_20260902T0815+05-30", "2026-09-02T02:45:00Z"),
+        ("port_2026-09-02T08-15Z", "2026-09-02T08:15:00Z"),
+        ("port_2026-09-02T08-15-30.250Z", "2026-09-02T08:15:30Z"),
+        ("20260902081530", "2026-09-02T08:15:30Z"),
+        ("port_2026-09-02_0815", "2026-09-02"),  # may be a number
+        ("port_2026-09-02_999999", "2026-09-02"),
+        ("port_2026-09-02T25-61-00", "2026-09-02"),
+        ("port_2026-09-02T08-15-30-07", "2026-09-02"),  # an offset, or a number?
+        ("port_2026-09-02T08-15-30+2500", "2026-09-02"),
+        ("port_2026-9-2", "2026-09-02"),
+        ("port_13-04-2026", "2026-04-13"),
+        ("port_04-13-2026", "2026-04-13"),
+        ("port_03.03.2026", "2026-03-03"),
+        ("port_03-04-2026_2026-04-03", "2026-04-03"),
+        ("port_2026-09-02_at_20260902T081530Z", "2026-09-02T08:15:30Z"),
+        ("port_20260902T081530Z_20260902T091530Z", "2026-09-02"),
+        ("S2B_MSIL2A_20230101T021349_N0204_20230102T042030", "2023-01-01T02:13:49Z"),
+        ("LC08_L1TP_116035_20230901_20230907_02_T1", "2023-09-01"),
+        ("tile_20269902", ""),
+        ("tile_1202609021", ""),
+    ],
+)
+def test_dates_in_names(name: str, iso: str) -> None:
+    assert read_name(name).acquired.iso == iso
 
 
 def test_angles_come_from_the_sidecar_and_nonsense_is_none(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
 from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sightings
-from detector.activity.looks.sites import SEGMENTS, LocalFrame
+from detector.activity.looks.sites import SEGMENTS, LocalFrame, Site
 from detector.classes import PORT
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS, with_new_columns
@@ -29,7 +29,7 @@ from detector.export.run_files import read_records
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 from detector.lengths import CUT_TYPE
-from detector.times import parse_time
+from detector.times import Acquired
 
 COUNTS_FILE = "counts.parquet"
 DETECTIONS_FILE = "detections.parquet"
@@ -50,7 +50,7 @@ class RunScene:
     Attributes:
         scene_id: of the scene.
         path: of the raster, as it was given.
-        acquired: UTC.
+        acquired: UTC; None where the time of day is unknown.
         crs: of the scene.
         width: pixels.
         height: pixels.
@@ -61,11 +61,12 @@ class RunScene:
         objects: found in it.
         weights_sha256: which network found them.
         folder: of the run.
+        acquired_day: the day at the place where only that is known; else None.
     """
 
     scene_id: str
     path: str
-    acquired: datetime
+    acquired: datetime | None
     crs: str
     width: int
     height: int
@@ -76,6 +77,23 @@ class RunScene:
     objects: FileObjects
     weights_sha256: str = ""
     folder: str = ""
+    acquired_day: date | None = None
+
+    @property
+    def when(self) -> Acquired:
+        """Time of acquisition, or the day alone."""
+        return Acquired(self.acquired, self.acquired_day)
+
+    def day_at(self, site: Site) -> date:
+        """The day in the site's time zone; a bare day is the site's already.
+
+        Raises:
+            ValueError: nothing is known; no such scene comes out of `read_runs`.
+        """
+        day = self.when.day_in(site.time_zone)
+        if day is None:
+            raise ValueError(f"{self.scene_id}: its day is unknown")
+        return day
 
     def footprint(self, frame: LocalFrame) -> BaseGeometry:
         """The outline of the raster in local metres; empty where the frame does not reach."""
@@ -136,7 +154,7 @@ def read_runs(
             f"{', '.join(map(str, folders))}: no scene that can be used{why}; activity needs "
             "scenes with a time and a CRS"
         )
-    ordered = sorted(scenes.values(), key=lambda scene: (scene.acquired, scene.scene_id))
+    ordered = sorted(scenes.values(), key=lambda scene: (scene.when.middle, scene.scene_id))
     return Runs(tuple(ordered), tuple(skipped))
 
 
@@ -167,8 +185,7 @@ def _scene(
     """The scene, or why it cannot be used."""
     if record.status != "done":
         return f"failed: {record.reason}"
-    acquired = parse_time(record.acquired)
-    if acquired is None:
+    if record.when == Acquired():
         return "no time of acquisition; give it with scene.acquired= and predict again"
     if not record.crs:
         return "no CRS, so it cannot be laid beside other dates"
@@ -176,7 +193,8 @@ def _scene(
     return RunScene(
         scene_id=record.scene_id,
         path=record.path,
-        acquired=acquired,
+        acquired=record.when.moment,
+        acquired_day=record.when.day,
         crs=record.crs,
         width=record.width or 0,
         height=record.height or 0,

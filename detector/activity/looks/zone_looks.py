@@ -26,6 +26,7 @@ from detector.counting.counts import (
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
 from detector.geometry.frames import LocalMetres
+from detector.times import Acquired, say_day
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
@@ -39,7 +40,8 @@ class Look:
     Attributes:
         zone: name.
         day: in the site's time zone.
-        acquired: UTC, of the scene that saw most of the zone.
+        acquired: UTC, of the scene that saw most of the zone; None where its time of day is
+            unknown.
         scene_ids: that saw the zone, the one that saw most first.
         observed_fraction: of the zone, by all of them; a lower bound where clouds are in several.
         status: as of counts.
@@ -49,12 +51,17 @@ class Look:
 
     zone: str
     day: date
-    acquired: datetime
+    acquired: datetime | None
     scene_ids: tuple[str, ...]
     observed_fraction: float
     status: Status
     residual_m: float
     sightings: PlacedObjects
+
+    @property
+    def when(self) -> Acquired:
+        """Time of the scene that saw most, or the day alone."""
+        return Acquired(self.acquired, None if self.acquired else self.day)
 
     @property
     def usable(self) -> bool:
@@ -96,7 +103,7 @@ def build_looks(
     outlines = {s.scene_id: _outline(s, site, placements[s.scene_id]) for s in scenes}
     days: dict[date, list[RunScene]] = {}
     for scene in scenes:
-        days.setdefault(scene.acquired.astimezone(site.time_zone).date(), []).append(scene)
+        days.setdefault(scene.day_at(site), []).append(scene)
     looks: dict[str, list[Look]] = {zone.name: [] for zone in site.zones}
     for day in sorted(days):
         near = [s for s in days[day] if _meets(outlines[s.scene_id], site)]
@@ -112,6 +119,22 @@ def build_looks(
             if views:
                 looks[zone.name].append(_look(zone, day, views, found, placements))
     return looks
+
+
+def unknown_orders(site: Site, scenes: Sequence[RunScene]) -> list[str]:
+    """What to say of days with several scenes whose order nobody knows: one sentence a day."""
+    days: dict[date, list[RunScene]] = {}
+    for scene in scenes:
+        days.setdefault(scene.day_at(site), []).append(scene)
+    said = []
+    for day in sorted(days):
+        bare = [scene.scene_id for scene in days[day] if scene.acquired is None]
+        if bare and len(days[day]) > 1:
+            said.append(
+                f"site '{site.name}', {say_day(day)}: {len(days[day])} scenes in an unknown order, "
+                f"since the time of day of {', '.join(bare)} is unknown; they are one look"
+            )
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +241,7 @@ def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
         "kind": zone.kind,
         "day": look.day,
         "acquired": look.acquired,
+        "acquired_precision": look.when.precision,
         "observed_fraction": look.observed_fraction,
         "status": look.status,
         "residual_m": look.residual_m,

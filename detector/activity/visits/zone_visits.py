@@ -17,6 +17,7 @@ from detector.activity.visits.linking import LookTimes, ShipsSeen
 from detector.activity.visits.statements import Period, say_period
 from detector.classes import PORT
 from detector.counting.zones import Zone
+from detector.times import longest_days
 
 NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
 LISTED_PROBABILITY = 0.5  # a visit is listed from it on
@@ -130,7 +131,7 @@ def gather_ships(
 def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
     """When a zone was seen, and how well."""
     return LookTimes(
-        day=np.array([look.acquired.timestamp() / SECONDS_A_DAY for look in looks]),
+        day=np.array([look.when.middle.timestamp() / SECONDS_A_DAY for look in looks]),
         seen=np.array([look.observed_fraction for look in looks]),
         residual_m=np.array([look.residual_m for look in looks]),
         area_m2=float(zone.shape.area),
@@ -140,6 +141,8 @@ def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
 def longest_gap_days(looks: Sequence[Look]) -> float | None:
     """The longest time between two looks that saw the whole zone, or an end of the series.
 
+    Where times of day are unknown it is the longest that it can have been.
+
     Returns:
         Days; None with fewer than two looks.
     """
@@ -147,8 +150,7 @@ def longest_gap_days(looks: Sequence[Look]) -> float | None:
         return None
     ends = (looks[0], looks[-1])
     full = [look for look in looks if look.whole]
-    days = sorted({look.acquired.timestamp() / SECONDS_A_DAY for look in (*ends, *full)})
-    return float(np.diff(days).max()) if len(days) > 1 else 0.0
+    return longest_days([look.when for look in (*ends, *full)])
 
 
 def _period(
