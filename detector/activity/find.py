@@ -42,6 +42,7 @@ from detector.counting.calibration import Calibration
 from detector.counting.zones import Zone
 from detector.export.tables import write_csv, write_json
 from detector.files import prepare_folder
+from detector.stacks.block_model import BlockModel
 from detector.times import format_time
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class ActivitySettings:
     Attributes:
         visits: how visits are counted, with the least length of the headline series.
         calibration: of the weights; without it scores stand for probabilities, and that is said.
+        blocks: what boxes of container stacks are worth; without it intervals are of those found.
         registered: whether scenes are laid on each other by their pictures.
         first: first day of the period, or None.
         last: last day of the period, or None.
@@ -66,6 +68,7 @@ class ActivitySettings:
 
     visits: VisitSettings = field(default_factory=VisitSettings)
     calibration: Calibration = field(default_factory=Calibration)
+    blocks: BlockModel | None = None
     registered: bool = True
     first: date | None = None
     last: date | None = None
@@ -201,7 +204,7 @@ def _add_site(
     rows["registration"] += [_registration_row(site, item) for item in registered]
     placed = placements(registered)
     looks = build_looks(site, scenes, placed)
-    book = StackBook(scenes)
+    book = StackBook(scenes, settings.blocks)
     by_id = {scene.scene_id: scene for scene in scenes}
     for zone in site.zones:
         _add_zone(rows, site, zone, looks[zone.name], settings)

@@ -55,7 +55,7 @@ def plot_series(activity: Activity, site: str, zone: str, class_name: str = "shi
     axes.plot(days, counts.where(full), "o-", color=BLUE, markersize=5, label="counted")
     part = seen & ~full
     if part.any():
-        axes.plot(days[part], counts[part], "^", color=ORANGE, label="seen in part: at least")
+        axes.plot(days[part], counts[part], "^", color=ORANGE, label="seen in part: found there")
     if (~seen).any():
         axes.plot(days[~seen], [0] * int((~seen).sum()), "x", color=GREY, label="not seen")
     for at, day in enumerate(_change_days(activity, site, zone, class_name)):

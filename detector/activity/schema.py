@@ -202,18 +202,28 @@ class LinkRow(Row):
 
 
 class StackRow(LookRow):
-    """The containers of one look of one zone."""
+    """The containers of one look of one zone.
+
+    `blocks` and `area_m2` are what was found. Estimates and intervals are of what `interval_of`
+    says: the zone, with blocks that are missed, false or joined; the seen part of it; or the found
+    blocks alone, where the card does not say how often they are wrong. `cut_blocks` were found, but
+    reach beyond the edge or under a cloud; what lies there is in no number.
+    """
 
     blocks: Whole | None
     area_m2: float | None
+    area_low: float | None
+    area_est: float | None
+    area_high: float | None
     containers_low: float | None
     containers: float | None
     containers_high: float | None
     teu_low: float | None
     teu: float | None
     teu_high: float | None
+    interval_of: Literal["zone", "seen_part", "found_blocks", ""]
     method: str
-    lower_bound: bool
+    cut_blocks: Whole | None
 
 
 class StackChangeRow(Row):

@@ -58,7 +58,7 @@ def series_rows(
     """One row a look, class and length class.
 
     `count` is null where the zone was not seen or the gsd is not the model's: a gap, not a zero.
-    Where it was seen in part, it is a lower bound and carries no estimate; neither do ships below
+    Where it was seen in part, it is of that part and carries no estimate; neither do ships below
     25 m, some of which are too short to be read.
 
     Args:
@@ -134,7 +134,7 @@ class Trend:
     """What a series does over time: the columns of `trends`, of which pages and charts speak.
 
     Attributes:
-        looks: that saw the whole zone; others are gaps or lower bounds and stay out.
+        looks: that saw the whole zone; others are gaps or of a part and stay out.
         finding: what stands out: a trend whose 90 % interval leaves zero out, changes of the level,
             both, or `nothing`; `too_few_looks` where neither can be told.
         per_day: change a day; None with fewer than `MIN_TREND_LOOKS` looks.
@@ -211,7 +211,7 @@ def find_trend(points: Points, days: Sequence[date], unit: float = 1.0) -> Trend
 
 
 def whole_rows(rows: Sequence[Mapping[str, Any]], column: str = "count") -> list[Mapping[str, Any]]:
-    """The rows of looks that saw the whole zone; partial ones are lower bounds and stay out."""
+    """The rows of looks that saw the whole zone; partial ones are of a part and stay out."""
     return [
         row
         for row in rows

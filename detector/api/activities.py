@@ -20,6 +20,7 @@ from detector.counting.calibration import Calibration
 from detector.errors import ConfigError
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
+from detector.stacks.block_model import BlockModel
 
 
 def find_activity(
@@ -98,6 +99,7 @@ def activity_settings(config: ActivityConfig) -> ActivitySettings:
             seed=config.seed,
         ),
         calibration=calibration,
+        blocks=BlockModel.from_card(card.calibration),
         registered=config.register,
         first=_day("first", config.first),
         last=_day("last", config.last),

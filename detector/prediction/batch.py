@@ -410,7 +410,7 @@ def _left_out(result: Found) -> list[str]:
     if stats.crowded:
         found.append(
             f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "
-            "were used, so the count is a lower bound"
+            "were used, so objects are missing from the count"
         )
     if stats.unusable:
         found.append(f"{stats.unusable} boxes without area or with crossing sides were left out")

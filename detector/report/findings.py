@@ -225,19 +225,24 @@ def _parts(sums: Sequence[tuple[str, int, int]], words: Words) -> list[str]:
 
 
 def _containers(stacks: Sequence[Row], site: str, words: Words) -> list[str]:
-    """The last estimate of each zone of a site, where there is one."""
+    """The last estimate of each zone of a site that ever held blocks, where there is one."""
+    ever = {row["zone"] for row in stacks if row["site"] == site and row["blocks"]}
     last: dict[str, Row] = {}
     for row in stacks:
-        if row["site"] == site and row["teu_high"]:
+        if row["site"] == site and row["zone"] in ever and row["teu_high"] is not None:
             last[row["zone"]] = max(last.get(row["zone"], row), row, key=lambda r: r["day"])
     told = []
     for zone, row in last.items():
-        bound = words.say("short.lower_bound") if row.get("lower_bound") else ""
         low, mid, high = (round(row[key]) for key in ("teu_low", "teu", "teu_high"))
-        day = words.day(row["day"])
-        values = {"zone": zone, "mid": mid, "low": low, "high": high, "day": day, "bound": bound}
+        values = {"zone": zone, "mid": mid, "low": low, "high": high, "day": words.day(row["day"])}
+        values["of"] = words.say(f"short.teu_of.{row['interval_of']}", **_seen_share(row))
+        values["cut"] = words.say("short.teu_cut", n=row["cut_blocks"]) if row["cut_blocks"] else ""
         told.append(words.say("short.teu", **values))
     return told
+
+
+def _seen_share(row: Row) -> dict[str, int]:
+    return {"seen": math.floor(100 * row["observed_fraction"])}
 
 
 def _unseen(days: Sequence[Day], looks: Sequence[Row], words: Words) -> list[str]:

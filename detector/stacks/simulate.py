@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.stacks.pitch import NOMINAL_HALF_BAYS, NOMINAL_ROWS
 from detector.stacks.settings import StackSettings
 from detector.stacks.slots import half_bays_of, rows_of
 
@@ -27,6 +28,8 @@ SHARE_SHARE = 0.3  # of the measured share's variance that the blocks of a zone 
 PITCH_SHARE = 0.8  # of the pitches' variance that the blocks of a zone have in common
 WAGON_HALF_PITCH_M = 6.9  # 40 ft wagons measure 14.2 m, three-TEU wagons 19.7 m over the buffers
 WAGON_PITCH_SD = 0.04
+USUAL_ALONG_M = 38.1  # three bays of 40 ft
+USUAL_ACROSS_M = 14.4  # five rows
 Z_90 = 1.6449  # a normal lies within this many standard deviations with 90 %
 
 
@@ -111,6 +114,26 @@ def simulate(factors: Factors, settings: StackSettings, seed: int = 0) -> Draws:
     share = _shares(factors, settings, (mixed(ZONE_SHARE), mixed(SHARE_SHARE), noise()), places)
     teu = slots * tiers
     return Draws(slots, tiers, teu * (1.0 - share / 2.0), teu)
+
+
+def nominal_factors(tiers: list[float]) -> tuple[Factors, float]:
+    """A usual block of which nothing was measured, and its area in square metres.
+
+    Args:
+        tiers: prior, 5 %, median, 95 %.
+    """
+    sides = {"along_m": USUAL_ALONG_M, "across_m": USUAL_ACROSS_M, "size_sd_m": 0.0}
+    pitches = {
+        "row_pitch_m": NOMINAL_ROWS.metres,
+        "row_pitch_sd": NOMINAL_ROWS.sd,
+        "half_bay_m": NOMINAL_HALF_BAYS.metres,
+        "half_bay_sd": NOMINAL_HALF_BAYS.sd,
+    }
+    unknown = ("fill", "fill_sd", "share", "share_sd", "tiers", "tiers_sd")
+    values = sides | pitches | dict.fromkeys(unknown, np.nan)
+    arrays = {name: np.array([value]) for name, value in values.items()}
+    factors = Factors(**arrays, prior=np.array([tiers]), wagons=np.zeros(1, np.bool_))
+    return factors, USUAL_ALONG_M * USUAL_ACROSS_M
 
 
 def quantiles(draws: Floats) -> Floats:

@@ -85,7 +85,13 @@ def container_tables(made: Made) -> dict[str, list[dict[str, Any]]]:
     looks = read_json(made.activity / "activity.json")["looks"]
     numbers = {"containers_low": 40, "containers": 60, "containers_high": 90}
     teu = {"teu_low": 70.0, "teu": 110.0, "teu_high": 170.0}
-    more = {"blocks": 3, "area_m2": 912.0, "method": "prior", "lower_bound": True}
+    more = {
+        "blocks": 3,
+        "area_m2": 912.0,
+        "method": "prior",
+        "cut_blocks": 1,
+        "interval_of": "zone",
+    }
     stacks = [{**row, **numbers, **teu, **more} for row in looks if row["zone"] == NAMES.yard]
     change = {"site": NAMES.port, "zone": NAMES.yard, "kind": "gone", "area_m2": 912.0}
     days = {"from_day": "2026-10-03", "to_day": "2026-10-08"}
@@ -271,9 +277,11 @@ def test_containers_are_told_where_they_were_estimated(made: Made, tmp_path: Pat
     )
     port = done.document["sites"][0]
     assert (
-        "East yard: about 110 TEU of containers on 14 October 2026 (90 % interval 70 to 170; "
-        "a lower bound)." in port["found"]
+        "East yard: about 110 TEU of containers on 14 October 2026 (90 % interval 70 to 170); "
+        "1 of its blocks is seen in part, and what was not seen of it is not counted."
+        in port["found"]
     )
+    assert "lower bound" not in done.page.read_text("utf-8")
     charts = {(c["zone"], c["measure"]): c["points"] for c in port["charts"]}
     assert [p["value"] for p in charts[NAMES.yard, "teu"]] == [110.0] * len(DAYS)
     text = " ".join(" ".join(Page(done.page.read_text("utf-8")).texts).split())

@@ -162,7 +162,7 @@ def test_other_sun_and_view_make_no_change(tmp_path: Path) -> None:
     truth = sum(item.teu for item in first.truth if item.class_id == 1)
     for row in rows["stacks"]:
         assert row["teu_low"] <= truth <= row["teu_high"]  # type: ignore[operator]
-        assert row["lower_bound"] is False
+        assert (row["cut_blocks"], row["interval_of"]) == (0, "found_blocks")
 
 
 def test_a_new_block_is_told_and_a_missed_one_is_not(tmp_path: Path) -> None:

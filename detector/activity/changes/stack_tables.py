@@ -28,14 +28,23 @@ from detector.export.stacks import STACKS_FILE, read_stacks
 from detector.geometry.boxes import Corners
 from detector.scenes.grid import Grid
 from detector.scenes.scene import open_scene
-from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M, factors_of
+from detector.stacks.block_model import BlockModel
+from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M
 from detector.stacks.frame import UNKNOWN_LEAN
 from detector.stacks.settings import StackSettings
-from detector.stacks.simulate import Draws, Floats, quantiles, simulate
+from detector.stacks.simulate import Draws, Floats, quantiles
+from detector.stacks.totals import (
+    OF_SEEN_PART,
+    OF_ZONE,
+    FoundBlocks,
+    ZoneDraws,
+    draw_zone,
+    interval_of,
+)
 
 TIER_M: Final = 2.74  # a standard container and a high cube, the mean
 INNER_SHARE: Final = 0.9  # of a block's box is compared: its rim is lean and shadow
-LOWER_BOUND_FLAGS: Final = ("cut_by_edge", "under_cloud")
+CUT_FLAGS: Final = ("cut_by_edge", "under_cloud")  # of a block of which a part was not seen
 RUN_FILE: Final = "run.json"
 TABLE_NAMES: Final = ("stacks", "stack_changes", "trains")
 
@@ -46,10 +55,12 @@ class StackBook:
     Attributes:
         settings: what the runs assumed of stacks. Where they differ the first run's are taken for
             all looks, and said, since with several priors looks would differ by them.
+        model: what the boxes of the weights are worth; None where the card does not say.
         warnings: what to know.
     """
 
-    def __init__(self, scenes: Sequence[RunScene]) -> None:
+    def __init__(self, scenes: Sequence[RunScene], model: BlockModel | None = None) -> None:
+        self.model = model
         self.warnings: list[str] = []
         self._rows: dict[str, pd.DataFrame] = {}
         folders = list(dict.fromkeys(scene.folder for scene in scenes))
@@ -148,13 +159,13 @@ class _Examined:
         self.stacks: PlacedObjects = stacks_of(look.sightings)
         self.ids: list[str] = self.stacks.ids.tolist()
         self.table: pd.DataFrame | None = None
-        self.draws: Draws | None = None
         self._usual_tiers = book.settings.tiers_of(zone.kind)[1]
         found = book.of(self.ids)
         if found is not None and found["along_m"].notna().all():
             self.table = _in_zone(found, zone)
-            factors = factors_of(self.table, book.settings)
-            self.draws = simulate(factors, book.settings)
+        boxes = FoundBlocks(self.stacks.scores, self.stacks.area_m2, self.table, zone.kind)
+        self.drawn: ZoneDraws = draw_zone(boxes, zone.name, book.settings, book.model)
+        self.draws: Draws | None = self.drawn.blocks if self.table is not None else None
 
     @property
     def comparable(self) -> bool:
@@ -251,38 +262,37 @@ def _in_zone(found: pd.DataFrame, zone: Zone) -> pd.DataFrame:
 
 
 def _look_numbers(one: _Examined) -> dict[str, Any]:
-    names = [f"{n}{end}" for n in ("containers", "teu") for end in ("_low", "", "_high")]
     hidden = not one.look.usable
-    row: dict[str, Any] = {
+    drawn = ZoneDraws() if hidden else one.drawn
+    of = drawn.interval_of
+    if of == OF_ZONE and one.look.observed_fraction < OBSERVED_SHARE:
+        of = OF_SEEN_PART
+    methods = set() if one.table is None else set(one.table["method"])
+    method = "mixed" if len(methods) > 1 else methods.pop() if methods else "area_only"
+    return {
         "blocks": None if hidden else len(one.ids),
         "area_m2": None if hidden else float(np.nansum(one.stacks.area_m2)),
-        **dict.fromkeys(names),
-        "method": "area_only",
-        "lower_bound": bool(one.look.observed_fraction < OBSERVED_SHARE or _cut(one)),
+        **_interval("area_est", drawn.area_m2),
+        **_interval("containers", drawn.containers),
+        **_interval("teu", drawn.teu),
+        "interval_of": of,
+        "method": "prior" if not hidden and not one.ids else "area_only" if hidden else method,
+        "cut_blocks": None if hidden else _cut(one),
     }
-    if hidden:
-        return row
-    if not one.ids:
-        return row | dict.fromkeys(names, 0.0) | {"method": "prior"}
-    if one.table is None or one.draws is None:
-        return row
-    methods = set(one.table["method"])
-    row["method"] = methods.pop() if len(methods) == 1 else "mixed"
-    for name in ("containers", "teu"):
-        row |= _interval(name, getattr(one.draws, name).sum(axis=1))
-    return row
 
 
 def _interval(name: str, draws: Floats | None) -> dict[str, float | None]:
     """Low, middle and high of draws, as columns; None where there are no draws."""
-    told = [None, None, None] if draws is None else quantiles(draws).tolist()
-    return dict(zip((f"{name}_low", name, f"{name}_high"), told, strict=True))
+    stem = name.removesuffix("_est")
+    names = (f"{stem}_low", name, f"{stem}_high")
+    return dict(zip(names, interval_of(draws), strict=True))
 
 
-def _cut(one: _Examined) -> bool:
+def _cut(one: _Examined) -> int:
+    """Blocks of which a part lies beyond the edge of the scene or under a known cloud."""
     if one.table is None:
-        return bool(one.stacks.is_cut.any())
-    return any(word in flags for flags in one.table["flags"] for word in LOWER_BOUND_FLAGS)
+        return int(one.stacks.is_cut.sum())
+    return sum(any(word in flags for word in CUT_FLAGS) for flags in one.table["flags"])
 
 
 def _trains(one: _Examined) -> list[dict[str, Any]]:
