@@ -23,6 +23,7 @@ SMALLEST = {
     "lots": ["--stories", "1"],
     "merging": ["--quick", "--only", "cases"],
     "merging_cost": ["Quaywatch, tile by tile", "500"],
+    "published": ["--stories", "1", "--from", "9", "--cache", "{tmp}/published"],
     "rendering": ["domain", "port-n", "1"],
     "stacks": ["--scenes", "1"],
     "stacks_real": [],

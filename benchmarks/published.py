@@ -1,0 +1,449 @@
+"""Judges every sentence and every number of published pages: `python -m benchmarks.published`.
+
+Ten rendered stories (ports, a railhead, an anchorage, clouds that are told and untold, other
+sensors, cut scenes) go through `predict`, `activity` and `report` with the shipped weights. Each
+text, each row of a table and each number of the page, and of what its script draws, is held
+against the truth of the story: true, false, or not decidable. A text that no judge knows fails.
+Prints the kinds of sentences with their verdicts, and how often intervals held.
+
+What was rendered and what the network read stay in a cache, so a run after a change of anything
+else takes some minutes; the first takes about ten on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from scipy.stats import binomtest
+
+import benchmarks.published_rows
+import benchmarks.published_sentences  # noqa: F401 - its judges
+from benchmarks.published_page import Page, TableRow, Text, fields_of, leaves, sentences, values_of
+from benchmarks.published_registry import (
+    COLUMNS,
+    FALSE,
+    OPEN,
+    PLACES,
+    SENTENCES,
+    TABLES,
+    TRUE,
+    WORDS,
+    Answer,
+    Asked,
+    Court,
+    Held,
+    Verdict,
+)
+from benchmarks.published_stories import FIRST_SEED, STORIES, Published, publish
+from benchmarks.published_truth import TrueSite, World, read_world
+from benchmarks.tables import markdown, put
+from detector.activity.looks.runs import read_runs
+
+WEIGHTS = "port-n"
+PICTURE = re.compile(r'"data:image[^"]*"')
+SHARE = re.compile(r"width:([\d.]+)%")
+MARKS = "▲▼△▽\u00d7"  # of the legends
+SHORT_WORDS = 12  # letters: shorter words can stand in a name
+MOST_SHOWN = 4  # false sentences of a kind that are printed
+# Words that say nothing of what was seen: headings, buttons, columns, and how to read the page.
+SAYS_NOTHING = (
+    "skip", "contents", "no_script", "toolbar.", "headings.", "facts.", "legend.", "columns.",
+    "timeline.", "script.", "methods.", "viewer.", "event.before", "event.after", "event.caption",
+    "event.table", "event.ship_first", "event.ship_last", "event.no_picture", "visit.caption",
+    "visit.chart_alt", "stacks.caption", "stacks.difference_caption", "links.intro", "note_title",
+    "provenance.scenes", "provenance.runs", "provenance.licences", "provenance.warnings",
+    "provenance.skipped", "provenance.remarks", "provenance.registration_none", "chart.table",
+    "chart.y_", "short.unseen_title", "months", "thousands", "comma", "status.",
+)  # fmt: skip
+# Texts that stand only inside of others, whose judges read them there.
+INSIDE = (
+    "any_of", "list", "between.", "span.", "day", "scenes", "sites", "short.besides",
+    "short.length", "short.gap_days", "short.lead_call", "short.lower_bound", "short.more",
+    "short.part.",
+    "chart.level_", "links.below", "links.stacks", "links.alike", "stacks.range", "stacks.bound",
+    "stacks.appeared", "stacks.gone", "stacks.grown", "stacks.shrunk", "visit.", "provenance.moved",
+    "chart.alt",
+)  # fmt: skip
+# Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
+DOCUMENT = re.compile(
+    r"(format|version|title|note|min_length_m|calibrated)$"
+    r"|sites\.(name|lead|found|unseen|empty_zones)$"
+    r"|sites\.(days|charts|visits|events|stacks|trains|stack_changes)\."
+    r"|links\.|timeline\.|provenance\."
+)
+
+
+@dataclass
+class Judgement:
+    """What was made of a page.
+
+    Attributes:
+        answers: of all judges.
+        unknown: texts, columns and values that no judge knows.
+    """
+
+    answers: list[Answer]
+    unknown: list[str]
+
+    def add(self, other: Judgement) -> None:
+        """All of another page too."""
+        self.answers += other.answers
+        self.unknown += other.unknown
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Of sentences and numbers."""
+        return [answer for answer in self.answers if isinstance(answer, Verdict)]
+
+    @property
+    def held(self) -> list[Held]:
+        """Intervals."""
+        return [answer for answer in self.answers if isinstance(answer, Held)]
+
+    @property
+    def false(self) -> list[Verdict]:
+        """What is false."""
+        return [verdict for verdict in self.verdicts if verdict.verdict == FALSE]
+
+
+def judge(published: Published) -> Judgement:
+    """The judgement of a story's page and of its `report.json`."""
+    folders = sorted((published.folder / "results").iterdir())
+    world = read_world(published, ZoneInfo(published.plan.time_zone), read_runs(folders).scenes)
+    return judge_world(world)
+
+
+def judge_world(world: World) -> Judgement:
+    """The judgement of a page whose truth is known."""
+    court = Court.convene(WORDS)
+    page = Page(PICTURE.sub('""', world.page))
+    judgement = Judgement([], unknown_words(court))
+    reader = _Reader(world, court, judgement)
+    for text in page.texts:
+        reader.read_text(text)
+    for row in page.rows:
+        reader.read_row(row)
+    reader.read_data()
+    judgement.unknown += sorted(
+        {path for path, _ in leaves(world.document) if not DOCUMENT.match(path)}
+    )
+    return judgement
+
+
+def unknown_words(court: Court) -> list[str]:
+    """Keys of the page's texts that no judge knows, and that are not said to say nothing."""
+    judged = {key.removesuffix("?") for keys in SENTENCES for key in keys}
+    known = (*SAYS_NOTHING, *INSIDE)
+    keys = court.grammar.templates.keys() | court.grammar.fixed.keys()
+    return sorted(
+        key
+        for key in keys - judged
+        if not key.startswith(known) or (fields_of_key(court, key) and not key.startswith(INSIDE))
+    )
+
+
+def fields_of_key(court: Court, key: str) -> bool:
+    """Whether a text has fields: then it says something of its own."""
+    return any(fields_of(text) for text in court.grammar.templates.get(key, ()))
+
+
+@dataclass
+class _Reader:
+    """Asks the judges of one page."""
+
+    world: World
+    court: Court
+    judgement: Judgement
+    last_day: str = ""
+
+    def read_text(self, text: Text) -> None:
+        """One text of the page."""
+        site = self._site(text.site)
+        told = text.text
+        names = {*text.place}
+        if "details.licences" in names or told in MARKS:
+            return
+        if told in {*self.world.sites, self.world.document["note"]}:
+            return
+        if "span.bar" in names:
+            self._ask(PLACES["bar"], "scale bar", told, site, {"text": told}, self._bar(text))
+        elif "section.provenance" in names and told in self._warnings():
+            self.judgement.answers.append(Verdict("warning", told, OPEN))
+        elif "span.ids" in names:
+            self._ask(PLACES["ids"], "ids of scenes", told, site, {})
+        elif not self._read_said(told, site, "@alt" in names):
+            self.judgement.unknown.append(f"{'/'.join(text.place[-2:])}: {told}")
+
+    def _read_said(self, told: str, site: TrueSite | None, is_alt: bool) -> bool:
+        """A text in the page's words; whether every part of it is known."""
+        if is_alt:
+            return self._read_sentence(told, site, 1, "_alt")
+        if self._read_known(told, site) or self._read_date(told, site):
+            return True
+        rest = told
+        for words in self._nothing():
+            rest = rest.replace(words, "", 1) if len(words) > SHORT_WORDS else rest
+        rest = rest.strip(" :.,")
+        if rest == told.strip(" :.,"):
+            return self._read_two(told, site)
+        done = not rest or rest in self.world.sites or self._read_date(rest, site)
+        return done or self._read_known(rest, site)
+
+    def _read_known(self, told: str, site: TrueSite | None) -> bool:
+        """Sentences one after another; a text of several is several parts long."""
+        parts = sentences(told)
+        while parts:
+            for length in range(len(parts), 0, -1):
+                said = " ".join(parts[:length])
+                if self._is_fixed(said) or self._read_sentence(said, site, length):
+                    parts = parts[length:]
+                    break
+            else:
+                return False
+        return True
+
+    def _read_two(self, told: str, site: TrueSite | None) -> bool:
+        """`before, 2 September 2026`, `quay 1, 2 to 6 September 2026`, `Visits, port`."""
+        start, _, end = told.rpartition(", ")
+        if end in self.world.sites:
+            return self._read_known(start, site)
+        first, _, second = told.partition(", ")
+        known = self._is_fixed(first) or (site is not None and first in site.kinds)
+        return known and self._read_date(second, site)
+
+    def _read_date(self, told: str, site: TrueSite | None) -> bool:
+        if not re.fullmatch(r"[\d\w ]*\d{4}", told) or site is None or len(told) > 50:
+            return False
+        self.last_day = told
+        self._ask(PLACES["day"], "date", told, site, {})
+        return True
+
+    def _read_sentence(
+        self, told: str, site: TrueSite | None, length: int, ending: str = ""
+    ) -> bool:
+        for keys, pattern in self.court.patterns:
+            fits = keys[0].endswith("_alt") == (ending == "_alt")
+            match = pattern.fullmatch(told) if fits else None
+            if match is None or length not in self.court.grammar.lengths(keys):
+                continue
+            values = {"day": self.last_day, **values_of(match)}
+            if not keys[0].startswith("viewer.look_counts"):
+                values = values_of(match)
+            self._ask(SENTENCES[keys], keys[0], told, site, values)
+            return True
+        dated = re.match(r"(?:\d.*?\d{4}) (?=\S)", told)
+        if dated and site is not None:  # the heading of an event begins with its dates
+            for keys, pattern in self.court.patterns:
+                if keys[0].startswith("event.") and pattern.fullmatch(told[dated.end() :]):
+                    self._ask(SENTENCES[keys], keys[0], told, site, {})
+                    return True
+        return False
+
+    def _warnings(self) -> set[str]:
+        told = self.world.document["provenance"]
+        skipped = {f"{row['scene']}: {row['reason']}" for row in told["skipped"]}
+        return {" ".join(text.split()) for text in {*told["warnings"], *skipped}}
+
+    def _is_fixed(self, told: str) -> bool:
+        return told in self._nothing() or told.removesuffix(".") in self._nothing()
+
+    def _nothing(self) -> list[str]:
+        """Texts that say nothing of what was seen, the longest first."""
+        fixed = self.court.grammar.fixed.items()
+        texts = {text for key, mine in fixed if key.startswith(SAYS_NOTHING) for text in mine}
+        return sorted(texts, key=len, reverse=True)
+
+    def read_row(self, row: TableRow) -> None:
+        """One row of a table."""
+        site = self._site(row.site)
+        by_heading = defaultdict(list)
+        for key, heading in WORDS.texts["columns"].items():
+            by_heading[heading].append(key)
+        if row.table not in TABLES:
+            self.judgement.unknown.append(f"table {row.table}")
+            return
+        values = {}
+        for heading, cell in row.cells.items():
+            keys = [key for key in by_heading[heading] if key in COLUMNS[row.table]]
+            if len(keys) != 1:
+                self.judgement.unknown.append(f"table {row.table}: column {heading}")
+                return
+            values[keys[0]] = cell
+        shown = self._shown(row)
+        told = " | ".join(f"{k}: {v}" for k, v in row.cells.items() if v)
+        if row.site is not None:
+            told = f"{self.world.document['sites'][row.site]['name']}: {told}"
+        kind = f"table {row.table or 'settings'}"
+        self._ask(TABLES[row.table], kind, told, site, values, shown)
+
+    def _shown(self, row: TableRow) -> Mapping[str, Any]:
+        if row.site is None:
+            return {}
+        site = self.world.document["sites"][row.site]
+        if row.table == "series":
+            return {"chart": site["charts"][row.chart], "at": row.at}
+        shown: Mapping[str, Any] = site[row.table][row.at]
+        return shown
+
+    def read_data(self) -> None:
+        """What the page's script draws: the document, the timeline's bars, labels of ships."""
+        data, document = self.world.data, self.world.document
+        same = json.loads(json.dumps(data["doc"])) == document
+        self.judgement.answers.append(
+            Verdict("data of the page", "the document", TRUE if same else FALSE)
+        )
+        keys = ("site", "zone", "first_seen", "last_seen", "not_before", "not_after")
+        visits = [row for site in document["sites"] for row in site["visits"]]
+        listed = Counter(tuple(row[key] for key in keys) for row in visits)
+        for bar in document["timeline"]["visits"]:
+            key = tuple(bar[key] for key in keys)
+            verdict = TRUE if listed[key] > 0 else FALSE
+            self.judgement.answers.append(Verdict("timeline: bar of a visit", str(key), verdict))
+        from detector.activity.looks.sites import read_site
+
+        for at, views in enumerate(data["views"]):
+            site = self.world.site(at)
+            days = [day["day"] for day in document["sites"][at]["days"]]
+            path = self.world.site_files[site.name]
+            crs = read_site(path).frame.crs
+            for day, view in zip(days, views, strict=False):
+                for label in view["labels"]:
+                    self._read_label(site, day, label, crs)
+
+    def _read_label(self, site: TrueSite, day: str, label: dict[str, Any], crs: Any) -> None:
+        if label["kind"] == "zone":
+            verdict = TRUE if label["text"] in site.kinds else FALSE
+            self.judgement.answers.append(Verdict("label of a zone", label["text"], verdict))
+            return
+        row = {**label, "day": day, "crs": crs, "map_crs": self.world.crs[site.name]}
+        told = f"{site.name}, {day}: {label['text']}"
+        self._ask(PLACES["label"], "label of a ship", label["text"], site, {}, row, told)
+
+    def _ask(
+        self,
+        judge_of: Any,
+        kind: str,
+        told: str,
+        site: TrueSite | None,
+        values: Mapping[str, str],
+        row: Mapping[str, Any] | None = None,
+        shown: str = "",
+    ) -> None:
+        if site is None and len(self.world.sites) == 1:
+            site = self.world.site(0)
+        asked = Asked(self.world, told, values, site, row or {}, kind)
+        try:
+            answers: Iterable[Answer] = list(judge_of(asked))
+        except LookupError as error:
+            answers = [asked.rule(False, f"no such zone, site or date: {error!r}")]
+        if shown:
+            answers = [replace(answer, said=shown) for answer in answers]
+        self.judgement.answers += answers
+
+    def _bar(self, text: Text) -> Mapping[str, Any]:
+        share = SHARE.search(text.style)
+        look = self._view(text)
+        bounds = look.get("bounds") if look else None
+        width = bounds[2] - bounds[0] if bounds else None
+        return {"share": float(share[1]) if share else None, "width_m": width}
+
+    def _view(self, text: Text) -> Mapping[str, Any] | None:
+        if text.site is None or "div.looks" not in text.place:
+            return None
+        views: Sequence[Mapping[str, Any]] = self.world.data["views"][text.site]
+        return views[0] if views else None
+
+    def _site(self, at: int | None) -> TrueSite | None:
+        return None if at is None else self.world.site(at)
+
+
+def kinds_table(judgement: Judgement) -> str:
+    """One row a kind of sentence: how many are true, false, not decidable."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for verdict in judgement.verdicts:
+        counts[verdict.kind][verdict.verdict] += 1
+    rows = [
+        [kind, *(str(number[name]) for name in (TRUE, FALSE, OPEN)), _share(number)]
+        for kind, number in sorted(counts.items())
+    ]
+    total: Counter[str] = sum(counts.values(), Counter())
+    rows.append(["**all**", *(str(total[name]) for name in (TRUE, FALSE, OPEN)), _share(total)])
+    return markdown(["kind", TRUE, FALSE, OPEN, "false of those decided"], rows)
+
+
+def _share(number: Counter[str]) -> str:
+    decided = number[TRUE] + number[FALSE]
+    if not decided:
+        return "-"
+    ends = binomtest(number[FALSE], decided).proportion_ci(method="wilson")
+    return f"{number[FALSE] / decided:.1%} [{ends.low:.1%}, {ends.high:.1%}]"
+
+
+def held_table(judgement: Judgement) -> str:
+    """One row a kind of number: the share of intervals that held, with a 95 % interval."""
+    kinds: dict[str, list[Held]] = defaultdict(list)
+    for held in judgement.held:
+        kinds[held.kind].append(held)
+    rows = []
+    for kind, mine in sorted(kinds.items()):
+        number = sum(held.held for held in mine)
+        ends = binomtest(number, len(mine)).proportion_ci(method="wilson")
+        said = sum(held.expected for held in mine) / len(mine)
+        share = f"{number / len(mine):.0%} [{ends.low:.0%}, {ends.high:.0%}]"
+        rows.append([kind, f"{number} of {len(mine)}", share, f"{said:.0%}"])
+    return markdown(["numbers", "held", "share (95 % interval)", "said"], rows)
+
+
+def false_lines(judgement: Judgement, most: int = MOST_SHOWN) -> Iterator[str]:
+    """What is false, some of each kind, with the truth."""
+    kinds: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in judgement.false:
+        kinds[verdict.kind].append(verdict)
+    for kind, mine in sorted(kinds.items()):
+        for verdict in mine[:most]:
+            yield f"- {kind}: “{verdict.said}”; truth: {verdict.why or 'otherwise'}"
+
+
+def main() -> None:
+    """Publish, judge, print; exit code 1 where a text is unknown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stories", type=int, default=len(STORIES), help="how many, from --from")
+    parser.add_argument("--from", dest="start", type=int, default=0, help="number of the first")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first story")
+    parser.add_argument("--weights", default=WEIGHTS)
+    parser.add_argument("--cache", type=Path, help="folder of scenes and of what was read in them")
+    parser.add_argument("--docs", type=Path, help="document whose tables are replaced")
+    parser.add_argument("--all", action="store_true", help="print all that is false")
+    given = parser.parse_args()
+    cache = given.cache or Path(tempfile.mkdtemp(prefix="published-"))
+    judgement = Judgement([], [])
+    for at in range(given.start, min(given.start + given.stories, len(STORIES))):
+        mine = judge(publish(STORIES[at], given.seed + at, cache, given.weights))
+        print(f"## {STORIES[at].name}, seed {given.seed + at}", flush=True)
+        print("\n".join(false_lines(mine, 1000 if given.all else MOST_SHOWN)), flush=True)
+        for held in mine.held if given.all else ():
+            if not held.held:
+                print(f"- missed, {held.kind}: “{held.said}”; truth: {held.why}")
+        judgement.add(mine)
+    tables = {"kinds": kinds_table(judgement), "intervals": held_table(judgement)}
+    for name, text in tables.items():
+        print(f"\n{text}")
+        if given.docs:
+            put(given.docs, name, text)
+    for text in sorted(set(judgement.unknown)):
+        print(f"unknown: {text}")
+    sys.exit(1 if judgement.unknown else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,484 @@
+"""Judges of the page's sentences, each by the key of its text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from benchmarks.published_changes import judge_changes, true_changes
+from benchmarks.published_page import numbers
+from benchmarks.published_registry import (
+    WORDS,
+    Answer,
+    Asked,
+    Held,
+    Verdict,
+    day_of,
+    listed,
+    sentence,
+    span_of,
+    told,
+)
+from benchmarks.published_truth import Span, TrueLook, TrueSite
+from detector.counting.counts import UNOBSERVED_SHARE
+
+WHOLE, UNSURE = 0.98, 0.02  # share of a zone that is the whole; how far a share may be off
+PARTS = {
+    "gone": re.compile(r"([\d,]+) gone \(([\d,]+) m²\)"),
+    "appeared": re.compile(r"([\d,]+) new \(([\d,]+) m²\)"),
+    "shrunk": re.compile(r"([\d,]+) smaller \(by ([\d,]+) m²\)"),
+    "grown": re.compile(r"([\d,]+) larger \(by ([\d,]+) m²\)"),
+}
+LEAST_CHANGE_M2 = 200.0  # a true change of less may go unsaid
+
+
+@sentence("title")
+def _title(asked: Asked) -> Iterator[Answer]:
+    sites = asked.world.sites.values()
+    days = sorted(look.day for site in sites for look in site.looks)
+    truth = {
+        "scenes": WORDS.say("scenes", n=len(days)),
+        "sites": WORDS.say("sites", n=len(asked.world.sites)),
+        "days": WORDS.days(days[0], days[-1]),
+    }
+    yield asked.rule(dict(asked.values) == truth, str(truth))
+
+
+@sentence("short.calls", "short.more?")
+@sentence("short.lay", "short.more?")
+def _calls(asked: Asked) -> Iterator[Answer]:
+    yield from at_least(asked, asked.values["zone"], int(asked.number("n")))
+    if "max" in asked.values:
+        most, least = int(asked.number("max")), int(asked.number("n"))
+        truth = callers(asked, asked.values["zone"])
+        ok = False if most < least else True if most >= truth.low else None
+        yield asked.rule(ok, f"{told(truth)} came", "at most")
+
+
+def at_least(asked: Asked, zone: str, number: int) -> Iterator[Answer]:
+    """Whether at least so many ships came."""
+    truth = callers(asked, zone)
+    ok = True if number <= truth.low else False if number > truth.high else None
+    yield asked.rule(ok, f"{zone}: {told(truth)} came", "at least")
+
+
+def callers(asked: Asked, zone: str) -> Span:
+    """How many ships of the page's length came."""
+    return asked.here.callers(asked.here.zone(zone), asked.world.document["min_length_m"])
+
+
+@sentence("short.no_calls")
+def _no_calls(asked: Asked) -> Iterator[Answer]:
+    sure = {
+        row["zone"]
+        for row in asked.world.activity["periods"]
+        if row["site"] == asked.here.name and row["visits_min"]
+    }
+    zones = [asked.here.zone(zone) for zone in listed(asked.values["zones"])]
+    none = all(callers(asked, zone).high == 0 for zone in zones)
+    yield asked.rule(False if sure & set(zones) else True if none else None)
+
+
+@sentence("short.one_look")
+def _one_look(asked: Asked) -> Iterator[Answer]:
+    zone = asked.here.zone(asked.values["zone"])
+    look = max(asked.here.looks, key=lambda look: look.seen[zone])
+    truth = asked.here.ships(look, zone, asked.world.document["min_length_m"])
+    yield asked.rule(truth.holds(asked.number("n")), f"{told(truth)} there")
+
+
+@sentence("short.no_look")
+def _no_look(asked: Asked) -> Iterator[Answer]:
+    zone = asked.here.zone(asked.values["zone"])
+    most = max(look.seen[zone] for look in asked.here.looks)
+    yield asked.rule(most < WHOLE - UNSURE, f"{most:.0%} of it seen on a date")
+
+
+@sentence("short.lead_ships")
+def _lead_ships(asked: Asked) -> Iterator[Answer]:
+    for part in listed(asked.values["parts"]):
+        found = re.fullmatch(r"(?:at least )?(\d+) (?:at|in) (.+)", part.strip())
+        if found is None:
+            yield asked.rule(False, f"no number of a zone: {part}")
+        else:
+            yield from at_least(asked, found[2], int(found[1]))
+
+
+@sentence("short.lead_none")
+def _lead_none(asked: Asked) -> Iterator[Answer]:
+    rows = [r for r in asked.world.activity["periods"] if r["site"] == asked.here.name]
+    zones = [row["zone"] for row in rows if row["visits_min"] is not None]
+    said = any(row["visits_min"] for row in rows)
+    none = all(callers(asked, zone).high == 0 for zone in zones)
+    yield asked.rule(False if said else True if none else None)
+
+
+@sentence("short.gone", "short.besides?")
+@sentence("short.appeared", "short.besides?")
+@sentence("short.shrunk", "short.besides?")
+@sentence("short.grown", "short.besides?")
+def _changes(asked: Asked) -> Iterator[Answer]:
+    kind = asked.kind.split(" ")[0].removeprefix("short.")
+    parts = {kind: (asked.number("n"), asked.number("area"))}
+    parts |= parts_of(asked.values.get("parts", ""))
+    zone, span = asked.here.zone(asked.values["zone"]), span_of(asked.here, asked.values["between"])
+    if span is None:
+        yield asked.rule(False, "no such dates")
+        return
+    days = span[0].day, span[1].day
+    rows = [
+        row
+        for row in asked.world.activity["stack_changes"]
+        if (row["site"], row["zone"], row["from_day"], row["to_day"])
+        == (asked.here.name, zone, *days)
+    ]
+    yield from judge_changes(asked, parts, rows)
+
+
+@sentence("short.all_changes")
+def _all_changes(asked: Asked) -> Iterator[Answer]:
+    rows = [r for r in asked.world.activity["stack_changes"] if r["site"] == asked.here.name]
+    yield from judge_changes(asked, parts_of(asked.values["parts"]), rows)
+
+
+def parts_of(text: str) -> dict[str, tuple[float, float]]:
+    """`1 gone (20 m²) and 2 new (30 m²)`: kind to number and square metres."""
+    found = {}
+    for kind, pattern in PARTS.items():
+        for match in pattern.finditer(text):
+            found[kind] = numbers(match[1])[0], numbers(match[2])[0]
+    return found
+
+
+@sentence("short.no_stack_change")
+def _no_stack_change(asked: Asked) -> Iterator[Answer]:
+    largest = max(true_changes(asked.here), default=(0.0, ""))
+    yield asked.rule(largest[0] < LEAST_CHANGE_M2, f"{largest[1]}: {largest[0]:.0f} m²")
+
+
+@sentence("short.teu", "short.lower_bound?")
+def _teu(asked: Asked) -> Iterator[Answer]:
+    zone, look = asked.here.zone(asked.values["zone"]), day_of(asked.here, asked.values["day"])
+    if look is None:
+        yield asked.rule(False, "no such date")
+        return
+    truth = asked.here.teu(look, zone)
+    low, high = asked.number("low"), asked.number("high")
+    row = next(
+        row
+        for row in asked.world.activity["stacks"]
+        if (row["site"], row["zone"], row["day"]) == (asked.here.name, zone, look.day)
+    )
+    same = [round(row[key]) for key in ("teu_low", "teu", "teu_high")] == [
+        round(v) for v in (low, asked.number("mid"), high)
+    ]
+    yield asked.rule(same, "not what the table says", "as in the table")
+    if asked.values.get("bound"):
+        yield asked.rule(truth.high >= low, f"{told(truth)} TEU there", "lower bound")
+    yield Held("TEU of a zone", asked.text, truth.meets(low, high), f"{told(truth)} TEU")
+
+
+@sentence("short.all_seen")
+def _all_seen(asked: Asked) -> Iterator[Answer]:
+    yield from _seen_days(asked, {"whole": len(asked.here.looks)})
+
+
+@sentence("short.unseen")
+def _unseen(asked: Asked) -> Iterator[Answer]:
+    keys = {"observed": "whole", "partial": "part", "unobserved": "nothing"}
+    said = {name: int(asked.number(key)) for key, name in keys.items() if key in asked.values}
+    if "n" in asked.values and int(asked.number("n")) != len(asked.here.looks):
+        yield asked.rule(False, f"{len(asked.here.looks)} dates")
+        return
+    yield from _seen_days(asked, said)
+
+
+def _seen_days(asked: Asked, said: Mapping[str, int]) -> Iterator[Answer]:
+    site, days = asked.here, asked.values.get("days")
+    truth: dict[str, list[int]] = {"whole": [0, 0], "part": [0, 0], "nothing": [0, 0]}
+    for look in site.looks:
+        possible = day_status(look)
+        for name in possible:
+            truth[name][1] += 1
+            truth[name][0] += len(possible) == 1
+    ok = all(truth[name][0] <= number <= truth[name][1] for name, number in said.items())
+    if days is not None and days != WORDS.days(site.looks[0].day, site.looks[-1].day):
+        ok = False
+    yield asked.rule(ok, str({name: ends[0] for name, ends in truth.items()}))
+
+
+def day_status(look: TrueLook) -> set[str]:
+    """What a date may be said to show of all zones."""
+    least, most = min(look.seen.values()), max(look.seen.values())
+    possible = set()
+    if least >= WHOLE - UNSURE:
+        possible.add("whole")
+    if most < UNOBSERVED_SHARE + UNSURE:
+        possible.add("nothing")
+    if least < WHOLE + UNSURE / 2 and most >= UNOBSERVED_SHARE - UNSURE and least < 1.0:
+        possible.add("part")
+    return possible
+
+
+@sentence("short.unseen_gap")
+def _gap(asked: Asked) -> Iterator[Answer]:
+    said = numbers(asked.values["gap"])[0]
+    gaps = [longest_gap(asked.here, slack) for slack in (-UNSURE, 0.0, UNSURE)]
+    ok = min(gaps) - 0.2 <= said <= max(gaps) + 1.0
+    yield asked.rule(ok, f"{gaps[1]:.1f} days")
+
+
+def longest_gap(site: TrueSite, slack: float = 0.0) -> float:
+    """The longest time, in days, in which some zone was not seen whole."""
+    longest = 0.0
+    for zone in site.kinds:
+        full = {look.at for look in site.looks if look.seen[zone] >= WHOLE + slack}
+        times = sorted({site.looks[0].at, site.looks[-1].at, *full})
+        longest = max([longest, *(two - one for one, two in pairwise(times))])
+    return longest
+
+
+@sentence("links.sentence")
+def _link(asked: Asked) -> Iterator[Answer]:
+    values, world = asked.values, asked.world
+    rows = [row for row in world.document["links"] if row["sentence"] == asked.text]
+    if not rows:
+        yield asked.rule(False, "not in the table")
+        return
+    row = rows[0]
+    right = False
+    for one, two in pairwise(world.lot):
+        right |= (
+            (row["from_site"], row["to_site"]) == (one.site, two.site)
+            and values["from_zone"] in one.zones
+            and values["to_zone"] in two.zones
+            and one.last < row["gone_by"]
+            and row["appeared_by"] <= two.first
+        )
+    yield asked.rule(right, f"the goods went {world.lot}")
+
+
+@sentence("viewer.look_counts")
+def _look_counts(asked: Asked) -> Iterator[Answer]:
+    site, world = asked.here, asked.world
+    look = day_of(site, asked.values["day"])
+    if look is None:
+        yield asked.rule(False, "no such date")
+        return
+    for name, is_ship in (("ships", True), ("stacks", False)):
+        said = int(asked.number(name))
+        things = [t for t in look.things if t.is_ship == is_ship and t.counts]
+        truth = Span(sum(t.visible >= 0.5 for t in things), len(things))
+        found = [e for e, ship in world.found(look) if ship == is_ship]
+        on_seen = sum(world.unseen_share(e) < 0.5 for e in found)
+        ok = False if said > on_seen else True if truth.holds(said) else None
+        why = f"{on_seen} boxes on what was seen; {told(truth)} there"
+        yield asked.rule(ok, why, name)
+    seen = sum(look.seen.values()) / len(look.seen)
+    said_seen = asked.number("seen") / 100
+    yield asked.rule(abs(said_seen - seen) <= UNSURE + 0.005, f"{seen:.1%}", "seen")
+
+
+@sentence("chart.empty")
+def _empty(asked: Asked) -> Iterator[Answer]:
+    zones = [asked.here.zone(zone) for zone in listed(asked.values["zones"])]
+    found = any(
+        row["count"]
+        for row in asked.world.activity["series"]
+        if row["site"] == asked.here.name and row["zone"] in zones and row["class"] == "ship"
+    )
+    looks = asked.here.looks
+    least = asked.world.document["min_length_m"]
+    none = all(
+        asked.here.ships(look, zone, least).high + asked.here.blocks(look, zone).high == 0
+        for zone in zones
+        for look in looks
+    )
+    if "n" in asked.values and int(asked.number("n")) != len(looks):
+        yield asked.rule(False, f"{len(looks)} dates")
+        return
+    yield asked.rule(True if none else False if found and not none else None)
+
+
+@sentence("event.none")
+def _nothing_came(asked: Asked) -> Iterator[Answer]:
+    ships = [z for z in asked.here.kinds if callers(asked, z).low]
+    largest = max(true_changes(asked.here), default=(0.0, ""))
+    yield asked.rule(not ships and largest[0] < LEAST_CHANGE_M2, f"ships {ships}, {largest}")
+
+
+def series_of(asked: Asked, chart: Mapping[str, Any]) -> list[Span]:
+    """The true numbers of a chart, date by date."""
+    site, zone = asked.here, chart["zone"]
+    least = asked.world.document["min_length_m"]
+    spans = []
+    for point in chart["points"]:
+        look = site.look(point["day"])
+        if chart["class"] == "ship":
+            spans.append(site.ships(look, zone, least))
+        elif chart["measure"] == "stacks":
+            spans.append(site.blocks(look, zone))
+        elif chart["measure"] == "teu":
+            spans.append(site.teu(look, zone))
+        else:
+            spans.append(site.area(look, zone))
+    return spans
+
+
+def _charts_that_say(asked: Asked) -> Iterable[tuple[Mapping[str, Any], Sequence[Span]]]:
+    site = next(s for s in asked.world.document["sites"] if s["name"] == asked.here.name)
+    for chart in site["charts"]:
+        if asked.text in (chart["trend"], *chart["trend"].split(". ")):
+            yield chart, series_of(asked, chart)
+
+
+@sentence("chart.trend")
+def _trend(asked: Asked) -> Iterator[Answer]:
+    verdicts = []
+    for chart, truth in _charts_that_say(asked):
+        times = [asked.here.look(point["day"]).at for point in chart["points"]]
+        middle = [(span.low + span.high) / 2 for span in truth]
+        slope = _slope(times, middle)
+        verdicts.append(slope * asked.number("mid") > 0)
+        low, high = sorted((asked.number("low"), asked.number("high")))
+        yield Held("trend a day", asked.text, low <= slope <= high, f"{slope:.2g}")
+    yield asked.rule(any(verdicts), "no chart rises or falls so")
+
+
+def _slope(times: Sequence[float], values: Sequence[float]) -> float:
+    mean_t, mean_v = sum(times) / len(times), sum(values) / len(values)
+    spread = math.fsum((t - mean_t) ** 2 for t in times)
+    return (
+        math.fsum((t - mean_t) * (v - mean_v) for t, v in zip(times, values, strict=True)) / spread
+    )
+
+
+@sentence("chart.change")
+def _levels(asked: Asked) -> Iterator[Answer]:
+    verdicts = []
+    for chart, truth in _charts_that_say(asked):
+        days = [point["day"] for point in chart["points"]]
+        bounds = [days[0], *chart["changes"], "9999"]
+        levels = []
+        for low, high in pairwise(bounds):
+            mine = [s for s, day in zip(truth, days, strict=True) if low <= day < high]
+            levels.append(sum((s.low + s.high) / 2 for s in mine) / max(len(mine), 1))
+        said = [numbers(part)[0] for part in listed(asked.values["levels"])]
+        verdicts.append(
+            len(said) == len(levels)
+            and all(
+                (b - a) * (d - c) > 0
+                for (a, b), (c, d) in zip(pairwise(said), pairwise(levels), strict=True)
+            )
+        )
+    yield asked.rule(any(verdicts), "no true level changed so")
+
+
+@sentence("chart.trend_none")
+def _no_trend(asked: Asked) -> Iterator[Answer]:
+    rows = [r for r in asked.world.activity["trends"] if r["site"] == asked.here.name]
+    yield asked.rule(None if any(row["finding"] == "nothing" for row in rows) else False)
+
+
+@sentence("chart.ships")
+@sentence("chart.stacks")
+@sentence("chart.area")
+@sentence("chart.teu")
+def _chart_title(asked: Asked) -> Iterator[Answer]:
+    least = asked.world.document["min_length_m"]
+    length = asked.values.get("length", "")
+    known = asked.values["zone"].casefold() in (name.casefold() for name in asked.here.kinds)
+    yield asked.rule(known and (not length or numbers(length) == [least]), "no such zone")
+
+
+@sentence("viewer.look_alt")
+def _look_alt(asked: Asked) -> Iterator[Answer]:
+    site = asked.world.sites.get(asked.values["site"])
+    yield asked.rule(site is not None and day_of(site, asked.values["day"]) is not None)
+
+
+@sentence("viewer.chip_alt")
+def _chip_alt(asked: Asked) -> Iterator[Answer]:
+    known = asked.values["zone"] in asked.here.kinds
+    yield asked.rule(known and day_of(asked.here, asked.values["day"]) is not None)
+
+
+@sentence("viewer.label")
+def _viewer_label(asked: Asked) -> Iterator[Answer]:
+    yield asked.rule(asked.values["site"] == asked.here.name)
+
+
+@sentence("stacks.difference_alt")
+def _difference_alt(asked: Asked) -> Iterator[Answer]:
+    spans = {WORDS.days(a.day, b.day) for a, b in pairwise(asked.here.looks)}
+    spans |= {WORDS.days(a.day, b.day) for a in asked.here.looks for b in asked.here.looks}
+    yield asked.rule(asked.values["zone"] in asked.here.kinds and asked.values["span"] in spans)
+
+
+@sentence("stacks.changes")
+@sentence("stacks.trains")
+@sentence("stacks.differences")
+@sentence("event.groups.stacks")
+@sentence("event.groups.ships")
+@sentence("event.groups.trains")
+def _number_of_rows(asked: Asked) -> Iterator[Answer]:
+    site = next(s for s in asked.world.document["sites"] if s["name"] == asked.here.name)
+    kinds = [row["kind"] for row in site["events"]]
+    truth = {
+        "stacks.changes": len(site["stack_changes"]),
+        "stacks.trains": len(site["trains"]),
+        "stacks.differences": len({r["picture"] for r in site["stack_changes"] if r["picture"]}),
+        "event.groups.stacks": sum(kind not in ("ship", "train") for kind in kinds),
+        "event.groups.ships": kinds.count("ship"),
+        "event.groups.trains": kinds.count("train"),
+    }[asked.kind]
+    yield asked.rule(int(asked.number("n")) <= truth, f"{truth} in the table")
+
+
+@sentence("event.cut")
+@sentence("visit.cut")
+@sentence("viewer.cut")
+def _cut(asked: Asked) -> Iterator[Answer]:
+    yield asked.rule(asked.number("shown") < asked.number("n"))
+
+
+@sentence("provenance.made")
+@sentence("provenance.libraries")
+@sentence("provenance.setting")
+@sentence("links.bar")
+def _making(asked: Asked) -> Iterator[Verdict]:
+    document = asked.world.document
+    version = asked.values.get("version", document["version"])
+    run = int(asked.values.get("run", "1"))
+    known = version == document["version"] and run <= len(document["provenance"]["runs"])
+    yield asked.rule(None if known else False)
+
+
+@sentence("provenance.calibrated")
+def _calibrated(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(bool(asked.world.document["calibrated"]))
+
+
+@sentence("provenance.uncalibrated")
+def _uncalibrated(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(not asked.world.document["calibrated"])
+
+
+@sentence("stacks.none")
+def _no_teu(asked: Asked) -> Iterator[Verdict]:
+    rows = [row for row in asked.world.activity["stacks"] if row["site"] == asked.here.name]
+    yield asked.rule(not rows, f"{len(rows)} rows of containers")
+
+
+@sentence("viewer.none")
+def _no_pictures(asked: Asked) -> Iterator[Verdict]:
+    views = asked.world.data["views"][[*asked.world.sites].index(asked.here.name)]
+    yield asked.rule(not views, f"{len(views)} pictures")
+
+
+@sentence("links.none")
+def _no_link(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(None if not asked.world.document["links"] else False)
