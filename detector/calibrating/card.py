@@ -19,6 +19,7 @@ import yaml
 
 from detector import resources
 from detector._version import __version__
+from detector.calibrating.blocks import BlockImage, block_image, fit_blocks, read_block_images
 from detector.calibrating.calibrate import Evaluated, calibrate, read_evaluation
 from detector.calibrating.held_out import FOLDS
 from detector.calibrating.luck import LOOKS, measure_luck
@@ -40,6 +41,7 @@ from detector.models.detector import (
     load_detector,
 )
 from detector.progress import Progress, SilentProgress
+from detector.stacks.block_model import CARD_KEY, BlockModel
 
 LOG = logging.getLogger(__name__)
 ROUNDS: Final = 4  # of counting and choosing: a merge at other thresholds gives other boxes
@@ -80,11 +82,13 @@ class CardData:
             thresholds.
         trained: the training split, for thresholds.
         check: other places, on which the coverage of the intervals is checked; None for no check.
+        also: further places that the network never saw, for the fit of counts; None for none.
     """
 
     evaluated: Data
     trained: Data
     check: Data | None = None
+    also: Data | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,13 @@ class MadeCard:
         card: as it was written.
         weights: path of the safetensors file, the card beside it.
         calibration: that the card holds.
+        blocks: what boxes of container stacks are worth, of the card; None where it is not known.
     """
 
     card: ModelCard
     weights: Path
     calibration: Calibration
+    blocks: BlockModel | None = None
 
 
 def make_card(settings: CardSettings, data: CardData, progress: Progress | None = None) -> MadeCard:
@@ -121,15 +127,21 @@ def make_card(settings: CardSettings, data: CardData, progress: Progress | None 
     card = _with_thresholds(_with_luck(card, desk), desk)
     evaluated, check = desk.evaluations(card)
     calibration = calibrate(evaluated, check, card)
+    blocks = desk.blocks(card, evaluated)
     metrics = yaml.safe_load((evaluated.folder / CARD_FILE).read_text(encoding="utf-8"))
     made = replace(
         card,
         name=settings.name or card.name,
         metrics=metrics,
-        calibration=calibration.to_card(),
+        calibration={
+            **calibration.to_card(),
+            **({} if blocks is None else {CARD_KEY: blocks.to_card()}),
+        },
         sources={**card.sources, "metrics": evaluated.data, "version": __version__},
     )
-    return MadeCard(made, _write(made, card.weights_beside(source), settings.out), calibration)
+    return MadeCard(
+        made, _write(made, card.weights_beside(source), settings.out), calibration, blocks
+    )
 
 
 @dataclass(frozen=True)
@@ -152,9 +164,14 @@ class _Desk:
         return Detector(card, one.backend, one.batch, conf, one.iou, one.threads)
 
     @cached_property
+    def measured(self) -> tuple[Dataset, str]:
+        """The images that are measured on, read once."""
+        return self.data.evaluated()
+
+    @cached_property
     def evaluated(self) -> tuple[Dataset, str]:
         """The images of the evaluation, and what to call them."""
-        dataset, name = self.data.evaluated()
+        dataset, name = self.measured
         if self.given is not None and self.given.data != name:
             raise CalibrationError(
                 f"{self.given.folder}: an evaluation of {self.given.data}, not of {name}, but it "
@@ -182,6 +199,34 @@ class _Desk:
         if self.data.check is None:
             return evaluated, None
         return evaluated, self._evaluate("check", *self.data.check(), card)
+
+    def blocks(self, card: ModelCard, evaluated: Evaluated) -> BlockModel | None:
+        """What boxes of container stacks are worth, by the evaluation and further places."""
+        class_ids = card.class_set.with_role("containers")
+        if not class_ids:
+            return None
+        dataset, name = self.measured
+        if name != evaluated.data:
+            LOG.warning(
+                "not calibrated: areas and TEU of stacks: %s is an evaluation of %s, not of %s; "
+                "say data= and split= as it was",
+                *(evaluated.folder, evaluated.data, name),
+            )
+            return None
+        images = read_block_images(dataset, evaluated.folder, class_ids[0])
+        if self.data.also is not None:
+            further, other = self.data.also()
+            images += self._blocks_of(further, card, class_ids[0])
+            name = f"{name}, and {other}"
+        return fit_blocks(images, name)
+
+    def _blocks_of(self, dataset: Dataset, card: ModelCard, class_id: int) -> list[BlockImage]:
+        run = predict_images(
+            dataset.images, dataset.paths, self.reading(card), floor=1.0, progress=self.progress
+        )
+        pairs = zip(dataset.images, run.predictions.counted, strict=True)
+        seen = [block_image(image, boxes, class_id) for image, boxes in pairs]
+        return [image for image in seen if image is not None]
 
     def _evaluate(self, folder: str, dataset: Dataset, name: str, card: ModelCard) -> Evaluated:
         settings = EvaluationSettings(self.settings.out / folder, self.settings.detector)

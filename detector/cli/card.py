@@ -53,6 +53,7 @@ class CardConfig:
         choices=("split", "train", "card"),
     )
     luck: str = option("what one look is lucky by; measure: minutes", choices=("card", "measure"))
+    also: str | None = option("further split for the fit of counts; null: none")
     check_ports: int = option(
         "rendered ports on which the intervals are checked; 0: none", low=0, high=1000
     )
@@ -116,11 +117,16 @@ def to_data(config: CardConfig) -> CardData:
     from detector.api.learning import evaluation_data
     from detector.calibrating.card import CardData
 
-    if config.thresholds_from == TRAINED and (config.dataset or config.data.kind != "pool"):
-        raise ConfigError(
-            "thresholds_from=train: only the port pool tells which images are for training; say "
-            "data=port, or thresholds_from=split"
-        )
+    if config.dataset or config.data.kind != "pool":
+        if config.thresholds_from == TRAINED:
+            raise ConfigError(
+                "thresholds_from=train: only the port pool tells which images are for training; "
+                "say data=port, or thresholds_from=split"
+            )
+        if config.also:
+            raise ConfigError(
+                "also=: only the port pool has splits; say data=port, or leave it out"
+            )
 
     def trained() -> tuple[Dataset, str]:
         return evaluation_data(replace(config, split=TRAINED))
@@ -129,10 +135,19 @@ def to_data(config: CardConfig) -> CardData:
         rendered = replace(config.data, kind="rendered", ports=config.check_ports)
         return evaluation_data(replace(config, dataset=None, root=None, data=rendered))
 
-    return CardData(lambda: evaluation_data(config), trained, check if config.check_ports else None)
+    def also() -> tuple[Dataset, str]:
+        return evaluation_data(replace(config, split=config.also or ""))
+
+    return CardData(
+        lambda: evaluation_data(config),
+        trained,
+        check if config.check_ports else None,
+        also if config.also else None,
+    )
 
 
 def _print(made: MadeCard) -> None:
+    from detector.calibrating.blocks import coverage_words
     from detector.calibrating.held_out import coverage_table
 
     print(coverage_table(made.calibration.coverage))
@@ -144,6 +159,8 @@ def _print(made: MadeCard) -> None:
         )
         for data, recall, false in _known_rates(fitted, made.calibration.fitted_on):
             print(f"{name}, {data}: recall by length {recall}; false alarms a km² {false}")
+    for line in coverage_words(made.blocks) if made.blocks is not None else ():
+        print(line)
     thresholds = ", ".join(f"{name} {value:g}" for name, value in made.card.conf.items())
     origin = made.card.sources["thresholds"]["from"]
     print(f"thresholds: {thresholds} (from {origin})")
