@@ -248,6 +248,8 @@ def _share(part: int, whole: int) -> list[float]:
 
 
 def _fit(images: Sequence[BlockImage]) -> BlockModel | None:
+    if not images:
+        return None
     boxes = _columns(images)
     with_area = boxes.known & (boxes.held > 0)
     if not with_area.any():
