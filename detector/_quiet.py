@@ -1,4 +1,4 @@
-"""Switch off everything in the dependencies that calls home, before they are imported.
+"""Switch off what calls home in the dependencies, and bound GDAL, before they are imported.
 
 Ultralytics reads its variables at import, Albumentations checks for updates at import, and
 OpenVINO sends events at import unless its telemetry package is absent.
@@ -12,6 +12,12 @@ OFFLINE_ENVIRONMENT = {
     "YOLO_AUTOINSTALL": "0",
     "YOLO_VERBOSE": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
+    # of GDAL: an XML's schema is not fetched, a VRT's Python is not run
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GDAL_VRT_ENABLE_PYTHON": "NO",
+}
+MEMORY_ENVIRONMENT = {
+    "GDAL_CACHEMAX": "256",  # MB; by default a twentieth of the machine's memory
 }
 TELEMETRY_PACKAGES = ("openvino_telemetry",)
 
@@ -22,7 +28,7 @@ def apply() -> None:
     A telemetry package is made to look absent: None in `sys.modules` makes its import fail, and
     OpenVINO then falls back to its own stub that sends nothing.
     """
-    for name, value in OFFLINE_ENVIRONMENT.items():
+    for name, value in (OFFLINE_ENVIRONMENT | MEMORY_ENVIRONMENT).items():
         os.environ.setdefault(name, value)
     for package in TELEMETRY_PACKAGES:
         sys.modules.setdefault(package, None)  # type: ignore[arg-type]

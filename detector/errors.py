@@ -1,7 +1,10 @@
 """The errors that a user can cause, each one clear sentence with the way out."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class QuaywatchError(Exception):
@@ -38,6 +41,18 @@ class OutputError(QuaywatchError):
 
 class PluginError(QuaywatchError):
     """A plug-in that cannot be loaded or used, or a name that two want."""
+
+
+def shown(text: str) -> str:
+    r"""Text for a terminal: control characters and half surrogates as escapes, lines kept.
+
+    Names of files can hold codes that move the cursor, change the title or hide a line.
+
+    Examples:
+        >>> shown("a\x1b[2Jb.tif")
+        'a\\x1b[2Jb.tif'
+    """
+    return UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

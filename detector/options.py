@@ -7,6 +7,7 @@ The defaults stand in `conf/`, the types, ranges and descriptions here, so nothi
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass
@@ -104,7 +105,8 @@ class Option:
     def _allows_one(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
-        # written so that NaN fails every limit
+        if isinstance(value, float) and not math.isfinite(value):
+            return False  # tables and records hold none
         return (
             (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)

@@ -101,7 +101,7 @@ def save_plots(activity: Activity, folder: Path) -> list[Path]:
     Raises:
         OutputError: the folder cannot be written.
     """
-    prepare_folder(folder)
+    prepare_folder(folder, mark=True)
     paths = []
     zones = activity.tables["looks"][["site", "zone", "kind"]].drop_duplicates()
     visited = set(activity.tables["visits"][["site", "zone"]].itertuples(index=False, name=None))

@@ -24,20 +24,20 @@ from detector.api.options import (
     compose,
     keys_of,
 )
-from detector.api.results import Result, Results, failed_result
+from detector.api.results import Result, Results
 from detector.api.typed import LoadDetectorOptions, OpenSceneOptions, PredictOptions
 from detector.counting.zones import NO_ZONES, Zones, read_zones, zones_of
-from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.errors import ConfigError, SceneError
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
-from detector.prediction.batch import BatchSettings, SceneWork
+from detector.prediction.batch import BatchSettings, SceneWork, failed_record, tell_apart
 from detector.prediction.options import PredictConfig
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
 from detector.scenes.scene import Scene
 from detector.scenes.scene import open_scene as open_path
-from detector.scenes.types import CloudOption, SceneOptions
+from detector.scenes.types import CloudOption, SceneOptions, naming
 from detector.tiling.merge import MergeSettings
 from detector.times import parse_acquired
 
@@ -157,7 +157,7 @@ def open_scene(
     """
     settings = predict_settings(compose(OPEN_SCENE, options)).scene
     (source,) = _sources([scene], crs, transform, name, expand=False)
-    opened = open_path(source.path, settings)
+    opened = open_path(source.path, naming(settings, source.path))
     opened.keep = source.keep
     return opened
 
@@ -187,6 +187,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
             clouds=cast(CloudOption, scene.clouds),  # one of its choices
             nodata=scene.nodata,
             brighten_dark=scene.brighten_dark,
+            allow_remote=tuple(scene.allow_remote),
         ),
         pipeline=PipelineSettings(
             readers=config.readers,
@@ -217,11 +218,13 @@ class _Source:
         path: of it.
         keep: what it lives in, where it is an array.
         problem: why there is nothing to open, or None.
+        named: by the user, and not by a list.
     """
 
     path: str
     keep: object = None
     problem: str | None = None
+    named: bool = True
 
 
 def _read_options(
@@ -276,7 +279,8 @@ def _sources(
             yield _Source(file.path, file)
         elif expand:
             yield from (
-                _Source(found.path, None, found.problem) for found in discover([fspath(scene)])
+                _Source(found.path, None, found.problem, found.named)
+                for found in discover([fspath(scene)])
             )
         else:
             yield _Source(fspath(scene))
@@ -284,24 +288,23 @@ def _sources(
 
 def _results(sources: Sequence[_Source], work: SceneWork) -> Iterator[Result]:
     """One result a source, as `batch.predict_paths` does them; the only one's error is raised."""
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, str]] = {}
     for source in sources:
         try:
             yield _result(source, work, seen)
-        except QuaywatchError as error:
+        except Exception as error:
             if len(sources) == 1:
                 raise
-            logger.warning("failed: %s", error)
-            yield failed_result(source.path, str(error), work)
+            yield Result(failed_record(source.path, error), None, work, None)
 
 
-def _result(source: _Source, work: SceneWork, seen: dict[str, str]) -> Result:
+def _result(source: _Source, work: SceneWork, seen: dict[str, tuple[str, str]]) -> Result:
     if source.problem:
         raise SceneError(source.problem)
-    with open_path(source.path, work.settings.scene) as scene:
-        scene_id = scene.info.scene_id
-        if scene_id in seen:
-            raise SceneError(f"{source.path}: the same scene as {seen[scene_id]}")
-        seen[scene_id] = source.path
+    settings = work.settings.scene
+    with open_path(
+        source.path, naming(settings, source.path) if source.named else settings
+    ) as scene:
+        tell_apart(scene, seen)
         found = work.result(scene)
         return Result(found.record, scene.info, work, found, source.keep)

@@ -22,11 +22,11 @@ from detector.export.exporters import draw_result
 from detector.export.records import SceneRecord, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
-from detector.files import prepare_folder
+from detector.files import held_folder
 from detector.prediction.batch import SceneWork
 from detector.prediction.headline import headline_counts
 from detector.scenes.scene import Scene, open_scene
-from detector.scenes.types import SceneInfo
+from detector.scenes.types import SceneInfo, naming
 
 PICTURE_PX: Final = 1600  # longest side of a picture that is asked for
 SHOWN_PX: Final = 900  # and of one that a notebook shows by itself
@@ -107,7 +107,7 @@ class Result:
         return self._found
 
     def _reopen(self) -> Scene:
-        scene = open_scene(self.record.path, self._work.settings.scene)
+        scene = open_scene(self.record.path, naming(self._work.settings.scene, self.record.path))
         if scene.info.content_hash != self.record.content_hash:
             scene.close()
             raise SceneError(
@@ -194,13 +194,15 @@ class Results(Sequence[Result]):
             OutputError: the folder cannot be written, or holds results of other settings.
             SceneError: a scene's file is gone or has changed.
         """
-        folder = prepare_folder(Path(out))
-        records = [
-            scene._write(folder, overwrite=overwrite) if scene._found is not None else scene.record
-            for scene in self
-        ]
-        counts = [scene.counts for scene in self.done]
-        write_run_files(folder, RunResult(records, counts, self._work.provenance()))
+        with held_folder(Path(out)) as folder:
+            records = [
+                scene._write(folder, overwrite=overwrite)
+                if scene._found is not None
+                else scene.record
+                for scene in self
+            ]
+            counts = [scene.counts for scene in self.done]
+            write_run_files(folder, RunResult(records, counts, self._work.provenance()))
         return folder
 
     def __repr__(self) -> str:
@@ -219,8 +221,3 @@ class Results(Sequence[Result]):
         warnings = dict.fromkeys(text for scene in self for text in scene.record.warnings)
         parts += [f"<p>{html.escape(warning)}</p>" for warning in warnings]
         return "\n".join(parts)
-
-
-def failed_result(path: str, reason: str, work: SceneWork) -> Result:
-    """A scene that could not be read."""
-    return Result(SceneRecord(path=path, status="failed", reason=reason), None, work, None)

@@ -36,6 +36,7 @@ class PredictOptions(TypedDict, total=False):
     acquired: str | None
     clouds: Literal["auto", "clear", "unknown"]
     nodata: float | None
+    allow_remote: Sequence[str]
     brighten_dark: bool
     estimate_gsd: bool
     match_iou: float

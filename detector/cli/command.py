@@ -11,6 +11,7 @@ EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERNAL_ERROR = 70  # EX_SOFTWARE of BSD's sysexits.h
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 COMMON_EXIT_CODES = {
     EXIT_DONE: "all done",
@@ -18,6 +19,7 @@ COMMON_EXIT_CODES = {
     EXIT_BAD_INPUT: "nothing done: bad input",
     EXIT_INTERNAL_ERROR: "an error of the program itself, with a traceback",
     EXIT_INTERRUPTED: "stopped with Ctrl-C",
+    EXIT_TERMINATED: "stopped with SIGTERM",
 }
 
 

@@ -47,7 +47,7 @@ def run(config: DemoConfig) -> int:
 
     configure_logging("text", quiet=True)
     progress = make_progress("text", quiet=config.quiet)
-    out = prepare_folder(Path(config.out))
+    out = prepare_folder(Path(config.out), mark=False)
     story = demo_story(config.seed)
     with log_to_file(out / "demo.log"):
         looks = _write_scenes(story, out / "scenes", progress)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from detector._version import __version__
 from detector.cli.arguments import Arguments, split_arguments
@@ -19,7 +22,7 @@ from detector.cli.command import (
 )
 from detector.cli.help import command_help, main_help
 from detector.config.compose import load_config, nearest, to_yaml
-from detector.errors import ConfigError, QuaywatchError
+from detector.errors import ConfigError, QuaywatchError, shown
 
 # name -> (module with a `COMMAND`, summary); imported only when the command is called for
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -50,7 +53,37 @@ REPLACED = {
 
 def entry_point() -> None:
     """The script `detector`."""
+    _settle_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     sys.exit(main(sys.argv[1:]))
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal that asks for the end, which then comes as orderly as that by Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    del frame
+    signal.signal(number, signal.SIG_IGN)  # one is enough, and must not break the clearing up
+    raise Stopped(number)
+
+
+def _settle_streams() -> None:
+    """Print whatever the streams cannot encode as escapes, and nothing where they are closed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # a closed standard stream would give its number to a file that we write
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(words: Sequence[str]) -> int:
@@ -65,11 +98,11 @@ def main(words: Sequence[str]) -> int:
     try:
         return _run_flushed(words)
     except QuaywatchError as error:
-        print(f"detector: {error}", file=sys.stderr)
+        print(f"detector: {shown(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("detector: stopped", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return 128 + error.number if isinstance(error, Stopped) else EXIT_INTERRUPTED
     except BrokenPipeError:
         # the reader of our output has left (`| head`); keep Python from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -101,7 +134,13 @@ def load_command(name: str) -> Command:
 
 def _run_flushed(words: Sequence[str]) -> int:
     code = _dispatch(words)
-    sys.stdout.flush()  # so that a broken pipe shows here and not at exit
+    try:
+        sys.stdout.flush()  # so that a broken pipe shows here and not at exit
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk that it goes to is full; the work is done all the same
+        print(f"detector: stdout cannot be written ({error.strerror})", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detector._version import __version__
 from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
@@ -42,23 +43,31 @@ def run(config: PredictConfig) -> int:
         raise SceneError(sources[0].problem)  # a typo need not wait for torch
     configure_logging(config.log, quiet=config.quiet)
     out = Path(config.out)
-    with _run_log(out):
+    with _run_log(out, as_json=config.log == "json"):
         from detector.api.predicting import predict_settings
         from detector.cli.summary import print_summary
         from detector.prediction.batch import predict_paths
 
         progress = make_progress(config.log, quiet=config.quiet)
         summary = predict_paths(predict_settings(config), progress)
+        done, failed = len(summary.records) - len(summary.failed), len(summary.failed)
+        logger.debug(
+            "quaywatch ends: %d scenes done, %d of them earlier, %d failed",
+            done,
+            summary.resumed,
+            failed,
+        )
         print_summary(summary, as_json=config.log == "json")
         return _exit_code(summary)
 
 
 @contextmanager
-def _run_log(out: Path) -> Iterator[None]:
+def _run_log(out: Path, *, as_json: bool) -> Iterator[None]:
     """Keep `run.log`, but leave no folder behind that holds nothing else."""
     is_new = not out.exists()
     try:
-        with log_to_file(out / LOG_FILE):
+        with log_to_file(out / LOG_FILE, as_json=as_json):
+            logger.debug("quaywatch %s begins: results in %s", __version__, out)
             yield
     except QuaywatchError:
         if is_new and out.is_dir() and {file.name for file in out.iterdir()} <= {LOG_FILE}:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from detector.errors import shown
 from detector.prediction.headline import headline_counts
 
 if TYPE_CHECKING:
@@ -32,16 +33,16 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
     if counts is not None:
         print_table(headline_counts(counts, summary.classes))
     for warning, paths in _grouped_warnings(summary).items():
-        print(f"{len(paths)} of {len(summary.records)} scenes: {warning}")
+        print(shown(f"{len(paths)} of {len(summary.records)} scenes: {warning}"))
     for record in summary.failed:
-        print(f"failed: {record.reason}")
+        print(shown(f"failed: {record.reason}"))
     done = len(summary.records) - len(summary.failed)
     resumed = f", {summary.resumed} of them from an earlier run" if summary.resumed else ""
     print(f"{done} of {len(summary.records)} scenes done{resumed}; results in {summary.out}")
     for record in summary.records[:1]:
         picture = summary.out / record.scene_id / "overlay.png"
         if record.status == "done" and picture.is_file():
-            print(f"look at {picture}")
+            print(shown(f"look at {picture}"))
 
 
 def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:
@@ -59,13 +60,13 @@ def print_table(table: pd.DataFrame) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(box=None, header_style="bold", pad_edge=False)
+    sheet = Table(box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
-        shown.add_column(name, justify="left" if name in LEFT else "right")
+        sheet.add_column(name, justify="left" if name in LEFT else "right")
     for row in table.head(MAX_ROWS).itertuples(index=False):
-        shown.add_row(*(escape(str(value)) for value in row))
+        sheet.add_row(*(escape(shown(str(value))) for value in row))
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(width=width).print(shown)
+    Console(width=width).print(sheet)
     if len(table) > MAX_ROWS:
         print(f"… and {len(table) - MAX_ROWS} rows more in counts.csv")
 

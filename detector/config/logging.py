@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from detector.errors import OutputError
+from detector.errors import OutputError, shown
 
 PACKAGE_LOGGER = "detector"
 WARNINGS_LOGGER = "py.warnings"  # where Python's `logging.captureWarnings` sends them
@@ -33,7 +33,7 @@ def configure_logging(log: str, *, quiet: bool) -> None:
 
 
 @contextmanager
-def log_to_file(path: Path) -> Iterator[None]:
+def log_to_file(path: Path, *, as_json: bool = False) -> Iterator[None]:
     """Keep all messages, the libraries' warnings too, in a file while the block runs.
 
     An exception that leaves the block is written with its traceback and goes on.
@@ -41,12 +41,14 @@ def log_to_file(path: Path) -> Iterator[None]:
     Args:
         path: appended to, since a run may be resumed. While its folder does not exist, messages
             wait in memory: a run that comes to nothing makes no folder.
+        as_json: one object a line: `time`, `level`, `logger`, `message`, and `traceback` where
+            there is one.
 
     Raises:
         OutputError: the file cannot be written.
     """
     handler = _LateFileHandler(path)
-    handler.setFormatter(_FileFormatter())
+    handler.setFormatter(_JsonFileFormatter() if as_json else _FileFormatter())
     loggers = [logging.getLogger(name) for name in (PACKAGE_LOGGER, WARNINGS_LOGGER)]
     logging.captureWarnings(True)
     for logger in loggers:
@@ -82,7 +84,7 @@ class _LateFileHandler(logging.Handler):
             return
         try:
             # opened each time: messages are few, and a crash loses none
-            with self._path.open("a", encoding="utf-8") as file:
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(self._waiting)
         except OSError as error:
             raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
@@ -100,7 +102,7 @@ class _TextFormatter(logging.Formatter):
     """The message alone, marked where it is a warning or worse."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
+        text = shown(record.getMessage())
         marked = record.levelno >= logging.WARNING
         return f"{record.levelname.lower()}: {text}" if marked else text
 
@@ -109,7 +111,7 @@ class _FileFormatter(logging.Formatter):
     """Time, level, module, message, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        head = f"{_utc(record)} {record.levelname} {record.name}: {record.getMessage()}"
+        head = f"{_utc(record)} {record.levelname} {record.name}: {shown(record.getMessage())}"
         return f"{head}\n{self.formatException(record.exc_info)}" if record.exc_info else head
 
 
@@ -122,6 +124,21 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
+        return json.dumps(entry | getattr(record, "fields", {}), ensure_ascii=False, default=str)
+
+
+class _JsonFileFormatter(logging.Formatter):
+    """As `_JsonFormatter`, with the module and the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": _utc(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
         return json.dumps(entry | getattr(record, "fields", {}), ensure_ascii=False, default=str)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
 from detector.data.labelled import DataError, Fault
 from detector.errors import SceneError
-from detector.scenes.scene import open_scene
+from detector.scenes.guard import open_raster
 
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".jp2", ".webp")
 
@@ -85,11 +81,5 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         SceneError: the file is missing or not an image.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            with rasterio.open(path) as dataset:
-                return int(dataset.width), int(dataset.height)
-        except RasterioError:
-            with open_scene(path) as scene:  # says what is wrong with it
-                return scene.info.width, scene.info.height
+    with open_raster(str(path)) as dataset:
+        return int(dataset.width), int(dataset.height)

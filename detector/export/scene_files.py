@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,18 +15,20 @@ from pyarrow import ArrowException
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
+from detector.documents import DocumentError, read_json
 from detector.errors import OutputError
 from detector.export.exporters import export_formats
 from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
 from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
-from detector.export.tables import write_json
+from detector.export.tables import UNENCODABLE, write_json
 from detector.export.vector import read_detections, write_geoparquet
 from detector.files import atomic_folder
 from detector.scenes.scene import Scene
 
 RECORD_FILE = "scene.json"
+HASHES: Final = "sha256"
 PARQUET_FILE = "detections.parquet"
 OWN: Final = "the run itself"  # beside the formats, in sentences
 RECORD_FILES: Final = (PARQUET_FILE, STACKS_FILE, "stacks.parquet", RECORD_FILE)
@@ -125,7 +128,40 @@ def write_record(
     rows = table.where(table.notna(), None).to_dict(orient="records")
     kept = sorted((written or {}).items())
     formats = {name: list(files) for name, files in kept if name != OWN}
-    write_json(folder / RECORD_FILE, {**record.to_dict(), "counts": rows, "formats": formats})
+    content = {**record.to_dict(), "counts": rows, "formats": formats}
+    hashes = {name: _sha256(folder / name) for name in RECORD_FILES if name != RECORD_FILE}
+    hashes[RECORD_FILE] = _content_sha256(content)
+    write_json(folder / RECORD_FILE, {**content, HASHES: hashes})
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether what later runs read of a scene's folder is not what was written there.
+
+    A record of another version, which tells no hashes, is not damaged.
+    """
+    try:
+        content = read_json(folder / RECORD_FILE)
+        hashes = content.pop(HASHES, None) if isinstance(content, dict) else None
+        if hashes is None:
+            return not isinstance(content, dict)
+        found = {name: _sha256(folder / name) for name in RECORD_FILES if name != RECORD_FILE}
+        return bool(hashes != found | {RECORD_FILE: _content_sha256(content)})
+    except (OSError, DocumentError):
+        return True
+
+
+def _sha256(file: Path) -> str | None:
+    if not file.exists():
+        return None
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _content_sha256(content: Mapping[str, Any]) -> str:
+    """Of the content as it is read back."""
+    text = json.dumps(content, ensure_ascii=False).encode("utf-8", UNENCODABLE)
+    plain = json.dumps(json.loads(text), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def read_record(folder: Path) -> SceneRecord:
@@ -149,11 +185,12 @@ def read_record(folder: Path) -> SceneRecord:
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
     """Record and counts of a scene's folder; None where there are none of this version."""
     try:
-        content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        content.pop("formats", None)
+        content = read_json(folder / RECORD_FILE)
+        for key in ("formats", HASHES):
+            content.pop(key, None)
         counts = counts_table(content.pop("counts"))
         return SceneRecord.from_dict(content), counts
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -69,6 +69,7 @@ def add_layer_styles(
         classes: of the detections.
     """
     with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA synchronous = OFF")
         database.execute(STYLE_TABLE)
         for layer, rules in {"detections": class_rules(classes), **LAYER_RULES}.items():
             database.execute(
@@ -82,6 +83,7 @@ def add_layer_styles(
             (timestamp,),
         )
     with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA synchronous = OFF")
         database.execute("VACUUM")  # pages in one order, whatever was inserted and moved before
 
 

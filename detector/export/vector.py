@@ -63,7 +63,10 @@ def write_geopackage(
         "scenes": _scene_layer(record),
     }
     # GDAL stamps the time of writing into the file unless it is told one.
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
+    # The file is new and is renamed when it is whole: no need to wait for the disk 48 times.
+    pyogrio.set_gdal_config_options(
+        {"OGR_CURRENT_DATE": timestamp, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    )
     try:
         with writing(path) as temporary:
             for name, layer in layers.items():
@@ -80,7 +83,7 @@ def write_geopackage(
                 )
             add_layer_styles(temporary, GEOMETRY, timestamp, detections.classes)
     finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None, "OGR_SQLITE_SYNCHRONOUS": None})
 
 
 def write_geojson(path: Path, detections: Detections) -> None:

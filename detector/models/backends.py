@@ -212,7 +212,10 @@ def cache_folder() -> Path:
     """Folder of exported networks: `$QUAYWATCH_CACHE`, else `quaywatch` in the user's cache."""
     given = os.environ.get(CACHE_VARIABLE)
     base = os.environ.get("XDG_CACHE_HOME")
-    return Path(given) if given else Path(base or Path.home() / ".cache") / "quaywatch"
+    if given or base:
+        return Path(given) if given else Path(str(base)) / "quaywatch"
+    # without a home expanduser leaves the ~, where Path.home raises
+    return Path(os.path.expanduser("~/.cache")) / "quaywatch"  # noqa: PTH111
 
 
 def _boxes_from(boxes: Boxes, conf: NDArray[np.float32]) -> Boxes:

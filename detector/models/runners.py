@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
+import hashlib
+import json
+import logging
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import openvino as ov
 import torch
 from numpy.typing import NDArray
 
+from detector.documents import DocumentError, read_json
+from detector.errors import OutputError
+from detector.files import atomic_folder
 from detector.models.backends import cache_folder
 from detector.models.network import Network
+
+EXPORT_FILES: Final = ("network.xml", "network.bin")
+HASHES_FILE: Final = "sha256.json"
+
+logger = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
@@ -50,13 +59,16 @@ class TorchRunner:
 
 
 class OpenVinoRunner:
-    """OpenVINO on the CPU, float32; the export is cached by the hash of the weights."""
+    """OpenVINO on the CPU, float32.
+
+    The export is cached by the hash of the weights, with its own hashes: a damaged one is made
+    anew. Where nothing can be cached it is made at every start.
+    """
 
     name = "openvino"
     device = "cpu"
 
     def __init__(self, network: Network, shape: tuple[int, int, int], sha256: str, threads: int):
-        path = _cached_export(network, shape, sha256)
         core = ov.Core()
         settings = {
             # float32: bfloat16, the default where a CPU has it, moves boxes by pixels
@@ -64,7 +76,8 @@ class OpenVinoRunner:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
         }
-        compiled = core.compile_model(core.read_model(path), "CPU", settings)
+        model = _exported(core, network, shape, sha256)
+        compiled = core.compile_model(model, "CPU", settings)
         self._request = compiled.create_infer_request()
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -86,26 +99,58 @@ def forward_batches(runner: Runner, tiles: NDArray[np.uint8], batch: int) -> NDA
     return np.concatenate(outputs)[: len(tiles)]
 
 
-def _cached_export(network: Network, shape: tuple[int, int, int], sha256: str) -> Path:
-    """The network in OpenVINO's format, converted unless it is there."""
+def _exported(core: ov.Core, network: Network, shape: tuple[int, int, int], sha256: str) -> Any:
+    """The network as OpenVINO's model, converted unless it is there and whole."""
     batch, height, width = shape
     version = ov.get_version().split("-", 1)[0]
     name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}"
     folder = cache_folder() / "openvino" / name
-    path = folder / "network.xml"
-    if path.is_file():
-        return path
+    kept = _read_export(folder)
+    if kept is not None:
+        return core.read_model(*kept)
     example = torch.zeros((batch, height, width, 3), dtype=torch.uint8)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenVINO's converter traces
         network(example)  # the head caches its anchors, which must be constants in the trace
         model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        export = Path(scratch) / name
-        export.mkdir()
-        ov.serialize(model, export / path.name)
-        # Another process may have been faster; its export is as good.
-        with contextlib.suppress(OSError):
-            export.rename(folder)
-    return path
+    _keep_export(model, folder)
+    return model
+
+
+def _read_export(folder: Path) -> tuple[bytes, bytes] | None:
+    """What is cached, read once and only if its hashes hold; None where it must be made."""
+    if not (folder / EXPORT_FILES[0]).exists():
+        return None
+    try:
+        hashes = read_json(folder / HASHES_FILE)
+        network, values = ((folder / name).read_bytes() for name in EXPORT_FILES)
+        found = {
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in zip(EXPORT_FILES, (network, values), strict=True)
+        }
+        if hashes == found:
+            return network, values
+        reason = "its hash is another"
+    except (OSError, DocumentError) as error:
+        reason = str(error)
+    logger.warning("%s: the cached network is damaged (%s) and made anew", folder, reason)
+    return None
+
+
+def _keep_export(model: Any, folder: Path) -> None:
+    try:
+        with atomic_folder(folder) as temporary:
+            ov.serialize(model, temporary / EXPORT_FILES[0])
+            hashes = {
+                name: hashlib.sha256((temporary / name).read_bytes()).hexdigest()
+                for name in EXPORT_FILES
+            }
+            (temporary / HASHES_FILE).write_text(json.dumps(hashes), encoding="utf-8")
+    except (OSError, RuntimeError, OutputError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        logger.warning(
+            "%s: the network cannot be cached (%s), so it is made anew at every start; name a "
+            "folder with QUAYWATCH_CACHE=",
+            folder,
+            reason,
+        )

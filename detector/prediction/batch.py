@@ -7,9 +7,9 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import shapely
@@ -36,11 +36,12 @@ from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
 from detector.export.scene_files import (
     add_formats,
+    is_damaged,
     missing_formats,
     read_scene_files,
     write_scene_files,
 )
-from detector.files import prepare_folder
+from detector.files import held_folder
 from detector.inference.pipeline import (
     Advance,
     Found,
@@ -54,10 +55,16 @@ from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.prediction.constants import constants_sha256
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
+from detector.scenes.identity import HASH_DIGITS
 from detector.scenes.scene import Scene, open_scene
-from detector.scenes.types import SceneOptions
+from detector.scenes.types import SceneOptions, naming
 from detector.stacks.estimate import estimate_stacks
 from detector.stacks.settings import StackSettings
+
+HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
+DECISIVE_OF_CARD: Final = (
+    *("architecture", "family", "tile_px", "gsd_min_m", "gsd_max_m", "gsd_read_m", "calibration"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -143,23 +150,31 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     for warning in zones.warnings:
         logger.warning(warning)
     detector = load_detector(settings.detector)
-    alone = len(scenes) == 1
     run = _Run(SceneWork(settings, detector, zones), progress)
-    prepare_folder(settings.out)
+    with held_folder(settings.out):
+        _do_scenes(run, scenes)
+        result = RunResult(run.records, run.counts, _provenance(settings, detector, zones))
+        write_run_files(settings.out, result)
+    classes = detector.card.class_set
+    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
+
+
+def _do_scenes(run: _Run, scenes: Sequence[SceneSource]) -> None:
+    """Every scene of a run; what cannot be done becomes a row, or is raised if it is the only one.
+
+    Raises:
+        OutputError: the folder of the run cannot be written.
+        QuaywatchError: the only scene cannot be done.
+    """
     for number, found in enumerate(scenes, start=1):
         try:
             run.do_scene(found, f"{number}/{len(scenes)}")
         except OutputError:
             raise
-        except QuaywatchError as error:
-            if alone:
+        except Exception as error:
+            if len(scenes) == 1:
                 raise
-            logger.warning("failed: %s", error)
-            run.records.append(SceneRecord(path=found.path, status="failed", reason=str(error)))
-    result = RunResult(run.records, run.counts, _provenance(settings, detector, zones))
-    write_run_files(settings.out, result)
-    classes = detector.card.class_set
-    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
+            run.records.append(failed_record(found.path, error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +190,9 @@ class SceneWork:
     settings: BatchSettings
     detector: Detector
     zones: Zones
+
+    def __post_init__(self) -> None:
+        Calibration.from_card(self.detector.card.calibration)  # refused now, not after the work
 
     def result(
         self, scene: Scene, label: str = "", progress: Progress | None = None
@@ -297,12 +315,18 @@ class SceneWork:
 def _earlier_results(
     folder: Path, fingerprint: str, *, overwrite: bool
 ) -> tuple[SceneRecord, pd.DataFrame] | None:
-    """The results of a scene that are there already, if the same settings made them."""
+    """The results of a scene that are there already, if the same settings made them of it."""
     if not folder.exists():
+        return None
+    if is_damaged(folder):
+        logger.warning("%s: results of an earlier run are damaged, and made anew", folder)
         return None
     earlier = read_scene_files(folder)
     if earlier is not None and earlier[0].fingerprint == fingerprint:
         return earlier
+    if earlier is not None and earlier[0].fingerprint[:HALF] == fingerprint[:HALF]:
+        logger.info("%s: the scene has changed since an earlier run, and is done anew", folder)
+        return None
     if overwrite:
         return None
     raise OutputError(
@@ -311,13 +335,45 @@ def _earlier_results(
     )
 
 
+def tell_apart(scene: Scene, seen: dict[str, tuple[str, str]]) -> None:
+    """Enter a scene among those of a run; one that only looks like another gets a longer id.
+
+    Args:
+        scene: open.
+        seen: path and content of each scene so far, by its id.
+
+    Raises:
+        SceneError: it is one of them.
+    """
+    content = scene.content_sha256()
+    path, other = seen.get(scene.info.scene_id, ("", ""))
+    if other and other != content:
+        longer = f"{scene.info.scene_id}-{content[:HASH_DIGITS]}"
+        scene.info = replace(scene.info, scene_id=longer)
+        path, other = seen.get(longer, ("", ""))
+    if other == content:
+        raise SceneError(f"{scene.info.path}: the same scene as {path}")
+    seen[scene.info.scene_id] = scene.info.path, content
+
+
+def failed_record(path: str, error: Exception) -> SceneRecord:
+    """The row of a scene that could not be done; what nobody foresaw goes into the log in full."""
+    reason = str(error)
+    if not isinstance(error, QuaywatchError):
+        logger.debug("%s", path, exc_info=error)
+        told = " ".join(reason.split())[:200]
+        reason = f"{path}: an error of the program ({type(error).__name__}: {told}); see run.log"
+    logger.warning("failed: %s", reason)
+    return SceneRecord(path=path, status="failed", reason=reason)
+
+
 class _Run:
     """The state of a run: its results so far."""
 
     def __init__(self, work: SceneWork, progress: Progress) -> None:
         self._work = work
         self._progress = progress
-        self._paths: dict[str, str] = {}
+        self._seen: dict[str, tuple[str, str]] = {}
         self.records: list[SceneRecord] = []
         self.counts: list[pd.DataFrame] = []
         self.resumed = 0
@@ -326,11 +382,9 @@ class _Run:
         if source.problem:
             raise SceneError(source.problem)
         path, settings = source.path, self._work.settings
-        with open_scene(path, settings.scene) as scene:
-            scene_id = scene.info.scene_id
-            if scene_id in self._paths:
-                raise SceneError(f"{path}: the same scene as {self._paths[scene_id]}")
-            self._paths[scene_id] = path
+        options = naming(settings.scene, path) if source.named else settings.scene
+        with open_scene(path, options) as scene:
+            tell_apart(scene, self._seen)
             record, counts, was_there = self._work.write(
                 settings.out,
                 scene,
@@ -418,17 +472,33 @@ def _left_out(result: Found) -> list[str]:
 
 
 def _fingerprint(settings: BatchSettings, detector: Detector, zones: Zones, scene: Scene) -> str:
-    """Hash of everything that decides a scene's result."""
-    content = {
-        **_decisive(settings, detector, zones),
-        "scene": scene.info.content_hash,
-        "acquired": scene.info.when.iso,
-        "clouds": str(scene.info.cloud_source),
-        "angles": asdict(scene.info.angles),
-        "options": asdict(settings.scene),
+    """Hash of everything that decides a scene's result: half of how, half of what is read.
+
+    The number of threads is left out: it changes the last digits, which nobody promises.
+    """
+    how = _decisive(settings, detector, zones) | {
+        "options": _asked(settings.scene),
+        "card": [getattr(detector.card, name) for name in DECISIVE_OF_CARD],
     }
+    del how["threads"]
+    clouds = scene.info.cloud_source
+    what = {
+        "content": scene.content_sha256(),
+        "acquired": scene.info.when.iso,
+        "clouds": Path(clouds).name if clouds else None,
+        "angles": asdict(scene.info.angles),
+    }
+    return _half(how) + _half(what)
+
+
+def _half(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()[:HALF]
+
+
+def _asked(options: SceneOptions) -> dict[str, Any]:
+    """What the user says of the scenes; where they may lie changes nothing of them."""
+    return {key: value for key, value in asdict(options).items() if key != "allow_remote"}
 
 
 def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:

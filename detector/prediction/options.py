@@ -41,6 +41,9 @@ class SceneConfig:
         choices=("auto", "clear", "unknown"),
     )
     nodata: float | None = option("value of missing pixels; null: as the file says")
+    allow_remote: list[str] = option(
+        "hosts, addresses or folders that lists and VRTs may lead to; none by default"
+    )
     brighten_dark: bool = option("8-bit scenes with a mean below 60: stretch them, at most twice")
     estimate_gsd: bool = option(
         "gsd unknown: measure it on the rows of containers, where they tell it surely"

@@ -53,7 +53,7 @@ def save_charts(folder: Path, document: Mapping[str, Any], words: Words) -> list
     Raises:
         OutputError: the folder cannot be written.
     """
-    prepare_folder(folder)
+    prepare_folder(folder, mark=True)
     paths = []
     there = set(font_manager.get_font_names())
     fonts = ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in there)]

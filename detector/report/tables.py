@@ -26,7 +26,7 @@ def write_tables(
     Raises:
         OutputError: the folder cannot be written.
     """
-    prepare_folder(folder)
+    prepare_folder(folder, mark=True)
     tables = {name: rows for name, rows in activity.items() if _is_table(rows)}
     tables |= {
         "findings": _findings(document),

@@ -17,6 +17,8 @@ from rasterio.errors import RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from detector.scenes.guard import open_raster
+
 CloudKind = Literal["scl", "udm2", "mask"]
 
 # Sentinel-2 L2A scene classification: no data, clouds (medium, high probability), thin cirrus.
@@ -58,7 +60,7 @@ def find_cloud_mask(
     scene = Path(dataset.name)
     for path, named in _candidates(scene, sidecar):
         kind = _kind(path.stem) or _kind(named)
-        if kind is not None and path != scene and path.is_file():
+        if kind is not None and path != scene and _is_file(path):
             return CloudMask(str(path), kind)
     return None
 
@@ -81,6 +83,13 @@ def _candidates(scene: Path, sidecar: Mapping[str, Any]) -> list[tuple[Path, str
     ]
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long with its ending
+        return False
+
+
 def _kind(name: str) -> CloudKind | None:
     label = name.lower()
     if label.endswith("scl"):
@@ -101,7 +110,8 @@ class CloudReader:
         self._mask = mask
         self._stack = ExitStack()
         # Entering a dataset's context binds it to a thread; another one may close it.
-        source = rasterio.open(mask.path)
+        own = mask.path == scene.name
+        source = open_raster(mask.path, (mask.path,) if own else ())
         self._stack.callback(source.close)
         self._scale = (source.width / scene.width, source.height / scene.height)
         if scene.crs and source.crs and mask.path != scene.name:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from detector.files import is_marked
 
 # formats that hold imagery and that GDAL's wheels read; a file named by itself may be of any other
 RASTER_SUFFIXES = frozenset(
@@ -16,8 +18,11 @@ RASTER_SUFFIXES = frozenset(
 LIST_SUFFIXES = frozenset({".txt", ".lst"})
 # cloud masks lie beside their scenes and are read with them, see `detector.scenes.clouds`
 MASK_NAME = re.compile(r"_(scl|udm2?|clouds?|cloud_?mask)$", re.IGNORECASE)
-# a folder with these two holds results of an earlier run, overlays among them
+# a folder with these two is a run, maybe of an earlier version, whose folders had no mark
 RUN_FILES = ("run.json", "scenes.csv")
+# a folder with this file holds results of a scene, its overlay among them; all folders that we
+# write are marked too, but those of earlier versions were not
+RECORD_FILE = "scene.json"
 REMOTE = re.compile(r"^(/vsi|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
@@ -28,19 +33,21 @@ class SceneSource:
     Attributes:
         path: file, or GDAL name such as `/vsicurl/…`.
         problem: why there is nothing to open, one sentence; None where there is.
+        named: by the user, and not by a list; only then it may lead to the network.
     """
 
     path: str
     problem: str | None = None
+    named: bool = True
 
 
 def discover(names: Sequence[str | Path]) -> list[SceneSource]:
     """Expand folders and lists; say of every name that leads nowhere why.
 
     Folders give the rasters in and below them, sorted by path, without hidden files, cloud masks
-    and the results of earlier runs. Lists (`.txt`, `.lst`) hold one name a line, relative to the
-    list's own folder; lines that begin with `#` and empty lines are passed over. GDAL names
-    (`/vsi…`, `https://…`) are taken as they are.
+    and the folders that we write (`detector.files.is_marked`), finished or not. Lists (`.txt`,
+    `.lst`) hold one name a line, relative to the list's own folder; lines that begin with `#` and
+    empty lines are passed over. GDAL names (`/vsi…`, `https://…`) are taken as they are.
 
     Args:
         names: as the user gave them.
@@ -63,6 +70,8 @@ def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
         yield SceneSource(name, _missing(name))
     elif path.is_dir():
         yield from _expand_folder(path)
+    elif not path.is_file():
+        yield SceneSource(name, f"{name}: a pipe or device, not a file; save the scene to a file")
     elif path.suffix.lower() not in LIST_SUFFIXES:
         yield SceneSource(name)
     elif lists:
@@ -76,7 +85,10 @@ def _expand_folder(folder: Path) -> Iterator[SceneSource]:
     files = list(_rasters_below(folder, unread.append))
     if not files and not unread:
         suffixes = ", ".join(sorted(RASTER_SUFFIXES))
-        yield SceneSource(str(folder), f"{folder}: holds no scenes ({suffixes})")
+        ours = (
+            "; it holds results of quaywatch, whose pictures are none" if _is_ours(folder) else ""
+        )
+        yield SceneSource(str(folder), f"{folder}: holds no scenes ({suffixes}){ours}")
     yield from (SceneSource(str(file)) for file in files)
     for error in unread:
         yield SceneSource(str(error.filename), f"{error.filename}: {error.strerror}")
@@ -84,15 +96,22 @@ def _expand_folder(folder: Path) -> Iterator[SceneSource]:
 
 def _rasters_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterable[Path]:
     for parent, folders, files in os.walk(folder, onerror=on_error):
-        if all(name in files for name in RUN_FILES):
+        scenes = [] if _is_ours(Path(parent)) else [name for name in files if _is_scene(name)]
+        # a run may lie among its scenes; its own pictures lie deeper
+        if not scenes and (_is_ours(Path(parent)) or all(name in files for name in RUN_FILES)):
             folders.clear()
-            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            file = Path(parent, name)
-            wanted = file.suffix.lower() in RASTER_SUFFIXES and not MASK_NAME.search(file.stem)
-            if wanted and not name.startswith("."):
-                yield file
+        yield from (Path(parent, name) for name in sorted(scenes))
+
+
+def _is_scene(name: str) -> bool:
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - only the name is there
+    wanted = suffix.lower() in RASTER_SUFFIXES and not MASK_NAME.search(stem)
+    return wanted and not name.startswith(".")
+
+
+def _is_ours(folder: Path) -> bool:
+    return is_marked(folder) or (folder / RECORD_FILE).is_file()
 
 
 def _expand_list(file: Path) -> Iterator[SceneSource]:
@@ -106,7 +125,8 @@ def _expand_list(file: Path) -> Iterator[SceneSource]:
     if not names:
         yield SceneSource(str(file), f"{file}: names no scene; it needs one path a line")
     for name in names:
-        yield from _expand(name if REMOTE.match(name) else str(file.parent / name), lists=False)
+        path = name if REMOTE.match(name) else str(file.parent / name)
+        yield from (replace(source, named=False) for source in _expand(path, lists=False))
 
 
 def _missing(name: str) -> str:
@@ -115,4 +135,4 @@ def _missing(name: str) -> str:
 
 
 def _identity(path: str) -> str:
-    return path if REMOTE.match(path) else str(Path(path).resolve())
+    return path if REMOTE.match(path) else os.path.realpath(path)  # never raises on a loop of links

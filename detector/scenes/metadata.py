@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import rasterio
 
+from detector.documents import DocumentError, read_json
 from detector.scenes.dates import Reading, read_name, read_text
 from detector.scenes.types import ViewAngles
 from detector.times import Acquired, say_day
@@ -44,11 +44,10 @@ def read_sidecar(path: str) -> dict[str, Any]:
     Looks for `<stem>.json`, `<stem>_metadata.json` and `<file>.json`. A file that is not a JSON
     object with `properties` is none of these and is passed over.
     """
-    scene = Path(path)
-    for name in (f"{scene.stem}.json", f"{scene.stem}_metadata.json", f"{scene.name}.json"):
+    for file in sidecar_files(path):
         try:
-            item = json.loads((scene.parent / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            item = read_json(file)
+        except (OSError, ValueError, DocumentError):
             continue
         if isinstance(item, dict) and isinstance(item.get("properties"), dict):
             return item
@@ -68,6 +67,13 @@ class FoundTime:
     acquired: Acquired
     source: str
     remarks: tuple[str, ...]
+
+
+def sidecar_files(path: str) -> list[Path]:
+    """Where metadata of a scene may lie, in the order in which they are believed."""
+    scene = Path(path)
+    names = (f"{scene.stem}.json", f"{scene.stem}_metadata.json", f"{scene.name}.json")
+    return [scene.parent / name for name in names]
 
 
 def find_acquired(
@@ -141,7 +147,7 @@ def _angle(sources: Iterable[Mapping[str, Any]], field: str) -> float | None:
         for key in ANGLE_KEYS[field]:
             try:
                 value = float(source[key])
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 continue
             if low <= value <= high:
                 return value

@@ -6,8 +6,8 @@ without measuring the scene again. It never reads more than the window asked for
 
 from __future__ import annotations
 
+import hashlib
 import math
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -17,22 +17,38 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from detector.errors import SceneError
+from detector.errors import QuaywatchError, SceneError
 from detector.geometry.frames import FilePixels
-from detector.geometry.geodesy import PixelSize, apply_transform, pixel_size
+from detector.geometry.geodesy import PixelSize, apply_transform, lonlat, pixel_size
 from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
 from detector.scenes.clouds import CloudReader, find_cloud_mask
-from detector.scenes.identity import content_hash, make_scene_id, scene_stem
-from detector.scenes.metadata import FoundTime, find_acquired, find_angles, read_sidecar
+from detector.scenes.guard import is_gdal_name, open_raster, reason, sources_of
+from detector.scenes.identity import (
+    content_hash,
+    files_beside,
+    files_sha256,
+    make_scene_id,
+    scene_stem,
+)
+from detector.scenes.metadata import (
+    FoundTime,
+    find_acquired,
+    find_angles,
+    read_sidecar,
+    sidecar_files,
+)
 from detector.scenes.stretch import apply_stretch, fit_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, Stretch
 from detector.times import Acquired
 
+LARGEST_COORDINATE = 1e12  # of a map, in its unit
 SAMPLE_SIDE_PX = 1024  # longer side of the overview that the stretch is fitted on
 
 
@@ -51,7 +67,8 @@ def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
             not tell its colours.
     """
     options = options or SceneOptions()
-    dataset = _open_dataset(str(path))
+    with _as_scene_error(str(path)):
+        dataset = open_raster(str(path), options.allow_remote)
     try:
         with _as_scene_error(str(path)):
             return _examine(dataset, str(path), options)
@@ -74,6 +91,8 @@ class Scene:
         self._dataset = dataset
         self._pixels = pixels
         self._clouds = clouds
+        self._allow_remote: tuple[str, ...] = ()
+        self._content = ""
         self.keep: object = None
         """What the files need to stay there as long as the scene is open; see `scenes.arrays`."""
 
@@ -100,12 +119,39 @@ class Scene:
         Raises:
             SceneError: the file is gone or another one.
         """
-        dataset = _open_dataset(self.info.path)
         with _as_scene_error(self.info.path):
+            dataset = open_raster(self.info.path, self._allow_remote)
             clouds = self._clouds.reopen(dataset) if self._clouds is not None else None
         scene = Scene(self.info, dataset, self._pixels, clouds)
-        scene.keep = self.keep
+        scene.keep, scene._allow_remote = self.keep, self._allow_remote
         return scene
+
+    def content_sha256(self) -> str:
+        """Hash of everything that the result is read from, in whole.
+
+        The bytes of the scene, of the files that GDAL reads with it, of a VRT's sources, of the
+        metadata and of the cloud mask. Of a scene that is no file on this disk (`/vsicurl/…`) it
+        is `info.content_hash`, with its CRS and nodata.
+
+        Raises:
+            SceneError: a file cannot be read.
+        """
+        if not self._content:
+            with _as_scene_error(self.info.path):
+                self._content = self._hash_content()
+        return self._content
+
+    def _hash_content(self) -> str:
+        path = self.info.path
+        if is_gdal_name(path):
+            header = (path, self.info.content_hash, self.info.crs, self._dataset.nodatavals)
+            return hashlib.sha256(repr(header).encode()).hexdigest()
+        scene, *sources = sources_of(path, self._allow_remote)
+        beside = [Path(name) for name in self._dataset.files] + sidecar_files(path)
+        masks = [Path(self.info.cloud_source)] if self.info.cloud_source else []
+        for file in (*sources, *masks):
+            beside += files_beside(file) if file.is_file() and file != scene else []
+        return files_sha256([scene, *(file for file in beside if file.is_file())])
 
     def settle_gsd(self, gsd_m: float, range_m: tuple[float, float]) -> None:
         """Take over a scale that was estimated from what the scene shows.
@@ -194,6 +240,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         raise SceneError(f"{path}: no bands; if it holds subdatasets, name one of them")
     if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
         raise SceneError(f"{path}: complex values are not an image; give the detected product")
+    _check_place(dataset, path)
     rules = _PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
     stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
@@ -226,7 +273,35 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
     )
-    return Scene(info, dataset, rules, clouds)
+    scene = Scene(info, dataset, rules, clouds)
+    scene._allow_remote = options.allow_remote
+    return scene
+
+
+def _check_place(dataset: rasterio.DatasetReader, path: str) -> None:
+    """Refuse a frame in which nothing can be measured, before any work."""
+    if not dataset.crs:
+        return
+    numbers = np.array(dataset.transform[:6])
+    if not (np.abs(numbers) < LARGEST_COORDINATE).all() or dataset.transform.is_degenerate:
+        raise SceneError(
+            f"{path}: its transform {tuple(dataset.transform[:6])} gives pixels no area or no "
+            "place; georeference the scene anew"
+        )
+    text = dataset.crs.to_string()
+    try:
+        lonlat(np.array(dataset.transform @ (0.0, 0.0)), text)
+        _check_plane(CRS.from_user_input(text))
+    except (CRSError, ProjError) as error:
+        raise SceneError(
+            f"{path}: its CRS '{text[:80]}' is no map of the Earth ({reason(error)[:100]}); "
+            "georeference the scene, or remove the CRS"
+        ) from error
+
+
+def _check_plane(crs: CRS) -> None:
+    if crs.is_vertical:
+        raise CRSError("heights only")
 
 
 def _measure(
@@ -384,24 +459,12 @@ def _place(
     )
 
 
-def _open_dataset(path: str) -> rasterio.DatasetReader:
-    if not path.startswith("/vsi") and "://" not in path and ":" not in path[2:]:
-        if not Path(path).exists():
-            raise SceneError(f"{path}: no such file; check the name and the folder")
-        if Path(path).is_dir():
-            raise SceneError(f"{path}: a folder, not a raster file")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            return rasterio.open(path)
-        except RasterioError as error:
-            raise SceneError(
-                f"{path}: not a raster that GDAL can read ({_reason(error)})"
-            ) from error
-
-
 class _as_scene_error:  # noqa: N801 - reads as a statement
-    """Turn rasterio's errors inside the block into a `SceneError` that names the scene."""
+    """Turn errors inside the block into a `SceneError` that names the scene.
+
+    A file that others made can bring any of them: a CRS that pyproj does not know, a transform
+    without inverse, a number that no float holds.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -414,10 +477,14 @@ class _as_scene_error:  # noqa: N801 - reads as a statement
     ) -> None:
         if isinstance(value, RasterioError):
             raise SceneError(
-                f"{self._path}: damaged or incomplete ({_reason(value)}); fetch the file again"
+                f"{self._path}: damaged or incomplete ({reason(value)}); fetch the file again"
             ) from value
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return " ".join(str(cause).split())[:200] or type(cause).__name__
+        if isinstance(value, UnicodeError):
+            raise SceneError(f"{self._path}: its name is not UTF-8; rename the file") from value
+        if isinstance(value, MemoryError):
+            raise SceneError(f"{self._path}: not enough memory to read it") from value
+        if isinstance(value, Exception) and not isinstance(value, QuaywatchError):
+            raise SceneError(
+                f"{self._path}: its content cannot be used ({type(value).__name__}: "
+                f"{reason(value)})"
+            ) from value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -29,6 +29,7 @@ class SceneOptions:
             looked and there are none; `unknown` ignores masks.
         nodata: value that marks missing pixels, over what the file says.
         brighten_dark: stretch dark 8-bit scenes too, see `fit_stretch`.
+        allow_remote: hosts, addresses or folders that names in files may lead to.
     """
 
     bands: tuple[int, ...] | None = None
@@ -37,6 +38,12 @@ class SceneOptions:
     clouds: CloudOption = "auto"
     nodata: float | None = None
     brighten_dark: bool = False
+    allow_remote: tuple[str, ...] = ()
+
+
+def naming(options: SceneOptions, path: str) -> SceneOptions:
+    """The same options where the user has named the scene: it may be anywhere."""
+    return replace(options, allow_remote=(*options.allow_remote, path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ def test_a_list_is_relative_to_itself(scenes: Path) -> None:
     lines = ["# scenes of the week", "", "b.tif", "  deep  ", "/vsicurl/https://x.org/a.tif"]
     (scenes / "list.txt").write_text("\n".join(lines), encoding="utf-8-sig")
     assert discover([scenes / "list.txt"]) == [
-        SceneSource(str(scenes / "b.tif")),
-        SceneSource(str(scenes / "deep/er/c d=e,[1].jp2")),
-        SceneSource("/vsicurl/https://x.org/a.tif"),
+        SceneSource(str(scenes / "b.tif"), named=False),
+        SceneSource(str(scenes / "deep/er/c d=e,[1].jp2"), named=False),
+        SceneSource("/vsicurl/https://x.org/a.tif", named=False),
     ]
 
 

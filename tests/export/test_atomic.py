@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from detector.errors import OutputError
-from detector.files import atomic_path, prepare_folder
+from detector.files import (
+    MARK_FILE,
+    atomic_folder,
+    atomic_path,
+    held_folder,
+    is_marked,
+    prepare_folder,
+)
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -60,10 +69,56 @@ def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
 def test_prepare_makes_the_folder_and_clears_leftovers(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     prepare_folder(folder)
-    (folder / ".unfinished-1-counts.csv").write_text("of a killed run")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (folder / f".unfinished-{ended.pid}-counts.csv").write_text("of a killed run")
     (folder / "counts.csv").write_text("keep")
     assert prepare_folder(folder) == folder
-    assert [path.name for path in folder.iterdir()] == ["counts.csv"]
+    assert {path.name for path in folder.iterdir()} == {"counts.csv", MARK_FILE}
+
+
+def test_what_another_process_writes_stays(tmp_path: Path) -> None:
+    """A second process once deleted the unfinished folder of the first."""
+    other = tmp_path / f".unfinished-{os.getppid()}-scene"
+    other.mkdir()
+    prepare_folder(tmp_path)
+    assert other.is_dir()
+    with held_folder(tmp_path):  # nobody else writes here now
+        assert not other.exists()
+
+
+def test_a_folder_has_one_holder(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from detector.files import held_folder\n"
+        "with held_folder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(OutputError, match="another process writes to this folder"):
+            held_folder(tmp_path).__enter__()
+        other.kill()
+    with held_folder(tmp_path) as folder:  # a killed holder holds nothing
+        assert folder == tmp_path
+
+
+def test_only_a_full_disk_asks_for_room(tmp_path: Path) -> None:
+    for number, asks in ((errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EROFS, False)):
+        with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "a.csv"):
+            raise OSError(number, os.strerror(number))
+        assert ("make room" in str(caught.value)) is asks
+
+
+def test_a_folder_of_ours_is_marked_from_its_first_moment(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "scene") as temporary:
+        assert is_marked(temporary)
+    assert is_marked(tmp_path / "scene")
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "a.tif").write_bytes(b"")
+    assert not is_marked(prepare_folder(tmp_path / "scenes"))
+    assert is_marked(prepare_folder(tmp_path / "scenes", mark=True))
+    assert not is_marked(prepare_folder(tmp_path / "mixed", mark=False))
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from detector.scenes.scene import open_scene
 from tests.export.make import HOSTILE_NAMES, Made, make_result, zones_named
 
 SCENE_FILES = [
+    ".quaywatch",
     "counts.csv",
     "detections.geojson",
     "detections.gpkg",

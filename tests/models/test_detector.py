@@ -216,7 +216,8 @@ def test_openvino_is_the_default_on_the_cpu_and_its_export_is_cached(
     first = _load(tiny, backend="auto")
     assert (first.backend.name, first.backend.device) == ("openvino", "cpu")
     exports = sorted((cache / "openvino").rglob(f"{tiny.card.sha256[:16]}-1x*/*"))
-    assert [path.name for path in exports] == ["network.bin", "network.xml"]
+    names = [".quaywatch", "network.bin", "network.xml", "sha256.json"]
+    assert [path.name for path in exports] == names
     stamps = [path.stat().st_mtime_ns for path in exports]
     _load(tiny, backend="auto")
     assert [path.stat().st_mtime_ns for path in exports] == stamps
@@ -269,3 +270,40 @@ def test_the_shipped_weights_find_the_same_boxes_on_both_backends() -> None:
     gaps = np.linalg.norm(one.corners[:, :, None] - other.corners[:, None], axis=-1).min(axis=2)
     assert gaps.max() < 1.0
     assert np.abs(one.scores - other.scores).max() < 0.02
+
+
+# The export in the cache ------------------------------------------------------------------------
+
+
+def _answers(detector: Detector) -> np.ndarray:
+    (boxes,) = detector.detect(_tiles(1))
+    return np.concatenate([boxes.corners.reshape(len(boxes), -1), boxes.scores[:, None]], axis=1)
+
+
+@pytest.mark.parametrize("damage", ["zeros", "no hashes"])
+def test_a_damaged_export_is_made_anew(
+    tiny: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setenv("QUAYWATCH_CACHE", str(tmp_path / "cache"))
+    whole = _answers(_load(tiny, backend="openvino"))
+    assert len(whole)
+    (values,) = (tmp_path / "cache").rglob("network.bin")
+    intact = values.read_bytes()
+    if damage == "zeros":
+        values.write_bytes(intact[:8192] + bytes(4096) + intact[12288:])
+    else:
+        values.with_name("sha256.json").unlink()
+    assert np.array_equal(_answers(_load(tiny, backend="openvino")), whole)
+    assert values.read_bytes() == intact
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(
+    tiny: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUAYWATCH_CACHE", str(tmp_path / "cache"))
+    _load(tiny, backend="openvino")
+    kept = _answers(_load(tiny, backend="openvino"))  # as it is read back
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    monkeypatch.setenv("QUAYWATCH_CACHE", str(blocked))
+    assert np.array_equal(_answers(_load(tiny, backend="openvino")), kept)

@@ -82,9 +82,10 @@ def test_the_layout_of_a_run(tmp_path: Path) -> None:
     summary = _predict(tmp_path / "out", scene)
     scene_id = summary.records[0].scene_id
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    marks = {".quaywatch", f"{scene_id}/.quaywatch"}
     names = ("gpkg", "geojson", "parquet")
     stacks = ("stacks.csv", "stacks.parquet")
-    assert found == {
+    assert found == marks | {
         *(f"{scene_id}/detections.{name}" for name in names),
         *(f"{scene_id}/{name}" for name in ("counts.csv", "overlay.png", "scene.json", *stacks)),
         "detections.parquet",

@@ -72,7 +72,7 @@ def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> 
         for end, name in zip(ENDS, (ids[0], ids[-1]), strict=True):
             jobs.setdefault(scene_of(name), []).append((number, end, name))
     names: dict[str, list[str | None]] = {end: [None] * len(visits) for end in ENDS}
-    folder = prepare_folder(out / CHIPS_FOLDER)
+    folder = prepare_folder(out / CHIPS_FOLDER, mark=True)
     for scene_id, wanted in jobs.items():  # each scene is opened once
         try:
             chips = _read(by_id[scene_id], [_corners(name, by_id) for _, _, name in wanted])

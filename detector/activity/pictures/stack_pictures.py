@@ -64,7 +64,7 @@ def write_differences(
     names: dict[Any, str | None] = dict.fromkeys(changes.index)
     if changes.empty:
         return 0
-    folder = prepare_folder(out / DIFFERENCES_FOLDER)
+    folder = prepare_folder(out / DIFFERENCES_FOLDER, mark=True)
     written = 0
     for _, rows in changes.groupby(PAIR, sort=False):
         site, zone, first, last = rows[PAIR].iloc[0]
