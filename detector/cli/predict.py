@@ -13,6 +13,7 @@ from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Co
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
 from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.files import MARK_FILE
 from detector.prediction.options import PredictConfig
 from detector.scenes.discover import discover
 
@@ -70,8 +71,10 @@ def _run_log(out: Path, *, as_json: bool) -> Iterator[None]:
             logger.debug("quaywatch %s begins: results in %s", __version__, out)
             yield
     except QuaywatchError:
-        if is_new and out.is_dir() and {file.name for file in out.iterdir()} <= {LOG_FILE}:
-            (out / LOG_FILE).unlink(missing_ok=True)
+        nothing = {LOG_FILE, MARK_FILE}
+        if is_new and out.is_dir() and {file.name for file in out.iterdir()} <= nothing:
+            for name in nothing:
+                (out / name).unlink(missing_ok=True)
             out.rmdir()
         raise
 

@@ -219,7 +219,7 @@ def test_a_folder_that_cannot_be_written_is_exit_2(
     def refuse(folder: Path) -> Path:
         raise OutputError(f"{folder}: cannot be written")
 
-    monkeypatch.setattr(inference, "prepare_folder", refuse)
+    monkeypatch.setattr(inference, "held_folder", refuse)
     assert predict("a.tif", "out=x") == 2
     assert not Path("x").exists()
 
@@ -265,3 +265,21 @@ def test_the_defaults_are_those_of_the_library() -> None:
     assert found.pipeline == PipelineSettings()
     assert found.scene == SceneOptions()
     assert found.detector == DetectorSettings(weights=found.detector.weights)
+
+
+def test_the_log_is_there_after_a_clean_run_as_text_or_json() -> None:
+    write_scene("a.tif", 1)
+    assert predict("a.tif", "out=x", "quiet=true") == 0
+    lines = Path("x/run.log").read_text().splitlines()
+    assert "begins: results in x" in lines[0]
+    assert lines[-1].endswith("quaywatch ends: 1 scenes done, 0 of them earlier, 0 failed")
+    assert predict("a.tif", "out=y", "log=json") == 0
+    entries = [json.loads(line) for line in Path("y/run.log").read_text().splitlines()]
+    assert {"time", "level", "logger", "message"} <= set(entries[0])
+    assert entries[-1]["message"].startswith("quaywatch ends: 1 scenes done")
+
+
+def test_only_a_bad_scene_leaves_no_folder() -> None:
+    Path("a.tif").write_text("no raster")
+    assert predict("a.tif", "out=x") == 2
+    assert not Path("x").exists()
