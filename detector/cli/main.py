@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -18,6 +19,7 @@ from detector.cli.command import (
     EXIT_DONE,
     EXIT_INTERNAL_ERROR,
     EXIT_INTERRUPTED,
+    EXIT_SOME_FAILED,
     Command,
 )
 from detector.cli.help import command_help, main_help
@@ -50,6 +52,8 @@ REPLACED = {
     "thresholds and metrics, into a card of that folder; nothing beside the weights changes"
 }
 
+STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)  # of writing to stdout
+
 
 def entry_point() -> None:
     """The script `detector`."""
@@ -81,12 +85,13 @@ def _settle_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+            nowhere = open(os.devnull, "w", errors="backslashreplace")  # noqa: SIM115, PTH123
+            setattr(sys, name, nowhere)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str]) -> int:  # noqa: PLR0911 - one for each way to end
     """Run one command line.
 
     Args:
@@ -107,11 +112,21 @@ def main(words: Sequence[str]) -> int:
         # the reader of our output has left (`| head`); keep Python from complaining at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        if error.filename is not None or error.errno not in STREAM_ERRORS:
+            return _internal_error()
+        print(f"detector: stdout cannot be written ({error.strerror})", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_SOME_FAILED
     except Exception:
-        # the last resort of the whole program; run.log has it already
-        traceback.print_exc()
-        print("detector: this is an error of the program; please report it", file=sys.stderr)
-        return EXIT_INTERNAL_ERROR
+        return _internal_error()
+
+
+def _internal_error() -> int:
+    """The last resort of the whole program; run.log has the traceback already."""
+    traceback.print_exc()
+    print("detector: this is an error of the program; please report it", file=sys.stderr)
+    return EXIT_INTERNAL_ERROR
 
 
 def load_command(name: str) -> Command:
@@ -134,13 +149,7 @@ def load_command(name: str) -> Command:
 
 def _run_flushed(words: Sequence[str]) -> int:
     code = _dispatch(words)
-    try:
-        sys.stdout.flush()  # so that a broken pipe shows here and not at exit
-    except BrokenPipeError:
-        raise
-    except OSError as error:  # the disk that it goes to is full; the work is done all the same
-        print(f"detector: stdout cannot be written ({error.strerror})", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stdout.flush()  # so that a broken pipe or a full disk shows here and not at exit
     return code
 
 

@@ -18,7 +18,6 @@ import sys, time
 from detector.cli import main as cli
 def run(words):
     print("\\ub098\\uc9c4 \\udcff \\x1b[31m")
-    sys.stdout.flush()
     if "wait" in words:
         try:
             print("ready", file=sys.stderr, flush=True)
