@@ -110,6 +110,10 @@ class Acquired:
             "acquired_precision": self.precision,
         }
 
+    def record(self) -> dict[str, Any]:
+        """The same as plain values, for records in JSON."""
+        return {**self.columns(), "acquired": format_time(self.moment) if self.moment else None}
+
     def day_in(self, zone: tzinfo) -> date | None:
         """The day at a place: a bare day is that already, whatever the zone."""
         return self.moment.astimezone(zone).date() if self.moment is not None else self.day

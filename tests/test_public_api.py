@@ -399,8 +399,10 @@ def test_the_same_scene_twice_is_told_as_by_the_command(
 ) -> None:
     array = written.scene.rgb
     results = detector.predict([array, array.copy()], gsd=0.5, detector=network)
-    assert results[1].record.status == "failed"
-    assert "the same scene as" in results[1].record.reason
+    assert results[1].record.status == "copy"
+    assert "the same picture as" in results[1].record.reason
+    assert results[1].record.copy_of == results[0].record.scene_id
+    assert results.copies == [results[1]]
 
 
 def test_a_file_that_has_changed_is_not_drawn(network: Detector, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from detector.export.tables import write_csv, write_json
 from detector.files import prepare_folder
 from detector.stacks.block_model import BlockModel
 from detector.times import format_time
+from detector.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +141,8 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
         warnings += _add_site(rows, site, runs, settings)
     if not rows["looks"]:
         raise ActivityError(
-            f"none of {len(runs.scenes)} scenes meets a zone of {', '.join(names)}; check the "
-            "places of scenes and zones, and the CRS of the zones"
+            f"none of {counted(len(runs.scenes), 'scene')} meets a zone of {', '.join(names)}; "
+            "check the places of scenes and zones, and the CRS of the zones"
         )
     scenes = {scene.scene_id: scene for scene in runs.scenes}
     rows["visits"] = [
@@ -225,8 +226,8 @@ def _add_site(
     warnings += unknown_orders(site, scenes)
     if alone and len(scenes) > 1:
         warnings.append(
-            f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
-            f"positions are taken to {alone[0].placement.residual_m:g} m ({alone[0].scene_id}: "
+            f"site '{site.name}': {len(alone)} of {counted(len(scenes), 'scene')} not registered, "
+            f"positions taken to {alone[0].placement.residual_m:g} m ({alone[0].scene_id}: "
             f"{alone[0].note})"
         )
     return warnings

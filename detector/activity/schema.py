@@ -44,6 +44,7 @@ class LookRow(Row):
     status: Status
     residual_m: float
     scene_ids: str
+    gsd_m: float | None
 
 
 class RegistrationRow(Row):
@@ -131,6 +132,7 @@ class PeriodRow(Row):
     there_at_first_look: Whole
     there_at_last_look: Whole
     ships_on_only_look: Whole | None
+    looks_unreadable: Whole
     sentence: str
 
 

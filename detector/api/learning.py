@@ -23,6 +23,7 @@ from detector.progress import Progress
 from detector.rendering.validation import VALIDATED_ON
 from detector.training.session import TrainResult
 from detector.training.session import train as run_training
+from detector.wording import counted
 
 LOG = logging.getLogger(__name__)
 
@@ -134,7 +135,10 @@ def evaluation_data(config: DataOptions) -> tuple[Dataset, str]:
     if data.kind == "rendered":
         dataset = rendered_dataset(Path(data.cache) / "validation", data.ports, classes)
         number = len(dataset.images)
-        return dataset, f"{number} scenes of the rendered validation set ({VALIDATED_ON})"
+        return (
+            dataset,
+            f"{counted(number, 'scene')} of the rendered validation set ({VALIDATED_ON})",
+        )
     root = find_root(data.kind, data.root, "data.root")
     pool = [
         image.in_classes(classes)

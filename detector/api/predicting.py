@@ -31,7 +31,8 @@ from detector.errors import ConfigError, SceneError
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
-from detector.prediction.batch import BatchSettings, SceneWork, failed_record, tell_apart
+from detector.prediction.batch import BatchSettings, SceneWork, failed_record
+from detector.prediction.copies import Copies
 from detector.prediction.options import PredictConfig
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
@@ -288,7 +289,7 @@ def _sources(
 
 def _results(sources: Sequence[_Source], work: SceneWork) -> Iterator[Result]:
     """One result a source, as `batch.predict_paths` does them; the only one's error is raised."""
-    seen: dict[str, tuple[str, str]] = {}
+    seen = Copies()
     for source in sources:
         try:
             yield _result(source, work, seen)
@@ -298,13 +299,16 @@ def _results(sources: Sequence[_Source], work: SceneWork) -> Iterator[Result]:
             yield Result(failed_record(source.path, error), None, work, None)
 
 
-def _result(source: _Source, work: SceneWork, seen: dict[str, tuple[str, str]]) -> Result:
+def _result(source: _Source, work: SceneWork, seen: Copies) -> Result:
     if source.problem:
         raise SceneError(source.problem)
     settings = work.settings.scene
     with open_path(
         source.path, naming(settings, source.path) if source.named else settings
     ) as scene:
-        tell_apart(scene, seen)
+        copy = seen.check(scene)
+        if copy is not None:
+            logger.warning("not counted again: %s", copy.reason)
+            return Result(copy, None, work, None)
         found = work.result(scene)
         return Result(found.record, scene.info, work, found, source.keep)

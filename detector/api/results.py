@@ -27,6 +27,7 @@ from detector.prediction.batch import SceneWork
 from detector.prediction.headline import headline_counts
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneInfo, naming
+from detector.wording import counted
 
 PICTURE_PX: Final = 1600  # longest side of a picture that is asked for
 SHOWN_PX: Final = 900  # and of one that a notebook shows by itself
@@ -40,8 +41,9 @@ class Result:
 
     Attributes:
         record: all that is known of the scene: a row of `scenes.csv`, with `warnings`; its
-            `status` is `failed`, with the `reason`, where the scene could not be read.
-        info: frame, size, time and stretch of the scene; None where it failed.
+            `status` is `failed`, with the `reason`, where the scene could not be read, and `copy`
+            where it shows the same picture as one before it, which is counted once.
+        info: frame, size, time and stretch of the scene; None where it failed or is a copy.
     """
 
     record: SceneRecord
@@ -60,7 +62,7 @@ class Result:
         """One row an object, in the CRS of the scene, in pixels without one.
 
         Raises:
-            SceneError: the scene failed; so do the properties below.
+            SceneError: the scene failed or is a copy; so do the properties below.
         """
         return self.boxes.to_geodataframe()
 
@@ -123,7 +125,7 @@ class Result:
 
     def _picture_html(self) -> str:
         if self._found is None:
-            return f"<p>failed: {html.escape(self.record.reason)}</p>"
+            return f"<p>{self.record.status}: {html.escape(self.record.reason)}</p>"
         title = html.escape(self.name, quote=True)
         try:
             picture = self.plot(max_side_px=SHOWN_PX)
@@ -170,6 +172,11 @@ class Results(Sequence[Result]):
         return [scene for scene in self if scene.record.status == "failed"]
 
     @property
+    def copies(self) -> list[Result]:
+        """The scenes that show the picture of another one; `record.reason` names it."""
+        return [scene for scene in self if scene.record.status == "copy"]
+
+    @property
     def counts(self) -> pd.DataFrame:
         """The counts of all scenes that were read, as the run's `counts.csv` has them."""
         tables = [counts_table([]), *(scene.counts for scene in self.done)]
@@ -178,7 +185,8 @@ class Results(Sequence[Result]):
     @property
     def summary(self) -> pd.DataFrame:
         """One row a scene and zone: ships, stacks, what was seen; what the command prints."""
-        return headline_counts(self.counts, self._work.detector.card.class_set)
+        records = [scene.record for scene in self]
+        return headline_counts(self.counts, self._work.detector.card.class_set, records)
 
     def save(self, out: str | Path, *, overwrite: bool = False) -> Path:
         """Write what `detector predict` writes, but for its log: `run.json`, tables, pictures.
@@ -206,10 +214,11 @@ class Results(Sequence[Result]):
         return folder
 
     def __repr__(self) -> str:
-        lines = [f"{len(self)} scene{'' if len(self) == 1 else 's'}"]
+        lines = [counted(len(self), "scene")]
         if self.done:
             lines.append(self.summary.to_string(index=False))
-        lines += [f"failed: {scene.record.reason}" for scene in self.failed]
+        left = [*self.failed, *self.copies]
+        lines += [f"{scene.record.status}: {scene.record.reason}" for scene in left]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

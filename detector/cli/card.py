@@ -15,6 +15,7 @@ from detector.errors import ConfigError
 from detector.evaluation.options import MeasuredDataConfig
 from detector.models.kinds import BACKENDS
 from detector.options import option
+from detector.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ def _print(made: MadeCard) -> None:
         places = "" if fitted.claims else "; too few places: counts get no intervals"
         print(
             f"{name}: {fitted.method}, mean recall of a place {fitted.model.recall:.2f}, "
-            f"{fitted.n_objects} objects of {fitted.n_places} places{places}"
+            f"{counted(fitted.n_objects, 'object')} of {counted(fitted.n_places, 'place')}{places}"
         )
         for data, recall, false in _known_rates(fitted, made.calibration.fitted_on):
             print(f"{name}, {data}: recall by length {recall}; false alarms a km² {false}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.data.kinds import DATASETS
 from detector.options import option
+from detector.wording import counted
 
 DESCRIPTION = """
 Writes a labelled dataset as one YOLO-OBB folder (images, labels, data.yaml). Images with
@@ -38,7 +39,10 @@ def run(config: ConvertConfig) -> int:
     for reason in [*map(str, faults), *left_out]:
         print(f"left out: {reason}")
     lost = sum(not fault.note for fault in faults)
-    print(f"{written} images in {config.out}; {len(left_out)} images left out, {lost} faults")
+    print(
+        f"{counted(written, 'image')} in {config.out}; {counted(len(left_out), 'image')} left out, "
+        f"{counted(lost, 'fault')}"
+    )
     return EXIT_SOME_FAILED if lost else EXIT_DONE
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from detector.errors import shown
 from detector.prediction.headline import headline_counts
+from detector.wording import counted
 
 if TYPE_CHECKING:
     from detector.prediction.batch import RunSummary
@@ -31,14 +32,15 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         return
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
-        print_table(headline_counts(counts, summary.classes))
+        print_table(headline_counts(counts, summary.classes, summary.records))
     for warning, paths in _grouped_warnings(summary).items():
-        print(shown(f"{len(paths)} of {len(summary.records)} scenes: {warning}"))
-    for record in summary.failed:
-        print(shown(f"failed: {record.reason}"))
-    done = len(summary.records) - len(summary.failed)
+        print(shown(f"{len(paths)} of {counted(len(summary.records), 'scene')}: {warning}"))
+    for record in (*summary.failed, *summary.copies):
+        print(shown(f"{record.status}: {record.reason}"))
+    done = _done(summary)
     resumed = f", {summary.resumed} of them from an earlier run" if summary.resumed else ""
-    print(f"{done} of {len(summary.records)} scenes done{resumed}; results in {summary.out}")
+    every = counted(len(summary.records), "scene")
+    print(f"{done} of {every} done{resumed}; results in {summary.out}")
     for record in summary.records[:1]:
         picture = summary.out / record.scene_id / "overlay.png"
         if record.status == "done" and picture.is_file():
@@ -71,12 +73,17 @@ def print_table(table: pd.DataFrame) -> None:
         print(f"… and {len(table) - MAX_ROWS} rows more in counts.csv")
 
 
+def _done(summary: RunSummary) -> int:
+    return sum(record.status == "done" for record in summary.records)
+
+
 def _content(summary: RunSummary) -> dict[str, object]:
     return {
         "out": str(summary.out),
-        "done": len(summary.records) - len(summary.failed),
+        "done": _done(summary),
         "resumed": summary.resumed,
         "failed": [{"path": r.path, "reason": r.reason} for r in summary.failed],
+        "copies": [{"path": r.path, "copy_of": r.copy_of} for r in summary.copies],
         "scenes": [
             {
                 "path": r.path,

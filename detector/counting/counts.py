@@ -24,7 +24,9 @@ from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 from detector.scenes.types import GsdSource
 
-Status = Literal["observed", "partial", "unobserved", "cloud_unknown", "outside_model_range"]
+Status = Literal[
+    "observed", "partial", "unobserved", "cloud_unknown", "outside_model_range", "scale_unknown"
+]
 
 OBSERVED_SHARE = 0.98  # from this fraction on a zone counts as seen
 UNOBSERVED_SHARE = 1e-3  # below it nothing can be said
@@ -93,9 +95,9 @@ def measure_seen_scene(scene: Scene) -> Seen:
 def find_status(seen: Seen, in_model_range: bool | None) -> Status:
     """The status of a count.
 
-    The first that holds: `unobserved` (nothing seen), `outside_model_range` (the number means
-    little whatever was seen), `partial` (less than 98 % seen), `cloud_unknown` (nothing tells
-    whether clouds hid a part), `observed`.
+    The first that holds: `unobserved` (nothing seen), `scale_unknown` (nobody knows what size
+    things are), `outside_model_range` (the network cannot read this gsd), `partial` (less than
+    98 % seen), `cloud_unknown` (nothing tells whether clouds hid a part), `observed`.
 
     Args:
         seen: of the zone.
@@ -103,7 +105,9 @@ def find_status(seen: Seen, in_model_range: bool | None) -> Status:
     """
     if seen.fraction < UNOBSERVED_SHARE:
         return "unobserved"
-    if in_model_range is False:
+    if in_model_range is None:
+        return "scale_unknown"
+    if not in_model_range:
         return "outside_model_range"
     if seen.fraction < OBSERVED_SHARE:
         return "partial"
@@ -111,8 +115,20 @@ def find_status(seen: Seen, in_model_range: bool | None) -> Status:
 
 
 def gives_number(status: str) -> bool:
-    """Whether a count of this status says anything: something was seen, at a gsd that is known."""
-    return status not in ("unobserved", "outside_model_range")
+    """Whether there is a count: something was seen, at a scale that is known and readable."""
+    return status != "unobserved" and not unreadable(status)
+
+
+def unreadable(status: str) -> bool:
+    """Whether nothing can be counted whatever was seen, since the scale is unknown or another."""
+    return status in ("scale_unknown", "outside_model_range")
+
+
+def unreadable_words(gsd_m: float | None) -> str:
+    """Why nothing can be counted where `unreadable` holds."""
+    if gsd_m is None:
+        return "scale unknown, say it with scene.gsd="
+    return f"not readable at {gsd_m:.3g} m a pixel"
 
 
 def seen_whole(status: str, fraction: float) -> bool:
@@ -139,6 +155,11 @@ class CountedArea:
     status: Status
     members: NDArray[np.int64]
     gsd_source: GsdSource
+
+    @property
+    def told_fraction(self) -> float | None:
+        """The seen part; None where the scale is unknown: "100 % seen" would promise a count."""
+        return None if self.status == "scale_unknown" else self.seen.fraction
 
 
 def count_scene(
@@ -188,8 +209,9 @@ def count_rows(
     """The rows of one area: of each counted class all, then those of each length class.
 
     For ships and stacks: ships of all lengths, ships of each length class, container stacks. Deck
-    cargo is not counted. Counts and areas are null where the area is `unobserved`: unseen is
-    not zero. So is the count of a length class where ships of unknown length may belong to it.
+    cargo is not counted. Counts and areas are null where `gives_number` says no: what was not
+    seen or cannot be read is not zero, and of a scene of unknown scale not even the seen part is
+    told. So is the count of a length class where ships of unknown length may belong to it.
     Partial counts are what was seen, never extrapolated.
 
     The estimate with its 90 % interval is that of the objects long enough to be read. It is null
@@ -207,7 +229,7 @@ def count_rows(
     groups = [
         group
         for class_id in classes.with_role("counted")
-        for group in _groups(found, class_id, hidden=area.status == "unobserved")
+        for group in _groups(found, class_id, hidden=not gives_number(area.status))
     ]
     kept = readable[area.members]
     sure = area.status in ("observed", "cloud_unknown")
@@ -233,7 +255,7 @@ def count_rows(
             "count": None if unknown else int(chosen.sum()),
             **_interval(None if unknown else estimate(class_id, length_class, chosen)),
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
-            "observed_fraction": area.seen.fraction,
+            "observed_fraction": area.told_fraction,
             "status": area.status,
             "gsd_source": area.gsd_source,
         }

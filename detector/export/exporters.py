@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from detector.counting.counts import OBSERVED_SHARE, unreadable_words
 from detector.errors import OutputError
 from detector.export.formats import ALWAYS_WRITTEN, FORMATS
 from detector.export.kml import check_driver, write_kml, write_kmz
@@ -157,10 +158,11 @@ def _outlines(result: SceneResult) -> list[ZoneOutline]:
 def _notes(record: SceneRecord) -> list[str]:
     """What a reader of the picture must know."""
     notes = []
-    if record.in_model_range is False:
-        notes.append(f"gsd {record.gsd_m:.2f} m is outside the model's range")
+    if not record.in_model_range:
+        notes.append(f"{unreadable_words(record.gsd_m)}: nothing is counted")
     if record.cloud_source is None:
         notes.append("clouds unknown")
-    elif (record.observed_fraction or 0.0) < 1.0:
-        notes.append(f"{100 * (1 - (record.observed_fraction or 0.0)):.0f} % under cloud")
+    seen = record.observed_fraction
+    if seen is not None and seen < OBSERVED_SHARE:
+        notes.append(f"{100 * (1 - seen):.0f} % not seen")
     return notes

@@ -39,6 +39,7 @@ from detector.geometry.windows import PixelWindow
 from detector.lengths import CUT_WORDS, WHOLE
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
+from detector.wording import counted
 
 MIN_SIDE_PX = 640  # legend and scale need some room, also under a narrow scene
 MATTE: Final = (225, 225, 225)  # beside a picture that is narrower than its legend
@@ -228,7 +229,7 @@ def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unsee
     kinds = box_kinds(detections)[::-1]
     whole = [kind for kind in kinds if not kind.dashed]
     unobserved = sum(zone.status == "unobserved" for zone in zones)
-    entries = [Entry("box", _counted(len(k.index), k.title), k.colour) for k in whole]
+    entries = [Entry("box", counted(len(k.index), k.title), k.colour) for k in whole]
     entries += [
         Entry("dashed", f"{len(kind.index):,} {kind.title} (not counted)", kind.colour)
         for kind in kinds
@@ -236,9 +237,9 @@ def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unsee
     ]
     entries += _cut_entries(detections, whole)
     if len(zones) > unobserved:
-        entries.append(Entry("zone", _counted(len(zones) - unobserved, "zone")))
+        entries.append(Entry("zone", counted(len(zones) - unobserved, "zone")))
     if unobserved:
-        entries.append(Entry("unseen_zone", f"{_counted(unobserved, 'zone')} not observed"))
+        entries.append(Entry("unseen_zone", f"{counted(unobserved, 'zone')} not observed"))
     if unseen.nodata:
         entries.append(Entry("nodata", "no data"))
     if unseen.clouds:
@@ -257,10 +258,6 @@ def _cut_entries(detections: Detections, kinds: Sequence[BoxKind]) -> list[Entry
             colour = colours[0] if colours else kinds[-1].colour
             entries.append(Entry("filled", f"{number:,} cut by {words}", colour))
     return entries
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _facts(info: SceneInfo, view: OverlayView) -> str:

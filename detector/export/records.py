@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from detector.classes import CONTAINER_STACK, SHIP
-from detector.counting.counts import WHOLE_SCENE, CountedArea
+from detector.counting.counts import WHOLE_SCENE, CountedArea, gives_number
 from detector.detections import Detections
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
-from detector.times import Acquired, format_time, parse_acquired
+from detector.times import Acquired, parse_acquired
 
-RecordStatus = Literal["done", "failed"]
+RecordStatus = Literal["done", "failed", "copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class AreaRecord:
 
     name: str
     kind: str
-    observed_fraction: float
+    observed_fraction: float | None
     status: str
 
 
@@ -32,8 +32,8 @@ class SceneRecord:
 
     Attributes:
         path: as given.
-        status: `done` or `failed`.
-        reason: why it failed, one sentence; empty when done.
+        status: `done`, `failed`, or `copy`: the same picture as another scene, not counted again.
+        reason: why it failed, or what it is a copy of, one sentence; empty when done.
         scene_id: stem and hash; empty where the scene could not be opened.
         name: stem of the file's name.
         acquired: UTC, ISO 8601, or None where the time of day is unknown.
@@ -60,13 +60,16 @@ class SceneRecord:
         off_nadir_deg: of the line of sight.
         view_azimuth_deg: from north.
         tiles: that the plan held.
-        ships: found in the whole scene; None where the weights don't know the class.
+        ships: found in the whole scene; None where the weights don't know the class, and where
+            nothing can be counted (`counting.counts.gives_number`).
         container_stacks: found on land in the whole scene; None as above.
         deck_cargo: stacks on ships, not counted.
         others: found of each further class, by name.
         unseen_boxes: boxes that lie by half or more on unseen pixels, not counted.
-        observed_fraction: of the valid part of the scene.
+        observed_fraction: of the scene; None where its scale is unknown.
         content_hash: of size, geotransform and sampled blocks.
+        pixels_sha256: of what it shows, see `Scene.pixels_sha256`.
+        copy_of: scene id of the scene that it is a copy of; empty for others.
         weights: name of the card.
         weights_sha256: of the weights.
         fingerprint: of everything that decides the result; equal fingerprints, equal results.
@@ -110,6 +113,8 @@ class SceneRecord:
     unseen_boxes: int | None = None
     observed_fraction: float | None = None
     content_hash: str = ""
+    pixels_sha256: str = ""
+    copy_of: str = ""
     weights: str = ""
     weights_sha256: str = ""
     fingerprint: str = ""
@@ -165,18 +170,19 @@ def scene_record(
     model: ModelUse,
     tiles: int,
     warnings: tuple[str, ...] = (),
+    *,
+    pixels_sha256: str = "",
 ) -> SceneRecord:
     """The record of a scene that is done."""
     whole = next(area for area in areas if area.name == WHOLE_SCENE and area.kind == WHOLE_SCENE)
-    found = found_by_class(detections)
+    told = gives_number(whole.status)
+    found = found_by_class(detections) if told else {}
     return SceneRecord(
         path=info.path,
         status="done",
         scene_id=info.scene_id,
         name=info.name,
-        acquired=format_time(info.acquired) if info.acquired else None,
-        acquired_day=info.acquired_day.isoformat() if info.acquired_day else None,
-        acquired_precision=info.when.precision,
+        **info.when.record(),
         acquired_source=info.acquired_source,
         crs=info.crs,
         width=info.width,
@@ -200,16 +206,17 @@ def scene_record(
         tiles=tiles,
         ships=found.pop(SHIP.name, None),
         container_stacks=found.pop(CONTAINER_STACK.name, None),
-        deck_cargo=int((detections.on_ship & ~detections.unseen).sum()),
+        deck_cargo=int((detections.on_ship & ~detections.unseen).sum()) if told else None,
         unseen_boxes=int(detections.unseen.sum()),
         others=found,
-        observed_fraction=whole.seen.fraction,
+        observed_fraction=whole.told_fraction,
         content_hash=info.content_hash,
+        pixels_sha256=pixels_sha256,
         weights=model.name,
         weights_sha256=model.sha256,
         fingerprint=model.fingerprint,
         warnings=warnings,
-        areas=tuple(AreaRecord(a.name, a.kind, a.seen.fraction, a.status) for a in areas),
+        areas=tuple(AreaRecord(a.name, a.kind, a.told_fraction, a.status) for a in areas),
     )
 
 

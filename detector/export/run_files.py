@@ -24,7 +24,7 @@ from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 
 RUN_FILE = "run.json"
-NAMED = ("path", "scene_id", "status", "reason")  # of every scene, in `run.json`
+NAMED = ("path", "scene_id", "status", "reason", "copy_of")  # of every scene, in `run.json`
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def read_records(out: Path) -> list[SceneRecord]:
 
 
 def named_scenes(out: Path) -> list[SceneRecord]:
-    """Path, status, reason and id of every scene of a run, and nothing more: what `run.json` says.
+    """What `run.json` says of every scene of a run, `NAMED`, and nothing more.
 
     Args:
         out: folder of the run.
@@ -111,7 +111,10 @@ def run_content(out: Path) -> dict[str, Any]:
 
 def _named(content: dict[str, Any], path: Path) -> list[SceneRecord]:
     try:
-        return [SceneRecord(**{key: scene[key] for key in NAMED}) for scene in content["scenes"]]
+        return [
+            SceneRecord(**{key: scene[key] for key in NAMED if key != "copy_of" or key in scene})
+            for scene in content["scenes"]
+        ]
     except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OutputError(f"{path}: not the record of a run ({reason})") from error

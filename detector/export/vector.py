@@ -200,7 +200,7 @@ def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
         "ships": [record.ships],
         "container_stacks": [record.container_stacks],
         **{name: [number] for name, number in record.others.items()},
-        "observed_fraction": [record.observed_fraction],
+        "observed_fraction": np.array([record.observed_fraction], np.float64),
         "status": [record.areas[0].status],
         "weights": [record.weights],
         "acquired_day": pd.Series([record.acquired_day], dtype="str"),

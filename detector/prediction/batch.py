@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from detector._version import __version__
 from detector.classes import PORT, ClassSet
 from detector.counting.calibration import Calibration
-from detector.counting.counts import count_scene
+from detector.counting.counts import count_scene, unreadable_words
 from detector.counting.zones import (
     NO_ZONES,
     Zone,
@@ -53,13 +53,14 @@ from detector.inference.pipeline import (
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.prediction.constants import constants_sha256
+from detector.prediction.copies import Copies
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
-from detector.scenes.identity import HASH_DIGITS
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions, naming
 from detector.stacks.estimate import estimate_stacks
 from detector.stacks.settings import StackSettings
+from detector.wording import counted
 
 HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
 DECISIVE_OF_CARD: Final = (
@@ -120,6 +121,11 @@ class RunSummary:
     def failed(self) -> tuple[SceneRecord, ...]:
         """The scenes that could not be done."""
         return tuple(record for record in self.records if record.status == "failed")
+
+    @property
+    def copies(self) -> tuple[SceneRecord, ...]:
+        """The scenes that show the picture of another one, and were not counted again."""
+        return tuple(record for record in self.records if record.status == "copy")
 
 
 def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> RunSummary:
@@ -305,10 +311,18 @@ class SceneWork:
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
         record = scene_record(
-            scene.info, detections, areas, model, len(prepared.plan), tuple(warnings)
+            scene.info,
+            detections,
+            areas,
+            model,
+            len(prepared.plan),
+            tuple(warnings),
+            pixels_sha256=scene.pixels_sha256(),
         )
         held_by = first_zones(detections.corners, tuple(zones))
-        stacks = estimate_stacks(scene, detections, held_by, self.settings.stacks)
+        stacks = estimate_stacks(
+            scene, detections, held_by, self.settings.stacks, readable=in_range is not False
+        )
         return SceneResult(detections, counts, zones, record, stacks)
 
 
@@ -335,27 +349,6 @@ def _earlier_results(
     )
 
 
-def tell_apart(scene: Scene, seen: dict[str, tuple[str, str]]) -> None:
-    """Enter a scene among those of a run; one that only looks like another gets a longer id.
-
-    Args:
-        scene: open.
-        seen: path and content of each scene so far, by its id.
-
-    Raises:
-        SceneError: it is one of them.
-    """
-    content = scene.content_sha256()
-    path, other = seen.get(scene.info.scene_id, ("", ""))
-    if other and other != content:
-        longer = f"{scene.info.scene_id}-{content[:HASH_DIGITS]}"
-        scene.info = replace(scene.info, scene_id=longer)
-        path, other = seen.get(longer, ("", ""))
-    if other == content:
-        raise SceneError(f"{scene.info.path}: the same scene as {path}")
-    seen[scene.info.scene_id] = scene.info.path, content
-
-
 def failed_record(path: str, error: Exception) -> SceneRecord:
     """The row of a scene that could not be done; what nobody foresaw goes into the log in full."""
     reason = str(error)
@@ -373,7 +366,7 @@ class _Run:
     def __init__(self, work: SceneWork, progress: Progress) -> None:
         self._work = work
         self._progress = progress
-        self._seen: dict[str, tuple[str, str]] = {}
+        self._copies = Copies()
         self.records: list[SceneRecord] = []
         self.counts: list[pd.DataFrame] = []
         self.resumed = 0
@@ -384,7 +377,11 @@ class _Run:
         path, settings = source.path, self._work.settings
         options = naming(settings.scene, path) if source.named else settings.scene
         with open_scene(path, options) as scene:
-            tell_apart(scene, self._seen)
+            copy = self._copies.check(scene)
+            if copy is not None:
+                logger.warning("not counted again: %s", copy.reason)
+                self.records.append(copy)
+                return
             record, counts, was_there = self._work.write(
                 settings.out,
                 scene,
@@ -403,7 +400,8 @@ def _warnings(
     found = []
     if info.gsd_m is None:
         found.append(
-            "gsd unknown, read at native scale without lengths; say it with scene.gsd= in metres"
+            "scale unknown, so nothing is counted, and boxes have no lengths; say how many metres "
+            "a pixel is with scene.gsd="
         )
     elif info.gsd_range_m is not None:
         found.append(
@@ -412,7 +410,10 @@ def _warnings(
             "carry this error; if you know it better, say it with scene.gsd= in metres"
         )
     if model.in_range is False:
-        found.append(f"gsd {info.gsd_m:.2f} m is outside the range of the weights '{model.name}'")
+        found.append(
+            f"{unreadable_words(info.gsd_m)}, so nothing is counted: it is outside the range of "
+            f"the weights '{model.name}'"
+        )
     found += info.acquired_remarks
     if info.when.precision == "time_unknown":
         found.append(
@@ -437,7 +438,7 @@ def _left_out(result: Found) -> list[str]:
     stats = result.stats
     if result.implausible:
         found.append(
-            f"{result.implausible} boxes were left out: longer than any "
+            f"{counted(result.implausible, 'box was', 'boxes were')} left out: longer than any "
             + " or ".join(
                 f"{entry.words} ({entry.impossible_m:.0f} m)"
                 for entry in result.detections.classes
@@ -446,8 +447,8 @@ def _left_out(result: Found) -> list[str]:
         )
     if result.yards:
         found.append(
-            f"{result.yards} boxes of ships were left out: container stacks with better scores "
-            "fill them"
+            f"{counted(result.yards, 'box of a ship was', 'boxes of ships were')} left out: "
+            "container stacks with better scores fill them"
         )
     unseen = int(result.detections.unseen.sum())
     if unseen:
@@ -457,17 +458,22 @@ def _left_out(result: Found) -> list[str]:
         )
     if result.beyond:
         found.append(
-            f"{result.beyond} objects reach beyond what was read for the zones (`cut`): "
-            "they are cut there, and a part of one may be counted; say zones_only=false to see "
-            "them whole"
+            f"{counted(result.beyond, 'object reaches', 'objects reach')} beyond what was read "
+            "for the zones (`cut`): they are cut there, and a part of one may be counted; say "
+            "zones_only=false to see them whole"
         )
     if stats.crowded:
         found.append(
-            f"{len(stats.crowded)} tiles hold more boxes than can be told apart; only their best "
-            "were used, so objects are missing from the count"
+            f"{counted(len(stats.crowded), 'tile holds', 'tiles hold')} more boxes than can be "
+            "told apart; only their best were used, so objects are missing from the count"
         )
     if stats.unusable:
-        found.append(f"{stats.unusable} boxes without area or with crossing sides were left out")
+        told = counted(
+            stats.unusable,
+            "box without area or with crossing sides was",
+            "boxes without area or with crossing sides were",
+        )
+        found.append(f"{told} left out")
     return found
 
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from detector.classes import PORT, ClassSet
+from detector.counting.counts import unreadable, unreadable_words
+from detector.export.records import SceneRecord
 
 
-def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFrame:
+def headline_counts(
+    counts: pd.DataFrame, classes: ClassSet = PORT, records: Sequence[SceneRecord] = ()
+) -> pd.DataFrame:
     """One row a scene and zone: ships, stacks, what was seen.
 
     Args:
         counts: as `detector.counting.counts.counts_table` makes them.
         classes: of the run.
+        records: of its scenes, whose gsd tells why nothing can be counted.
 
     Returns:
         Columns `scene`, `date`, `zone`, one for each class (`ships`, `stacks`), `observed`,
-        `status`; counts are text, a dash where unseen.
+        `status`; counts are text, a dash where unseen or not to be read, which `status` tells.
     """
     total = counts[counts["length_class"] == "all"]
     counted = [classes[class_id] for class_id in classes.with_role("counted")]
+    gsds = {record.scene_id: record.gsd_m for record in records}
     rows = []
     for (scene_id, zone), group in total.groupby(["scene_id", "zone"], sort=False):
         first = group.iloc[0]
@@ -32,8 +39,7 @@ def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFr
                 "date": _date(first),
                 "zone": zone or "whole scene",
                 **{entry.many: _number(found[entry.name]) for entry in counted},
-                "observed": f"{100 * first['observed_fraction']:.0f} %",
-                "status": first["status"],
+                **_seen(first, gsds.get(str(scene_id))),
             }
         )
     return pd.DataFrame(rows)
@@ -42,6 +48,13 @@ def headline_counts(counts: pd.DataFrame, classes: ClassSet = PORT) -> pd.DataFr
 def _date(row: pd.Series[Any]) -> str:
     told = row["acquired"] if pd.notna(row["acquired"]) else row["acquired_day"]
     return str(told)[: len("2026-09-02")] if pd.notna(told) else "unknown"
+
+
+def _seen(row: pd.Series[Any], gsd_m: float | None) -> dict[str, str]:
+    if unreadable(row["status"]):
+        known = row["status"] != "scale_unknown" and gsd_m is None  # no records were given
+        return {"observed": "-", "status": row["status"] if known else unreadable_words(gsd_m)}
+    return {"observed": f"{100 * row['observed_fraction']:.0f} %", "status": row["status"]}
 
 
 def _number(count: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from detector._version import __version__
+from detector.report.captions import day_reasons
 from detector.report.events import event_rows, link_rows
 from detector.report.findings import (
     CHANGE_KINDS,
@@ -54,7 +55,7 @@ def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, 
 
     Returns:
         `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
-        `days`, `charts`, `empty_zones`, `visits`, `events`, `stacks`, `stack_changes`,
+        `days`, `charts`, `empty`, `visits`, `events`, `stacks`, `stack_changes`,
         `trains`), `links`, `timeline`, `provenance`.
     """
     activity = sources.activity
@@ -87,15 +88,16 @@ def _title(activity: Mapping[str, Any], names: Sequence[str], words: Words) -> s
 def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any]:
     findings = find_site(name, activity, words)
     days = site_days(name, activity)
+    reasons = day_reasons(_of(activity["looks"], name), words)
     charts, empty = zone_charts(name, activity, words)
     return {
         "name": name,
         "lead": findings.lead,
         "found": list(findings.found),
         "unseen": list(findings.unseen),
-        "days": [_day(day) for day in days],
+        "days": [_day(day, reasons) for day in days],
         "charts": charts,
-        "empty_zones": empty,
+        "empty": empty,
         "visits": [_visit(row, words) for row in _of(activity["visits"], name)],
         "events": event_rows(name, activity, words),
         "stacks": _of(activity.get("stacks", ()), name),
@@ -112,13 +114,14 @@ def _span(row: Row, words: Words) -> str:
     return words.days(row["from_day"], row["to_day"])
 
 
-def _day(day: Day) -> dict[str, Any]:
+def _day(day: Day, reasons: Mapping[str, str]) -> dict[str, Any]:
     return {
         "day": day.day,
         "status": day.status,
         "fraction": round(day.fraction, 4),
         "scene_ids": list(day.scene_ids),
         "acquired": day.acquired,
+        "reason": reasons.get(day.day, ""),
     }
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.visits.statements import CALLING_KINDS
-from detector.counting.counts import UNOBSERVED_SHARE, gives_number, seen_whole
+from detector.counting.counts import UNOBSERVED_SHARE, gives_number, seen_whole, unreadable
+from detector.report.captions import day_reasons
 from detector.report.words import Words
 from detector.times import Acquired, longest_days, parse_acquired
 
@@ -47,6 +48,7 @@ class Day:
         fraction: seen share of all zones, their mean.
         scene_ids: that saw any zone.
         acquired: of the first of them, ISO time; the day alone where the time of one is unknown.
+        reason: why nothing is counted that day, in words; empty where something is.
     """
 
     day: str
@@ -54,6 +56,7 @@ class Day:
     fraction: float
     scene_ids: tuple[str, ...]
     acquired: str
+    reason: str = ""
 
 
 def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
@@ -71,7 +74,7 @@ def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
         (row for row in periods if row["visits_min"]), key=lambda row: -row["visits_min"]
     )
     found = [_call(row, words) for row in calls]
-    found += _without_calls(periods, words)
+    found += _without_calls(periods, looks, words)
     found += _stack_changes(events, looks, words)
     found += _containers(activity.get("stacks", ()), site, words)
     return Findings(
@@ -146,7 +149,7 @@ def _call(row: Row, words: Words) -> str:
     return text + (words.say("short.more", max=most) if most and most > row["visits_min"] else "")
 
 
-def _without_calls(periods: Sequence[Row], words: Words) -> list[str]:
+def _without_calls(periods: Sequence[Row], looks: Sequence[Row], words: Words) -> list[str]:
     told = []
     none = [row for row in periods if row["visits_min"] == 0]
     if none:
@@ -158,7 +161,10 @@ def _without_calls(periods: Sequence[Row], words: Words) -> list[str]:
             continue
         number, length = row["ships_on_only_look"], length_words(row["min_length_m"], words)
         if number is None:
-            told.append(words.say("short.no_look", zone=row["zone"]))
+            mine = [look for look in looks if look["zone"] == row["zone"]]
+            reasons = dict.fromkeys(day_reasons(mine, words).values())
+            reason = words.listed(list(reasons)) or words.say("viewer.unseen")
+            told.append(words.say("short.no_look", zone=row["zone"], reason=reason))
         else:
             told.append(words.say("short.one_look", n=number, length=length, zone=row["zone"]))
     return told
@@ -258,13 +264,30 @@ def _unseen(days: Sequence[Day], looks: Sequence[Row], words: Words) -> list[str
         unobserved=len(days) - counts["whole"] - counts["partial"],
         n=len(days),
     )
-    told = [_sentence(text)]
+    told = [_sentence(text), *_uncounted(looks, words)]
     gap = _longest_gap_days(looks)
     if gap is not None:
         # dates of one hour differ by minutes; that is no further day
         words_of_gap = words.say("short.gap_days", n=max(math.ceil(gap - 0.1), 1))
         told.append(words.say("short.unseen_gap", gap=words_of_gap))
     return told
+
+
+def _uncounted(looks: Sequence[Row], words: Words) -> list[str]:
+    """Dates on which something was seen and yet nothing can be counted: one sentence a reason."""
+    dates: dict[str, list[str]] = {}
+    for day, reason in day_reasons(looks, words).items():
+        if any(row["day"] == day and unreadable(row["status"]) for row in looks):
+            dates.setdefault(reason, []).append(day)
+    return [
+        words.say(
+            "short.uncounted",
+            n=len(days),
+            days=words.listed([words.day(day) for day in days]),
+            reason=reason,
+        )
+        for reason, days in dates.items()
+    ]
 
 
 def _longest_gap_days(looks: Sequence[Row]) -> float | None:

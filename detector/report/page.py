@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.changes.lots import LEAST_ALIKE, MOST_CHANCE
+from detector.report.captions import picture_caption
 from detector.report.differences import Difference
 from detector.report.gallery import LookPicture
 from detector.report.words import Words
@@ -90,7 +92,8 @@ def render_page(
     return environment.get_template(TEMPLATE).render(
         doc=document,
         pictures=pictures,
-        shares=[{day["day"]: day["fraction"] for day in s["days"]} for s in document["sites"]],
+        site_days=[{day["day"]: day for day in site["days"]} for site in document["sites"]],
+        caption=partial(picture_caption, words=words),
         words=words,
         say=words.say,
         day=words.day,

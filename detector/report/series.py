@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from detector.activity.series import headline
 from detector.counting.counts import ALL_LENGTHS, gives_number
+from detector.report.captions import say_empty, status_words
 from detector.report.findings import length_words, shows_whole
 from detector.report.words import Words
 
@@ -18,21 +19,35 @@ STACK_KINDS: Final = ("yard", "railhead", "quay", "zone")
 def zone_charts(
     site: str, activity: Mapping[str, Any], words: Words
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Charts of the zones of a site in which anything was found, and the names of the others.
+    """Charts of the zones of a site in which anything was found, and sentences on the others.
 
     A chart: `zone`, `class`, `measure`, `title`, `trend` (a sentence or empty) and `changes` (days
     of new levels), both of the table `trends`, and `points` with `day`, `acquired`, `found`,
     `value` (what is drawn: the estimate, else what was found), `low`, `high` (null without a
-    claim), `fraction`, `status`, `mark` (`estimate`, `found`, `partial`, `unseen`), `scene_ids`.
+    claim), `fraction`, `status`, `told` (it in words), `mark` (`estimate`, `found`, `partial`,
+    `unseen`), `scene_ids`.
     """
-    kinds = {row["zone"]: row["kind"] for row in activity["looks"] if row["site"] == site}
-    charts, empty = [], []
+    looks = [row for row in activity["looks"] if row["site"] == site]
+    kinds = {row["zone"]: row["kind"] for row in looks}
+    gsds = {(row["zone"], row["day"]): row.get("gsd_m") for row in looks}
+    charts: list[dict[str, Any]] = []
+    empty = []
     for zone, kind in kinds.items():
         mine = [c for c in _charts(site, zone, kind, activity, words) if _holds_anything(c)]
         charts += mine
         if not mine:
-            empty.append(zone)
-    return charts, empty
+            empty.append({"zone": zone, "of": _looked_for(kind)})
+    for chart in charts:
+        for point in chart["points"]:
+            gsd_m = gsds[chart["zone"], point["day"]]
+            point["told"] = status_words(point["status"], gsd_m, words)
+    return charts, say_empty(empty, looks, length_words(activity["min_length_m"], words), words)
+
+
+def _looked_for(kind: str) -> str:
+    if kind in SHIP_KINDS:
+        return "both" if kind in STACK_KINDS else "ship"
+    return "stack"
 
 
 def _charts(

@@ -12,6 +12,7 @@ from typing import Any
 from detector.documents import DocumentError, read_yaml
 from detector.report.errors import ReportError
 from detector.times import DayWords, say_day, say_span
+from detector.wording import form_of
 
 ENGLISH = Path(__file__).with_name("text.en.yaml")
 
@@ -55,7 +56,7 @@ class Words:
         text = self._find(key)
         if isinstance(text, Mapping):
             number = values["n"]
-            form = "none" if number == 0 and "none" in text else "one" if number == 1 else "other"
+            form = "none" if number == 0 and "none" in text else form_of(number)
             text = text[form]
         return string.Formatter().vformat(text, (), {k: self._plain(v) for k, v in values.items()})
 

@@ -6,14 +6,20 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.windows import Window
 
 SAMPLE_PX = 64
 SAMPLE_PLACES = ((0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
 HASH_DIGITS = 8
+WHOLE_PX = 2**26  # scenes up to this size are hashed pixel by pixel
+STRIP_ROWS = 256
+HASHED_PX = 64
+HASHED_BLOCKS = 12  # a side, of larger ones
 MAX_STEM_BYTES = 120
 
 
@@ -54,6 +60,32 @@ def files_beside(file: Path) -> list[Path]:
     """The files of the same stem, which GDAL may read with it."""
     stem = f"{file.stem}."
     return [path for path in file.parent.iterdir() if path.name.startswith(stem) and path.is_file()]
+
+
+def hashed_windows(width: int, height: int) -> list[Window]:
+    """Strips that cover a scene of up to `WHOLE_PX` pixels; of a larger one blocks all over it."""
+    if width * height <= WHOLE_PX:
+        rows = range(0, height, STRIP_ROWS)
+        return [Window(0, row, width, min(STRIP_ROWS, height - row)) for row in rows]
+    across, down = (
+        sorted({int(at) for at in np.linspace(0, max(size - HASHED_PX, 0), HASHED_BLOCKS)})
+        for size in (width, height)
+    )
+    return [
+        Window(column, row, min(HASHED_PX, width), min(HASHED_PX, height))
+        for row in down
+        for column in across
+    ]
+
+
+def hash_blocks(size: tuple[int, int], blocks: Iterable[NDArray[Any]]) -> str:
+    """Hexadecimal SHA-256 of a scene's size and blocks, or nothing where they are of one value."""
+    digest = hashlib.sha256(repr(size).encode())
+    ends = set()
+    for block in blocks:
+        ends |= {block.min(), block.max()}
+        digest.update(np.ascontiguousarray(block).tobytes())
+    return digest.hexdigest() if len(ends) > 1 else ""
 
 
 def scene_stem(path: str) -> str:

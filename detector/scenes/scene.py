@@ -34,6 +34,8 @@ from detector.scenes.identity import (
     content_hash,
     files_beside,
     files_sha256,
+    hash_blocks,
+    hashed_windows,
     make_scene_id,
     scene_stem,
 )
@@ -225,6 +227,27 @@ class Scene:
             with _as_scene_error(self.info.path):
                 valid[part.slices] = self._pixels.read_valid(self._dataset, part.window, part.size)
         return valid
+
+    def pixels_sha256(self) -> str:
+        """Hash of what the scene shows, whatever its file's format, compression and metadata.
+
+        Of the bands that are read, at full resolution: of every pixel, or of blocks all over a
+        scene of more than `identity.WHOLE_PX` pixels.
+
+        Returns:
+            Hexadecimal SHA-256; empty where all is of one value, which tells no picture.
+
+        Raises:
+            SceneError: the file is damaged.
+        """
+        width, height = self.info.width, self.info.height
+        windows = hashed_windows(width, height)
+        with _as_scene_error(self.info.path):
+            blocks = (
+                self._pixels.read(self._dataset, window, (int(window.width), int(window.height)))[0]
+                for window in windows
+            )
+            return hash_blocks((width, height), blocks)
 
     def to_map(self, points: FilePixels) -> NDArray[np.float64]:
         """Map coordinates of `(..., 2)` pixel coordinates; unchanged without CRS."""

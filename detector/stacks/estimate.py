@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from detector.detections import Detections
 from detector.geometry.frames import FilePixels, SceneMetres
@@ -124,6 +125,8 @@ def estimate_stacks(
     detections: Detections,
     zones: Sequence[tuple[str, str]],
     settings: StackSettings,
+    *,
+    readable: bool = True,
 ) -> pd.DataFrame:
     """Containers of every stack of a scene.
 
@@ -133,6 +136,7 @@ def estimate_stacks(
         zones: name and kind of the zone of every detection, empty where it lies in none, as
             `counting.zones.first_zones` says; none at all: no zones.
         settings: priors.
+        readable: whether the network can read the scene's gsd; else nothing but areas is told.
 
     Returns:
         `COLUMNS`, one row a block in the order of the detections. Numbers are null without gsd
@@ -141,7 +145,11 @@ def estimate_stacks(
     Raises:
         SceneError: the file is damaged.
     """
-    blocks = examine_stacks(scene, detections, zones, settings)
+    if readable:
+        blocks = examine_stacks(scene, detections, zones, settings)
+    else:
+        rows = np.flatnonzero(_estimated(detections)).tolist()
+        blocks = [_without_numbers(detections, row, "outside_model_range") for row in rows]
     kinds = [zones[block.row] if zones else NO_ZONE for block in blocks]
     return tabulate(detections, blocks, kinds, ground_frame(scene), settings)
 
@@ -153,11 +161,10 @@ def examine_stacks(
     settings: StackSettings,
 ) -> list[BlockEstimate]:
     """Look at every stack of a scene; see `estimate_stacks`."""
-    estimated = detections.classes.mask(detections.class_ids, "containers") & ~detections.unseen
-    rows = np.flatnonzero(estimated).tolist()
+    rows = np.flatnonzero(_estimated(detections)).tolist()
     frame = ground_frame(scene)
     if frame is None:
-        return [_without_gsd(detections, row) for row in rows]
+        return [_without_numbers(detections, row, "no_gsd") for row in rows]
     all_m = frame.to_metres(detections.corners)
     periods = _periods_of_largest(scene, frame, detections, rows)
     low, high = all_m.min(axis=1), all_m.max(axis=1)
@@ -361,8 +368,12 @@ def _block_box(detections: Detections, row: int, frame: GroundFrame) -> BlockBox
     return BlockBox.of(frame.to_metres(FilePixels(detections.corners[row])))
 
 
-def _without_gsd(detections: Detections, row: int) -> BlockEstimate:
-    flags = (*_edge_flags(detections, row), "no_gsd")
+def _estimated(detections: Detections) -> NDArray[np.bool_]:
+    return detections.classes.mask(detections.class_ids, "containers") & ~detections.unseen
+
+
+def _without_numbers(detections: Detections, row: int, why: str) -> BlockEstimate:
+    flags = (*_edge_flags(detections, row), why)
     return BlockEstimate(row, None, None, None, None, None, (0.0, 0.0), False, flags)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,28 @@ def test_failed_scenes_stay_known(run: Path, tmp_path: Path) -> None:
     told = read_sources(tmp_path, runs=[run]).records
     assert [row["path"] for row in told] == [*PATHS, FAILED.path]
     assert told[-1]["reason"] == FAILED.reason
+
+
+def test_one_picture_in_two_runs_is_one_look(tmp_path: Path) -> None:
+    """The second run has it under another name and date; the activity names the copy."""
+    model = ModelUse("truth", "ab" * 32, True, "0" * 16)
+    folders = []
+    for name in ("one_2026-09-02", "two_2026-09-05"):
+        path = tmp_path / f"{name}.tif"
+        values = gradient(400, 300)
+        write_raster(path, values, compress="deflate" if name.startswith("two") else "none")
+
+        def seen(path: Path = path) -> Iterator[tuple[Scene, Detections]]:
+            with open_scene(path) as scene:
+                found = make_detections(scene_id=scene.info.scene_id, acquired=None)
+                yield scene, replace(found, acquired_day=scene.info.acquired_day)
+
+        folders.append(write_run(tmp_path / name, ZONES, seen(), model, {}))
+    runs = read_runs(folders)
+    assert [scene.acquired_day for scene in runs.scenes] == [date(2026, 9, 2)]
+    ((copy, reason),) = runs.skipped
+    assert copy.startswith("two_2026-09-05-")
+    assert reason == f"the same picture as {runs.scenes[0].scene_id}, which is used; it counts once"
 
 
 def test_a_scene_whose_record_is_gone_is_named(run: Path) -> None:

@@ -29,8 +29,9 @@ def write_run(
     """
     records, counts = [], []
     for scene, found in seen:
-        table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), True)
-        records.append(scene_record(scene.info, found, areas, model, tiles=1))
+        table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), model.in_range)
+        digest = scene.pixels_sha256()
+        records.append(scene_record(scene.info, found, areas, model, 1, pixels_sha256=digest))
         counts.append(table)
         folder = out / records[-1].scene_id
         folder.mkdir(parents=True)

@@ -216,14 +216,16 @@ def test_an_empty_collar_does_not_hide_a_scene(tmp_path: Path) -> None:
     [
         (0.0, True, False, "unobserved"),
         (0.0, False, None, "unobserved"),
+        (0.5, False, None, "scale_unknown"),
+        (1.0, True, None, "scale_unknown"),
         (0.5, True, False, "outside_model_range"),
         (1.0, True, False, "outside_model_range"),
         (0.97999, True, True, "partial"),
-        (0.5, False, None, "partial"),
+        (0.5, False, True, "partial"),
         (0.98, True, True, "observed"),
-        (1.0, True, None, "observed"),
+        (1.0, True, True, "observed"),
         (0.98, False, True, "cloud_unknown"),
-        (1.0, False, None, "cloud_unknown"),
+        (1.0, False, True, "cloud_unknown"),
     ],
 )
 def test_the_gravest_status_is_told(
@@ -314,7 +316,22 @@ def test_outside_the_range_of_the_model(tmp_path: Path) -> None:
     with open_made(tmp_path) as scene:
         table, _ = count_scene(scene, some_detections(), [], in_model_range=False)
     assert set(table["status"]) == {"outside_model_range"}
-    assert table["count"].tolist() == [5, 1, 1, 2, 1, 0, 2]
+    for column in ("count", "count_est", "count_low", "count_high", "area_m2"):
+        assert table[column].isna().all()
+    assert set(table["observed_fraction"]) == {1.0}
+
+
+@pytest.mark.parametrize("boxes", [some_detections(), make_detections()])
+def test_of_an_unknown_scale_no_number_is_told(tmp_path: Path, boxes: Detections) -> None:
+    """Neither "0 stacks" nor "100 % seen": nobody knows what size things are."""
+    with open_made(tmp_path, crs=None) as scene:
+        table, (whole,) = count_scene(scene, boxes, [], in_model_range=None)
+    assert (whole.status, whole.told_fraction) == ("scale_unknown", None)
+    assert set(table["status"]) == {"scale_unknown"}
+    numbers = ("count", "count_est", "count_low", "count_high", "area_m2", "observed_fraction")
+    assert len(table) == 7
+    for column in numbers:
+        assert table[column].isna().all()
 
 
 def test_ships_of_unknown_length_may_be_of_any_class(tmp_path: Path) -> None:
@@ -323,7 +340,7 @@ def test_ships_of_unknown_length_may_be_of_any_class(tmp_path: Path) -> None:
     )
     zones = [zone(200, 0, 400, 200, name="empty")]
     with open_made(tmp_path, crs=None) as scene:
-        table, _ = count_scene(scene, found, zones, in_model_range=None)
+        table, _ = count_scene(scene, found, zones, in_model_range=True)
     whole, empty = table[table["zone"] == ""], table[table["zone"] == "empty"]
     assert whole["count"].fillna(-1).tolist() == [1, -1, -1, -1, -1, 1, 1]
     assert whole["area_m2"].isna().all()
@@ -342,7 +359,7 @@ def test_a_gsd_that_the_user_gave_measures(tmp_path: Path) -> None:
 
 def test_nothing_found_is_zero_everywhere(tmp_path: Path) -> None:
     with open_made(tmp_path) as scene:
-        table, _ = count_scene(scene, make_detections(acquired=None), [], in_model_range=None)
+        table, _ = count_scene(scene, make_detections(acquired=None), [], in_model_range=True)
     assert table["count"].tolist() == [0] * 7
     assert table["acquired"].isna().all()
     assert set(table["status"]) == {"cloud_unknown"}

@@ -12,6 +12,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -154,9 +155,38 @@ def test_the_same_scene_twice_is_counted_once(tmp_path: Path) -> None:
     (tmp_path / "y").mkdir()
     two = Path(shutil.copy(one, tmp_path / "y" / "a.tif"))
     summary = _predict(tmp_path / "out", one, two, one)
-    assert [record.status for record in summary.records] == ["done", "failed"]
-    assert "the same scene as" in summary.records[1].reason
+    assert [record.status for record in summary.records] == ["done", "copy"]
+    assert summary.records[1].copy_of == summary.records[0].scene_id
+    assert summary.records[1].reason == f"{two}: the same picture as {one}, counted once"
     assert _count(tmp_path / "out", "")["count"] == 1
+
+
+def test_one_picture_under_several_dates_is_counted_once(tmp_path: Path) -> None:
+    """Saved anew with another compression, other metadata and under another date: a copy."""
+    first = _scene(tmp_path, "port_2026-09-01.tif", (150, 100))
+    with rasterio.open(first) as raster:
+        values, profile = raster.read(), raster.profile | {"compress": "deflate", "tiled": False}
+    names = ["port_2026-09-02T03-00-00Z.tif", "port_2026-09-03.tif"]
+    for name in names:
+        with rasterio.open(tmp_path / name, "w", **profile) as raster:
+            raster.write(values)
+            raster.update_tags(TIFFTAG_SOFTWARE="another")
+    values[:, 7, 9] += 1  # one grey level of one pixel: another picture
+    with rasterio.open(tmp_path / "port_2026-09-04.tif", "w", **profile) as raster:
+        raster.write(values)
+    paths = [first, *(tmp_path / name for name in names), tmp_path / "port_2026-09-04.tif"]
+    summary = _predict(tmp_path / "out", *paths)
+    assert [record.status for record in summary.records] == ["done", "copy", "copy", "done"]
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv")
+    assert set(counts["acquired_day"]) == {"2026-09-01", "2026-09-04"}
+    rows = pd.read_csv(tmp_path / "out" / "scenes.csv", keep_default_na=False)
+    assert rows["copy_of"].tolist() == ["", *[summary.records[0].scene_id] * 2, ""]
+    assert rows["reason"][1].endswith(
+        "port_2026-09-01.tif, counted once, under the date of that one (2026-09-01, time unknown); "
+        "this one says 2026-09-02 03:00 UTC, and pixels do not tell which is right"
+    )
+    told = json.loads((tmp_path / "out" / "run.json").read_text())["scenes"]
+    assert [scene["status"] for scene in told] == ["done", "copy", "copy", "done"]
 
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
@@ -224,7 +254,8 @@ def test_a_scene_without_crs_has_pixels_and_no_geojson(tmp_path: Path) -> None:
     boxes = gpd.read_file(folder / "detections.gpkg", layer="detections")
     assert len(boxes) == 1
     assert boxes.geometry[0].centroid.coords[0] == pytest.approx((150, 100), abs=1)
-    assert "gsd unknown" in summary.records[0].warnings[0]
+    assert summary.records[0].warnings[0].startswith("scale unknown, so nothing is counted")
+    assert "scene.gsd=" in summary.records[0].warnings[0]
     all_boxes = gpd.read_parquet(tmp_path / "out" / "detections.parquet")
     assert all_boxes.geometry.isna().all()
     assert all_boxes["px0"].notna().all()
@@ -283,21 +314,21 @@ def test_what_zones_only_cuts_is_flagged_and_said(
         assert found["class"].tolist() == ["container_stack"] * 2
         cut = found.sort_values("length_m")["at_scene_edge"].tolist()
         assert cut == [False, zones_only]
-        said = [text for text in record.warnings if "reach beyond what was read" in text]
+        said = [text for text in record.warnings if "beyond what was read" in text]
         assert [text.split()[0] for text in said] == ["1"] * zones_only
 
 
 def test_a_scene_without_crs_is_counted_as_a_whole(tmp_path: Path) -> None:
     """Nobody knows where zones of a map lie in it: their rows say unobserved, not 0."""
     placed = _scene(tmp_path, "placed.tif", (150, 100), (400, 300))
-    ships = _ships((150, 100), (400, 300))
+    ships = _ships((150, 100), (420, 300))
     flat = blob_scene(tmp_path / "flat.tif", SIZE, ships, transform=Affine.identity(), crs=None)
     zones = str(_zones(tmp_path / "z.gpkg", west=(0, 0, 250, 500)))
     summary = _predict(tmp_path / "out", placed, flat, zones=zones)
     assert [record.status for record in summary.records] == ["done", "done"]
     record = summary.records[1]
-    assert record.ships == 2
-    assert record.warnings[0].startswith("gsd unknown")
+    assert record.ships is None
+    assert record.warnings[0].startswith("scale unknown")
     assert "no CRS, so the zones were not used and the scene is counted as a whole" in " ".join(
         record.warnings
     )
@@ -305,7 +336,7 @@ def test_a_scene_without_crs_is_counted_as_a_whole(tmp_path: Path) -> None:
     counts = pd.read_csv(tmp_path / "out" / "counts.csv", keep_default_na=False)
     mine = counts[(counts["scene_id"] == record.scene_id) & (counts["length_class"] == "all")]
     ships = mine[mine["class"] == "ship"].set_index("zone")
-    assert ships.loc["", "count"] == "2"
+    assert (ships.loc["", "count"], ships.loc["", "status"]) == ("", "scale_unknown")
     assert (ships.loc["west", "count"], ships.loc["west", "status"]) == ("", "unobserved")
     rows = pd.read_csv(tmp_path / "out" / "scenes.csv", keep_default_na=False)
     assert "the zones were not used" in rows["warnings"][1]

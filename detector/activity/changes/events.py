@@ -13,6 +13,7 @@ from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stack
 from detector.activity.looks.zone_looks import Look
 from detector.counting.zones import Zone
 from detector.geometry.boxes import envelopes
+from detector.wording import counted
 
 STACK_EVENTS: Final[Mapping[ChangeKind, str]] = {
     "gone": "stacks gone",
@@ -108,7 +109,7 @@ def _stack_event(
     before, after = (_ids(rows, column) for column in ("blocks_before", "blocks_after"))
     told = [sizes[name] for name in (before if kind in ("gone", "shrunk") else after)]
     area = abs(sum(row["area_m2"] for row in rows))
-    stacks = f"{len(rows)} stack{'' if len(rows) == 1 else 's'}"
+    stacks = counted(len(rows), "stack")
     texts: dict[ChangeKind, str] = {
         "gone": f"{stacks}, {area:,.0f} m², gone from {first['zone']}",
         "appeared": f"{stacks}, {area:,.0f} m², appeared in {first['zone']}",

@@ -18,6 +18,7 @@ from detector.activity.looks.zone_looks import Placement
 from detector.errors import SceneError
 from detector.scenes.grid import Grid, on_grid
 from detector.scenes.scene import open_scene
+from detector.wording import counted
 
 UNREGISTERED_SD_M = 8.0  # geolocation of commercial scenes without ground control, to 90 % 12-15 m
 LEAST_RESIDUAL_M = 0.5  # phase correlation is not better than that on changing light
@@ -179,11 +180,14 @@ def _correlate(scene_id: str, reference: _Picture, picture: _Picture, grid: Grid
     )
     left = _block_shifts(reference, np.asarray(moved, np.float32), both) * grid.cell_m
     if len(left) < LEAST_BLOCKS:
-        return _unregistered(scene_id, f"only {len(left)} blocks of fixed land are in both scenes")
+        few = counted(len(left), "block of fixed land is", "blocks of fixed land are")
+        return _unregistered(scene_id, f"only {few} in both scenes")
     middle = np.median(left, axis=0)
     agree = np.linalg.norm(left - middle, axis=1) <= max(AGREE_M, 4 * grid.cell_m)
     if agree.sum() < max(LEAST_BLOCKS, len(left) / 2):
-        return _unregistered(scene_id, f"{agree.sum()} of {len(left)} blocks agree on the shift")
+        return _unregistered(
+            scene_id, f"{agree.sum()} of {counted(len(left), 'block')} agree on the shift"
+        )
     total = whole + middle
     spread = np.sqrt(((left[agree] - middle) ** 2).sum(axis=1).mean() / 2.0)
     residual = max(float(spread), LEAST_RESIDUAL_M)

@@ -62,6 +62,7 @@ class RunScene:
         weights_sha256: which network found them.
         folder: of the run.
         acquired_day: the day at the place where only that is known; else None.
+        gsd_m: ground sample distance at its centre, or None where unknown.
     """
 
     scene_id: str
@@ -78,6 +79,7 @@ class RunScene:
     weights_sha256: str = ""
     folder: str = ""
     acquired_day: date | None = None
+    gsd_m: float | None = None
 
     @property
     def when(self) -> Acquired:
@@ -125,8 +127,8 @@ def read_runs(
 ) -> Runs:
     """Read the folders of runs.
 
-    Scenes that failed, have no time or no CRS are skipped, and said so. A scene that several runs
-    hold is taken from the first.
+    Scenes that failed, have no date or no CRS are skipped, and said so. A scene that several runs
+    hold is taken from the first, and so is a picture that stands under several names or dates.
 
     Args:
         folders: each written by `detector predict`.
@@ -138,12 +140,17 @@ def read_runs(
     """
     scenes: dict[str, RunScene] = {}
     skipped: list[tuple[str, str]] = []
+    pictures: dict[str, str] = {}
     for folder in map(Path, folders):
         for record, objects, counts in _read_run(folder):
             name = record.scene_id
             scene = _scene(record, objects, counts, (embeddings or {}).get(name))
             if not isinstance(scene, str) and name in scenes:
                 scene = "the scene is in two runs; the first one is used"
+            if not isinstance(scene, str):
+                first = pictures.setdefault(_picture(record), name)
+                if first != name:
+                    scene = f"the same picture as {first}, which is used; it counts once"
             if isinstance(scene, str):
                 skipped.append((name or record.path, scene))
             else:
@@ -176,6 +183,11 @@ def _read_run(
     return [(item, objects.get(item.scene_id), seen.get(item.scene_id)) for item in records]
 
 
+def _picture(record: SceneRecord) -> str:
+    """What tells a picture from another; runs of an earlier version have the content's hash."""
+    return record.pixels_sha256 or record.content_hash or record.path
+
+
 def _scene(
     record: SceneRecord,
     found: gpd.GeoDataFrame | None,
@@ -183,6 +195,8 @@ def _scene(
     embeddings: NDArray[np.float64] | None,
 ) -> RunScene | str:
     """The scene, or why it cannot be used."""
+    if record.status == "copy":
+        return record.reason
     if record.status != "done":
         return f"failed: {record.reason}"
     if record.when == Acquired():
@@ -195,6 +209,7 @@ def _scene(
         path=record.path,
         acquired=record.when.moment,
         acquired_day=record.when.day,
+        gsd_m=record.gsd_m,
         crs=record.crs,
         width=record.width or 0,
         height=record.height or 0,
@@ -210,7 +225,7 @@ def _scene(
 def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
     columns = (counts["zone"], counts["observed_fraction"], counts["status"])
     return {
-        str(zone): Observed(float(fraction), status)
+        str(zone): Observed(0.0 if pd.isna(fraction) else float(fraction), status)
         for zone, fraction, status in zip(*columns, strict=True)
     }
 

@@ -22,6 +22,7 @@ from detector.counting.counts import (
     Status,
     gives_number,
     seen_whole,
+    unreadable,
 )
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
@@ -47,6 +48,7 @@ class Look:
         status: as of counts.
         residual_m: of the registration; positions are not known better.
         sightings: objects of the zone.
+        gsd_m: of the scene that saw most.
     """
 
     zone: str
@@ -57,6 +59,7 @@ class Look:
     status: Status
     residual_m: float
     sightings: PlacedObjects
+    gsd_m: float | None = None
 
     @property
     def when(self) -> Acquired:
@@ -203,7 +206,7 @@ def _look(
     found: Mapping[str, PlacedObjects],
     placements: Mapping[str, Placement],
 ) -> Look:
-    fit = [view for view in views if view.seen.status != "outside_model_range"]
+    fit = [view for view in views if not unreadable(view.seen.status)]
     used = sorted(fit or views, key=lambda view: (-view.seen.fraction, view.scene.scene_id))
     fraction = union_fraction(zone.shape, used)
     ids = tuple(view.scene.scene_id for view in used)
@@ -218,16 +221,17 @@ def _look(
         status=_status(fraction, used),
         residual_m=max(placements[scene_id].residual_m for scene_id in ids),
         sightings=objects.select(members),
+        gsd_m=used[0].scene.gsd_m,
     )
 
 
 def _status(fraction: float, views: Sequence[ZoneView]) -> Status:
     """The gravest of what holds, in the order of the counts' status."""
     statuses = {view.seen.status for view in views}
+    if all(unreadable(status) for status in statuses):
+        return max(statuses)  # scale_unknown, if one is
     if fraction < UNOBSERVED_SHARE:
         return "unobserved"
-    if statuses == {"outside_model_range"}:
-        return "outside_model_range"
     if fraction < OBSERVED_SHARE:
         return "partial"
     return "cloud_unknown" if "cloud_unknown" in statuses else "observed"
@@ -246,6 +250,7 @@ def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
         "status": look.status,
         "residual_m": look.residual_m,
         "scene_ids": ID_SEPARATOR.join(look.scene_ids),
+        "gsd_m": look.gsd_m,
     }
 
 
@@ -255,8 +260,9 @@ def _seen(scene: RunScene, zone: Zone, outline: BaseGeometry) -> Observed:
     if known is not None:
         return known
     share = float(outline.intersection(zone.shape).area / zone.shape.area)
-    if scene.in_model_range is False:
-        return Observed(share, "outside_model_range")
+    if not scene.in_model_range:
+        told: Status = "scale_unknown" if scene.in_model_range is None else "outside_model_range"
+        return Observed(share, told)
     clear = scene.whole.status == "observed" and scene.whole.fraction >= OBSERVED_SHARE
     return Observed(share, "observed" if clear else "cloud_unknown")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from detector.times import say_span
+from detector.wording import counted
 
 CALLING_KINDS = ("berth", "quay")
 BETWEEN = {  # of `say_span`
@@ -40,6 +41,7 @@ class Period:
         there_at_first_look: of them, there before the first look: the stay is censored.
         there_at_last_look: of them, there after the last look: the stay is censored.
         ships_on_only_look: ships on the only look that can be used.
+        looks_unreadable: of the looks, dates at a scale that cannot be read, or is unknown.
         sentence: what may be said.
     """
 
@@ -62,6 +64,7 @@ class Period:
     there_at_first_look: int = 0
     there_at_last_look: int = 0
     ships_on_only_look: int | None = None
+    looks_unreadable: int = 0
     sentence: str = ""
 
 
@@ -76,7 +79,7 @@ def say_period(period: Period) -> str:
     text = f"{who} {period.zone} between {days(period.first_day, period.last_day)}"
     if period.visits_seen_max is not None and period.visits_seen_max > period.visits_min:
         text += f" ({period.visits_seen_max} if every doubtful match was a new ship)"
-    text += f"; {period.looks_observed} of {period.looks} days observed"
+    text += f"; {period.looks_observed} of {counted(period.looks, 'day')} observed"
     if period.looks_partial:
         text += f", {period.looks_partial} in part"
     if period.longest_gap_days is not None and period.longest_gap_days > 0:
@@ -86,8 +89,7 @@ def say_period(period: Period) -> str:
 
 def ships(number: int, min_length_m: float) -> str:
     """`1 ship ≥ 60 m`, `11 ships ≥ 60 m`."""
-    noun = "ship" if number == 1 else "ships"
-    return f"{number} {noun}{longer(min_length_m)}"
+    return f"{counted(number, 'ship')}{longer(min_length_m)}"
 
 
 def longer(min_length_m: float) -> str:
@@ -105,26 +107,33 @@ def days(first: date | None, last: date | None) -> str:
 def gap(value: float) -> str:
     """A gap, rounded up: `1 day`, `3 days`, `7 hours`."""
     if value < 1:
-        return f"{math.ceil(value * 24)} hours"
+        return counted(math.ceil(value * 24), "hour")
     # looks of one hour differ by minutes from date to date; that is no further day
     whole = math.ceil(value - 0.1)
-    return f"{whole} day" if whole == 1 else f"{whole} days"
+    return counted(whole, "day")
 
 
 def _caveats(period: Period) -> str:
-    text = ""
+    text = _unread(period)
     if period.looks_cloud_unknown:
-        text += f"; clouds unknown on {period.looks_cloud_unknown} days, taken as clear"
+        text += f"; clouds unknown on {counted(period.looks_cloud_unknown, 'day')}, taken as clear"
     if period.ships_of_unknown_length:
-        text += f"; {period.ships_of_unknown_length} ships of unknown length left out"
+        text += f"; {counted(period.ships_of_unknown_length, 'ship')} of unknown length left out"
     return text
+
+
+def _unread(period: Period) -> str:
+    number = period.looks_unreadable
+    return f"; not readable at their resolution: {counted(number, 'day')}" if number else ""
 
 
 def _say_without_visits(period: Period) -> str:
     if period.looks == 0:
         return f"{period.zone}: no scene shows it."
     if period.ships_on_only_look is None:
-        return f"{period.zone}: none of {period.looks} days can be used."
+        return (
+            f"{period.zone}: none of {counted(period.looks, 'day')} can be used{_unread(period)}."
+        )
     return (
         f"{ships(period.ships_on_only_look, period.min_length_m)} in {period.zone}: only one day "
         "can be used, and one day shows no visits."

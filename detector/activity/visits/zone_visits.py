@@ -16,6 +16,7 @@ from detector.activity.visits.bounds import VisitCount, VisitSettings, count_vis
 from detector.activity.visits.linking import LookTimes, ShipsSeen
 from detector.activity.visits.statements import Period, say_period
 from detector.classes import PORT
+from detector.counting.counts import unreadable
 from detector.counting.zones import Zone
 from detector.times import longest_days
 
@@ -170,6 +171,7 @@ def _period(
         looks_cloud_unknown=sum(look.status == "cloud_unknown" for look in looks),
         longest_gap_days=longest_gap_days(looks),
         ships_of_unknown_length=unknown,
+        looks_unreadable=sum(unreadable(look.status) for look in looks),
     )
 
 
