@@ -83,13 +83,11 @@ def measure_seen(scene: Scene, zones: Sequence[Zone]) -> list[Seen]:
 
 
 def measure_seen_scene(scene: Scene) -> Seen:
-    """What was seen of the scene's own valid part: only clouds take from it."""
+    """What was seen of the frame of the scene: nodata is unseen there too."""
     window = PixelWindow(0, 0, scene.info.width, scene.info.height)
     size = _mask_size(window)
     observation = scene.observation(window, size)
-    valid = scene.valid_mask(window, size)
-    share = float((observation.seen & valid).sum() / max(1, valid.sum()))
-    return Seen(share, observation.cloud_known)
+    return Seen(float(observation.seen.mean()), observation.cloud_known)
 
 
 def find_status(seen: Seen, in_model_range: bool | None) -> Status:

@@ -29,6 +29,7 @@ from detector.geometry.geodesy import PixelSize, apply_transform, lonlat, pixel_
 from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
 from detector.scenes.clouds import CloudReader, find_cloud_mask
+from detector.scenes.collar import SIDE_CELLS, Collar, find_collar
 from detector.scenes.guard import is_gdal_name, open_raster, reason, sources_of
 from detector.scenes.identity import (
     content_hash,
@@ -346,15 +347,17 @@ class _PixelRules:
 
     Attributes:
         bands: one or three band numbers.
-        valid_source: `all`, `mask`, `alpha`, `nodata`, `zeros`.
+        valid_source: `all`, `mask`, `alpha`, `nodata`, `zeros`, `edge_zeros`.
         missing: a pixel with this value in every band is invalid; None where GDAL's mask tells.
         palette: `(256, 3)` colours of a paletted band, or None.
+        collar: where alone pixels are missing; None for everywhere.
     """
 
     bands: tuple[int, ...]
     valid_source: str
     missing: float | None = None
     palette: NDArray[np.uint8] | None = None
+    collar: Collar | None = None
 
     @classmethod
     def of(
@@ -368,6 +371,9 @@ class _PixelRules:
         if nodata is not None:
             return cls(bands, "nodata", nodata, palette)
         source = _declared_validity(dataset, bands)
+        collar = _find_collar(dataset, bands) if source == "all" and palette is None else None
+        if collar is not None:
+            return cls(bands, "edge_zeros", 0.0, None, collar)
         return cls(bands, source, 0.0 if source == "zeros" else None, palette)
 
     def read(
@@ -404,7 +410,10 @@ class _PixelRules:
                 out_shape=(len(self.bands), height, width),
                 resampling=Resampling.nearest,
             )
-            return np.asarray((raw != self.missing).any(axis=0))
+            valid = (raw != self.missing).any(axis=0)
+            return np.asarray(
+                valid if self.collar is None else valid | ~self.collar.within(window, size)
+            )
         if self.valid_source == "all":
             return np.ones((height, width), np.bool_)
         mask = dataset.dataset_mask(
@@ -439,6 +448,15 @@ def _declared_validity(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) 
     # Sensors with more than 8 bits don't deliver an exact zero in every band: that is fill.
     kind = np.dtype(dataset.dtypes[bands[0] - 1])
     return "zeros" if kind.kind in "iu" and kind.itemsize > 1 else "all"
+
+
+def _find_collar(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> Collar | None:
+    if dataset.dtypes[bands[0] - 1] != "uint8":
+        return None
+    width, height = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SIDE_CELLS)
+    shape = (len(bands), height, width)
+    values = dataset.read(list(bands), out_shape=shape, resampling=Resampling.nearest)
+    return find_collar(values, dataset.width, dataset.height)
 
 
 def _resampling(window: Window, size: tuple[int, int]) -> Resampling:

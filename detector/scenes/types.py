@@ -90,7 +90,8 @@ class SceneInfo:
         angles: sun and view.
         bands: numbers of the bands that are read, one or three.
         stretch: values to 8 bits.
-        valid_source: what tells valid pixels: `all`, `mask`, `alpha`, `nodata`, `zeros`.
+        valid_source: what tells valid pixels: `all`, `mask`, `alpha`, `nodata`, `zeros`,
+            `edge_zeros`.
         cloud_source: file or band of the cloud mask, `user`, or None where clouds are unknown.
         content_hash: hash of size, geotransform and sampled blocks, hexadecimal.
         gsd_range_m: 90 % interval of an estimated gsd; None for another.

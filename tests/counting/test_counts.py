@@ -203,12 +203,14 @@ def test_clouds_are_unseen(tmp_path: Path) -> None:
     assert all(part.cloud_known for part in seen)
 
 
-def test_an_empty_collar_does_not_hide_a_scene(tmp_path: Path) -> None:
-    """Of the whole scene only clouds take: rotated scenes lie in a frame of nothing."""
+def test_an_empty_collar_is_not_seen(tmp_path: Path) -> None:
+    """A sensor's own pixels without data are no sight of the ground."""
     valid = np.zeros((HEIGHT, WIDTH), np.bool_)
     valid[50:250, 50:350] = True
     with open_made(tmp_path, valid=valid) as scene:
-        assert measure_seen_scene(scene).fraction == 1.0
+        seen = measure_seen_scene(scene)
+    assert seen.fraction == pytest.approx(200 * 300 / (HEIGHT * WIDTH))
+    assert find_status(seen, True) == "partial"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_unseen_is_null_and_seen_and_empty_is_zero(tmp_path: Path) -> None:
         table, _ = count_scene(scene, some_detections(), zones, in_model_range=True)
     ships = table[(table["class"] == "ship") & (table["length_class"] == "all")].set_index("zone")
     assert ships["status"].tolist() == [
-        *("observed", "observed", "unobserved", "unobserved", "unobserved", "partial")
+        *("partial", "observed", "unobserved", "unobserved", "unobserved", "partial")
     ]
     assert ships.loc["seen and empty", "count"] == 0
     for name in ("nodata", "elsewhere", "no place"):

@@ -107,7 +107,7 @@ def test_the_headlines_are_the_numbers_of_the_activity(made: Made, report: Repor
     assert "3 container stacks" in port["lead"]
     assert f"gone from {NAMES.yard} between 3 and 8 October 2026" in port["lead"]
     assert f"new in {NAMES.railhead} between 8 and 14 October 2026" in rail["lead"]
-    assert "3 of 4 dates show every zone whole, 1 a part (cloud, or" in port["unseen"][0]
+    assert "3 of 4 dates show every zone whole, 1 a part (cloud, no data, or" in port["unseen"][0]
     assert "all 4 dates show every zone whole" in rail["unseen"][0]
     # from the second date to the fourth the berth was not seen whole
     assert "within 11 days can have been missed" in port["unseen"][1]
@@ -120,7 +120,7 @@ def test_consistent_is_all_that_is_said_of_links(report: Report) -> None:
     assert sentence.startswith("Consistent with goods that went from Port of 나진 (East yard)")
     assert "3 stacks gone by 8 October 2026, 3 stacks new by 14 October 2026" in sentence
     assert "3 pairs are alike in length and width." in sentence
-    assert "would give less than 0.001 such finds" in sentence
+    assert "By chance alone, fewer than 0.001 pairs of lots as alike as these would be" in sentence
     link = report.document["links"][0]
     assert 0 < link["by_chance"] < 0.001
     text = " ".join(read_page(report).texts)

@@ -255,11 +255,16 @@ def look_row(site: Site, zone: Zone, look: Look) -> dict[str, Any]:
 
 
 def _seen(scene: RunScene, zone: Zone, outline: BaseGeometry) -> Observed:
-    """What the run says of the zone; else what the outline says, if the scene was wholly seen."""
+    """What the run says of the zone; else what the outline says, less all that was not seen."""
     known = scene.zones.get(zone.name)
     if known is not None:
         return known
-    share = float(outline.intersection(zone.shape).area / zone.shape.area)
+    hidden = 0.0
+    if gives_number(scene.whole.status) and scene.whole.fraction < OBSERVED_SHARE:
+        # nobody knows where in the scene its clouds and its pixels without data lie
+        hidden = (1 - scene.whole.fraction) * outline.area
+    inside = max(0.0, outline.intersection(zone.shape).area - hidden)
+    share = float(inside / zone.shape.area)
     if not scene.in_model_range:
         told: Status = "scale_unknown" if scene.in_model_range is None else "outside_model_range"
         return Observed(share, told)
