@@ -72,12 +72,12 @@ INSIDE = (
     "short.part.",
     "chart.level_", "links.below", "links.stacks", "links.alike", "stacks.range", "stacks.bound",
     "stacks.appeared", "stacks.gone", "stacks.grown", "stacks.shrunk", "visit.", "provenance.moved",
-    "chart.alt",
+    "chart.alt", "viewer.some_", "status.not_readable", "time_unknown", "date_unknown",
 )  # fmt: skip
 # Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
 DOCUMENT = re.compile(
     r"(format|version|title|note|min_length_m|calibrated)$"
-    r"|sites\.(name|lead|found|unseen|empty_zones)$"
+    r"|sites\.(name|lead|found|unseen|empty)$"
     r"|sites\.(days|charts|visits|events|stacks|trains|stack_changes)\."
     r"|links\.|timeline\.|provenance\."
 )

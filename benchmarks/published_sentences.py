@@ -282,23 +282,56 @@ def _look_counts(asked: Asked) -> Iterator[Answer]:
     yield asked.rule(abs(said_seen - seen) <= UNSURE + 0.005, f"{seen:.1%}", "seen")
 
 
-@sentence("chart.empty")
+@sentence("viewer.not_counted")
+def _not_counted(asked: Asked) -> Iterator[Answer]:
+    look = day_of(asked.here, asked.values.get("day", ""))
+    if look is None:
+        yield asked.rule(None)
+        return
+    most = max(look.seen.values())
+    yield asked.rule(most < UNOBSERVED_SHARE + UNSURE, f"{most:.1%} of a zone seen")
+
+
+@sentence("short.uncounted")
+def _uncounted(asked: Asked) -> Iterator[Answer]:
+    """All rendered scenes can be read."""
+    yield asked.rule(False, "every scene has a scale that the network reads")
+
+
+@sentence("chart.empty.nothing")
+def _never_seen(asked: Asked) -> Iterator[Answer]:
+    zones = [asked.here.zone(zone) for zone in listed(asked.values["zones"])]
+    most = max(look.seen[zone] for zone in zones for look in asked.here.looks)
+    yield asked.rule(most < UNOBSERVED_SHARE + UNSURE, f"{most:.1%} of a zone seen")
+
+
+@sentence("chart.empty.ship")
+@sentence("chart.empty.stack")
+@sentence("chart.empty.both")
 def _empty(asked: Asked) -> Iterator[Answer]:
+    """Nothing was found: true where nothing is, false where the tables say that it was."""
+    ships = not asked.kind.endswith("stack")
+    blocks = not asked.kind.endswith("ship")
     zones = [asked.here.zone(zone) for zone in listed(asked.values["zones"])]
     found = any(
         row["count"]
         for row in asked.world.activity["series"]
-        if row["site"] == asked.here.name and row["zone"] in zones and row["class"] == "ship"
+        if row["site"] == asked.here.name
+        and row["zone"] in zones
+        and (ships if row["class"] == "ship" else blocks)
+        and (row["class"] != "ship" or row["length_class"].startswith(">="))
     )
     looks = asked.here.looks
     least = asked.world.document["min_length_m"]
     none = all(
-        asked.here.ships(look, zone, least).high + asked.here.blocks(look, zone).high == 0
+        (not ships or asked.here.ships(look, zone, least).high == 0)
+        and (not blocks or asked.here.blocks(look, zone).high == 0)
         for zone in zones
         for look in looks
     )
-    if "n" in asked.values and int(asked.number("n")) != len(looks):
-        yield asked.rule(False, f"{len(looks)} dates")
+    seen = [sum(k.seen[zone] >= UNOBSERVED_SHARE for k in looks) for zone in zones]
+    if "n" in asked.values and {int(asked.number("n"))} != set(seen):
+        yield asked.rule(False, f"{seen} dates show them")
         return
     yield asked.rule(True if none else False if found and not none else None)
 

@@ -226,8 +226,8 @@ def _add_site(
     warnings += unknown_orders(site, scenes)
     if alone and len(scenes) > 1:
         warnings.append(
-            f"site '{site.name}': {len(alone)} of {counted(len(scenes), 'scene')} not registered, "
-            f"positions taken to {alone[0].placement.residual_m:g} m ({alone[0].scene_id}: "
+            f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
+            f"positions are taken to {alone[0].placement.residual_m:g} m ({alone[0].scene_id}: "
             f"{alone[0].note})"
         )
     return warnings

@@ -39,7 +39,7 @@ def zone_charts(
             empty.append({"zone": zone, "of": _looked_for(kind)})
     for chart in charts:
         for point in chart["points"]:
-            gsd_m = gsds[chart["zone"], point["day"]]
+            gsd_m = gsds.get((chart["zone"], point["day"]))
             point["told"] = status_words(point["status"], gsd_m, words)
     return charts, say_empty(empty, looks, length_words(activity["min_length_m"], words), words)
 

@@ -47,7 +47,7 @@ TEXT = {  # of `events`, in the activity's own words
     "grown": rf"{NUMBER} stacks? in (?P<zone>.+) grew by {AREA}",
 }
 LINK = re.compile(r": (\d+) stacks? gone by .+, (\d+) stacks? (?:new|appeared) by .+[;,] (\d+) ")
-IN_PICTURE = re.compile(r"([\d,]+) ships, ([\d,]+) stacks in the picture")
+IN_PICTURE = re.compile(r"([\d,]+) ships? and ([\d,]+) stacks? marked in the picture")
 IN_TABLE = {"new": "appeared", "gone": "gone", "grown": "grown", "shrunk": "shrunk"}
 NO_NUMBER = "\N{EN DASH}"
 LEAST_OF_A_LINK = "only if at least 3 stacks fit"  # the bar, no find
@@ -312,7 +312,12 @@ def _hold_pictures(document: dict[str, Any], page: Page, content: dict[str, Any]
     named = [row for row in content["stack_changes"] if row["picture"]]
     assert len({row["picture"] for row in named}) == len(_spans(named))
     looks = IN_PICTURE.findall(page.text)
-    days = [(site["name"], day["day"]) for site in document["sites"] for day in site["days"]]
+    days = [
+        (site["name"], day["day"])
+        for site in document["sites"]
+        for day in site["days"]
+        if not day["reason"]
+    ]
     assert len(looks) == len(days)
     for (_, stacks), (site, day) in zip(looks, days, strict=True):
         in_zones = [

@@ -21,6 +21,7 @@ from detector.detections import CORNER_COLUMNS, Detections
 from detector.export.records import ModelUse
 from detector.geometry.boxes import as_corners
 from detector.geometry.geodesy import box_measures
+from detector.lengths import CUT_TYPE, SCENE_EDGE, WHOLE
 from detector.rendering.demo import DEMO_PORT, DEMO_RAILHEAD
 from detector.scenes.scene import Scene, open_scene
 from tests.activity.written_run import write_run
@@ -87,7 +88,7 @@ def _found(path: Path, scene: Scene, generator: np.random.Generator) -> Detectio
         length_m=length_m,
         width_m=width_m,
         axis_deg=axis_deg,
-        at_scene_edge=np.array([is_cut for _, is_cut in cut], np.bool_),
+        cut=np.where([is_cut for _, is_cut in cut], SCENE_EDGE, WHOLE).astype(CUT_TYPE),
         on_ship=np.array([row["on_ship"] for row in rows], np.bool_),
     )
 
