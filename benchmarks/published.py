@@ -26,8 +26,9 @@ from zoneinfo import ZoneInfo
 
 from scipy.stats import binomtest
 
+import benchmarks.published_furniture
 import benchmarks.published_rows
-import benchmarks.published_sentences  # noqa: F401 - its judges
+import benchmarks.published_sentences  # noqa: F401 - their judges
 from benchmarks.published_page import Page, TableRow, Text, fields_of, leaves, sentences, values_of
 from benchmarks.published_registry import (
     COLUMNS,
@@ -45,7 +46,8 @@ from benchmarks.published_registry import (
     Verdict,
 )
 from benchmarks.published_stories import FIRST_SEED, STORIES, Published, publish
-from benchmarks.published_truth import TrueSite, World, read_world
+from benchmarks.published_truth import TrueSite
+from benchmarks.published_world import World, read_world
 from benchmarks.tables import markdown, put
 from detector.activity.looks.runs import read_runs
 
@@ -68,11 +70,13 @@ SAYS_NOTHING = (
 # Texts that stand only inside of others, whose judges read them there.
 INSIDE = (
     "any_of", "list", "between.", "span.", "day", "scenes", "sites", "short.besides",
+    "date_unknown", "time_unknown", "status.", "short.teu_of.", "short.teu_cut", "short.others_",
+    "short.wakes", "short.no_quay", "short.lead_there", "stacks.of.", "stacks.cut", "viewer.some_",
     "short.length", "short.gap_days", "short.lead_call", "short.lower_bound", "short.more",
     "short.part.",
     "chart.level_", "links.below", "links.stacks", "links.alike", "stacks.range", "stacks.bound",
     "stacks.appeared", "stacks.gone", "stacks.grown", "stacks.shrunk", "visit.", "provenance.moved",
-    "chart.alt", "viewer.some_", "status.not_readable", "time_unknown", "date_unknown",
+    "chart.alt",
 )  # fmt: skip
 # Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
 DOCUMENT = re.compile(
@@ -137,6 +141,21 @@ def judge_world(world: World) -> Judgement:
     judgement.unknown += sorted(
         {path for path, _ in leaves(world.document) if not DOCUMENT.match(path)}
     )
+    return judgement
+
+
+def judge_text(world: World, text: str, site: int | None = 0) -> Judgement:
+    """The judgement of one text of a site's section."""
+    judgement = Judgement([], [])
+    reader = _Reader(world, Court.convene(WORDS), judgement)
+    reader.read_text(Text(text, ("li",), site))
+    return judgement
+
+
+def judge_row(world: World, row: TableRow) -> Judgement:
+    """The judgement of one row of a table."""
+    judgement = Judgement([], [])
+    _Reader(world, Court.convene(WORDS), judgement).read_row(row)
     return judgement
 
 
@@ -236,9 +255,7 @@ class _Reader:
             match = pattern.fullmatch(told) if fits else None
             if match is None or length not in self.court.grammar.lengths(keys):
                 continue
-            values = {"day": self.last_day, **values_of(match)}
-            if not keys[0].startswith("viewer.look_counts"):
-                values = values_of(match)
+            values = {"day": self.last_day, **values_of(match)}  # a caption's date stands before
             self._ask(SENTENCES[keys], keys[0], told, site, values)
             return True
         dated = re.match(r"(?:\d.*?\d{4}) (?=\S)", told)

@@ -9,7 +9,8 @@ from typing import Any
 import shapely
 
 from benchmarks.published_registry import Answer, Asked, Held
-from benchmarks.published_truth import Loaded, Span, TrueSite
+from benchmarks.published_truth import Span, TrueSite
+from benchmarks.published_world import Loaded
 
 LESS = ("gone", "shrunk")
 CLOSE = 0.25  # an area without an interval is good to a quarter, or to a container's row

@@ -26,7 +26,7 @@ FIGURES = r"[-+\u2212]?\d[\d,.]*"
 # What a field of a text can hold, where it is not any words.
 FIELDS = {
     **dict.fromkeys(("n", "area", "mid", "low", "high", "max", "metres", "shown", "seen"), FIGURES),
-    **dict.fromkeys(("observed", "partial", "unobserved", "ships", "stacks"), FIGURES),
+    **dict.fromkeys(("observed", "partial", "unobserved"), FIGURES),
     "between": r"(?:between|on) .*?\d",
 }
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
@@ -190,12 +190,16 @@ class Grammar:
     def pattern(self, keys: Sequence[str]) -> re.Pattern[str]:
         """What texts of these keys, one after another, match; a key that ends in ? may be missing.
 
-        A capital at the begin and a full stop at the end are free, as sentences have them.
+        A capital at the begin and a full stop at the end are free, as sentences have them. Fields
+        of the second text and of those after it are named `<last word of the key>_<field>`.
         """
         told = ""
         for key in keys:
-            forms = [_expression(text) for text in self._texts(key)]
-            told += f"(?:{'|'.join(forms)})" + ("?" if key.endswith("?") else "")
+            name = key.rpartition(".")[2].removesuffix("?")
+            prefix = f"{name}_" if told else ""
+            forms = [_expression(text, prefix) for text in self._texts(key)]
+            if forms:
+                told += f"(?:{'|'.join(forms)})" + ("?" if key.endswith("?") else "")
         return re.compile(_named_once(told) + r"\.?", re.IGNORECASE)
 
     def letters(self, keys: Sequence[str]) -> int:
@@ -222,11 +226,11 @@ def fields_of(template: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(template) if name]
 
 
-def _expression(template: str) -> str:
+def _expression(template: str, prefix: str) -> str:
     told = ""
     for literal, name, _, _ in string.Formatter().parse(template):
         told += re.escape(literal)
-        told += f"(?P<{name}>{FIELDS.get(name, '.*?')})" if name else ""
+        told += f"(?P<{prefix}{name}>{FIELDS.get(name, '.*?')})" if name else ""
     return told.removesuffix(r"\.")
 
 
@@ -247,7 +251,7 @@ def values_of(match: re.Match[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in match.groupdict().items():
         if value is not None:
-            values[name.partition("__")[0]] = value
+            values.setdefault(name.partition("__")[0], value)
     return values
 
 

@@ -1,0 +1,118 @@
+"""Judges of what stands around a page's findings: titles, captions, numbers of rows, its making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from benchmarks.published_page import numbers
+from benchmarks.published_registry import WORDS, Answer, Asked, Verdict, day_of, sentence
+
+
+@sentence("chart.ships")
+@sentence("chart.stacks")
+@sentence("chart.area")
+@sentence("chart.teu")
+def _chart_title(asked: Asked) -> Iterator[Answer]:
+    least = asked.world.document["min_length_m"]
+    length = asked.values.get("length", "")
+    known = asked.values["zone"].casefold() in (name.casefold() for name in asked.here.kinds)
+    yield asked.rule(known and (not length or numbers(length) == [least]), "no such zone")
+
+
+@sentence("viewer.look_alt")
+def _look_alt(asked: Asked) -> Iterator[Answer]:
+    site = asked.world.sites.get(asked.values["site"])
+    yield asked.rule(site is not None and day_of(site, asked.values["day"]) is not None)
+
+
+@sentence("viewer.chip_alt")
+def _chip_alt(asked: Asked) -> Iterator[Answer]:
+    known = asked.values["zone"] in asked.here.kinds
+    yield asked.rule(known and day_of(asked.here, asked.values["day"]) is not None)
+
+
+@sentence("viewer.label")
+def _viewer_label(asked: Asked) -> Iterator[Answer]:
+    yield asked.rule(asked.values["site"] == asked.here.name)
+
+
+@sentence("stacks.difference_alt")
+def _difference_alt(asked: Asked) -> Iterator[Answer]:
+    spans = {WORDS.days(a.day, b.day) for a, b in pairwise(asked.here.looks)}
+    spans |= {WORDS.days(a.day, b.day) for a in asked.here.looks for b in asked.here.looks}
+    yield asked.rule(asked.values["zone"] in asked.here.kinds and asked.values["span"] in spans)
+
+
+@sentence("stacks.changes")
+@sentence("stacks.trains")
+@sentence("stacks.differences")
+@sentence("event.groups.stacks")
+@sentence("event.groups.ships")
+@sentence("event.groups.trains")
+def _number_of_rows(asked: Asked) -> Iterator[Answer]:
+    site = next(s for s in asked.world.document["sites"] if s["name"] == asked.here.name)
+    kinds = [row["kind"] for row in site["events"]]
+    truth = {
+        "stacks.changes": len(site["stack_changes"]),
+        "stacks.trains": len(site["trains"]),
+        "stacks.differences": len({r["picture"] for r in site["stack_changes"] if r["picture"]}),
+        "event.groups.stacks": sum(kind not in ("ship", "train") for kind in kinds),
+        "event.groups.ships": kinds.count("ship"),
+        "event.groups.trains": kinds.count("train"),
+    }[asked.kind]
+    yield asked.rule(int(asked.number("n")) <= truth, f"{truth} in the table")
+
+
+@sentence("event.cut")
+@sentence("visit.cut")
+@sentence("viewer.cut")
+def _cut(asked: Asked) -> Iterator[Answer]:
+    yield asked.rule(asked.number("shown") < asked.number("n"))
+
+
+@sentence("provenance.made")
+@sentence("provenance.libraries")
+@sentence("provenance.setting")
+@sentence("links.bar")
+def _making(asked: Asked) -> Iterator[Verdict]:
+    document = asked.world.document
+    version = asked.values.get("version", document["version"])
+    run = int(asked.values.get("run", "1"))
+    known = version == document["version"] and run <= len(document["provenance"]["runs"])
+    yield asked.rule(None if known else False)
+
+
+@sentence("provenance.calibrated")
+def _calibrated(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(bool(asked.world.document["calibrated"]))
+
+
+@sentence("provenance.uncalibrated")
+def _uncalibrated(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(not asked.world.document["calibrated"])
+
+
+@sentence("stacks.none")
+def _no_teu(asked: Asked) -> Iterator[Verdict]:
+    rows = [row for row in asked.world.activity["stacks"] if row["site"] == asked.here.name]
+    yield asked.rule(not rows, f"{len(rows)} rows of containers")
+
+
+@sentence("viewer.unseen")
+@sentence("viewer.unseen_boxes")
+def _unseen_boxes(asked: Asked) -> Iterator[Answer]:
+    look = day_of(asked.here, asked.values["day"])
+    hidden = look is not None and bool(look.unseen.any())
+    yield asked.rule(None if hidden and asked.number("n") > 0 else False, "all was seen")
+
+
+@sentence("viewer.none")
+def _no_pictures(asked: Asked) -> Iterator[Verdict]:
+    views = asked.world.data["views"][[*asked.world.sites].index(asked.here.name)]
+    yield asked.rule(not views, f"{len(views)} pictures")
+
+
+@sentence("links.none")
+def _no_link(asked: Asked) -> Iterator[Verdict]:
+    yield asked.rule(None if not asked.world.document["links"] else False)
