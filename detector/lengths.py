@@ -2,7 +2,8 @@
 
 A box measures what shows of an object. Where the scene, nodata, a cloud, the part that was read or
 the tiles end, the object may go on behind it, and its length is a lower bound. How far a length is
-off is told by the card of the weights (`LengthErrors`), fitted by `benchmarks/lengths.py`.
+off is told by the card of the weights (`LengthErrors`), fitted by
+`detector.calibrating.lengths`; `benchmarks/lengths.py` measures it.
 """
 
 from __future__ import annotations
@@ -78,14 +79,11 @@ class LengthErrors:
     Attributes:
         bands: by class name, by ascending size in read pixels.
         log_cut: by class name: a cut object is at least `exp(-log_cut)` of what shows of it.
-        shared: by class name: share of the variance of an error that is the object's own and stays
-            from look to look.
         read_gsd_m: finer scenes are reduced to it.
     """
 
     bands: Mapping[str, Sequence[ErrorBand]]
     log_cut: Mapping[str, float]
-    shared: Mapping[str, float]
     read_gsd_m: float
 
     @classmethod
@@ -106,7 +104,6 @@ class LengthErrors:
                     name: [ErrorBand(**band) for band in known["bands"]] for name, known in classes
                 },
                 log_cut={name: float(known["log_cut"]) for name, known in classes},
-                shared={name: float(known["shared"]) for name, known in classes},
                 read_gsd_m=read_gsd_m,
             )
         except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -173,7 +170,7 @@ def cut_words(cut: str) -> str:
     return CUT_WORDS.get(cut, cut)
 
 
-def say_length(length_m: float, low_m: float, high_m: float, cut: str) -> str:
+def say_length(length_m: float, low_m: float, high_m: float, cut: str, unit: str = " m") -> str:
     """A length in words: `at least 147 m`, `180 ± 9 m`, or `180 m` where no error is known.
 
     Args:
@@ -181,11 +178,12 @@ def say_length(length_m: float, low_m: float, high_m: float, cut: str) -> str:
         low_m: end of the interval, NaN where nothing is claimed.
         high_m: the other end; NaN also where it is cut.
         cut: reason, `WHOLE` for none.
+        unit: behind the number; empty in a column that says it.
     """
     if cut:
-        return f"at least {at_least_m(length_m, low_m):,} m"
+        return f"at least {at_least_m(length_m, low_m):,}{unit}"
     error = half_width_m(length_m, low_m, high_m)
-    return f"{length_m:,.0f} m" if error is None else f"{length_m:,.0f} ± {error:,} m"
+    return f"{length_m:,.0f}" + ("" if error is None else f" ± {error:,}") + unit
 
 
 def short_length(length_m: float, low_m: float, cut: str) -> str:

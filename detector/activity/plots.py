@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from detector.activity.find import Activity
+from detector.activity.looks.lengths import length_in_short
 from detector.activity.series import headline
 from detector.counting.counts import ALL_LENGTHS, seen_whole
 from detector.files import atomic_path, prepare_folder
@@ -83,7 +84,7 @@ def plot_visits(activity: Activity, site: str, zone: str) -> Figure:
         first, last = (mdates.date2num(row[key]) for key in ("first_seen", "last_seen"))  # type: ignore[no-untyped-call]
         axes.plot([first, last], [place, place], "o-", color=BLUE, linewidth=4, markersize=5)
         axes.annotate(
-            f"{row['length_m']:.0f} m", (last, place), (6, -3), textcoords="offset points", size=8
+            length_in_short(row), (last, place), (6, -3), textcoords="offset points", size=8
         )
     axes.set_yticks([])
     axes.invert_yaxis()

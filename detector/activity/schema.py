@@ -146,6 +146,9 @@ class VisitRow(Row):
     last_seen: date
     looks_seen: Whole
     length_m: float
+    length_low_m: float | None
+    length_high_m: float | None
+    length_cut: str
     width_m: float
     probability: Share
     arrival: str
@@ -168,6 +171,7 @@ class MoveRow(Row):
     day: date
     state: Literal["first_look", "stayed", "arrived", "left", "undecided"]
     length_m: float
+    length_cut: str
     same_as_before: Share
     evidence: str
 
@@ -184,6 +188,9 @@ class EventRow(Row):
     number: Whole
     area_m2: float | None
     lengths_m: list[float]
+    lengths_low_m: list[float | None]
+    lengths_high_m: list[float | None]
+    lengths_cut: list[str]
     widths_m: list[float]
     text: str
     evidence: str
@@ -258,6 +265,7 @@ class TrainRow(LookRow):
     train: Whole
     blocks: Whole
     length_m: float
+    length_cut: str
     wagons: float
     containers_low: float
     containers: float

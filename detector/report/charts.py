@@ -178,7 +178,7 @@ def draw_visits(site: Mapping[str, Any], words: Words) -> Figure:
         ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
         axes.plot(ends, [place, place], color=INK["ship"], linewidth=1)
         axes.plot([first, last], [place, place], "o-", color=INK["ship"], linewidth=5, markersize=5)
-    names = [f"{_plain(row['zone'], 18)}  {row['length_m']:.0f} m" for row in visits]
+    names = [f"{_plain(row['zone'], 18)}  {row['length_short']}" for row in visits]
     axes.set_yticks(range(len(visits)), names, fontsize=7)
     axes.invert_yaxis()
     _title(axes, f"{site['name']}: {words.say('headings.visits').lower()}")

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from detector._version import __version__
+from detector.activity.looks.lengths import length_in_short, length_in_words
 from detector.report.captions import day_reasons
 from detector.report.events import event_rows, link_rows
 from detector.report.findings import (
@@ -140,7 +141,13 @@ def _visit(row: Row, words: Words) -> dict[str, Any]:
     else:
         departure = _between(last, row["not_after"], words)
         departure += doubtful if went == "undecided" else ""
-    return {**row, "arrival_words": arrival, "departure_words": departure}
+    return {
+        **row,
+        "length_words": length_in_words(row),
+        "length_short": length_in_short(row),
+        "arrival_words": arrival,
+        "departure_words": departure,
+    }
 
 
 def _between(first: str | None, last: str | None, words: Words) -> str:
@@ -167,6 +174,9 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
         for row in activity["looks"]
     ]
     keys = ("site", "zone", "first_seen", "last_seen", "not_before", "not_after", "length_m")
+    visits = [
+        {**_pick(row, *keys), "length_words": length_in_words(row)} for row in activity["visits"]
+    ]
     changes = [
         _pick(row, "event_id", "site", "zone", "event", "first_day", "last_day", "number")
         for row in activity["events"]
@@ -183,7 +193,7 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
     return {
         "rows": [{"site": site, "zone": zone} for site, zone in order],
         "looks": looks,
-        "visits": [_pick(row, *keys) for row in activity["visits"]],
+        "visits": visits,
         "changes": changes,
         "links": links,
     }

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.activity.changes.events import LENGTH_SD, LEVEL_90, LOADED_RAILHEAD, STACK_EVENTS
+from detector.activity.changes.events import LOADED_RAILHEAD, STACK_EVENTS
+from detector.activity.looks.lengths import length_in_words, length_of_event
 from detector.activity.looks.sightings import ID_SEPARATOR
 from detector.report.findings import CHANGE_KINDS, WHOLE_KINDS
 from detector.report.gallery import LookPicture, SiteGallery
@@ -108,11 +109,7 @@ def _chance_words(chance: float, words: Words) -> str:
 def _text(row: Row, kind: str, words: Words) -> str:
     if kind != SHIP:
         return words.say(f"event.{kind}", n=row["number"], zone=row["zone"])
-    length = row["lengths_m"][0]
-    looks = len(row["evidence"].split(ID_SEPARATOR))
-    error = max(LEVEL_90 * LENGTH_SD * length / np.sqrt(looks), 1.0)
-    values = {"length": f"{length:.0f}", "error": f"{error:.0f}", "zone": row["zone"]}
-    return words.say("event.ship", **values)
+    return words.say("event.ship", length=length_in_words(length_of_event(row)), zone=row["zone"])
 
 
 def _moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:

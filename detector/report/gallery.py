@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.sightings import PlacedObjects
+from detector.activity.looks.lengths import length_in_short
+from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import PORT
 from detector.export.overlay_view import scale_bar
+from detector.lengths import short_length
 from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_grid
 from detector.report.sources import Sources
@@ -53,10 +55,12 @@ class LookPicture:
         height: of it.
         bounds: `(west, south, east, north)`, local metres.
         bar: scale.
-        paths: SVG path data in the frame: `ship`, `container_stack`, `zone`, `evidence`.
+        paths: SVG path data in the frame: `ship`, `container_stack`, `own_ship`,
+            `own_container_stack` (of the event), `unseen` (no observations), `zone`.
         labels: `text`, `kind` (`ship` or `zone`), `x`, `y` in local metres.
         ships: boxes of ships in the picture.
         stacks: boxes of container stacks in the picture.
+        unseen: boxes in the picture that lie on unseen pixels.
         kind: of a chip: `before`, `after`, `ship_first`, `ship_last`; empty for a look.
     """
 
@@ -72,6 +76,7 @@ class LookPicture:
     labels: Sequence[Mapping[str, Any]] = ()
     ships: int = 0
     stacks: int = 0
+    unseen: int = 0
     kind: str = ""
 
 
@@ -91,9 +96,17 @@ class SiteGallery:
     pictures: Pictures = field(init=False)
     _objects: dict[str, PlacedObjects] = field(init=False, default_factory=dict)
     _boxes: dict[str, dict[str, NDArray[np.float64]]] = field(init=False, default_factory=dict)
+    _lengths: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.site)
+        # a ship of several looks has one length on the page: that of its visit
+        self._lengths = {
+            name: length_in_short(visit)
+            for visit in self.sources.activity.get("visits", ())
+            if visit["site"] == self.site.name
+            for name in visit["evidence"].split(ID_SEPARATOR)
+        }
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -107,7 +120,7 @@ class SiteGallery:
         grid = site_grid(self.site, LOOK_SIDE_PX, finest)
         objects = self.objects(day)
         inside = objects.select(grid.holds(objects.corners)) if len(objects) else objects
-        labels = [*self._zone_labels(), *_ship_labels(inside)]
+        labels = [*self._zone_labels(), *_ship_labels(inside, self._lengths)]
         return self._picture(day, grid, placed, inside, (), budget_bytes, labels)
 
     def chip(
@@ -141,6 +154,21 @@ class SiteGallery:
             ]
             self._objects[day.day] = merge_objects(parts)
         return self._objects[day.day]
+
+    def hollow(self, day: Day, grid: Grid) -> NDArray[np.float64]:
+        """Corners `(N, 4, 2)` of boxes on unseen pixels of a date, local metres, on a grid."""
+        name, scenes = self.site.name, self.sources.scenes
+        parts = [
+            scene_sightings(
+                replace(scenes[i], objects=scenes[i].unseen),
+                self.site,
+                Placement(self.sources.shift(name, i), 0.0),
+            ).corners
+            for i in day.scene_ids
+            if i in scenes and len(scenes[i].unseen)
+        ]
+        corners = np.concatenate([np.zeros((0, 4, 2)), *parts])
+        return corners[grid.holds(corners)] if len(corners) else corners
 
     def box(self, evidence: str) -> NDArray[np.float64] | None:
         """Corners `(4, 2)` of a box that evidence names, local metres; None where it is gone.
@@ -183,11 +211,13 @@ class SiteGallery:
             return None
         ships = PORT.mask(objects.class_ids, "visits")
         own = np.isin(objects.ids, list(evidence))
+        hollow = self.hollow(day, grid)
         paths = {
             "ship": _path(grid, objects.corners[ships & ~own]),
             "container_stack": _path(grid, objects.corners[~ships & ~own]),
             "own_ship": _path(grid, objects.corners[ships & own]),
             "own_container_stack": _path(grid, objects.corners[~ships & own]),
+            "unseen": _path(grid, hollow),
             "zone": "".join(_zone_path(grid, zone.shape) for zone in self.site.zones),
         }
         bar = scale_bar(grid.cell_m, max(int(grid.width * BAR_SHARE), 1))
@@ -204,6 +234,7 @@ class SiteGallery:
             labels=labels,
             ships=int(ships.sum()),
             stacks=int((~ships).sum()),
+            unseen=len(hollow),
             kind=kind,
         )
 
@@ -226,14 +257,16 @@ def open_gallery(site: Site, sources: Sources, days: Sequence[Day]) -> Iterator[
         gallery.pictures.close()
 
 
-def _ship_labels(objects: PlacedObjects) -> list[dict[str, Any]]:
+def _ship_labels(objects: PlacedObjects, known: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Lengths beside ships: those of their visits, else as the look measured them."""
     visits = PORT.mask(objects.class_ids, "visits")
     ships = np.flatnonzero(visits & np.isfinite(objects.length_m))
     longest = ships[np.argsort(-objects.length_m[ships], kind="stable")][:MOST_LABELS]
     centres = objects.centres
     return [
         {
-            "text": f"{objects.length_m[i]:.0f} m",
+            "text": known.get(str(objects.ids[i]))
+            or short_length(objects.length_m[i], objects.length_low_m[i], objects.cut[i]),
             "kind": "ship",
             "x": round(float(centres[i, 0]), 1),
             "y": round(float(centres[i, 1]), 1),

@@ -121,7 +121,7 @@
         Plot.text(changes, { x: "date", y: "y", text: "text", fill: "var(--stack)", fontWeight: 600, stroke: "var(--bg)", strokeWidth: 3 }),
         Plot.dot(looks, { x: "date", y: "y", r: 4, stroke: "var(--soft)", fill: (l) => (l.shows === "whole" ? "var(--soft)" : "var(--bg)") }),
         Plot.dot(looks.filter(part), { x: "date", y: "y", r: 2, fill: "var(--soft)" }),
-        Plot.tip(bars, Plot.pointer({ x: "first", y: "y", title: (b) => b.zone + "\n" + Math.round(b.length_m) + " m\n" + b.first_seen + " – " + b.last_seen, fill: "var(--card)", stroke: "var(--field)", maxRadius: 24 })),
+        Plot.tip(bars, Plot.pointer({ x: "first", y: "y", title: (b) => b.zone + "\n" + b.length_words + "\n" + b.first_seen + " – " + b.last_seen, fill: "var(--card)", stroke: "var(--field)", maxRadius: 24 })),
       ],
     });
   }
@@ -139,7 +139,7 @@
       marks: [
         Plot.ruleY(visits, { y: (v) => v.y + ROW / 2, stroke: "var(--line)" }),
         Plot.text(visits, { frameAnchor: "left", dx: -left + 2, y: "y", text: (v) => short(v.zone, most), textAnchor: "start", fill: "var(--fg)", clip: false }),
-        Plot.text(visits, { frameAnchor: "left", dx: -8, y: "y", text: (v) => Math.round(v.length_m) + " m", textAnchor: "end", fill: "var(--soft)" }),
+        Plot.text(visits, { frameAnchor: "left", dx: -8, y: "y", text: (v) => v.length_short, textAnchor: "end", fill: "var(--soft)" }),
         Plot.link(visits, { x1: "low", x2: "high", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 1.3 }),
         Plot.link(visits, { x1: "first", x2: "last", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 7, strokeLinecap: "round" }),
         Plot.dot(visits, { x: "first", y: "y", r: 4, fill: "var(--ship)" }),

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.changes.lots import LEAST_ALIKE, MOST_CHANCE
+from detector.activity.looks.lengths import length_in_words
 from detector.report.captions import picture_caption
 from detector.report.differences import Difference
 from detector.report.gallery import LookPicture
@@ -99,6 +100,7 @@ def render_page(
         day=words.day,
         days=words.days,
         listed=words.listed,
+        length=partial(length_in_words, unit=""),  # the column says metres
         remarks=remarks,
         most_rows=MOST_ROWS,
         event_groups=EVENT_GROUPS,

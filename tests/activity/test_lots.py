@@ -34,6 +34,7 @@ def event(kind: str, site: str, days: tuple[int, int], sizes: Sizes) -> dict[str
         "last_day": last,
         "number": len(sizes),
         "lengths_m": sizes[:, 0].tolist(),
+        "lengths_cut": [""] * len(sizes),
         "widths_m": sizes[:, 1].tolist(),
     }
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detector.geometry.boxes import corners_from_xywhr
+from detector.geometry.boxes import as_corners, corners_from_xywhr
 from detector.inference.coverage import Coverage
 from detector.inference.pipeline import find_objects, prepare_scene
 from detector.inference.sight import Sight, look_at_boxes
 from detector.lengths import UNSEEN_SHARE
+from detector.rendering.scene import render
+from detector.rendering.spec import PortSpec, SkySpec
+from detector.rendering.write import write_scene
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 from tests.inference.blobs import BlobDetector, blob_scene
@@ -78,8 +83,6 @@ def test_the_unseen_part_is_that_of_the_polygon(
     tmp_path_factory: pytest.TempPathFactory, x: float, y: float, length: float, angle: float
 ) -> None:
     """Against the exact area of the box right of the column where nodata starts."""
-    import shapely
-
     box = (x, y, length, length / 4, angle)
     found = look(tmp_path_factory.mktemp("s"), [box], nodata_from=280)
     shape = shapely.Polygon(corners_from_xywhr(np.array([box]))[0])
@@ -117,3 +120,27 @@ def test_a_ship_under_a_cloud_is_kept_but_is_no_observation(
         # 60 of 80 px show, 0.5 m each; the card claims nothing, so nothing is taken off
         assert found.length_low_m[1] == pytest.approx(30, abs=1)
         assert np.isnan(found.length_high_m[1])
+
+
+def test_what_was_seen_is_what_the_renderer_shows(tmp_path: Path) -> None:
+    """Clouds over a rendered port: the truth of every object says how much of it is visible."""
+    spec = replace(PortSpec(width=512, height=512), sky=SkySpec(cloud_fraction=0.35))
+    rendered = render(spec, seed=6)
+    truth = [item for item in rendered.truth if item.role == "object"]
+    corners = as_corners([item.corners for item in truth])
+    with open_scene(write_scene(rendered, tmp_path / "port.tif")) as scene:
+        sight = look_at_boxes(scene, Coverage.of(scene), corners)
+    visible = np.array([item.visible for item in truth])
+    area_px = shapely.area(shapely.polygons(corners))
+    large = area_px > 60  # of smaller boxes a pixel is too large a share
+    assert np.abs(1 - sight.unseen_fraction - visible)[large].max() < 0.01
+    doubt = np.abs(visible - 0.5) < 0.01
+    hidden = sight.unseen_fraction >= UNSEEN_SHARE
+    assert (hidden == (visible <= 0.5))[large & ~doubt].all()
+    # whatever lies partly beyond the border, or under a cloud, is cut by it
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    beyond = ((low < 0) | (high > 512)).any(axis=1)
+    inside = ((low > 3) & (high < 509)).all(axis=1)
+    assert set(sight.cut[beyond]) == {"scene_edge"}
+    assert set(sight.cut[inside & large & (visible < 0.9)]) == {"cloud"}
+    assert (int(beyond.sum()), int(hidden.sum()), int((sight.cut == "").sum())) == (8, 6, 1)

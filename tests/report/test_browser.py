@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from detector.activity.looks.lengths import length_in_words
 from detector.report.publish import Report
 from tests.report.conftest import HOSTILE
 from tests.report.make import DAYS, Made, Names
@@ -199,7 +200,9 @@ def test_numbers_of_the_page_are_those_of_the_tables(
     assert len(told) == len(visits) > 0
     for cells, row in zip(told, visits.to_dict("records"), strict=True):
         assert cells[0] == row["zone"]
-        assert [int(cells[1]), int(cells[2])] == [round(row["length_m"]), round(row["width_m"])]
+        assert cells[1] == length_in_words(row, unit="")
+        assert int(cells[1].split(" ±")[0]) == round(row["length_m"])
+        assert int(cells[2]) == round(row["width_m"])
         assert float(cells[6]) == pytest.approx(row["probability"], abs=0.005)
     charts = pd.read_csv(report.page.parent / "tables" / "charts.csv")
     ships = charts[charts["measure"] == "count"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from detector.activity.changes.blocks import ChangeKind
+from detector.activity.looks.lengths import length_in_words
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
 from detector.counting.zones import Zone
@@ -21,9 +22,18 @@ STACK_EVENTS: Final[Mapping[ChangeKind, str]] = {
     "shrunk": "stacks shrunk",
     "grown": "stacks grown",
 }
+WHOLE_BLOCKS: Final[tuple[ChangeKind, ...]] = ("gone", "appeared")  # their whole area changed
 LOADED_RAILHEAD: Final = "loaded at railhead"
-LENGTH_SD = 0.045  # relative, of one measured length
-LEVEL_90 = 1.645
+
+
+class Size(NamedTuple):
+    """Size of a ship or a block, metres; the ends of the length as `Detections` has them."""
+
+    length_m: float
+    width_m: float
+    low_m: float
+    high_m: float
+    cut: str
 
 
 def stack_events(
@@ -39,7 +49,7 @@ def stack_events(
         changes: rows of `stack_changes`, in order of time.
         looks: of the zone.
     """
-    sizes: dict[str, tuple[float, float]] = {}
+    sizes: dict[str, Size] = {}
     for stacks in (stacks_of(look.sightings) for look in looks):
         sizes |= dict(zip(stacks.ids.tolist(), _sizes(stacks), strict=True))
     alike: dict[tuple[date, ChangeKind], list[Mapping[str, Any]]] = {}
@@ -61,27 +71,22 @@ def railhead_events(site: str, zone: Zone, looks: Sequence[Look]) -> list[dict[s
 
 
 def ship_events(visits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One event a visit: `ship of 122 ± 6 m at Pier 2`; ± is a 90 % interval of its length."""
-    events = []
-    for visit in visits:
-        length = visit["length_m"]
-        error = LEVEL_90 * LENGTH_SD * length / np.sqrt(visit["looks_seen"])
-        events.append(
-            {
-                "site": visit["site"],
-                "zone": visit["zone"],
-                "event": "ship",
-                "first_day": visit["first_seen"],
-                "last_day": visit["last_seen"],
-                "number": 1,
-                "area_m2": None,
-                "lengths_m": [round(float(length), 1)],
-                "widths_m": [round(float(visit["width_m"]), 1)],
-                "text": f"ship of {length:.0f} ± {max(error, 1.0):.0f} m at {visit['zone']}",
-                "evidence": visit["evidence"],
-            }
-        )
-    return events
+    """One event a visit: `ship of 122 ± 6 m at Pier 2`, or `ship of at least 147 m`; ± is 90 %."""
+    return [
+        {
+            "site": visit["site"],
+            "zone": visit["zone"],
+            "event": "ship",
+            "first_day": visit["first_seen"],
+            "last_day": visit["last_seen"],
+            "number": 1,
+            "area_m2": None,
+            **_size_columns([_size_of_visit(visit)]),
+            "text": f"ship of {length_in_words(visit)} at {visit['zone']}",
+            "evidence": visit["evidence"],
+        }
+        for visit in visits
+    ]
 
 
 def sort_events(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,7 +107,7 @@ def sort_events(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _stack_event(
     kind: ChangeKind,
     rows: Sequence[Mapping[str, Any]],
-    sizes: Mapping[str, tuple[float, float]],
+    sizes: Mapping[str, Size],
 ) -> dict[str, Any]:
     """One event of rows of `stack_changes` of one zone, pair of looks and kind."""
     first = rows[0]
@@ -110,9 +115,10 @@ def _stack_event(
     told = [sizes[name] for name in (before if kind in ("gone", "shrunk") else after)]
     area = abs(sum(row["area_m2"] for row in rows))
     stacks = counted(len(rows), "stack")
+    least = "at least " if kind in WHOLE_BLOCKS and any(size.cut for size in told) else ""
     texts: dict[ChangeKind, str] = {
-        "gone": f"{stacks}, {area:,.0f} m², gone from {first['zone']}",
-        "appeared": f"{stacks}, {area:,.0f} m², appeared in {first['zone']}",
+        "gone": f"{stacks}, {least}{area:,.0f} m², gone from {first['zone']}",
+        "appeared": f"{stacks}, {least}{area:,.0f} m², appeared in {first['zone']}",
         "shrunk": f"{stacks} in {first['zone']} shrank by {area:,.0f} m²",
         "grown": f"{stacks} in {first['zone']} grew by {area:,.0f} m²",
     }
@@ -136,7 +142,7 @@ def _event(
     days: tuple[date, date],
     number: int,
     area_m2: float,
-    sizes: Sequence[tuple[float, float]],
+    sizes: Sequence[Size],
 ) -> dict[str, Any]:
     return {
         "site": place[0],
@@ -146,8 +152,7 @@ def _event(
         "last_day": days[1],
         "number": number,
         "area_m2": area_m2,
-        "lengths_m": [round(length, 1) for length, _ in sizes],
-        "widths_m": [round(width, 1) for _, width in sizes],
+        **_size_columns(sizes),
     }
 
 
@@ -157,6 +162,8 @@ def _loaded(site: str, zone: Zone, look: Look) -> dict[str, Any]:
     west, south, east, north = envelopes(stacks.corners).T
     extent = float(np.hypot(east.max() - west.min(), north.max() - south.min()))
     noun = "block or train" if len(stacks) == 1 else "blocks or trains"
+    # what goes on beyond the box of a cut block lies further out
+    within = "within" if not stacks.is_cut.any() else "over at least"
     return _event(
         (site, zone.name),
         LOADED_RAILHEAD,
@@ -165,11 +172,44 @@ def _loaded(site: str, zone: Zone, look: Look) -> dict[str, Any]:
         float(stacks.area_m2.sum()),
         _sizes(stacks),
     ) | {
-        "text": f"{len(stacks)} loaded {noun} at {zone.name}, within {extent:.0f} m",
+        "text": f"{len(stacks)} loaded {noun} at {zone.name}, {within} {extent:.0f} m",
         "evidence": ID_SEPARATOR.join(stacks.ids.tolist()),
     }
 
 
-def _sizes(stacks: PlacedObjects) -> list[tuple[float, float]]:
-    """Length and width of each, metres."""
-    return list(zip(stacks.length_m.tolist(), stacks.width_m.tolist(), strict=True))
+def _sizes(stacks: PlacedObjects) -> list[Size]:
+    """Of each block, as the look measured it."""
+    columns = (
+        stacks.length_m.tolist(),
+        stacks.width_m.tolist(),
+        stacks.length_low_m.tolist(),
+        stacks.length_high_m.tolist(),
+        stacks.cut.tolist(),
+    )
+    return [Size(*row) for row in zip(*columns, strict=True)]
+
+
+def _size_of_visit(visit: Mapping[str, Any]) -> Size:
+    low, high = (visit[f"length_{end}_m"] for end in ("low", "high"))
+    return Size(
+        visit["length_m"],
+        visit["width_m"],
+        np.nan if low is None else low,
+        np.nan if high is None else high,
+        visit["length_cut"],
+    )
+
+
+def _size_columns(sizes: Sequence[Size]) -> dict[str, list[Any]]:
+    """Sizes as columns of the events: to a decimetre, None where nothing is claimed."""
+
+    def rounded(values: Iterable[float]) -> list[float | None]:
+        return [None if np.isnan(value) else round(float(value), 1) for value in values]
+
+    return {
+        "lengths_m": rounded(size.length_m for size in sizes),
+        "lengths_low_m": rounded(size.low_m for size in sizes),
+        "lengths_high_m": rounded(size.high_m for size in sizes),
+        "lengths_cut": [size.cut for size in sizes],
+        "widths_m": rounded(size.width_m for size in sizes),
+    }

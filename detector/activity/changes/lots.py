@@ -89,9 +89,13 @@ def consistent_links(
 
 
 def sizes_of(event: Mapping[str, Any]) -> Sizes:
-    """Length and width `(N, 2)` of the blocks of an event that are long enough to tell apart."""
+    """Length and width `(N, 2)` of the blocks of an event that are long enough to tell apart.
+
+    Blocks that were cut are left out: nobody knows how long they are.
+    """
     sizes = np.array([event["lengths_m"], event["widths_m"]], np.float64).T
-    return sizes[sizes[:, 0] >= LEAST_BLOCK_M]
+    whole = np.array([not cut for cut in event["lengths_cut"]], np.bool_)
+    return np.asarray(sizes[whole & (sizes[:, 0] >= LEAST_BLOCK_M)])
 
 
 def count_alike(one: Sizes, other: Sizes) -> int:
@@ -186,6 +190,7 @@ def _by_site_and_day(standing: Sequence[Mapping[str, Any]]) -> Standing:
 
 def _sizes_of_look(look: Look) -> Sizes:
     stacks = stacks_of(look.sightings)
+    stacks = stacks.select(~stacks.is_cut)
     sizes = np.stack([stacks.length_m, stacks.width_m], axis=1)
     return np.asarray(sizes[sizes[:, 0] >= LEAST_BLOCK_M])
 

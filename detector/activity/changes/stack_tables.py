@@ -310,6 +310,7 @@ def _trains(one: _Examined) -> list[dict[str, Any]]:
                 "train": number,
                 "blocks": len(mine),
                 "length_m": train.length_m,
+                "length_cut": _cut_of(one.stacks.cut[mine]),
                 "wagons": train.wagons,
                 "containers_low": low,
                 "containers": mid,
@@ -319,6 +320,11 @@ def _trains(one: _Examined) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _cut_of(cut: NDArray[np.str_]) -> str:
+    """Why a train may go on: the reason of its first block that is cut; empty where none is."""
+    return next((reason for reason in cut.tolist() if reason), "")
 
 
 def _change_row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class RunScene:
         folder: of the run.
         acquired_day: the day at the place where only that is known; else None.
         gsd_m: ground sample distance at its centre, or None where unknown.
+        unseen: boxes on unseen pixels: drawn, but no observations.
     """
 
     scene_id: str
@@ -80,6 +81,7 @@ class RunScene:
     folder: str = ""
     acquired_day: date | None = None
     gsd_m: float | None = None
+    unseen: FileObjects = field(default_factory=no_sightings)
 
     @property
     def when(self) -> Acquired:
@@ -218,6 +220,7 @@ def _scene(
         zones={name: value for name, value in seen.items() if name != WHOLE_SCENE},
         whole=seen.get(WHOLE_SCENE, Observed(0.0, "cloud_unknown")),
         objects=_objects(record, found, embeddings),
+        unseen=_objects(record, found, None, unseen=True),
         weights_sha256=record.weights_sha256,
     )
 
@@ -231,8 +234,13 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 
 def _objects(
-    record: SceneRecord, found: gpd.GeoDataFrame | None, embeddings: NDArray[np.float64] | None
+    record: SceneRecord,
+    found: gpd.GeoDataFrame | None,
+    embeddings: NDArray[np.float64] | None,
+    *,
+    unseen: bool = False,
 ) -> FileObjects:
+    """What was observed; or the boxes on unseen pixels, which are no observations."""
     if found is None:
         return no_sightings()
     scene_id = record.scene_id
@@ -244,8 +252,8 @@ def _objects(
         PORT.names
     )  # activity is of ships and stacks, whatever else there is
     found = with_new_columns(found)
-    seen = ~found["unseen"].to_numpy(bool)
-    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & seen & told.to_numpy(bool))
+    wanted = found["unseen"].to_numpy(bool) == unseen
+    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & wanted & told.to_numpy(bool))
     kept = found.iloc[rows]
     pixels = kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
 

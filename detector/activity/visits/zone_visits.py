@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.activity.looks.lengths import ShipLength
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
 from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
@@ -58,7 +59,7 @@ def zone_visits(
         probability: class ids, scores and lengths to the probability of being real.
     """
     usable = [look for look in looks if look.usable]
-    ships, ids, unknown = gather_ships(usable, settings.min_length_m, probability)
+    ships, found, unknown = gather_ships(usable, settings.min_length_m, probability)
     period = _period(site, zone, looks, settings, unknown)
     if len(usable) < 2:
         there = int((ships.length_m >= settings.min_length_m).sum())
@@ -69,7 +70,7 @@ def zone_visits(
         links = replace(links, swing_lengths=SWING_LENGTHS)
     count = count_visits(ships, look_times(usable, zone), replace(settings, links=links))
     tracks = [
-        _Track(number, zone, site, usable, ships, ids, count, settings)
+        _Track(number, zone, site, usable, ships, found, count, settings)
         for number in range(len(count.track_probability))
     ]
     listed = [track for track in tracks if track.probability >= LISTED_PROBABILITY]
@@ -95,7 +96,7 @@ def zone_visits(
 
 def gather_ships(
     looks: Sequence[Look], min_length_m: float, probability: Probability
-) -> tuple[ShipsSeen, NDArray[np.str_], int]:
+) -> tuple[ShipsSeen, PlacedObjects, int]:
     """The ships of all looks that may have the wanted length.
 
     Args:
@@ -104,7 +105,8 @@ def gather_ships(
         probability: class ids, scores and lengths to probabilities.
 
     Returns:
-        The ships, their evidence ids, and the number of ships of unknown length left out.
+        The ships, the same as objects with their evidence ids, and the number of ships of unknown
+        length left out.
     """
     parts: list[PlacedObjects] = []
     numbers: list[NDArray[np.int64]] = []
@@ -126,7 +128,7 @@ def gather_ships(
         sure_size=~found.is_cut,
         embeddings=found.embeddings,
     )
-    return seen, found.ids, unknown
+    return seen, found, unknown
 
 
 def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
@@ -185,14 +187,14 @@ class _Track:
         site: str,
         looks: Sequence[Look],
         ships: ShipsSeen,
-        ids: NDArray[np.str_],
+        found: PlacedObjects,
         count: VisitCount,
         settings: VisitSettings,
     ) -> None:
         self.members = np.flatnonzero(count.track == number)
         self.probability = float(count.track_probability[number])
         self._zone, self._site, self._looks = zone, site, looks
-        self._ships, self._ids = ships, ids
+        self._ships, self._found = ships, found
         self._count, self._certain = count, settings.certain
         self._first = int(ships.look[self.members[0]])
         self._last = int(ships.look[self.members[-1]])
@@ -217,14 +219,14 @@ class _Track:
             "first_seen": self._looks[self._first].day,
             "last_seen": self._looks[self._last].day,
             "looks_seen": len(members),
-            "length_m": float(np.median(ships.length_m[members])),
+            **ShipLength.of_looks(self._found.select(members)).columns,
             "width_m": float(np.median(ships.width_m[members])),
             "probability": self.probability,
             "arrival": "before the first look" if self.starts_at_first_look else self._start(),
             "departure": "after the last look" if self.ends_at_last_look else self._end(),
             "not_before": self._neighbour_day(self._first - 1),
             "not_after": self._neighbour_day(self._last + 1),
-            "evidence": ID_SEPARATOR.join(self._ids[members].tolist()),
+            "evidence": ID_SEPARATOR.join(self._found.ids[members].tolist()),
         }
 
     def moves(self, visit_id: str) -> list[dict[str, Any]]:
@@ -263,6 +265,7 @@ class _Track:
             "day": self._looks[look].day,
             "state": state,
             "length_m": float(self._ships.length_m[member]),
+            "length_cut": str(self._found.cut[member]),
             "same_as_before": float(self._count.preceded[member]),
-            "evidence": str(self._ids[member]),
+            "evidence": str(self._found.ids[member]),
         }

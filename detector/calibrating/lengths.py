@@ -1,0 +1,93 @@
+"""How far lengths are off: 90 % intervals by size in pixels, fitted on objects of known length.
+
+The half width of an interval is a quantile of the errors of like objects, with the rank that
+covers a new one (split conformal: Lei et al., Distribution-Free Predictive Inference for
+Regression, 2018): of n errors the one of rank ceil((n + 1) 0.9). Sizes of which too few are known
+are taken together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.classes import PORT, ClassSet
+from detector.lengths import LEVEL, WHOLE
+
+BANDS_PX: Final = (0.0, 32.0, 64.0, 128.0, 256.0)  # from, read pixels
+LEAST_OBJECTS: Final = 30  # of a band
+ONE_SIDED: Final = (1.0 + LEVEL) / 2.0  # holds as often as one end of an interval
+COLUMNS: Final = ("class", "length_px", "log_error", "cut", "log_over")
+
+
+def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT) -> dict[str, Any]:
+    """The `lengths` of a card.
+
+    Args:
+        measured: `COLUMNS`, one row a box that lies on an object of known length: `length_px` read
+            pixels; `log_error` of the length, measured by true; `cut` as of detections; `log_over`
+            of what shows of it by the whole object's true length.
+        fitted_on: the data, in words.
+        classes: that are fitted; those with fewer than `LEAST_OBJECTS` objects are left out.
+
+    Returns:
+        Plain values, as `detector.lengths.LengthErrors.from_card` reads them.
+    """
+    found: dict[str, Any] = {}
+    for name in classes.names:
+        mine = measured.loc[measured["class"] == name, list(COLUMNS)]
+        whole, cut = mine[mine["cut"] == WHOLE], mine[mine["cut"] != WHOLE]
+        if len(whole) < LEAST_OBJECTS:
+            continue
+        over = cut["log_over"].to_numpy(float)
+        found[name] = {
+            "bands": _bands(whole["length_px"].to_numpy(float), whole["log_error"].to_numpy(float)),
+            "log_cut": round(max(conformal(over, ONE_SIDED), 0.0), 4) if len(over) else 0.0,
+            "n_cut": len(over),
+        }
+    return {"fitted_on": fitted_on, "classes": found}
+
+
+def conformal(values: NDArray[np.float64], level: float) -> float:
+    """What a new value stays below with this probability: the value of rank ceil((n + 1) level).
+
+    The largest one where there are too few for the rank.
+    """
+    rank = min(math.ceil((len(values) + 1) * level), len(values))
+    return float(np.sort(values)[rank - 1])
+
+
+def held_out(measured: pd.DataFrame, folds: NDArray[np.int64]) -> list[Mapping[str, Any]]:
+    """The `lengths` fitted without each fold, in order of the folds.
+
+    Args:
+        measured: as of `fit_lengths`.
+        folds: `(N,)` of each row; rows of one place are in one fold.
+    """
+    return [fit_lengths(measured[folds != fold], "") for fold in range(int(folds.max()) + 1)]
+
+
+def _bands(length_px: NDArray[np.float64], log_error: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Bands from the smallest on, each grown until it holds enough objects."""
+    ends = [*BANDS_PX[1:], math.inf]
+    bands: list[dict[str, Any]] = []
+    start = BANDS_PX[0]
+    for end in ends:
+        mine = (length_px >= start) & (length_px < end)
+        rest = int((length_px >= end).sum())
+        if mine.sum() < LEAST_OBJECTS or 0 < rest < LEAST_OBJECTS:
+            continue  # with the next one
+        bands.append(
+            {
+                "from_px": start,
+                "log_error": round(conformal(np.abs(log_error[mine]), LEVEL), 4),
+                "n_objects": int(mine.sum()),
+            }
+        )
+        start = end
+    return bands
