@@ -44,12 +44,13 @@ class ErrorBand:
 
     Attributes:
         from_px: least length, read pixels.
-        log_error: half width of the 90 % interval of the logarithm of the length.
+        log_error: half width of the 90 % interval of the logarithm of the length; None where it is
+            known too badly for a claim.
         n_objects: that it was fitted on.
     """
 
     from_px: float
-    log_error: float
+    log_error: float | None
     n_objects: int
 
 
@@ -142,7 +143,8 @@ class LengthErrors:
             return np.full(len(length_m), np.nan)
         length_px = length_m / max(gsd_m, self.read_gsd_m)
         at = np.searchsorted([band.from_px for band in bands], length_px, side="right") - 1
-        return np.array([band.log_error for band in bands])[np.maximum(at, 0)]
+        half = [np.nan if band.log_error is None else band.log_error for band in bands]
+        return np.array(half)[np.maximum(at, 0)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 The half width of an interval is a quantile of the errors of like objects, with the rank that
 covers a new one (split conformal: Lei et al., Distribution-Free Predictive Inference for
 Regression, 2018): of n errors the one of rank ceil((n + 1) 0.9). Sizes of which too few are known
-are taken together.
+are taken together, and of sizes of which a length is known to a factor of two at best nothing is
+claimed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +22,10 @@ from detector.lengths import LEVEL, WHOLE
 
 BANDS_PX: Final = (0.0, 32.0, 64.0, 128.0, 256.0)  # from, read pixels
 LEAST_OBJECTS: Final = 30  # of a band
+MOST_LOG_ERROR: Final = 0.7  # a factor of two: such an interval says nothing
 ONE_SIDED: Final = (1.0 + LEVEL) / 2.0  # holds as often as one end of an interval
-COLUMNS: Final = ("class", "length_px", "log_error", "cut", "log_over")
+FOLDS: Final = 8  # of places, to check a fit on those that it did not see
+COLUMNS: Final = ("class", "length_px", "log_error", "cut", "log_over", "place")
 
 
 def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT
     Args:
         measured: `COLUMNS`, one row a box that lies on an object of known length: `length_px` read
             pixels; `log_error` of the length, measured by true; `cut` as of detections; `log_over`
-            of what shows of it by the whole object's true length.
+            of what shows of it by the whole object's true length; `place` name.
         fitted_on: the data, in words.
         classes: that are fitted; those with fewer than `LEAST_OBJECTS` objects are left out.
 
@@ -45,12 +48,19 @@ def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT
         if len(whole) < LEAST_OBJECTS:
             continue
         over = cut["log_over"].to_numpy(float)
+        length_px, log_error = (whole[key].to_numpy(float) for key in ("length_px", "log_error"))
         found[name] = {
-            "bands": _bands(whole["length_px"].to_numpy(float), whole["log_error"].to_numpy(float)),
+            "bands": _bands(length_px, log_error),
             "log_cut": round(max(conformal(over, ONE_SIDED), 0.0), 4) if len(over) else 0.0,
             "n_cut": len(over),
         }
     return {"fitted_on": fitted_on, "classes": found}
+
+
+def folds_of(places: Sequence[str]) -> NDArray[np.int64]:
+    """Fold `(N,)` of each row, from 0; all rows of a place are in one."""
+    numbers = {name: number % FOLDS for number, name in enumerate(sorted(set(places)))}
+    return np.array([numbers[name] for name in places], np.int64)
 
 
 def conformal(values: NDArray[np.float64], level: float) -> float:
@@ -82,10 +92,11 @@ def _bands(length_px: NDArray[np.float64], log_error: NDArray[np.float64]) -> li
         rest = int((length_px >= end).sum())
         if mine.sum() < LEAST_OBJECTS or 0 < rest < LEAST_OBJECTS:
             continue  # with the next one
+        error = conformal(np.abs(log_error[mine]), LEVEL)
         bands.append(
             {
                 "from_px": start,
-                "log_error": round(conformal(np.abs(log_error[mine]), LEVEL), 4),
+                "log_error": round(error, 4) if error <= MOST_LOG_ERROR else None,
                 "n_objects": int(mine.sum()),
             }
         )

@@ -25,6 +25,7 @@ def measured(n: int, seed: int) -> pd.DataFrame:
             "log_error": error,
             "log_over": error,
             "cut": np.where(cut, "scene_edge", ""),
+            "place": [f"place {i % 40}" for i in range(n)],
         }
     )
 
@@ -68,11 +69,11 @@ def test_a_band_of_too_few_is_taken_with_its_neighbour() -> None:
 def test_a_fold_is_not_in_its_own_fit() -> None:
     rows = measured(600, 5)
     folds = np.arange(600) % 3
-    rows.loc[folds == 0, "log_error"] = 5.0
+    rows.loc[folds == 0, "log_error"] = 0.6
     first, *others = held_out(rows, folds)
-    assert all(band["log_error"] < 1.0 for band in first["classes"]["ship"]["bands"])
+    assert all(band["log_error"] < 0.5 for band in first["classes"]["ship"]["bands"])
     for other in others:
-        assert any(band["log_error"] == 5.0 for band in other["classes"]["ship"]["bands"])
+        assert any(band["log_error"] == 0.6 for band in other["classes"]["ship"]["bands"])
 
 
 def test_a_card_with_other_lengths_is_refused() -> None:
@@ -85,3 +86,14 @@ def test_a_card_with_other_lengths_is_refused() -> None:
     found = nothing.bounds("ship", seen)
     assert np.isnan(found.low_m[0])
     assert found.low_m[1] == 50.0
+
+
+def test_a_size_known_to_a_factor_of_two_at_best_has_no_interval() -> None:
+    rows = measured(600, 8)
+    rows.loc[rows["length_px"] < 32, "log_error"] = 1.0
+    fitted = fit_lengths(rows, "made")
+    assert fitted["classes"]["ship"]["bands"][0]["log_error"] is None
+    errors = LengthErrors.from_card(fitted, 0.3)
+    found = errors.log_errors("ship", np.array([20.0, 300.0]) * 0.3, 0.3)
+    assert np.isnan(found[0])
+    assert 0.03 < found[1] < 0.07
