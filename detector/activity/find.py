@@ -249,7 +249,7 @@ def _add_zone(
     settings: ActivitySettings,
 ) -> None:
     probability = settings.calibration.probability
-    counting = SeriesSettings(settings.visits.min_length_m, settings.calibration)
+    counting = SeriesSettings(settings.visits.min_length_m, settings.calibration, settings.blocks)
     rows["looks"] += [look_row(site, zone, look) for look in looks]
     series = series_rows(site.name, zone, looks, counting)
     rows["series"] += series

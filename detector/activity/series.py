@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from ruptures import KernelCPD
 from scipy.stats import theilslopes
 
+from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.zone_looks import Look
 from detector.classes import PORT, SHIP
 from detector.counting.calibration import Calibration
 from detector.counting.counts import ALL_LENGTHS, seen_whole
+from detector.counting.intervals import CountEstimate
 from detector.counting.zones import Zone
+from detector.stacks.block_model import BlockModel
+from detector.stacks.totals import FoundBlocks, draw_number, interval_of
 from detector.times import Acquired
 
 MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
@@ -41,10 +45,12 @@ class SeriesSettings:
     Attributes:
         min_length_m: of the ships of the headline series.
         calibration: of the weights; without it counts have no intervals.
+        blocks: of the weights, for container stacks; without it they have none.
     """
 
     min_length_m: float
     calibration: Calibration
+    blocks: BlockModel | None = None
 
 
 def headline(min_length_m: float) -> str:
@@ -73,7 +79,9 @@ def series_rows(
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
             estimate = None
-            if look.whole and name != SMALL:
+            if look.whole and PORT[class_id].containers:
+                estimate = count_blocks(chosen, zone, settings.blocks)
+            elif look.whole and name != SMALL:
                 estimate = settings.calibration.count(
                     class_id, chosen.scores, chosen.length_m, chosen.gsd_m
                 )
@@ -99,6 +107,18 @@ def series_rows(
                 }
             )
     return rows
+
+
+def count_blocks(
+    stacks: PlacedObjects, zone: Zone, model: BlockModel | None
+) -> CountEstimate | None:
+    """The number of blocks in a zone, from the draws of its area and TEU; None without a claim."""
+    boxes = FoundBlocks(stacks.scores, stacks.area_m2, None, zone.kind)
+    drawn = draw_number(boxes, zone.name, model)
+    if drawn is None:
+        return None
+    low, _, high = interval_of(drawn.number)
+    return CountEstimate(float(drawn.number.mean()), round(low), round(high))
 
 
 def _groups(look: Look, min_length_m: float) -> list[tuple[int, str, NDArray[np.bool_]]]:

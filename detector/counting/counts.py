@@ -35,6 +35,9 @@ MASK_FINE_SIDE_PX = 256  # small zones are sampled finer than pixels, for those 
 WHOLE_SCENE = ""  # name and kind of the rows of the whole scene
 ALL_LENGTHS = "all"
 
+BLOCK_COLUMNS = ("area_est", "area_low", "area_high", "teu_est", "teu_low", "teu_high")
+"""Of container stacks, see `prediction.block_counts`; empty for other classes."""
+
 COUNT_COLUMNS = (
     "scene_id",
     "acquired",
@@ -52,6 +55,7 @@ COUNT_COLUMNS = (
     "gsd_source",
     "acquired_day",
     "acquired_precision",
+    *BLOCK_COLUMNS,
 )
 
 
@@ -291,7 +295,7 @@ def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `count_rows` as a table with fixed columns and types, counts nullable."""
     table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
     types = dict.fromkeys(("count", "count_low", "count_high"), "Int64")
-    types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction"), "float64")
+    types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction", *BLOCK_COLUMNS), "float64")
     text = dict.fromkeys(
         (
             *("scene_id", "zone", "kind", "class", "length_class", "status", "gsd_source"),

@@ -52,12 +52,14 @@ from detector.inference.pipeline import (
     settle_scale,
 )
 from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.prediction.block_counts import SceneBlocks, with_block_intervals
 from detector.prediction.constants import constants_sha256
 from detector.prediction.copies import Copies
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions, naming
+from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import estimate_stacks
 from detector.stacks.settings import StackSettings
 from detector.wording import counted
@@ -323,6 +325,10 @@ class SceneWork:
         stacks = estimate_stacks(
             scene, detections, held_by, self.settings.stacks, readable=in_range is not False
         )
+        model_of_blocks = BlockModel.from_card(card.calibration)
+        if model_of_blocks is not None:
+            blocks = SceneBlocks(detections, stacks, held_by, model_of_blocks, self.settings.stacks)
+            counts = with_block_intervals(counts, areas, blocks)
         return SceneResult(detections, counts, zones, record, stacks)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detector.counting.calibration import Calibration, ClassCalibration
 from detector.counting.counts import (
+    BLOCK_COLUMNS,
     COUNT_COLUMNS,
     Seen,
     count_scene,
@@ -417,4 +418,5 @@ def test_types_hold_without_rows() -> None:
         "gsd_source": "str",
         "acquired_day": "str",
         "acquired_precision": "str",
+        **dict.fromkeys(BLOCK_COLUMNS, "float64"),
     }

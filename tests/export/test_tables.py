@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.counting.counts import COUNT_COLUMNS, counts_table
+from detector.counting.counts import BLOCK_COLUMNS, COUNT_COLUMNS, counts_table
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
@@ -52,6 +52,7 @@ def test_counts_as_text(tmp_path: Path) -> None:
         "gsd_source": "geodesic",
         "acquired_day": "",
         "acquired_precision": "time",
+        **dict.fromkeys(BLOCK_COLUMNS, ""),
     }
     assert last["zone"] == "elsewhere"
     assert (last["count"], last["area_m2"]) == ("", "")
