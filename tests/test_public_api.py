@@ -195,7 +195,10 @@ def test_an_array_in_its_place_is_the_file(
     )[0]
     assert len(array.detections) > 0
     pd.testing.assert_frame_equal(pd.DataFrame(array.detections), pd.DataFrame(file.detections))
-    pd.testing.assert_frame_equal(array.counts, file.counts)
+    by_angles = ["teu_est", "teu_low", "teu_high"]  # shadows: a sidecar tells the angles
+    pd.testing.assert_frame_equal(
+        array.counts.drop(columns=by_angles), file.counts.drop(columns=by_angles)
+    )
     assert array.info is not None
     assert array.info == replace(
         file.info,
