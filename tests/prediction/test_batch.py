@@ -371,5 +371,5 @@ def test_what_the_merge_left_out_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(run_module, "find_objects", crowded)
     record = _predict(tmp_path / "out", scene).records[0]
-    assert any("objects are missing" in warning for warning in record.warnings)
+    assert any("so objects are missing from the count" in warning for warning in record.warnings)
     assert any(warning.startswith("2 boxes without area") for warning in record.warnings)
