@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
 from detector.errors import DeviceError, PluginError
 from detector.models.card import ModelCard
+from detector.models.devices import CPU
 from detector.models.kinds import BACKENDS
 
 CACHE_VARIABLE = "QUAYWATCH_CACHE"
@@ -172,38 +172,15 @@ def open_backend(
     return PluginBackend(name, factory, request)
 
 
-def resolve_device(device: str) -> torch.device:
-    """The torch device of a name such as `auto`, `cpu`, `cuda`, `cuda:1`.
-
-    Raises:
-        DeviceError: the name is unknown or the device is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-    except RuntimeError as error:
-        raise DeviceError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:0") from error
-    if resolved.type not in ("cpu", "cuda"):
-        raise DeviceError(f"device '{device}' is not supported; use auto, cpu, cuda or cuda:0")
-    if resolved.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (resolved.index or 0) >= count:
-            raise DeviceError(
-                f"device '{device}' is not there: {count} CUDA devices; use device=cpu or auto"
-            )
-    return resolved
-
-
-def choose_backend(backend: str, device: torch.device) -> str:
+def choose_backend(backend: str, device: str) -> str:
     """The backend to use: OpenVINO on the CPU, torch on CUDA, unless the user says otherwise.
 
     Raises:
         DeviceError: OpenVINO is asked for on another device than the CPU.
     """
     if backend == "auto":
-        return "openvino" if device.type == "cpu" else "torch"
-    if backend == "openvino" and device.type != "cpu":
+        return "openvino" if device == CPU else "torch"
+    if backend == "openvino" and device != CPU:
         raise DeviceError(f"backend=openvino runs on the CPU, not on '{device}'; use backend=torch")
     return backend
 

@@ -184,3 +184,17 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{path}: cannot read the weights ({error.strerror})") from error
+
+
+def check_weights(card: ModelCard, weights: Path) -> None:
+    """Refuse weights that are not those of the card.
+
+    Raises:
+        WeightsError: the file is missing, or its hash is another than the card's.
+    """
+    digest = sha256_of(weights)
+    if digest != card.sha256:
+        raise WeightsError(
+            f"{weights}: sha256 {digest[:12]}… is not the {card.sha256[:12]}… of the card; the "
+            "file is damaged or was replaced, fetch weights and card again"
+        )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from detector import resources
@@ -20,11 +19,10 @@ from detector.models.backends import (
     Reading,
     choose_backend,
     open_backend,
-    resolve_device,
 )
-from detector.models.card import SUFFIX, YOLO, ModelCard
+from detector.models.card import SUFFIX, YOLO, ModelCard, check_weights
+from detector.models.devices import CPU, default_threads, resolve_device
 from detector.models.kinds import BACKENDS
-from detector.models.network import check_weights
 from detector.models.yolo import YOLO_BACKENDS
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
@@ -155,9 +153,9 @@ def load_detector(settings: DetectorSettings) -> Detector:
     backend_name = choose_backend(settings.backend, device)
     path = find_card(settings.weights)
     card = ModelCard.read(path)
-    batch = settings.batch or (DEFAULT_BATCH_CPU if device.type == "cpu" else DEFAULT_BATCH_CUDA)
-    threads = settings.threads or torch.get_num_threads()
-    request = BackendRequest(card, card.weights_beside(path), str(device), batch, threads)
+    batch = settings.batch or (DEFAULT_BATCH_CPU if device == CPU else DEFAULT_BATCH_CUDA)
+    threads = settings.threads or default_threads()
+    request = BackendRequest(card, card.weights_beside(path), device, batch, threads)
     if backend_name in YOLO_BACKENDS:
         _check_family(card)
     else:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from detector.documents import DocumentError, read_yaml
 from detector.errors import WeightsError
-from detector.models.card import YOLO, ModelCard, sha256_of
+from detector.models.card import YOLO, ModelCard, check_weights
 
 # Counts training steps, which inference has no use for; older exports leave them out.
 OPTIONAL_TENSOR = "num_batches_tracked"
@@ -165,17 +165,3 @@ def load_network(card: ModelCard, weights: Path) -> Network:
     load_tensors(model, tensors, str(weights))
     model.float().eval().requires_grad_(False)
     return Network(model.fuse(verbose=False))  # type: ignore[operator]
-
-
-def check_weights(card: ModelCard, weights: Path) -> None:
-    """Refuse weights that are not those of the card.
-
-    Raises:
-        WeightsError: the file is missing, or its hash is another than the card's.
-    """
-    digest = sha256_of(weights)
-    if digest != card.sha256:
-        raise WeightsError(
-            f"{weights}: sha256 {digest[:12]}… is not the {card.sha256[:12]}… of the card; the "
-            "file is damaged or was replaced, fetch weights and card again"
-        )

@@ -1,27 +1,27 @@
-"""Where a YOLO network runs: torch on CPU or CUDA, OpenVINO on CPU."""
+"""Where a YOLO network runs: OpenVINO on the CPU, without torch once its export is cached."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import logging
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 import openvino as ov
-import torch
 from numpy.typing import NDArray
 
 from detector.documents import DocumentError, read_json
 from detector.errors import OutputError
 from detector.files import atomic_folder
 from detector.models.backends import cache_folder
-from detector.models.network import Network
 
 EXPORT_FILES: Final = ("network.xml", "network.bin")
 HASHES_FILE: Final = "sha256.json"
+TORCH_VERSION: Final = importlib.metadata.version("torch")  # its tracer made the export
 
 logger = logging.getLogger(__name__)
 
@@ -37,38 +37,22 @@ class Runner(Protocol):
         ...
 
 
-class TorchRunner:
-    """Torch: channels last; half precision on CUDA, all cores on the CPU."""
-
-    name = "torch"
-
-    def __init__(self, network: Network, device: torch.device, threads: int) -> None:
-        self.device = str(device)
-        self._device = device
-        if device.type == "cpu":
-            torch.set_num_threads(threads)
-        network = network.to(device).to(memory_format=torch.channels_last)
-        self._network = network.half() if device.type == "cuda" else network.float()
-
-    @torch.inference_mode()
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Runner.forward`."""
-        batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
-        output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
-        return output
-
-
 class OpenVinoRunner:
     """OpenVINO on the CPU, float32.
 
-    The export is cached by the hash of the weights, with its own hashes: a damaged one is made
-    anew. Where nothing can be cached it is made at every start.
+    The export is cached with its own hashes: a damaged one is made anew. Where nothing can be
+    cached it is made at every start.
+
+    Args:
+        export: gives the network as OpenVINO's model; called only where none is cached.
+        name: of the cached export; another network or another shape needs another one.
+        threads: of the CPU.
     """
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, network: Network, shape: tuple[int, int, int], sha256: str, threads: int):
+    def __init__(self, export: Callable[[], Any], name: str, threads: int) -> None:
         core = ov.Core()
         settings = {
             # float32: bfloat16, the default where a CPU has it, moves boxes by pixels
@@ -76,7 +60,7 @@ class OpenVinoRunner:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
         }
-        model = _exported(core, network, shape, sha256)
+        model = _exported(core, export, name)
         compiled = core.compile_model(model, "CPU", settings)
         self._request = compiled.create_infer_request()
 
@@ -99,20 +83,14 @@ def forward_batches(runner: Runner, tiles: NDArray[np.uint8], batch: int) -> NDA
     return np.concatenate(outputs)[: len(tiles)]
 
 
-def _exported(core: ov.Core, network: Network, shape: tuple[int, int, int], sha256: str) -> Any:
+def _exported(core: ov.Core, export: Callable[[], Any], name: str) -> Any:
     """The network as OpenVINO's model, converted unless it is there and whole."""
-    batch, height, width = shape
     version = ov.get_version().split("-", 1)[0]
-    name = f"{sha256[:16]}-{batch}x{height}x{width}-ov{version}-torch{torch.__version__}"
-    folder = cache_folder() / "openvino" / name
+    folder = cache_folder() / "openvino" / f"{name}-ov{version}-torch{TORCH_VERSION}"
     kept = _read_export(folder)
     if kept is not None:
         return core.read_model(*kept)
-    example = torch.zeros((batch, height, width, 3), dtype=torch.uint8)
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO's converter traces
-        network(example)  # the head caches its anchors, which must be constants in the trace
-        model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
+    model = export()
     _keep_export(model, folder)
     return model
 

@@ -1,20 +1,26 @@
-"""The YOLO family: its raw predictions, `(B, 4 + classes + 1, anchors)`, stay in this backend."""
+"""The YOLO family: its raw predictions, `(B, 4 + classes + 1, anchors)`, stay in this backend.
+
+Torch and Ultralytics are loaded only where a network is built: not where its export is cached.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from detector.models.backends import BackendFactory, BackendRequest, Reading
+from detector.models.card import check_weights
 from detector.models.decode import decode_tile
 from detector.models.mirrors import MirroredRunner
-from detector.models.network import Network, load_network
-from detector.models.runners import OpenVinoRunner, Runner, TorchRunner
+from detector.models.runners import OpenVinoRunner, Runner
+
+STRIDES: Final = (8, 16, 32)
+"""Pixels between anchors, one a level, of every architecture that a card may name."""
 
 
 class YoloBackend:
@@ -34,24 +40,37 @@ class YoloBackend:
         return Reading(tuple(partial(decode_tile, raw) for raw in self.runner.forward(tiles)))
 
 
-def _on_torch(network: Network, request: BackendRequest) -> Runner:
+def _on_torch(request: BackendRequest) -> Runner:
+    import torch
+
+    from detector.models.network import load_network
+    from detector.models.torch_runner import TorchRunner
+
+    network = load_network(request.card, request.weights)
     return TorchRunner(network, torch.device(request.device), request.threads)
 
 
-def _on_openvino(network: Network, request: BackendRequest) -> Runner:
-    side = request.card.tile_px
-    return OpenVinoRunner(
-        network, (request.batch, side, side), request.card.sha256, request.threads
-    )
+def _on_openvino(request: BackendRequest) -> Runner:
+    card, side = request.card, request.card.tile_px
+    check_weights(card, request.weights)
+    shape = (request.batch, side, side)
+    size = "x".join(map(str, shape))
+    built = hashlib.sha256(f"{card.architecture} {len(card.classes)}".encode()).hexdigest()[:8]
+    name = f"{card.sha256[:16]}-{size}-{built}"
+
+    def export() -> Any:
+        from detector.models.network import load_network
+        from detector.models.torch_runner import openvino_model
+
+        return openvino_model(load_network(card, request.weights), shape)
+
+    return OpenVinoRunner(export, name, request.threads)
 
 
-def _open(
-    run_on: Callable[[Network, BackendRequest], Runner], request: BackendRequest
-) -> YoloBackend:
-    network = load_network(request.card, request.weights)
-    runner = run_on(network, request)
+def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -> YoloBackend:
+    runner = run_on(request)
     if request.card.mirrored:
-        runner = MirroredRunner(runner, request.card.tile_px, network.strides)
+        runner = MirroredRunner(runner, request.card.tile_px, STRIDES)
     return YoloBackend(runner)
 
 

@@ -1,0 +1,62 @@
+"""Devices by name, found without torch where there is nothing for it to find.
+
+Loading torch takes longer than a small scene does, and the CPU's default backend needs none of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from typing import Final
+
+from detector.errors import DeviceError
+
+CPU: Final = "cpu"
+CUDA: Final = re.compile(r"cuda(?::(\d{1,3}))?")
+DRIVERS: Final = ("libcuda.so.1", "nvcuda.dll")  # of CUDA, on Linux and on Windows
+
+
+def resolve_device(device: str) -> str:
+    """The device of a name such as `auto`, `cpu`, `cuda`, `cuda:1`, as torch calls it.
+
+    Raises:
+        DeviceError: the name is unknown or the device is not there.
+    """
+    if device == "auto":
+        return "cuda:0" if cuda_devices() else CPU
+    if device == CPU:
+        return CPU
+    named = CUDA.fullmatch(device)
+    if named is None:
+        raise DeviceError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:0")
+    count = cuda_devices()
+    if int(named[1] or 0) >= count:
+        raise DeviceError(
+            f"device '{device}' is not there: {count} CUDA devices; use device=cpu or auto"
+        )
+    return device
+
+
+def cuda_devices() -> int:
+    """How many GPUs torch can use; torch is asked only where a driver is."""
+    if not any(_loads(name) for name in DRIVERS):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def default_threads() -> int:
+    """CPU threads that this process may use: its cores, or fewer where OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) > 0 else cores or 1
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""What of running a network needs torch: its own runner, and the export for OpenVINO."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from numpy.typing import NDArray
+
+from detector.models.network import Network
+
+
+class TorchRunner:
+    """Torch: channels last; half precision on CUDA, all cores on the CPU."""
+
+    name = "torch"
+
+    def __init__(self, network: Network, device: torch.device, threads: int) -> None:
+        self.device = str(device)
+        self._device = device
+        if device.type == "cpu":
+            torch.set_num_threads(threads)
+        network = network.to(device).to(memory_format=torch.channels_last)
+        self._network = network.half() if device.type == "cuda" else network.float()
+
+    @torch.inference_mode()
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Runner.forward`."""
+        batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
+        output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
+        return output
+
+
+def openvino_model(network: Network, shape: tuple[int, int, int]) -> Any:
+    """A network as OpenVINO's model, for batches of `(B, height, width)` tiles."""
+    example = torch.zeros((*shape, 3), dtype=torch.uint8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO's converter traces
+        network(example)  # the head caches its anchors, which must be constants in the trace
+        model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
+    return model
