@@ -135,7 +135,7 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
         raise ActivityError(f"two sites have one name ({', '.join(sorted(names))}); rename one")
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in (*_TABLE_NAMES, _STANDING)}
     rows["skipped"] = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
-    warnings = [warning for site in sites for warning in site.warnings]
+    warnings = [*runs.warnings, *(warning for site in sites for warning in site.warnings)]
     warnings += _settings_warnings(runs, settings)
     for site in sites:
         warnings += _add_site(rows, site, runs, settings)

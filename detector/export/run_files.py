@@ -17,13 +17,15 @@ from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.scene_files import PARQUET_FILE, read_record
+from detector.export.seals import FILES, RUN_FILE, SEAL, file_seals, record_seal, write_sealed
 from detector.export.stacks import STACKS_FILE, join_stacks
-from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
+from detector.export.tables import scenes_table, write_csv, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 
-RUN_FILE = "run.json"
+COUNTS_FILE = "counts.parquet"
+RUN_TABLES = (PARQUET_FILE, "counts.csv", COUNTS_FILE, STACKS_FILE, "stacks.parquet", "scenes.csv")
 NAMED = ("path", "scene_id", "status", "reason", "copy_of")  # of every scene, in `run.json`
 
 
@@ -52,15 +54,16 @@ def write_run_files(out: Path, result: RunResult) -> None:
     """
     done = [record for record in result.records if record.status == "done"]
     frames = _wgs84_frames(out, done)
-    write_geoparquet(out / "detections.parquet", frames, WGS84)
+    write_geoparquet(out / PARQUET_FILE, frames, WGS84)
     counts = pd.concat([counts_table([]), *result.counts], ignore_index=True)
     counts = counts.astype(counts_table([]).dtypes.to_dict())
     write_csv(out / "counts.csv", counts)
-    write_parquet(out / "counts.parquet", counts)
+    write_parquet(out / COUNTS_FILE, counts)
     join_stacks(out / STACKS_FILE, [out / record.scene_id / STACKS_FILE for record in done])
     write_csv(out / "scenes.csv", scenes_table(result.records))
-    scenes = [{key: getattr(record, key) for key in NAMED} for record in result.records]
-    write_json(out / RUN_FILE, {**result.provenance, "scenes": scenes})
+    scenes = [_named_and_sealed(out, record) for record in result.records]
+    sealed = {**result.provenance, "scenes": scenes, FILES: file_seals(out, RUN_TABLES)}
+    write_sealed(out / RUN_FILE, sealed)
 
 
 def read_records(out: Path) -> list[SceneRecord]:
@@ -118,6 +121,11 @@ def _named(content: dict[str, Any], path: Path) -> list[SceneRecord]:
     except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OutputError(f"{path}: not the record of a run ({reason})") from error
+
+
+def _named_and_sealed(out: Path, record: SceneRecord) -> dict[str, Any]:
+    named = {key: getattr(record, key) for key in NAMED}
+    return named if record.status != "done" else {**named, SEAL: record_seal(out / record.scene_id)}
 
 
 def _wgs84_frames(out: Path, records: Sequence[SceneRecord]) -> Iterator[gpd.GeoDataFrame]:

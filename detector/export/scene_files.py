@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,14 +20,12 @@ from detector.export.exporters import export_formats
 from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
+from detector.export.seals import FILES, RECORD_FILE, SEAL, altered_record, file_seals, write_sealed
 from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
-from detector.export.tables import UNENCODABLE, write_json
 from detector.export.vector import read_detections, write_geoparquet
 from detector.files import atomic_folder
 from detector.scenes.scene import Scene
 
-RECORD_FILE = "scene.json"
-HASHES: Final = "sha256"
 PARQUET_FILE = "detections.parquet"
 OWN: Final = "the run itself"  # beside the formats, in sentences
 RECORD_FILES: Final = (PARQUET_FILE, STACKS_FILE, "stacks.parquet", RECORD_FILE)
@@ -103,7 +100,7 @@ def add_formats(folder: Path, scene: Scene, zones: Sequence[Zone], formats: Sequ
     stacks = read_stacks(folder / STACKS_FILE)
     result = SceneResult(replace(found, crs=record.crs), counts, zones, record, stacks)
     written = export_formats(folder, scene, result, formats, _written(folder))
-    write_record(folder, record, counts, written)
+    write_record(folder, record, counts, written, _seals(folder, formats))
 
 
 def write_record(
@@ -111,14 +108,18 @@ def write_record(
     record: SceneRecord,
     counts: pd.DataFrame,
     written: Mapping[str, Sequence[str]] | None = None,
+    sealed: Mapping[str, str] | None = None,
 ) -> None:
     """Write `scene.json`: the record, and the counts in full, as a resumed run needs them.
+
+    It seals the files, see `seals`.
 
     Args:
         folder: of the scene.
         record: of the scene.
         counts: of the scene.
-        written: files of each format.
+        written: files of each format, and of the record itself.
+        sealed: files that keep the seals that they have.
 
     Raises:
         OutputError: it cannot be written.
@@ -128,40 +129,24 @@ def write_record(
     rows = table.where(table.notna(), None).to_dict(orient="records")
     kept = sorted((written or {}).items())
     formats = {name: list(files) for name, files in kept if name != OWN}
+    names = {file for _, files in kept for file in files} - {RECORD_FILE}
     content = {**record.to_dict(), "counts": rows, "formats": formats}
-    hashes = {name: _sha256(folder / name) for name in RECORD_FILES if name != RECORD_FILE}
-    hashes[RECORD_FILE] = _content_sha256(content)
-    write_json(folder / RECORD_FILE, {**content, HASHES: hashes})
+    seals = {**file_seals(folder, names - set(sealed or {})), **(sealed or {})}
+    write_sealed(folder / RECORD_FILE, {**content, FILES: dict(sorted(seals.items()))})
 
 
 def is_damaged(folder: Path) -> bool:
     """Whether what later runs read of a scene's folder is not what was written there.
 
-    A record of another version, which tells no hashes, is not damaged.
+    A record of another version, which has no seals, is not damaged.
     """
     try:
         content = read_json(folder / RECORD_FILE)
-        hashes = content.pop(HASHES, None) if isinstance(content, dict) else None
-        if hashes is None:
-            return not isinstance(content, dict)
-        found = {name: _sha256(folder / name) for name in RECORD_FILES if name != RECORD_FILE}
-        return bool(hashes != found | {RECORD_FILE: _content_sha256(content)})
     except (OSError, DocumentError):
         return True
-
-
-def _sha256(file: Path) -> str | None:
-    if not file.exists():
-        return None
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _content_sha256(content: Mapping[str, Any]) -> str:
-    """Of the content as it is read back."""
-    text = json.dumps(content, ensure_ascii=False).encode("utf-8", UNENCODABLE)
-    plain = json.dumps(json.loads(text), sort_keys=True)
-    return hashlib.sha256(plain.encode()).hexdigest()
+    if not isinstance(content, dict):
+        return True
+    return altered_record(folder, RECORD_FILES) is not None
 
 
 def read_record(folder: Path) -> SceneRecord:
@@ -186,7 +171,7 @@ def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
     """Record and counts of a scene's folder; None where there are none of this version."""
     try:
         content = read_json(folder / RECORD_FILE)
-        for key in ("formats", HASHES):
+        for key in ("formats", FILES, SEAL):
             content.pop(key, None)
         counts = counts_table(content.pop("counts"))
         return SceneRecord.from_dict(content), counts
@@ -198,6 +183,13 @@ def _written(folder: Path) -> dict[str, list[str]]:
     """The files of a scene's folder, by what wrote them."""
     content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     return {OWN: list(RECORD_FILES), **content.get("formats", {})}
+
+
+def _seals(folder: Path, but: Sequence[str]) -> dict[str, str]:
+    """The seals of a scene's files, without those of some formats, which are written anew."""
+    content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+    anew = {file for name in but for file in content.get("formats", {}).get(name, ())}
+    return {name: seal for name, seal in content.get(FILES, {}).items() if name not in anew}
 
 
 def _exact_time(moment: Any) -> str | None:

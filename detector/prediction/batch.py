@@ -339,7 +339,9 @@ def _earlier_results(
     if not folder.exists():
         return None
     if is_damaged(folder):
-        logger.warning("%s: results of an earlier run are damaged, and made anew", folder)
+        logger.warning(
+            "%s: results of an earlier run are damaged or were changed since, and made anew", folder
+        )
         return None
     earlier = read_scene_files(folder)
     if earlier is not None and earlier[0].fingerprint == fingerprint:

@@ -15,8 +15,9 @@ from detector.evaluation.predicting import FinishedRun, counted_boxes
 from detector.evaluation.summary import Predictions
 from detector.evaluation.truth import EvaluationError
 from detector.export.records import SceneRecord
-from detector.export.run_files import RUN_FILE, named_scenes, run_content
+from detector.export.run_files import named_scenes, run_content
 from detector.export.scene_files import PARQUET_FILE, read_record
+from detector.export.seals import RUN_FILE
 from detector.export.vector import read_detections
 
 

@@ -24,6 +24,7 @@ from detector.report.words import Words
 
 FORMAT: Final = 1
 PATH_KEYS: Final = ("path", "zones", "cloud_source")  # folders stay at home: only names are told
+RUN_LISTS: Final = ("scenes", "files")  # of run.json: the page has a table of scenes
 RECORD_KEYS: Final = (
     "path",
     "status",
@@ -220,7 +221,7 @@ def _provenance(sources: Sources) -> dict[str, Any]:
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
-    return _without_folders({key: value for key, value in run.items() if key != "scenes"})
+    return _without_folders({key: value for key, value in run.items() if key not in RUN_LISTS})
 
 
 def _without_folders(row: Row) -> dict[str, Any]:

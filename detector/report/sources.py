@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from detector.activity.find import ACTIVITY_FILE, read_activity
-from detector.activity.looks.runs import RunScene, read_runs
+from detector.activity.looks.runs import Runs, RunScene, read_runs
 from detector.activity.looks.sites import Site, read_site
 from detector.errors import QuaywatchError
-from detector.export.run_files import RUN_FILE, read_records
+from detector.export.run_files import read_records
+from detector.export.seals import RUN_FILE
 from detector.export.tables import write_json
 from detector.report.errors import ReportError
 
@@ -80,12 +81,14 @@ def read_sources(
     named_runs = [Path(item) for item in runs] or known["runs"]
     try:
         found_sites = {site.name: site for site in map(read_site, named_sites)}
-        found = read_runs(named_runs).scenes if named_runs else ()
+        read = read_runs(named_runs) if named_runs else Runs((), ())
     except QuaywatchError as error:
         if sites or runs:
             raise
-        found_sites, found, named_runs = {}, (), []
+        found_sites, read, named_runs = {}, Runs((), ()), []
         remarks.append(str(error))
+    # what activity said of the runs stands among its own warnings
+    remarks += [text for text in read.warnings if text not in activity.get("warnings", ())]
     shifts = {
         (row["site"], row["scene_id"]): (row["shift_east_m"], row["shift_north_m"])
         for row in activity["registration"]
@@ -93,7 +96,7 @@ def read_sources(
     return Sources(
         activity,
         found_sites,
-        {scene.scene_id: scene for scene in found},
+        {scene.scene_id: scene for scene in read.scenes},
         [record.to_dict() for folder in named_runs for record in read_records(folder)],
         [run for folder in named_runs if (run := _run_json(folder))],
         shifts,

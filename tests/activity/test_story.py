@@ -41,6 +41,7 @@ from detector.report.publish import ReportSettings, make_report
 from detector.report.sources import record_inputs
 from detector.times import parse_time
 from tests.activity.story import Written, write_story
+from tests.activity.written_run import seal_again
 from tests.report.agreement import hold_page_to_tables
 
 LONG_M = 60.0
@@ -350,11 +351,13 @@ def test_scenes_without_a_time_are_skipped_and_said(story: Written, tmp_path: Pa
         path.write_text(json.dumps(json.loads(path.read_text()) | {"acquired": None}))
 
     forget_time(ids[0])
+    seal_again(folder)
     runs = read_runs([folder])
     assert [scene_id for scene_id, _ in runs.skipped] == [ids[0]]
     assert runs.skipped[0][1].startswith("no time of acquisition; give it with scene.acquired=")
     for scene_id in ids[1:]:
         forget_time(scene_id)
+    seal_again(folder)
     with pytest.raises(ActivityError, match=r"no scene that can be used \(.*no time"):
         read_runs([folder])
 

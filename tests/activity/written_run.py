@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,9 +11,20 @@ from detector.counting.zones import Zones, zones_in_pixels
 from detector.detections import Detections
 from detector.export.records import ModelUse, SceneRecord, scene_record
 from detector.export.run_files import RunResult, write_run_files
-from detector.export.scene_files import write_record
+from detector.export.scene_files import OWN, PARQUET_FILE, write_record
+from detector.export.seals import RECORD_FILE, RUN_FILE, SEAL, record_seal, write_sealed
 from detector.export.vector import write_geoparquet
 from detector.scenes.scene import Scene
+
+
+def seal_again(out: Path) -> None:
+    """Make a run of changed records one that wrote them so."""
+    run = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
+    for scene in run["scenes"]:
+        path = out / scene["scene_id"] / RECORD_FILE
+        write_sealed(path, json.loads(path.read_text(encoding="utf-8")))
+        scene[SEAL] = record_seal(path.parent)
+    write_sealed(out / RUN_FILE, run)
 
 
 def write_run(
@@ -35,7 +47,7 @@ def write_run(
         counts.append(table)
         folder = out / records[-1].scene_id
         folder.mkdir(parents=True)
-        write_record(folder, records[-1], table)
-        write_geoparquet(folder / "detections.parquet", [found.to_geodataframe()], found.crs)
+        write_geoparquet(folder / PARQUET_FILE, [found.to_geodataframe()], found.crs)
+        write_record(folder, records[-1], table, {OWN: [PARQUET_FILE]})
     write_run_files(out, RunResult([*records, *failed], counts, facts))
     return out

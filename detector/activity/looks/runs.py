@@ -18,6 +18,7 @@ from pyarrow import ArrowException
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
+from detector.activity.looks.edits import check_run
 from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sightings
 from detector.activity.looks.sites import SEGMENTS, LocalFrame, Site
 from detector.classes import PORT
@@ -25,14 +26,12 @@ from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS, with_new_columns
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
-from detector.export.run_files import read_records
+from detector.export.run_files import COUNTS_FILE, read_records
+from detector.export.scene_files import PARQUET_FILE
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 from detector.lengths import CUT_TYPE
 from detector.times import Acquired
-
-COUNTS_FILE = "counts.parquet"
-DETECTIONS_FILE = "detections.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +117,12 @@ class Runs:
     Attributes:
         scenes: in order of time; each scene once.
         skipped: scenes that cannot be used, and why: `scene, reason`.
+        warnings: files of the runs that are not what they wrote, one sentence each.
     """
 
     scenes: tuple[RunScene, ...]
     skipped: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_runs(
@@ -138,11 +139,13 @@ def read_runs(
             scene id; optional.
 
     Raises:
-        ActivityError: a folder holds no run, a file of it is damaged, or no scene can be used.
+        ActivityError: a folder holds no run, a file of it that is read is damaged or was changed
+            since, or no scene can be used.
     """
     scenes: dict[str, RunScene] = {}
     skipped: list[tuple[str, str]] = []
     pictures: dict[str, str] = {}
+    warnings: list[str] = []
     for folder in map(Path, folders):
         for record, objects, counts in _read_run(folder):
             name = record.scene_id
@@ -157,6 +160,7 @@ def read_runs(
                 skipped.append((name or record.path, scene))
             else:
                 scenes[name] = replace(scene, folder=str(folder))
+        warnings += check_run(folder)
     if not scenes:
         why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
         raise ActivityError(
@@ -164,7 +168,7 @@ def read_runs(
             "scenes with a time and a CRS"
         )
     ordered = sorted(scenes.values(), key=lambda scene: (scene.when.middle, scene.scene_id))
-    return Runs(tuple(ordered), tuple(skipped))
+    return Runs(tuple(ordered), tuple(skipped), tuple(warnings))
 
 
 def _read_run(
@@ -173,7 +177,7 @@ def _read_run(
     """The record of every scene, failed ones too, with its detections and counts."""
     try:
         records = read_records(folder)
-        found = gpd.read_parquet(folder / DETECTIONS_FILE)
+        found = gpd.read_parquet(folder / PARQUET_FILE)
         counts = pd.read_parquet(folder / COUNTS_FILE)
         objects = {str(key): part for key, part in found.groupby("scene_id", sort=False)}
         seen = {str(key): part for key, part in counts.groupby("scene_id", sort=False)}
