@@ -23,9 +23,11 @@ from detector.activity.changes.events import (
 from detector.activity.changes.lots import consistent_links, standing_blocks
 from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.errors import ActivityError
+from detector.activity.looks.quays import find_quay
 from detector.activity.looks.registration import Registered, placements, register, unregistered
 from detector.activity.looks.runs import Runs, RunScene
 from detector.activity.looks.sites import Site
+from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look, build_looks, look_row, unknown_orders
 from detector.activity.pictures.chips import no_chips, visit_windows
 from detector.activity.schema import VERSION, columns_of
@@ -37,7 +39,13 @@ from detector.activity.series import (
     trend_rows,
 )
 from detector.activity.visits.bounds import VisitSettings
-from detector.activity.visits.zone_visits import longest_gap_days, zone_visits
+from detector.activity.visits.zone_visits import (
+    Lay,
+    how_they_lie,
+    longest_gap_days,
+    share_occupied,
+    zone_visits,
+)
 from detector.counting.calibration import Calibration
 from detector.counting.zones import Zone
 from detector.export.tables import write_csv, write_json
@@ -207,8 +215,16 @@ def _add_site(
     looks = build_looks(site, scenes, placed)
     book = StackBook(scenes, settings.blocks)
     by_id = {scene.scene_id: scene for scene in scenes}
+    with Wakes(site, by_id, placed) as wakes:
+        lay = {
+            zone.name: how_they_lie(
+                looks[zone.name], find_quay(site, zone, looks[zone.name], by_id, placed), wakes
+            )
+            for zone in site.zones
+            if zone.kind in CALLED_KINDS
+        }
     for zone in site.zones:
-        _add_zone(rows, site, zone, looks[zone.name], settings)
+        _add_zone(rows, site, zone, looks[zone.name], settings, lay.get(zone.name))
         if zone.kind in YARD_KINDS:
             found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
             for name, more in found.items():
@@ -224,6 +240,12 @@ def _add_site(
         if not looks[zone.name]
     ] + book.warnings
     warnings += unknown_orders(site, scenes)
+    warnings += [
+        f"site '{site.name}', zone '{zone.name}': which side of it is the quay is not known, so no "
+        "call at it is told; draw the quay line and name its file in the site with quays:"
+        for zone in site.zones
+        if zone.name in lay and lay[zone.name].quay == "unknown" and looks[zone.name]
+    ]
     if alone and len(scenes) > 1:
         warnings.append(
             f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
@@ -247,6 +269,7 @@ def _add_zone(
     zone: Zone,
     looks: Sequence[Look],
     settings: ActivitySettings,
+    lay: Lay | None,
 ) -> None:
     probability = settings.calibration.probability
     counting = SeriesSettings(settings.visits.min_length_m, settings.calibration, settings.blocks)
@@ -254,16 +277,17 @@ def _add_zone(
     series = series_rows(site.name, zone, looks, counting)
     rows["series"] += series
     rows["trends"] += trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
-    if zone.kind in CALLED_KINDS:
-        found = zone_visits(site.name, zone, looks, settings.visits, probability)
+    if lay is not None:
+        found = zone_visits(site.name, zone, looks, settings.visits, probability, lay)
         rows["periods"].append(asdict(found.period))
         rows["visits"] += found.visits
         rows["moves"] += found.moves
         rows["events"] += ship_events(found.visits)
         top = headline(settings.visits.min_length_m)
         usual = routine([row for row in series if row["length_class"] == top], found.visits)
-        gap = {"longest_gap_days": longest_gap_days(looks)}
-        rows["routine"].append({"site": site.name, "zone": zone.name, **usual, **gap})
+        usual["share_occupied"] = share_occupied(looks, lay, settings.visits.min_length_m)
+        usual["longest_gap_days"] = longest_gap_days(looks)
+        rows["routine"].append({"site": site.name, "zone": zone.name, **usual})
 
 
 def _registration_row(site: Site, item: Registered) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from detector.activity.looks.berthing import Lying
+from detector.activity.looks.quays import QuaySource
 from detector.activity.series import Finding
 from detector.counting.counts import Status
 
@@ -133,6 +135,10 @@ class PeriodRow(Row):
     there_at_last_look: Whole
     ships_on_only_look: Whole | None
     looks_unreadable: Whole
+    quay: QuaySource
+    others_min: Whole
+    others_listed: Whole
+    under_way_listed: Whole
     sentence: str
 
 
@@ -151,6 +157,8 @@ class VisitRow(Row):
     length_cut: str
     width_m: float
     probability: Share
+    lies: Lying
+    counted: bool
     arrival: str
     departure: str
     not_before: date | None
@@ -170,6 +178,7 @@ class MoveRow(Row):
     zone: str
     day: date
     state: Literal["first_look", "stayed", "arrived", "left", "undecided"]
+    lies: Lying
     length_m: float
     length_cut: str
     same_as_before: Share
@@ -186,6 +195,7 @@ class EventRow(Row):
     first_day: date
     last_day: date
     number: Whole
+    lies: Lying | None
     area_m2: float | None
     lengths_m: list[float]
     lengths_low_m: list[float | None]

@@ -320,15 +320,13 @@ def routine(
         visits: of that zone.
 
     Returns:
-        `looks_observed`; `share_occupied`, of the observed looks with a ship;
-        `days_between_visits`, median of the days from one visit's first sight to the next one's,
-        null with fewer than two.
+        `looks_observed`; `days_between_visits`, median of the days from one visit's first sight to
+        the next one's, of those that count, null with fewer than two.
     """
     points = usable_points(rows)
-    first = sorted(visit["first_seen"] for visit in visits)
+    first = sorted(visit["first_seen"] for visit in visits if visit["counted"])
     between = [(later - earlier).days for earlier, later in pairwise(first)]
     return {
         "looks_observed": len(points.value),
-        "share_occupied": float((points.value > 0).mean()) if len(points.value) else None,
         "days_between_visits": float(np.median(between)) if between else None,
     }

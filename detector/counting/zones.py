@@ -99,6 +99,39 @@ def read_zones(path: str | Path) -> Zones:
     return _checked(zones, crs, source, notes)
 
 
+def read_lines(path: str | Path) -> tuple[dict[str, BaseGeometry], str | None]:
+    """Read named lines, such as quay lines, from any vector file that GDAL reads.
+
+    Args:
+        path: of the file; column `name`, geometries of lines.
+
+    Returns:
+        The lines by name, those of one name together, and their CRS.
+
+    Raises:
+        ZonesError: the file is missing or unreadable, or holds a row without name, or one that is
+            no line.
+    """
+    source = str(path)
+    if not source.startswith("/vsi") and not Path(source).exists():
+        raise ZonesError(f"{source}: no such file of lines; check the name and the folder")
+    lines: dict[str, list[BaseGeometry]] = {}
+    crs: str | None = None
+    for layer, frame in _read_layers(source):
+        crs = _layer_crs(source, layer, frame) if len(frame) else crs
+        columns = {str(name).lower(): name for name in frame.columns}
+        for index, shape in enumerate(frame.geometry):
+            name = _text(frame, columns.get("name"), index)
+            label = f"{source}: line {index + 1} of layer '{layer}'"
+            if not name:
+                raise ZonesError(f"{label} has no name; give it that of its zone")
+            kind = "empty" if shape is None or shape.is_empty else shape.geom_type
+            if kind not in ("LineString", "MultiLineString"):
+                raise ZonesError(f"{label}, '{name}', is {kind}; draw it as a line")
+            lines.setdefault(name, []).append(shapely.force_2d(shape))
+    return {name: shapely.union_all(parts) for name, parts in lines.items()}, crs
+
+
 def zones_of(frame: gpd.GeoDataFrame, source: str = "zones") -> Zones:
     """Zones from a table as `geopandas.read_file` gives it, by the rules of `read_zones`.
 

@@ -142,10 +142,12 @@ def _visit(row: Row, words: Words) -> dict[str, Any]:
     else:
         departure = _between(last, row["not_after"], words)
         departure += doubtful if went == "undecided" else ""
+    lay = words.say("visit." + row["lies"])
     return {
         **row,
         "length_words": length_in_words(row),
         "length_short": length_in_short(row),
+        "lies_words": lay,
         "arrival_words": arrival,
         "departure_words": departure,
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.activity.changes.events import LOADED_RAILHEAD, STACK_EVENTS
+from detector.activity.looks.berthing import AT_BERTH
 from detector.activity.looks.lengths import length_in_words, length_of_event
 from detector.activity.looks.sightings import ID_SEPARATOR
 from detector.report.findings import CHANGE_KINDS, WHOLE_KINDS
@@ -109,7 +110,10 @@ def _chance_words(chance: float, words: Words) -> str:
 def _text(row: Row, kind: str, words: Words) -> str:
     if kind != SHIP:
         return words.say(f"event.{kind}", n=row["number"], zone=row["zone"])
-    return words.say("event.ship", length=length_in_words(length_of_event(row)), zone=row["zone"])
+    values = {"length": length_in_words(length_of_event(row)), "zone": row["zone"]}
+    if row["lies"] == "under_way":
+        return words.say("event.ship_under_way", **values)
+    return words.say("event.ship" if row["lies"] in AT_BERTH else "event.ship_in", **values)
 
 
 def _moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:

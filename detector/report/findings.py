@@ -125,12 +125,14 @@ def length_words(min_length_m: float, words: Words) -> str:
 
 def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], words: Words) -> str:
     parts = []
-    if calls:
-        length = length_words(calls[0]["min_length_m"], words)
-        first = calls[:ZONES_LED]
-        told = [words.say("short.lead_call", n=r["visits_min"], zone=r["zone"]) for r in first]
-        parts.append(words.say("short.lead_ships", length=length, parts=words.listed(told)))
-    elif any(row["visits_min"] == 0 for row in periods):
+    for key, called in (("short.lead_ships", True), ("short.lead_in", False)):
+        first = [row for row in calls if tells_calls(row) == called][:ZONES_LED]
+        if first:
+            length = length_words(first[0]["min_length_m"], words)
+            name = "short.lead_call" if called else "short.lead_there"
+            told = [words.say(name, n=r["visits_min"], zone=r["zone"]) for r in first]
+            parts.append(words.say(key, length=length, parts=words.listed(told)))
+    if not calls and any(row["visits_min"] == 0 for row in periods):
         length = length_words(periods[0]["min_length_m"], words)
         parts.append(words.say("short.lead_none", length=length))
     spans = _spans(events)
@@ -142,20 +144,42 @@ def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], w
 
 
 def _call(row: Row, words: Words) -> str:
-    key = "short.calls" if row["kind"] in CALLING_KINDS else "short.lay"
+    key = "short.calls" if tells_calls(row) else "short.lay"
     length = length_words(row["min_length_m"], words)
     text = words.say(key, n=row["visits_min"], length=length, zone=row["zone"])
     most = row["visits_seen_max"]
-    return text + (words.say("short.more", max=most) if most and most > row["visits_min"] else "")
+    if most and most > row["visits_min"]:
+        text += words.say("short.more", max=most)
+    return text + _besides(row, words)
+
+
+def tells_calls(period: Row) -> bool:
+    """Whether the visits of a period are calls at a berth, and not only ships in a zone."""
+    return period["kind"] in CALLING_KINDS and period["quay"] != "unknown"
+
+
+def _besides(row: Row, words: Words) -> str:
+    """Ships that were there and do not count as visits; where a quay is unknown, that it is."""
+    text = ""
+    if row["others_min"]:
+        key = "short.others_in_zone" if tells_calls(row) else "short.others_under_way"
+        text = words.say(key, n=row["others_min"])
+    if tells_calls(row) and row["under_way_listed"]:
+        text += words.say("short.wakes", n=row["under_way_listed"])
+    return text + (words.say("short.no_quay") if row["quay"] == "unknown" else "")
 
 
 def _without_calls(periods: Sequence[Row], looks: Sequence[Row], words: Words) -> list[str]:
     told = []
-    none = [row for row in periods if row["visits_min"] == 0]
-    if none:
-        zones = words.listed([row["zone"] for row in none], "any_of")
-        length = length_words(none[0]["min_length_m"], words)
-        told.append(words.say("short.no_calls", length=length, zones=zones))
+    for called, key in ((True, "short.no_calls"), (False, "short.nobody")):
+        none = [r for r in periods if r["visits_min"] == 0 and tells_calls(r) == called]
+        apart = [row for row in none if _besides(row, words)]
+        for rows in ([row for row in none if row not in apart], *([row] for row in apart)):
+            if rows:
+                zones = words.listed([row["zone"] for row in rows], "any_of")
+                length = length_words(rows[0]["min_length_m"], words)
+                text = words.say(key, length=length, zones=zones)
+                told.append(text + _besides(rows[0], words))
     for row in periods:
         if row["visits_min"] is not None:
             continue
@@ -166,7 +190,8 @@ def _without_calls(periods: Sequence[Row], looks: Sequence[Row], words: Words) -
             reason = words.listed(list(reasons)) or words.say("viewer.unseen")
             told.append(words.say("short.no_look", zone=row["zone"], reason=reason))
         else:
-            told.append(words.say("short.one_look", n=number, length=length, zone=row["zone"]))
+            key = "short.one_look_at" if tells_calls(row) else "short.one_look"
+            told.append(words.say(key, n=number, length=length, zone=row["zone"]))
     return told
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from detector.activity.changes.blocks import ChangeKind
+from detector.activity.looks.berthing import AT_BERTH
 from detector.activity.looks.lengths import length_in_words
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, stacks_of
 from detector.activity.looks.zone_looks import Look
@@ -80,13 +81,21 @@ def ship_events(visits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "first_day": visit["first_seen"],
             "last_day": visit["last_seen"],
             "number": 1,
+            "lies": visit["lies"],
             "area_m2": None,
             **_size_columns([_size_of_visit(visit)]),
-            "text": f"ship of {length_in_words(visit)} at {visit['zone']}",
+            "text": f"ship of {length_in_words(visit)} {_where(visit)}",
             "evidence": visit["evidence"],
         }
         for visit in visits
     ]
+
+
+def _where(visit: Mapping[str, Any]) -> str:
+    """Where the ship of a visit was, in words: `at` a zone only where it lay at its berth."""
+    if visit["lies"] == "under_way":
+        return f"under way in {visit['zone']}"
+    return f"{'at' if visit['lies'] in AT_BERTH else 'in'} {visit['zone']}"
 
 
 def sort_events(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -151,6 +160,7 @@ def _event(
         "first_day": days[0],
         "last_day": days[1],
         "number": number,
+        "lies": None,
         "area_m2": area_m2,
         **_size_columns(sizes),
     }

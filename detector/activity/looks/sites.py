@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,12 +16,12 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
-from detector.counting.zones import Zone, Zones, read_zones
+from detector.counting.zones import Zone, Zones, read_lines, read_zones
 from detector.documents import DocumentError, read_yaml
 from detector.geometry.frames import FilePixels, LocalMetres
 from detector.geometry.geodesy import apply_transform, lonlat
 
-KEYS: Final = ("name", "zones", "time_zone", "fixed")
+KEYS: Final = ("name", "zones", "time_zone", "fixed", "quays")
 LARGEST_SITE_M: Final = 100_000.0  # the local frame is true to 1e-5 within it
 SEGMENTS: Final = 24  # of an edge that is reprojected: straight in one CRS is curved in another
 
@@ -66,6 +67,8 @@ class Site:
         time_zone: whose days are the days of the looks.
         fixed: land that does not change, for registration, in the local frame; None: all but the
             zones.
+        quays: lines that ships lie along, in the local frame, by the name of their zone; of others
+            they are found.
         warnings: what was mended while reading.
     """
 
@@ -74,6 +77,7 @@ class Site:
     zones: tuple[Zone, ...]
     time_zone: ZoneInfo
     fixed: BaseGeometry | None = None
+    quays: Mapping[str, BaseGeometry] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -89,8 +93,9 @@ def read_site(path: str | Path) -> Site:
     """Read a site file.
 
     A YAML mapping: `name`; `zones`, a vector file; `time_zone` (optional, UTC), an IANA name such
-    as `Asia/Vladivostok`; `fixed` (optional), a vector file of land that does not change. Paths are
-    relative to the site file.
+    as `Asia/Vladivostok`; `fixed` (optional), a vector file of land that does not change; `quays`
+    (optional), a vector file of quay lines named as their zones. Paths are relative to the site
+    file.
 
     Raises:
         ActivityError: missing, not such a mapping, an unknown time zone, or zones without a CRS.
@@ -102,7 +107,11 @@ def read_site(path: str | Path) -> Site:
     name = _text(path, values, "name")
     fixed = values.get("fixed")
     land = read_zones(path.parent / str(fixed)) if fixed is not None else None
-    return make_site(name, zones, _time_zone(path, values.get("time_zone", "UTC")), land)
+    site = make_site(name, zones, _time_zone(path, values.get("time_zone", "UTC")), land)
+    quays = values.get("quays")
+    if quays is None:
+        return site
+    return replace(site, quays=_quays(path.parent / str(quays), site))
 
 
 def make_site(
@@ -136,6 +145,19 @@ def make_site(
             f"m apart; a site is at most {LARGEST_SITE_M:.0f} m wide, so write one file a site"
         )
     return site
+
+
+def _quays(path: Path, site: Site) -> dict[str, BaseGeometry]:
+    lines, crs = read_lines(path)
+    names = [zone.name for zone in site.zones]
+    strange = next((name for name in lines if name not in names), None)
+    if strange is not None:
+        raise ActivityError(
+            f"{path}: the quay line '{strange}' has the name of no zone ({', '.join(names)})"
+        )
+    if crs is None:
+        raise ActivityError(f"{path}: the quay lines need a CRS; draw them on the map")
+    return {name: _to_local(line, crs, site.frame) for name, line in lines.items()}
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ SAME_PLACE_M = 15.0  # of two tracks at one fixed thing
 SAME_LENGTH = 0.15  # relative
 PLACE_SD = 1.0  # of the log odds that a box is real, between places
 LEAST_DOUBT = 1e-4
+COUNTED_SHARE = 0.5  # of a track's ships: one box that is off is no other way to lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class VisitCount:
         track_probability: `(T,)` that each track is a ship of the wanted length.
         preceded: `(N,)` share of draws in which the ship was there at an earlier look.
         followed: `(N,)` share of draws in which it is there at a later look.
+        counted: `(T,)` which tracks the three numbers are of.
+        others_min: quantile `level` of the fewest visits among the other tracks.
     """
 
     visits_min: int
@@ -68,9 +71,16 @@ class VisitCount:
     track_probability: NDArray[np.float64]
     preceded: NDArray[np.float64]
     followed: NDArray[np.float64]
+    counted: NDArray[np.bool_]
+    others_min: int
 
 
-def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) -> VisitCount:
+def count_visits(
+    ships: ShipsSeen,
+    looks: LookTimes,
+    settings: VisitSettings,
+    counts: NDArray[np.bool_] | None = None,
+) -> VisitCount:
     """Count the distinct visits among the ships seen.
 
     Each draw decides which tracks are ships of the wanted length (a track is the most probable
@@ -85,6 +95,8 @@ def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) ->
         ships: of one zone, all lengths.
         looks: of that zone, those that saw something.
         settings: how to count.
+        counts: `(N,)` which ships lie so that their visit counts, such as at the berth; a track
+            counts where at least half of its ships do. All count without it.
     """
     n = len(ships)
     links = find_links(ships, looks, settings.links)
@@ -92,8 +104,9 @@ def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) ->
     probability = track_probability(ships.probability, tracks)
     probability = probability * _long_enough(ships, tracks, settings)
     places = _same_thing(ships, looks, tracks)
-    fewest, most, preceded, followed, drawn = _draw(
-        n, links, holds, tracks, places, probability, settings
+    counted = _counted(tracks, len(probability), counts)
+    fewest, most, others, preceded, followed, drawn = _draw(
+        n, links, holds, tracks, places, probability, counted, settings
     )
     times = np.maximum(drawn, 1)
     return VisitCount(
@@ -104,7 +117,21 @@ def count_visits(ships: ShipsSeen, looks: LookTimes, settings: VisitSettings) ->
         track_probability=probability,
         preceded=preceded / times,
         followed=followed / times,
+        counted=counted,
+        others_min=int(np.quantile(others, settings.level, method="lower")),
     )
+
+
+def _counted(
+    tracks: NDArray[np.int64], number: int, counts: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Which tracks `(T,)` have at least half of their ships where they count."""
+    if counts is None:
+        return np.ones(number, np.bool_)
+    share = np.bincount(tracks, counts, number) / np.maximum(
+        np.bincount(tracks, minlength=number), 1
+    )
+    return np.asarray(share >= COUNTED_SHARE)
 
 
 def _draw(
@@ -114,15 +141,20 @@ def _draw(
     tracks: NDArray[np.int64],
     places: NDArray[np.int64],
     probability: NDArray[np.float64],
+    counted: NDArray[np.bool_],
     settings: VisitSettings,
 ) -> tuple[NDArray[np.int64], ...]:
-    """Fewest and most visits `(draws,)`, and how often each ship `(N,)` had a link or was there."""
+    """Fewest, most and other visits `(draws,)`, and how often each ship `(N,)` had a link or was.
+
+    A ship that counts and one that does not are two visits, though it be one ship.
+    """
     generator = np.random.default_rng(settings.seed)
     unseen = generator.poisson(
-        _overlooked(tracks, probability, settings.links.recall), settings.draws
+        _overlooked(tracks, probability * counted, settings.links.recall), settings.draws
     )
     certain = holds & (links.probability >= settings.certain)
-    fewest, most = np.zeros((2, settings.draws), np.int64)
+    mine = counted[tracks]
+    fewest, most, others = np.zeros((3, settings.draws), np.int64)
     preceded, followed, drawn = np.zeros((3, n), np.int64)
     odds = logit(np.clip(probability, LEAST_DOUBT, 1 - LEAST_DOUBT))
     for i in range(settings.draws):
@@ -130,13 +162,17 @@ def _draw(
         luck = generator.random(len(probability))[places]
         present = (luck < expit(odds + tilt))[tracks]
         held = generator.random(len(links.probability)) < links.probability
-        fewest[i], after = fewest_stays(n, present, links.earlier[held], links.later[held])
-        sure = held & certain & present[links.earlier]
-        most[i] = present.sum() - sure.sum() + unseen[i]
+        pairs = links.earlier[held], links.later[held]
+        fewest[i], after = fewest_stays(n, present & mine, *pairs)
+        if not mine.all():
+            others[i], apart = fewest_stays(n, present & ~mine, *pairs)
+            after = np.where(mine, after, apart)
+        sure = held & certain & (present & mine)[links.earlier]
+        most[i] = (present & mine).sum() - sure.sum() + unseen[i]
         drawn += present
         followed += after >= 0
         preceded[after[after >= 0]] += 1
-    return fewest, most, preceded, followed, drawn
+    return fewest, most, others, preceded, followed, drawn
 
 
 def _same_thing(ships: ShipsSeen, looks: LookTimes, tracks: NDArray[np.int64]) -> NDArray[np.int64]:

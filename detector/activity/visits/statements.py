@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
+from detector.activity.looks.quays import QuaySource
 from detector.times import say_span
 from detector.wording import counted
 
@@ -40,8 +41,14 @@ class Period:
         visits_listed: rows of the list of visits.
         there_at_first_look: of them, there before the first look: the stay is censored.
         there_at_last_look: of them, there after the last look: the stay is censored.
-        ships_on_only_look: ships on the only look that can be used.
+        ships_on_only_look: ships on the only look that can be used; of a berth those at it.
         looks_unreadable: of the looks, dates at a scale that cannot be read, or is unknown.
+        quay: where the quay line of a berth is from, see `quays.Quay`; where it is `unknown`, the
+            visits are to the zone; empty for other zones.
+        others_min: at least so many visits besides, that do not count: in the zone of a berth and
+            not at it, or under way.
+        others_listed: rows of the list of visits that do not count.
+        under_way_listed: of these, with a wake.
         sentence: what may be said.
     """
 
@@ -65,20 +72,30 @@ class Period:
     there_at_last_look: int = 0
     ships_on_only_look: int | None = None
     looks_unreadable: int = 0
+    quay: QuaySource = ""
+    others_min: int = 0
+    others_listed: int = 0
+    under_way_listed: int = 0
     sentence: str = ""
+
+    @property
+    def calls(self) -> bool:
+        """Whether the visits are calls at a berth."""
+        return self.kind in CALLING_KINDS and self.quay != "unknown"
 
 
 def say_period(period: Period) -> str:
     """The sentence of a period."""
     if period.visits_min is None:
         return _say_without_visits(period)
-    verb = "called at" if period.kind in CALLING_KINDS else "lay in"
-    who = f"at least {ships(period.visits_min, period.min_length_m)} {verb}"
+    who = f"at least {ships(period.visits_min, period.min_length_m)} {_verb(period)}"
     if period.visits_min == 0:
-        who = f"no ship{longer(period.min_length_m)} is sure to have {verb.replace('lay', 'lain')}"
+        verb = "called at" if period.calls else "been in"
+        who = f"no ship{longer(period.min_length_m)} is sure to have {verb}"
     text = f"{who} {period.zone} between {days(period.first_day, period.last_day)}"
     if period.visits_seen_max is not None and period.visits_seen_max > period.visits_min:
         text += f" ({period.visits_seen_max} if every doubtful match was a new ship)"
+    text += _besides(period)
     text += f"; {period.looks_observed} of {counted(period.looks, 'day')} observed"
     if period.looks_partial:
         text += f", {period.looks_partial} in part"
@@ -113,8 +130,29 @@ def gap(value: float) -> str:
     return counted(whole, "day")
 
 
+def _verb(period: Period) -> str:
+    if period.calls:
+        return "called at"
+    return "was in" if period.visits_min == 1 else "were in"
+
+
+def _besides(period: Period) -> str:
+    """Ships that do not count: they were there, but did not call."""
+    text = ""
+    if period.others_min and period.calls:
+        text += f"; besides, at least {ships(period.others_min, period.min_length_m)} in its zone "
+        text += "but not at its quay"
+    elif period.others_min:
+        text += f"; besides, at least {ships(period.others_min, period.min_length_m)} under way"
+    if period.calls and period.under_way_listed:
+        text += f", {period.under_way_listed} under way by a wake"
+    return text
+
+
 def _caveats(period: Period) -> str:
     text = _unread(period)
+    if period.quay == "unknown":
+        text += "; its quay is not known, so who called at it is not"
     if period.looks_cloud_unknown:
         text += f"; clouds unknown on {counted(period.looks_cloud_unknown, 'day')}, taken as clear"
     if period.ships_of_unknown_length:
@@ -135,6 +173,7 @@ def _say_without_visits(period: Period) -> str:
             f"{period.zone}: none of {counted(period.looks, 'day')} can be used{_unread(period)}."
         )
     return (
-        f"{ships(period.ships_on_only_look, period.min_length_m)} in {period.zone}: only one day "
+        f"{ships(period.ships_on_only_look, period.min_length_m)} "
+        f"{'at' if period.calls else 'in'} {period.zone}: only one day "
         "can be used, and one day shows no visits."
     )

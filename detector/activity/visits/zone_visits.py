@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.activity.looks.berthing import Lying, at_berth, lying
 from detector.activity.looks.lengths import ShipLength
+from detector.activity.looks.quays import Quay, QuaySource
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
+from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
 from detector.activity.visits.linking import LookTimes, ShipsSeen
-from detector.activity.visits.statements import Period, say_period
+from detector.activity.visits.statements import CALLING_KINDS, Period, say_period
 from detector.classes import PORT
 from detector.counting.counts import unreadable
 from detector.counting.zones import Zone
@@ -47,9 +50,16 @@ class ZoneVisits:
 
 
 def zone_visits(
-    site: str, zone: Zone, looks: Sequence[Look], settings: VisitSettings, probability: Probability
+    site: str,
+    zone: Zone,
+    looks: Sequence[Look],
+    settings: VisitSettings,
+    probability: Probability,
+    lay: Lay | None = None,
 ) -> ZoneVisits:
     """The visits to a zone.
+
+    At a berth whose quay is known those count that lie at it; elsewhere all that are not under way.
 
     Args:
         site: name.
@@ -57,31 +67,41 @@ def zone_visits(
         looks: in order of time, unseen ones too.
         settings: how to count.
         probability: class ids, scores and lengths to the probability of being real.
+        lay: how the objects of each look lie; without it nothing is known of it.
     """
+    lay = lay or Lay("unknown" if zone.kind in CALLING_KINDS else "", {})
     usable = [look for look in looks if look.usable]
     ships, found, unknown = gather_ships(usable, settings.min_length_m, probability)
-    period = _period(site, zone, looks, settings, unknown)
+    lies = np.array([lay.of(name) for name in found.ids.tolist()], dtype="<U15")
+    period = replace(_period(site, zone, looks, settings, unknown), quay=lay.quay)
     if len(usable) < 2:
-        there = int((ships.length_m >= settings.min_length_m).sum())
+        long = ships.length_m >= settings.min_length_m
+        there = int((long & _counts(lies, lay)).sum())
         period = replace(period, ships_on_only_look=there if usable else None)
         return ZoneVisits(replace(period, sentence=say_period(period)))
     links = settings.links
     if zone.kind == "anchorage":
         links = replace(links, swing_lengths=SWING_LENGTHS)
-    count = count_visits(ships, look_times(usable, zone), replace(settings, links=links))
+    settings = replace(settings, links=links)
+    count = count_visits(ships, look_times(usable, zone), settings, _counts(lies, lay))
+    seen = _Seen(site, zone, usable, ships, found, lies)
     tracks = [
-        _Track(number, zone, site, usable, ships, found, count, settings)
+        _Track(number, seen, count, settings.certain)
         for number in range(len(count.track_probability))
     ]
     listed = [track for track in tracks if track.probability >= LISTED_PROBABILITY]
+    mine = [track for track in listed if track.counted]
     period = replace(
         period,
         visits_min=count.visits_min,
         visits_likely=count.visits_likely,
         visits_seen_max=max(count.visits_seen_max, count.visits_min),
-        visits_listed=len(listed),
-        there_at_first_look=sum(track.starts_at_first_look for track in listed),
-        there_at_last_look=sum(track.ends_at_last_look for track in listed),
+        visits_listed=len(mine),
+        there_at_first_look=sum(track.starts_at_first_look for track in mine),
+        there_at_last_look=sum(track.ends_at_last_look for track in mine),
+        others_min=count.others_min,
+        others_listed=len(listed) - len(mine),
+        under_way_listed=sum(track.lies == "under_way" for track in listed),
     )
     return ZoneVisits(
         replace(period, sentence=say_period(period)),
@@ -92,6 +112,46 @@ def zone_visits(
             for move in track.moves(f"{site}/{zone.name}/{i}")
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Lay:
+    """How the ships of a zone lie.
+
+    Attributes:
+        quay: where its quay line is from, `quays.QuaySource`.
+        by_id: evidence id to `berthing.Lying`.
+    """
+
+    quay: QuaySource
+    by_id: Mapping[str, Lying]
+
+    def of(self, name: str) -> Lying:
+        """How one lies; in the zone where nothing more is known."""
+        return self.by_id.get(name, "in_zone")
+
+
+def how_they_lie(looks: Sequence[Look], quay: Quay, wakes: Wakes) -> Lay:
+    """How the ships of all looks of a zone lie.
+
+    Args:
+        looks: of the zone.
+        quay: of the zone.
+        wakes: of the site.
+    """
+    by_id: dict[str, Lying] = {}
+    for look, moving in zip(looks, wakes.under_way(looks), strict=True):
+        ships = PORT.mask(look.sightings.class_ids, "visits")
+        seen = look.sightings.select(ships)
+        lies = lying(seen.corners, quay.segments, look.residual_m, moving[ships])
+        by_id |= dict(zip(seen.ids.tolist(), lies.tolist(), strict=True))
+    return Lay(quay.source, by_id)
+
+
+def _counts(lies: NDArray[np.str_], lay: Lay) -> NDArray[np.bool_]:
+    """Which ships lie so that their visit counts."""
+    knows_berth = lay.quay not in ("", "unknown")
+    return at_berth(lies) if knows_berth else np.asarray(lies != "under_way")
 
 
 def gather_ships(
@@ -141,6 +201,26 @@ def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
     )
 
 
+def share_occupied(looks: Sequence[Look], lay: Lay, min_length_m: float) -> float | None:
+    """Of the looks that saw the whole zone, the share with a ship that counts as a visit.
+
+    Args:
+        looks: of the zone.
+        lay: how their ships lie.
+        min_length_m: of the ships.
+
+    Returns:
+        0 to 1; None without such a look.
+    """
+    taken = []
+    for look in (look for look in looks if look.whole):
+        ships = PORT.mask(look.sightings.class_ids, "visits")
+        seen = look.sightings.select(ships & (look.sightings.length_m >= min_length_m))
+        lies = np.array([lay.of(name) for name in seen.ids.tolist()], dtype=str)
+        taken.append(bool(_counts(lies, lay).any()))
+    return float(np.mean(taken)) if taken else None
+
+
 def longest_gap_days(looks: Sequence[Look]) -> float | None:
     """The longest time between two looks that saw the whole zone, or an end of the series.
 
@@ -177,27 +257,40 @@ def _period(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The usable looks of a zone, and the ships in them, and how they lie."""
+
+    site: str
+    zone: Zone
+    looks: Sequence[Look]
+    ships: ShipsSeen
+    found: PlacedObjects
+    lies: NDArray[np.str_]
+
+
 class _Track:
     """One probable stay: the ships seen that are one."""
 
-    def __init__(
-        self,
-        number: int,
-        zone: Zone,
-        site: str,
-        looks: Sequence[Look],
-        ships: ShipsSeen,
-        found: PlacedObjects,
-        count: VisitCount,
-        settings: VisitSettings,
-    ) -> None:
+    def __init__(self, number: int, seen: _Seen, count: VisitCount, certain: float) -> None:
         self.members = np.flatnonzero(count.track == number)
         self.probability = float(count.track_probability[number])
-        self._zone, self._site, self._looks = zone, site, looks
-        self._ships, self._found = ships, found
-        self._count, self._certain = count, settings.certain
-        self._first = int(ships.look[self.members[0]])
-        self._last = int(ships.look[self.members[-1]])
+        self.counted = bool(count.counted[number])
+        self._zone, self._site, self._looks = seen.zone, seen.site, seen.looks
+        self._ships, self._found, self._lies = seen.ships, seen.found, seen.lies
+        self._count, self._certain = count, certain
+        self._first = int(self._ships.look[self.members[0]])
+        self._last = int(self._ships.look[self.members[-1]])
+
+    @property
+    def lies(self) -> str:
+        """How it mostly lay; the way that counts, or does not, as the visit does."""
+        seen: list[str] = self._lies[self.members].tolist()
+        berthed = at_berth(seen)
+        fit = [way for way, there in zip(seen, berthed, strict=True) if there] or seen
+        if not self.counted:
+            fit = [way for way, there in zip(seen, berthed, strict=True) if not there] or seen
+        return max(sorted(set(fit)), key=fit.count)
 
     @property
     def starts_at_first_look(self) -> bool:
@@ -222,6 +315,8 @@ class _Track:
             **ShipLength.of_looks(self._found.select(members)).columns,
             "width_m": float(np.median(ships.width_m[members])),
             "probability": self.probability,
+            "lies": self.lies,
+            "counted": self.counted,
             "arrival": "before the first look" if self.starts_at_first_look else self._start(),
             "departure": "after the last look" if self.ends_at_last_look else self._end(),
             "not_before": self._neighbour_day(self._first - 1),
@@ -264,6 +359,7 @@ class _Track:
             "zone": self._zone.name,
             "day": self._looks[look].day,
             "state": state,
+            "lies": str(self._lies[member]),
             "length_m": float(self._ships.length_m[member]),
             "length_cut": str(self._found.cut[member]),
             "same_as_before": float(self._count.preceded[member]),
