@@ -20,6 +20,7 @@ SMALLEST = {
     "appearance": ["--seeds", "0"],
     "augmentation": ["--list"],
     "counting": ["--quick", "--skip-series"],
+    "berth_calls": ["--seeds", "0"],
     "lots": ["--stories", "1"],
     "merging": ["--quick", "--only", "cases"],
     "merging_cost": ["Quaywatch, tile by tile", "500"],

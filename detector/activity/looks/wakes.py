@@ -30,8 +30,8 @@ from detector.scenes.scene import Scene, open_scene
 
 LEAST_LENGTH_M: Final = 25.0  # shorter ships have wakes of few pixels, or moor in rows
 CLEAR_M: Final = 6.0  # of the box's end: spray, and errors of the box
-LENGTHS: Final = 1.0  # of the ship, that are looked at
-LEAST_M, MOST_M = 50.0, 200.0
+LENGTHS: Final = 0.5  # of the ship, that are looked at
+LEAST_M, MOST_M = 40.0, 120.0
 LINE_SHARE: Final = 0.45  # of the beam, each way: the streak
 SIDES: Final = (1.3, 2.6)  # of the beam, each way: the water beside it
 LEAST_BEAM_M: Final = 8.0
@@ -185,12 +185,12 @@ def streak(grey: Floats, seen: NDArray[np.bool_], cells: tuple[int, int]) -> flo
     )
     rise = line - np.maximum(left, right)
     spread = np.std(np.concatenate([left - left.mean(), right - right.mean()]))
-    near = rise[:NEAREST]
-    if (near > 0).sum() < LEAST_BRIGHT or near.mean() < LEAST_LEVELS:
+    near = float(np.median(rise[:NEAREST]))  # a tug or spray at the end is no streak
+    if (rise[:NEAREST] > 0).sum() < LEAST_BRIGHT or near < LEAST_LEVELS:
         return 0.0
-    if near.mean() < rise[NEAREST:].mean():  # it grows with the distance: not of this ship
+    if near < np.median(rise[NEAREST:]):  # it grows with the distance: not of this ship
         return 0.0
-    return float(near.mean() / max(float(spread), 1.0))
+    return near / max(float(spread), 1.0)
 
 
 class _Trail:

@@ -143,7 +143,8 @@ def _besides(period: Period) -> str:
         text += f"; besides, at least {ships(period.others_min, period.min_length_m)} in its zone "
         text += "but not at its quay"
     elif period.others_min:
-        text += f"; besides, at least {ships(period.others_min, period.min_length_m)} under way"
+        text += f"; besides, at least {ships(period.others_min, period.min_length_m)}"
+        text += " under way by a wake"
     if period.calls and period.under_way_listed:
         text += f", {period.under_way_listed} under way by a wake"
     return text
