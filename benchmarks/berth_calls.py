@@ -136,7 +136,6 @@ def _seen(
         length_m=sizes[:, 0],
         width_m=sizes[:, 1],
         axis_deg=np.degrees(boxes[:, 4] + np.pi / 2) % 180.0,
-        at_scene_edge=np.zeros(n, np.bool_),
         gsd_m=np.full(n, PORT.gsd_m),
     )
     return RunScene(

@@ -244,7 +244,7 @@ def looks(*dates: list[Ship]) -> list[Look]:
         objects = SeenObjects(
             np.array([f"s{day}#{row}" for row in range(n)], np.str_), np.zeros(n, np.int64),
             np.full(n, 0.99), boxes(*ships), rows[:, 2], rows[:, 3], (90 - rows[:, 4]) % 180,
-            np.zeros(n, np.bool_), np.full(n, 0.5),
+            np.full(n, 0.5),
         )  # fmt: skip
         when = FIRST + timedelta(days=day)
         made.append(Look("berth 1", when.date(), when, (f"s{day}",), 1.0, "observed", 0.5, objects))

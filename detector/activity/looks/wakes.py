@@ -86,7 +86,7 @@ class Wakes:
         told = []
         for look in looks:
             others = [other for other in looks if other is not look and other.usable]
-            others.sort(key=lambda other: abs(other.acquired - look.acquired))
+            others.sort(key=lambda other: abs(other.day - look.day))
             ids = list(dict.fromkeys(other.scene_ids[0] for other in others))
             ships = PORT.mask(look.sightings.class_ids, "visits")
             ships &= look.sightings.length_m >= LEAST_LENGTH_M
