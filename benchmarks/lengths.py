@@ -122,7 +122,7 @@ def _oriented(dataset: Dataset) -> Dataset:
 
 
 def check(rows: pd.DataFrame, read_gsd_m: float) -> pd.DataFrame:
-    """The rows with the bounds (logarithms by what was measured) of fits that left them out."""
+    """The rows of which something is claimed, with what fits that left them out say of each."""
     folds = folds_of(rows["place"].tolist())
     low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     for fold, fitted in enumerate(held_out(rows, folds)):
@@ -142,7 +142,8 @@ def check(rows: pd.DataFrame, read_gsd_m: float) -> pd.DataFrame:
             high[mine] = np.log(bounds.high_m / seen.length_m)
     true = -rows["log_error"].to_numpy(float)
     holds = (true >= low) & ((true <= high) | np.isnan(high))
-    return rows.assign(log_half=high, holds=holds)
+    claimed = (rows["cut"] != WHOLE).to_numpy() | np.isfinite(high)
+    return rows.assign(log_half=high, holds=holds)[claimed]
 
 
 def table_of(checked: pd.DataFrame) -> str:
