@@ -165,7 +165,7 @@ def _told(
         place = Zone(zone, kind, shapely.box(0, 0, *size_m))
         # no scenes: boxes alone tell what changed, as where pixels cannot be compared
         ground = Site(site, FRAME, (place,), ZoneInfo("UTC"))
-        rows = stack_rows(ground, place, looks, {}, {}, StackBook([]))
+        rows = stack_rows(ground, place, looks, {}, {}, StackBook([]), pixels=False)
         events += stack_events(rows["stack_changes"], looks)
         standing += standing_blocks(site, looks)
     return Told(events, standing)

@@ -246,6 +246,7 @@ def _add_site(
         for zone in site.zones
         if zone.name in lay and lay[zone.name].quay == "unknown" and looks[zone.name]
     ]
+    warnings += _undecided_warnings(site, rows["stack_changes"])
     if alone and len(scenes) > 1:
         warnings.append(
             f"site '{site.name}': {len(alone)} of {len(scenes)} scenes are not registered, their "
@@ -253,6 +254,18 @@ def _add_site(
             f"{alone[0].note})"
         )
     return warnings
+
+
+def _undecided_warnings(site: Site, changes: Sequence[dict[str, Any]]) -> list[str]:
+    mine = [row for row in changes if (row["site"], row["kind"]) == (site.name, "undecided")]
+    if not mine:
+        return []
+    area = sum(row["area_m2"] for row in mine)
+    return [
+        f"site '{site.name}': at {len(mine)} places of stacks ({area:,.0f} m²) the pictures of two "
+        "dates do not tell whether they changed, and nothing is claimed there; they are the rows "
+        "'undecided' of stack_changes, with the reason"
+    ]
 
 
 def _wanted(scene: RunScene, site: Site, settings: ActivitySettings) -> bool:

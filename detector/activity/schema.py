@@ -246,7 +246,7 @@ class StackRow(LookRow):
 
 
 class StackChangeRow(Row):
-    """A block that came, went, grew or shrank between two looks."""
+    """A block that came, went, grew or shrank between two looks, or of which that is undecided."""
 
     site: str
     zone: str
@@ -254,7 +254,8 @@ class StackChangeRow(Row):
     to_day: date
     from_acquired: datetime | None
     to_acquired: datetime | None
-    kind: Literal["appeared", "gone", "grown", "shrunk"]
+    kind: Literal["appeared", "gone", "grown", "shrunk", "exchanged", "undecided"]
+    reason: str
     blocks_before: str
     blocks_after: str
     area_m2: float

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from detector._version import __version__
+from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.looks.lengths import length_in_short, length_in_words
 from detector.report.captions import day_reasons
 from detector.report.events import event_rows, link_rows
@@ -107,6 +108,7 @@ def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any
         "stack_changes": [
             {**row, "span": _span(row, words)}
             for row in _of(activity.get("stack_changes", ()), name)
+            if row["kind"] in STACK_EVENTS
         ],
     }
 

@@ -76,11 +76,16 @@ def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
     found = [_call(row, words) for row in calls]
     found += _without_calls(periods, looks, words)
     found += _stack_changes(events, looks, words)
+    changes = [row for row in activity.get("stack_changes", ()) if row["site"] == site]
+    found += _without_claim(changes, "exchanged", words)
     found += _containers(activity.get("stacks", ()), site, words)
     return Findings(
         lead=_lead(calls, periods, events, words),
         found=tuple(_sentence(text) for text in found),
-        unseen=tuple(_unseen(site_days(site, activity), looks, words)),
+        unseen=(
+            *_unseen(site_days(site, activity), looks, words),
+            *map(_sentence, _without_claim(changes, "undecided", words)),
+        ),
     )
 
 
@@ -209,6 +214,12 @@ def _stack_changes(events: Sequence[Row], looks: Sequence[Row], words: Words) ->
         return told
     lands = any(row["kind"] in ("yard", "railhead") for row in looks)
     return [words.say("short.no_stack_change")] if lands else []
+
+
+def _without_claim(changes: Sequence[Row], kind: str, words: Words) -> list[str]:
+    """Rows of `stack_changes` that claim no change, added up."""
+    areas = [row["area_m2"] for row in changes if row["kind"] == kind]
+    return [words.say(f"short.{kind}", n=len(areas), area=round(sum(areas)))] if areas else []
 
 
 def _spans(events: Sequence[Row]) -> list[list[Row]]:

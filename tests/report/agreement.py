@@ -46,6 +46,14 @@ TEXT = {  # of `events`, in the activity's own words
     "shrunk": rf"{NUMBER} stacks? in (?P<zone>.+) shrank by {AREA}",
     "grown": rf"{NUMBER} stacks? in (?P<zone>.+) grew by {AREA}",
 }
+REMARKS = {
+    "exchanged": re.compile(
+        rf"At {NUMBER} places? \({AREA}\) container stacks stand on two dates, but other .+"
+    ),
+    "undecided": re.compile(
+        rf"At {NUMBER} places? \({AREA}\) the pictures of two dates do not tell whether .+"
+    ),
+}
 LINK = re.compile(r": (\d+) stacks? gone by .+, (\d+) stacks? (?:new|appeared) by .+[;,] (\d+) ")
 IN_PICTURE = re.compile(r"([\d,]+) ships? and ([\d,]+) stacks? marked in the picture")
 IN_TABLE = {"new": "appeared", "gone": "gone", "grown": "grown", "shrunk": "shrunk"}
@@ -76,8 +84,9 @@ def hold_page_to_tables(activity: Path, report: Path) -> Counter[str]:
     content = json.loads((activity / "activity.json").read_text("utf-8"))
     document = json.loads((report / "report.json").read_text("utf-8"))
     page = Page((report / "report.html").read_text("utf-8"))
-    changes = content["stack_changes"]
-    assert pd.read_csv(activity / "stack_changes.csv")["kind"].tolist() == _column(changes, "kind")
+    every = content["stack_changes"]
+    changes = [row for row in every if row["kind"] in FIRST]
+    assert pd.read_csv(activity / "stack_changes.csv")["kind"].tolist() == _column(every, "kind")
     spans = _spans(changes)
     held = Counter(events=_hold_events(content, spans))
     explained = [LEAST_OF_A_LINK]
@@ -89,6 +98,7 @@ def hold_page_to_tables(activity: Path, report: Path) -> Counter[str]:
         explained += [site["lead"], *site["found"], *_column(site["events"], "text")]
     held["links"] = _hold_links(document, content, page)
     explained += _column(document["links"], "sentence")
+    held["remarks"] = _hold_remarks(document, every)
     held["timeline"] = _hold_timeline(document["timeline"]["changes"], spans)
     held["pictures"] = _hold_pictures(document, page, content)
     explained += [match[0] for match in IN_PICTURE.finditer(page.text)]
@@ -202,7 +212,7 @@ def _hold_sentences(site: dict[str, Any], spans: dict[Span, Sums]) -> Counter[st
     assert (NONE in site["lead"] or "stack" not in site["lead"]) or spans
     told, totals = [], []
     for text in site["found"]:
-        if "stack" not in text or text == NONE:
+        if "stack" not in text or text == NONE or REMARKS["exchanged"].fullmatch(text):
             assert not (text == NONE and spans)
         elif text.startswith(ALL):
             totals.append(_parts(text.removeprefix(ALL).removesuffix(".")))
@@ -291,6 +301,20 @@ def _hold_links(document: dict[str, Any], content: dict[str, Any], page: Page) -
         assert link["stacks_alike"] <= min(one["number"], two["number"])
     assert all(link["sentence"] in page.text for link in document["links"])
     return len(document["links"])
+
+
+def _hold_remarks(document: dict[str, Any], every: Rows) -> int:
+    """What claims no change is told once a site, and added up."""
+    held = 0
+    for site in document["sites"]:
+        for kind, said in (("exchanged", site["found"]), ("undecided", site["unseen"])):
+            areas = [r["area_m2"] for r in every if (r["site"], r["kind"]) == (site["name"], kind)]
+            told = [match for text in said if (match := REMARKS[kind].fullmatch(text))]
+            assert len(told) == bool(areas)
+            for match in told:
+                _hold(match, (len(areas), sum(areas)))
+            held += len(told)
+    return held
 
 
 def _hold_timeline(rows: Rows, spans: dict[Span, Sums]) -> int:

@@ -89,6 +89,7 @@ def test_every_number_of_stacks_on_the_page_is_that_of_the_table(written: Path) 
     assert held == {
         "events": 5, "leads": 1, "sentences": 2, "totals": 0, "changes": 5, "cards": 5,
         "looks": 3, "points": 6, "links": 0, "timeline": 5, "pictures": 5,
+        "remarks": 0,
     }  # fmt: skip
 
 

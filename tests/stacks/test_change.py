@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from detector.activity.changes.blocks import Standing, find_changes
+from detector.activity.changes.pixels import PlaceShares, Shares
 from detector.activity.changes.stack_tables import RUN_FILE, StackBook, stack_rows
 from detector.activity.changes.trains import find_trains
 from detector.activity.looks.ground import difference_picture
@@ -46,36 +47,40 @@ def standing(*boxes: list[list[float]], error_m: float = 0.5) -> Standing:
 def test_appeared_gone_grown_shrunk() -> None:
     before = standing(square(0, 0, 60, 15), square(0, 50, 60, 15), square(0, 100, 30, 15))
     after = standing(square(0, 0, 60, 15), square(0, 50, 20, 15), square(200, 0, 24, 15))
-    changes = {change.kind: change for change in find_changes(before, after)}
+    changes = {change.kind: change for change in find_changes(before, after).changes}
     assert sorted(changes) == ["appeared", "gone", "shrunk"]
     assert changes["shrunk"].area_m2 == pytest.approx(-600)
     assert np.median(changes["shrunk"].teu) == pytest.approx(-40)  # two thirds of its 60
     assert (changes["gone"].area_m2, np.median(changes["gone"].containers)) == (-450, -15)
     assert changes["appeared"].centre == pytest.approx([212, 7.5])
-    grown = find_changes(after, before)
+    grown = find_changes(after, before).changes
     assert sorted(change.kind for change in grown) == ["appeared", "gone", "grown"]
 
 
 def test_a_block_told_as_two_is_no_change() -> None:
     whole = standing(square(0, 0, 60, 15))
     parts = standing(square(0, 0, 31, 15), square(31.5, 0, 28.5, 15))
-    assert find_changes(whole, parts) == []
+    assert find_changes(whole, parts).changes == []
 
 
 def test_below_the_tolerance_is_nothing() -> None:
     before, after = standing(square(0, 0, 60, 15)), standing(square(1, 0.5, 62, 15.5))
-    assert find_changes(before, after) == []
+    assert find_changes(before, after).changes == []
     longer = standing(square(0, 0, 85, 15))
-    assert len(find_changes(before, longer)) == 1
+    assert len(find_changes(before, longer).changes) == 1
     blurred = Standing(longer.corners, np.full(1, 9.0), longer.draws)
-    assert find_changes(before, blurred) == []
+    assert find_changes(before, blurred).changes == []
 
 
 def test_pixels_tell_a_missed_block_from_a_gone_one() -> None:
     before, after = standing(square(0, 0, 60, 15), square(0, 50, 60, 15)), standing()
-    alike = {0: 0.9, 1: 0.1}
-    changes = find_changes(before, after, lambda look, row: alike[row])
-    assert [change.before.tolist() for change in changes] == [[1]]
+    none = Shares(0.0, 0.0, 0.0)
+    lost = {0: Shares(0.05, 0.9, 0.85), 1: Shares(0.9, 0.05, 0.05)}
+    found = find_changes(
+        before, after, lambda parts: PlaceShares(none, none, lost[int(parts.before[0])])
+    )
+    assert [(one.kind, one.before.tolist()) for one in found.changes] == [("gone", [1])]
+    assert (found.missed_after.tolist(), found.missed_before.tolist()) == ([0], [])
 
 
 @dataclass(frozen=True)

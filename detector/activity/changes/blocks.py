@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from shapely.geometry.base import BaseGeometry
 
+from detector.activity.changes.pixels import Compare, Parts, PlaceShares, Shares, by_boxes
 from detector.geometry.boxes import Corners, intersection_areas, polygons
 from detector.stacks.simulate import Draws, Floats
 
-ChangeKind = Literal["appeared", "gone", "grown", "shrunk"]
+ChangeKind = Literal["appeared", "gone", "grown", "shrunk", "exchanged", "undecided"]
 
+CLAIMS: Final = ("appeared", "gone", "grown", "shrunk")  # kinds that say that something changed
 SAME_SHARE = 0.15  # of the smaller block: from it two blocks of two looks stand in one place
 LEAST_M2 = 25.0  # one 40 ft container; less is in the errors of the boxes
 BOX_SD_M = 0.7  # of one side of a found box
 SIDES_SD = 1.645  # standard deviations of a side's place that are no change: 90 %
-SAME_PICTURE = 0.5  # correlation from which the same containers are seen in both looks
+WHOLE_SHARE = 0.7  # of a part, from which all of it changed: windows blur its rim
+LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
+LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
+GROWN_SHARE = 0.6  # of a part beside ground that both looks have boxes on
+LEAST_DECIDED = 0.5  # of a part, by pixels, or nothing is claimed of it
+EXCHANGED_SHARE = 0.8  # of the ground that both looks have boxes on shows other containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,19 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change.
+    """One change, or what cannot be told of one.
 
     Attributes:
         kind: what happened.
         before: blocks of the first look that take part.
         after: blocks of the second look.
-        area_m2: signed.
-        containers: signed draws; None where the look that shows more has none.
+        area_m2: of the ground that changed, negative where containers left; of the ground that is
+            `exchanged` or `undecided`.
+        containers: signed draws; None where the look that shows more has none, or nothing is
+            claimed.
         teu: the same.
-        centre: `(2,)` local metres.
+        centre: `(2,)` of that ground, local metres.
+        reason: why it is undecided; empty else.
     """
 
     kind: ChangeKind
@@ -60,38 +70,62 @@ class Change:
     containers: Floats | None
     teu: Floats | None
     centre: Floats
+    reason: str = ""
 
 
-def find_changes(
-    before: Standing,
-    after: Standing,
-    same_picture: Callable[[str, int], float | None] = lambda _look, _block: None,
-) -> list[Change]:
-    """Changes larger than what boxes, lean and registration may be off.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two looks of a zone, compared.
+
+    Attributes:
+        changes: with what is exchanged or undecided.
+        missed_before: rows of the second look that pixels show in the first as well.
+        missed_after: rows of the first look that pixels show in the second as well.
+    """
+
+    changes: list[Change]
+    missed_before: NDArray[np.int64]
+    missed_after: NDArray[np.int64]
+
+
+def find_changes(before: Standing, after: Standing, compare: Compare = by_boxes) -> Compared:
+    """Changes of the ground under containers, as pixels show them.
 
     All that is said of stacks that came, went, grew or shrank comes from here: the table
     `stack_changes`, events, links, pictures and sentences.
 
-    Blocks that share ground are one place, and a place changes by the difference of its areas. A
-    block that only one look has is compared by its pixels too: where the other look shows the same
-    containers, it was merely not found there.
+    Boxes say where to look, pixels what became of it. Blocks that share ground are one place. Its
+    ground under boxes of one look alone, less what boxes, lean and registration may be off, is
+    compared: where both looks show the same, a box was split, joined, moved or missed, and that is
+    no change. Where one look shows containers and the other plainer ground, they came or went.
+    Where pixels cannot decide the row says so, and claims nothing. Ground under boxes of both looks
+    that shows other containers is `exchanged`: no ground was gained or lost.
 
     Args:
         before: blocks of the first look.
         after: blocks of the second look.
-        same_picture: correlation of the pixels of a block of the look `before` or `after` with the
-            other look; None where it cannot be told.
+        compare: what became of the parts of a place; by default all that boxes say has changed.
     """
     old, new = polygons(before.corners), polygons(after.corners)
     groups = _places(old, new)
-    changes = []
+    changes: list[Change] = []
+    missed: tuple[list[int], list[int]] = ([], [])
     for group in np.unique(groups).tolist():
         mine = np.flatnonzero(groups == group)
         a, b = mine[mine < len(old)], mine[mine >= len(old)] - len(old)
-        change = _change(before, after, (a, b), (old, new))
-        if change is not None and not _merely_missed(change, same_picture):
-            changes.append(change)
-    return changes
+        parts = _parts((before, after), (a, b), (old, new))
+        if max(parts.gained.area, parts.lost.area, parts.kept.area) < LEAST_M2:
+            continue
+        shares = compare(parts)
+        changes += _changes((before, after), parts, shares)
+        for stands, rows, shapes, part, told in (
+            (missed[0], b, new, parts.gained, shares.gained),
+            (missed[1], a, old, parts.lost, shares.lost),
+        ):
+            if part.area >= LEAST_M2 and told.containers >= WHOLE_SHARE:
+                shared = shapely.area(shapely.intersection(shapes[rows], part))
+                stands.extend(rows[shared >= LEAST_M2].tolist())
+    return Compared(changes, *(np.array(sorted(rows), np.int64) for rows in missed))
 
 
 def _places(old: NDArray[np.object_], new: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -109,42 +143,80 @@ def _places(old: NDArray[np.object_], new: NDArray[np.object_]) -> NDArray[np.in
     return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
 
-def _change(
-    before: Standing,
-    after: Standing,
+def _parts(
+    looks: tuple[Standing, Standing],
     members: tuple[NDArray[np.int64], NDArray[np.int64]],
     shapes: tuple[NDArray[np.object_], NDArray[np.object_]],
-) -> Change | None:
+) -> Parts:
+    """The ground of a place by which look has boxes on it, strips within the tolerance left out."""
     a, b = members
     old, new = shapely.union_all(shapes[0][a]), shapely.union_all(shapes[1][b])
-    difference = float(new.area - old.area)
-    if len(a) and len(b):
-        error = float(max(before.error_m[a].max(), after.error_m[b].max()))
-        perimeter = (old.length + new.length) / 2.0
-        # a side that is off by e adds e times its length; four independent ones, about half of all
-        tolerance = SIDES_SD * float(np.hypot(BOX_SD_M * np.sqrt(2.0), error)) * perimeter / 2.0
-        if abs(difference) <= max(tolerance, LEAST_M2):
-            return None
-        grown = difference > 0
-        kind: ChangeKind = "grown" if grown else "shrunk"
-        standing, rows, whole = (after, b, new.area) if grown else (before, a, old.area)
-        share = difference / whole
-    else:
-        if max(old.area, new.area) < LEAST_M2:
-            return None
-        kind = "appeared" if len(b) else "gone"
-        standing, rows, share = (after, b, 1.0) if len(b) else (before, a, -1.0)
-    centre = np.array(shapely.union(old, new).centroid.coords[0])
+    if not len(a) or not len(b):
+        return Parts(a, b, shapely.Polygon(), new, old)
+    error = float(max(looks[0].error_m[a].max(), looks[1].error_m[b].max()))
+    tolerance_m = SIDES_SD * float(np.hypot(BOX_SD_M * np.sqrt(2.0), error))
+    return Parts(
+        a,
+        b,
+        old.intersection(new),
+        _without_strips(new.difference(old), tolerance_m),
+        _without_strips(old.difference(new), tolerance_m),
+    )
+
+
+def _without_strips(shape: BaseGeometry, width_m: float) -> BaseGeometry:
+    """A shape without what is narrower than a width; nothing where its sides may all be off."""
+    core = shape.buffer(-width_m / 2, join_style="mitre")
+    left = core.buffer(width_m / 2, join_style="mitre").intersection(shape)
+    return left if left.area > width_m * left.length / 2 else shapely.Polygon()
+
+
+def _changes(looks: tuple[Standing, Standing], parts: Parts, shares: PlaceShares) -> list[Change]:
+    found = [
+        _claim(looks, parts, parts.gained, shares.gained, ("appeared", "grown")),
+        _claim(looks, parts, parts.lost, shares.lost, ("gone", "shrunk")),
+    ]
+    changes = [change for change in found if change is not None]
+    kept = shares.kept
+    if not changes and parts.kept.area >= LEAST_M2 and kept.changed >= EXCHANGED_SHARE:
+        changes.append(_remark("exchanged", parts, parts.kept, ""))
+    return changes
+
+
+def _claim(
+    looks: tuple[Standing, Standing],
+    parts: Parts,
+    part: BaseGeometry,
+    told: Shares,
+    kinds: tuple[ChangeKind, ChangeKind],
+) -> Change | None:
+    """What is said of the ground under boxes of one look alone; None: it did not change."""
+    if part.area < LEAST_M2:
+        return None
+    decided = told.changed + told.same
+    if decided < LEAST_DECIDED:
+        return _remark("undecided", parts, part, told.reason)
+    changed = told.changed / decided
+    one_look = parts.kept.is_empty
+    whole = one_look and changed >= WHOLE_SHARE
+    area = part.area * (1.0 if changed >= WHOLE_SHARE else changed)
+    least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
+    if area < least or (not one_look and changed < GROWN_SHARE):
+        return None
+    came = kinds[0] == "appeared"
+    standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
+    sign = 1.0 if came else -1.0
+    centre = np.array(part.centroid.coords[0])
+    kind = kinds[0] if whole else kinds[1]
     if standing.draws is None:
-        return Change(kind, a, b, difference, None, None, centre)
+        return Change(kind, parts.before, parts.after, sign * area, None, None, centre)
+    boxes = polygons(standing.corners[rows])
+    share = sign * min(area / float(shapely.union_all(boxes).area), 1.0)
     containers = share * standing.draws.containers[:, rows].sum(axis=1)
     teu = share * standing.draws.teu[:, rows].sum(axis=1)
-    return Change(kind, a, b, difference, containers, teu, centre)
+    return Change(kind, parts.before, parts.after, sign * area, containers, teu, centre)
 
 
-def _merely_missed(change: Change, same_picture: Callable[[str, int], float | None]) -> bool:
-    if change.kind not in ("appeared", "gone"):
-        return False
-    look, rows = ("after", change.after) if change.kind == "appeared" else ("before", change.before)
-    alike = [same_picture(look, int(row)) for row in rows]
-    return all(value is not None and value >= SAME_PICTURE for value in alike)
+def _remark(kind: ChangeKind, parts: Parts, ground: BaseGeometry, reason: str) -> Change:
+    centre = np.array(ground.centroid.coords[0])
+    return Change(kind, parts.before, parts.after, ground.area, None, None, centre, reason)

@@ -42,6 +42,8 @@ def stack_events(
 ) -> list[dict[str, Any]]:
     """The changes of the stacks of one zone, those of one kind between two looks added up.
 
+    Rows that are `exchanged` or `undecided` claim no change and are no events.
+
     `number` is the number of rows of `stack_changes`, `area_m2` the sum of their areas without the
     sign. Lengths and widths are of the blocks that the change is told by: those that left or were
     larger before, those that came or are larger after.
@@ -55,6 +57,8 @@ def stack_events(
         sizes |= dict(zip(stacks.ids.tolist(), _sizes(stacks), strict=True))
     alike: dict[tuple[date, ChangeKind], list[Mapping[str, Any]]] = {}
     for row in changes:
+        if row["kind"] not in STACK_EVENTS:
+            continue  # it claims nothing
         alike.setdefault((row["to_day"], row["kind"]), []).append(row)
     return [_stack_event(kind, rows, sizes) for (_, kind), rows in alike.items()]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,20 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.changes.blocks import Change, Standing, find_changes
+from detector.activity.changes.blocks import Change, Compared, Standing, find_changes
+from detector.activity.changes.following import Blocks, follow
+from detector.activity.changes.pixels import PixelJudge, TopsOf, open_shelf
 from detector.activity.changes.trains import find_trains
-from detector.activity.looks.ground import box_grid, likeness, read_ground
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, scene_of, stacks_of
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement, look_row
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone
-from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.errors import ConfigError, QuaywatchError
 from detector.export.stacks import STACKS_FILE, read_stacks
 from detector.geometry.boxes import Corners
-from detector.scenes.grid import Grid
-from detector.scenes.scene import open_scene
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M
 from detector.stacks.frame import UNKNOWN_LEAN
@@ -43,7 +41,6 @@ from detector.stacks.totals import (
 )
 
 TIER_M: Final = 2.74  # a standard container and a high cube, the mean
-INNER_SHARE: Final = 0.9  # of a block's box is compared: its rim is lean and shadow
 CUT_FLAGS: Final = ("cut_by_edge", "under_cloud")  # of a block of which a part was not seen
 RUN_FILE: Final = "run.json"
 TABLE_NAMES: Final = ("stacks", "stack_changes", "trains")
@@ -113,6 +110,8 @@ def stack_rows(
     scenes: Mapping[str, RunScene],
     placements: Mapping[str, Placement],
     book: StackBook,
+    *,
+    pixels: bool = True,
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows of `TABLE_NAMES` of one zone.
 
@@ -123,6 +122,7 @@ def stack_rows(
         scenes: by id.
         placements: of the scenes.
         book: rows of `stacks.csv`.
+        pixels: whether the pictures of the looks decide what changed; without, boxes alone do.
     """
     examined = [_Examined(zone, look, book) for look in looks]
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLE_NAMES}
@@ -133,12 +133,24 @@ def stack_rows(
             rows["trains"] += [key | row for row in _trains(one)]
     full = [one for one in examined if one.comparable]
     place, to_lonlat = {"site": site.name, "zone": zone.name}, lonlat_of(site)
-    for before, after in pairwise(full):
-        compare = _Pixels(site, scenes, placements, before, after).alike
-        changes = find_changes(before.standing(), after.standing(), compare)
-        rows["stack_changes"] += [
-            place | _change_row(before, after, one, to_lonlat(one.centre)) for one in changes
-        ]
+    with open_shelf(scenes) as shelf:
+
+        def compare(before: Blocks, after: Blocks) -> Compared:
+            if not pixels:
+                return find_changes(before.standing, after.standing)
+            shelf.keep_only([*before.look.scene_ids, *after.look.scene_ids])
+            judge = PixelJudge(
+                (before.look, after.look), (before.tops, after.tops), shelf, placements,
+                site.frame.crs,
+            )  # fmt: skip
+            return find_changes(before.standing, after.standing, judge)
+
+        told = follow([one.blocks() for one in full], compare)
+    rows["stack_changes"] = [
+        place | _change_row(pair, change, to_lonlat(change.centre))
+        for pair, changes in told
+        for change in changes
+    ]
     return rows
 
 
@@ -171,65 +183,24 @@ class _Examined:
     def comparable(self) -> bool:
         return self.look.whole
 
-    def standing(self) -> Standing:
-        """The blocks where they stand; without rows of `stacks.csv` as high as is usual."""
+    def blocks(self) -> Blocks:
+        """The blocks where they stand, lean taken off."""
+        tops = self._tops()
+        corners = self.stacks.corners - (tops.lean * tops.height_m[:, None])[:, None, :]
+        off = np.hypot(tops.error_m, self.look.residual_m)
+        return Blocks(self.look, self.ids, Standing(corners, off, self.draws), tops)
+
+    def _tops(self) -> TopsOf:
+        """Where tops show; without rows of `stacks.csv` as high as is usual, seen from above."""
         if self.table is None:
-            off = np.hypot(UNKNOWN_LEAN * TIER_M * self._usual_tiers, self.look.residual_m)
-            return Standing(self.stacks.corners, np.full(len(self.ids), off), None)
+            height = np.full(len(self.ids), TIER_M * self._usual_tiers)
+            return TopsOf(np.zeros((len(height), 2)), height, UNKNOWN_LEAN * height)
         height = TIER_M * self.table["tiers"].to_numpy(float)
         spread = (self.table["tiers_high"] - self.table["tiers_low"]).to_numpy(float) / 3.29
         lean = self.table[["lean_east", "lean_north"]].to_numpy(float)
         known = np.isfinite(lean).all(axis=1)
-        lean = np.where(known[:, None], lean, 0.0)
         error = np.where(known, np.hypot(*lean.T) * TIER_M * spread, UNKNOWN_LEAN * height)
-        corners = self.stacks.corners - (lean * height[:, None])[:, None, :]
-        return Standing(corners, np.hypot(error, self.look.residual_m), self.draws)
-
-
-class _Pixels:
-    """Compares the pixels of a block with the other look."""
-
-    def __init__(
-        self,
-        site: Site,
-        scenes: Mapping[str, RunScene],
-        placements: Mapping[str, Placement],
-        before: _Examined,
-        after: _Examined,
-    ) -> None:
-        self._site, self._scenes, self._placements = site, scenes, placements
-        self._looks = {"before": (before, after), "after": (after, before)}
-
-    def alike(self, look: str, row: int) -> float | None:
-        """Correlation of a block with the same ground in the other look; None if unseen.
-
-        None too where the scene of either look is not at hand.
-        """
-        mine, other = self._looks[look]
-        corners = _inner(mine.stacks.corners[row])
-        margin = 2.0 + self._reach(mine, row)
-        try:
-            crs = self._site.frame.crs
-            block = self._read(scene_of(mine.ids[row]), box_grid(corners, 0.0, crs))
-            ground = self._read(other.look.scene_ids[0], box_grid(corners, margin, crs))
-        except SceneError:
-            return None
-        if block is None or ground is None:
-            return None
-        return likeness(block, ground)
-
-    def _reach(self, mine: _Examined, row: int) -> float:
-        """How far lean and residual may displace a block between two looks, metres."""
-        tiers = 5.0 if mine.table is None else float(mine.table["tiers"].iloc[row])
-        return 0.55 * TIER_M * tiers + 2.0 * mine.look.residual_m
-
-    def _read(self, scene_id: str, grid: Grid) -> NDArray[np.uint8] | None:
-        scene = self._scenes.get(scene_id)
-        if scene is None:
-            return None
-        east, north = self._placements[scene_id].shift_m
-        with open_scene(scene.path) as opened:
-            return read_ground(opened, grid.moved(-east, -north))
+        return TopsOf(np.where(known[:, None], lean, 0.0), height, error)
 
 
 def lonlat_of(site: Site) -> Callable[[Floats], tuple[float, float]]:
@@ -241,11 +212,6 @@ def lonlat_of(site: Site) -> Callable[[Floats], tuple[float, float]]:
         return float(lon), float(lat)
 
     return convert
-
-
-def _inner(corners: Floats) -> Floats:
-    middle = corners.mean(axis=0)
-    return np.asarray(middle + INNER_SHARE * (corners - middle))
 
 
 def _in_zone(found: pd.DataFrame, zone: Zone) -> pd.DataFrame:
@@ -328,14 +294,16 @@ def _cut_of(cut: NDArray[np.str_]) -> str:
 
 
 def _change_row(
-    before: _Examined, after: _Examined, change: Change, lonlat: tuple[float, float]
+    pair: tuple[Blocks, Blocks], change: Change, lonlat: tuple[float, float]
 ) -> dict[str, Any]:
+    before, after = pair
     return {
         "from_day": before.look.day,
         "to_day": after.look.day,
         "from_acquired": before.look.acquired,
         "to_acquired": after.look.acquired,
         "kind": change.kind,
+        "reason": change.reason,
         "blocks_before": ID_SEPARATOR.join(before.ids[i] for i in change.before.tolist()),
         "blocks_after": ID_SEPARATOR.join(after.ids[i] for i in change.after.tolist()),
         "area_m2": change.area_m2,

@@ -12,6 +12,7 @@ import pandas as pd
 from affine import Affine
 from numpy.typing import NDArray
 
+from detector.activity.changes.blocks import CLAIMS
 from detector.activity.looks.ground import Floats, difference_picture, levelled
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, scene_of
@@ -60,13 +61,14 @@ def write_differences(
         OutputError: the folder cannot be written.
     """
     changes = tables["stack_changes"]
+    claims = changes[changes["kind"].isin(CLAIMS)]
     by_name = {site.name: site for site in sites}
     names: dict[Any, str | None] = dict.fromkeys(changes.index)
-    if changes.empty:
+    if claims.empty:
         return 0
     folder = prepare_folder(out / DIFFERENCES_FOLDER, mark=True)
     written = 0
-    for _, rows in changes.groupby(PAIR, sort=False):
+    for _, rows in claims.groupby(PAIR, sort=False):
         site, zone, first, last = rows[PAIR].iloc[0]
         pictures = _Pictures(by_name[site], scenes, tables["registration"])
         looks = [_scene_ids(tables["looks"], (site, zone, day)) for day in (first, last)]
