@@ -49,7 +49,26 @@ def test_counts_outside_the_models_range_say_so(out: Path, scenes: pd.DataFrame)
     counts = pd.read_csv(out / "counts.csv").set_index("scene_id")
     sentinel = counts.loc[scenes.loc["s2_honolulu", "scene_id"]]
     assert set(sentinel["status"]) == {"outside_model_range"}
-    assert sentinel["count"].notna().all()
+    assert sentinel["count"].isna().all()
+    assert scenes.loc["s2_honolulu", ["ships", "container_stacks"]].isna().all()
+
+
+def test_a_third_of_the_pan_scene_was_not_seen(out: Path, scenes: pd.DataFrame) -> None:
+    counts = pd.read_csv(out / "counts.csv").set_index("scene_id")
+    pan = counts.loc[scenes.loc["rotterdam_pan2", "scene_id"]]
+    assert set(pan["status"]) == {"partial"}
+    assert pan["observed_fraction"].to_numpy() == pytest.approx(0.677, abs=0.001)
+
+
+@pytest.mark.parametrize("name", MOORED)
+def test_a_picture_without_a_scale_gives_no_number(
+    out: Path, scenes: pd.DataFrame, name: str
+) -> None:
+    counts = pd.read_csv(out / "counts.csv").set_index("scene_id")
+    mine = counts.loc[scenes.loc[name, "scene_id"]]
+    assert set(mine["status"]) == {"scale_unknown"}
+    assert mine[["count", "count_est", "area_m2", "observed_fraction"]].isna().all(axis=None)
+    assert "say how many metres a pixel is with scene.gsd=" in scenes.loc[name, "warnings"]
 
 
 @pytest.mark.parametrize("name", MOORED)

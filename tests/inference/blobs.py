@@ -76,14 +76,23 @@ class BlobDetector:
 
 
 def blob_scene(
-    path: Path, size: tuple[int, int], ships: Corners, *, transform: Affine, crs: str | None
+    path: Path,
+    size: tuple[int, int],
+    ships: Corners,
+    *,
+    transform: Affine,
+    crs: str | None,
+    mark: tuple[int, int] = (0, 0),
 ) -> Path:
-    """A black scene `(width, height)` with white ships, `(N, 4, 2)` pixel corners."""
+    """A black scene `(width, height)` with white ships, `(N, 4, 2)` pixel corners.
+
+    The pixel `mark` (column, row) is nearly black: scenes with other marks are other pictures.
+    """
     width, height = size
     band = np.zeros((height, width), np.uint8)
     for ship in ships:
         # OpenCV counts from the centre of the first pixel, the frame from its corner.
         cv2.fillPoly(band, [np.rint((ship - 0.5) * 16).astype(np.int32)], 255, shift=4)
-    band[0, 0] = 1
+    band[mark[1], mark[0]] = 1
     values = np.repeat(band[None], 3, axis=0)
     return write_raster(path, values, crs=crs, transform=transform, tiled=True, compress="deflate")
