@@ -63,7 +63,15 @@ def read_json(path: Path) -> Any:
         OSError: the file cannot be read.
         DocumentError: it is not JSON in UTF-8, too large, or too deep.
     """
-    text = _text(path, MAX_JSON_BYTES)
+    return parse_json(_text(path, MAX_JSON_BYTES))
+
+
+def parse_json(text: str) -> Any:
+    """As `read_json`, of text.
+
+    Raises:
+        DocumentError: as there.
+    """
     try:
         return json.loads(text)
     except ValueError as error:  # also of numbers with more digits than Python reads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from detector._version import __version__
 from detector.activity.changes.events import (
@@ -30,7 +30,7 @@ from detector.activity.looks.sites import Site
 from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look, build_looks, look_row, unknown_orders
 from detector.activity.pictures.chips import no_chips, visit_windows
-from detector.activity.schema import VERSION, columns_of
+from detector.activity.schema import VERSION, ActivityFile, columns_of
 from detector.activity.series import (
     SeriesSettings,
     headline,
@@ -48,6 +48,7 @@ from detector.activity.visits.zone_visits import (
 )
 from detector.counting.calibration import Calibration
 from detector.counting.zones import Zone
+from detector.documents import DocumentError, read_json
 from detector.export.tables import write_csv, write_json
 from detector.files import prepare_folder
 from detector.stacks.block_model import BlockModel
@@ -376,9 +377,18 @@ def read_activity(path: Path) -> dict[str, Any]:
         ActivityError: it cannot be read, or another version wrote it.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content: dict[str, Any] = read_json(path)
+    except (OSError, DocumentError) as error:
         raise ActivityError(f"{path}: not an activity.json ({error})") from error
     if not isinstance(content, dict) or content.get("format") != VERSION:
         raise ActivityError(f"{path}: of another version; run detector activity again")
+    try:
+        ActivityFile.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ActivityError(
+            f"{path}: {where}: {fault['msg']}; it is damaged or of another version: run detector "
+            "activity again"
+        ) from error
     return content

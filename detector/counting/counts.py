@@ -198,7 +198,16 @@ def count_scene(
     readable = known.readable(
         detections.class_ids, detections.length_m, detections.corners, scene.info.gsd_m
     )
-    rows = [row for area in areas for row in count_rows(detections, area, known, readable)]
+    empty: dict[Status, list[dict[str, Any]]] = {}  # of zones without a box, which are alike
+    rows: list[dict[str, Any]] = []
+    for area in areas:
+        if len(area.members):
+            rows += count_rows(detections, area, known, readable)
+            continue
+        if area.status not in empty:
+            empty[area.status] = count_rows(detections, area, known, readable)
+        own = {"zone": area.name, "kind": area.kind, "observed_fraction": area.seen.fraction}
+        rows += [row | own for row in empty[area.status]]
     return counts_table(rows), areas
 
 
@@ -320,6 +329,8 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     inside = shape.intersection(shapely.box(0, 0, scene.info.width, scene.info.height))
     if inside.area <= 0:
         return Seen(0.0, cloud_known)
+    if scene.is_all_seen:
+        return Seen(float(inside.area / shape.area), cloud_known)
     x_min, y_min, x_max, y_max = inside.bounds
     column, row = math.floor(x_min), math.floor(y_min)
     window = PixelWindow(column, row, math.ceil(x_max) - column, math.ceil(y_max) - row)

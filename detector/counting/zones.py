@@ -15,11 +15,12 @@ import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
+from detector.counting.vectors import check_amount, check_crossing, check_vector_file
 from detector.errors import ZonesError
 from detector.geometry.boxes import Corners, centres
 from detector.geometry.frames import FilePixels
@@ -29,6 +30,8 @@ ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
 OTHER_KIND = "zone"
 MAX_EDGE_SHARE = 0.02  # of a zone's extent: longer edges are split before they are reprojected
 LONLAT_LIMITS_DEG = (360.0, 90.0)  # 360: files that cross the antimeridian count on
+POLYGON_TYPE = 3  # of GEOS
+LARGEST_COORDINATE = 1e12  # of a map in its unit, or of pixels
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -85,6 +88,7 @@ def read_zones(path: str | Path) -> Zones:
     source = str(path)
     if not source.startswith("/vsi") and not Path(source).exists():
         raise ZonesError(f"{source}: no such zones file; check the name and the folder")
+    check_vector_file(source)
     zones: list[Zone] = []
     notes: list[str] = []
     crs: str | None = None
@@ -185,19 +189,21 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
 
     middle = scene.to_map(FilePixels(np.array([info.width / 2.0, info.height / 2.0])))
     turning = CRS.from_user_input(info.crs).is_geographic
-    placed = []
-    for zone in zones.zones:
-        min_x, min_y, max_x, max_y = zone.shape.bounds
-        step = MAX_EDGE_SHARE * max(max_x - min_x, max_y - min_y)
-        shape = shapely.transform(shapely.segmentize(zone.shape, step), to_map)
-        if not np.isfinite(shapely.get_coordinates(shape)).all():
-            placed.append(Zone(zone.name, zone.kind, shapely.MultiPolygon()))
-            continue
-        if turning:
-            shape = _near_longitude(shape, float(middle[0]))
-        shape = shapely.transform(shape, scene.to_pixel)
-        placed.append(Zone(zone.name, zone.kind, _polygonal(_valid(shape))))
-    return tuple(placed)
+    shapes = np.array([zone.shape for zone in zones.zones], object)
+    min_x, min_y, max_x, max_y = shapely.bounds(shapes).T
+    steps = MAX_EDGE_SHARE * np.maximum(max_x - min_x, max_y - min_y)
+    # all at once: 20,000 zones one by one take most of a minute
+    shapes = shapely.transform(shapely.segmentize(shapes, steps), to_map)
+    points, of_zone = shapely.get_coordinates(shapes, return_index=True)
+    shapes[of_zone[~np.isfinite(points).all(axis=1)]] = shapely.MultiPolygon()
+    if turning:
+        shapes = np.array([_near_longitude(shape, float(middle[0])) for shape in shapes], object)
+    shapes = shapely.transform(shapes, scene.to_pixel)
+    whole = shapely.is_valid(shapes) & (shapely.get_type_id(shapes) == POLYGON_TYPE)
+    return tuple(
+        Zone(zone.name, zone.kind, shape if sound else _polygonal(_valid(shape)))
+        for zone, shape, sound in zip(zones.zones, shapely.force_2d(shapes), whole, strict=True)
+    )
 
 
 def placeable(zones: Zones, scene: Scene) -> bool:
@@ -217,9 +223,11 @@ def assign_to_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[NDArray[n
     """
     points = shapely.points(centres(corners)) if len(corners) else np.zeros(0, object)
     tree = shapely.STRtree(points)
-    return [
-        np.sort(tree.query(zone.shape, predicate="intersects")).astype(np.int64) for zone in zones
-    ]
+    shapes = np.array([zone.shape for zone in zones], object)
+    of_zone, boxes = tree.query(shapes, predicate="intersects")
+    order = np.lexsort((boxes, of_zone))
+    ends = np.searchsorted(of_zone[order], np.arange(1, len(zones)))
+    return np.split(boxes[order].astype(np.int64), ends) if zones else []
 
 
 def first_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[tuple[str, str]]:
@@ -248,7 +256,10 @@ def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
                 (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix"))
                 for layer in layers
             ]
-    except (DataSourceError, DataLayerError, CRSError, ValueError) as error:
+    except (
+        *(DataSourceError, DataLayerError, FeatureError, GeometryError, CRSError, ValueError),
+        *(shapely.errors.GEOSException, OverflowError, KeyError, TypeError),
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise ZonesError(f"{source}: not a vector file that GDAL can read ({reason})") from error
 
@@ -285,6 +296,7 @@ def _add_rows(zones: list[Zone], notes: list[str], frame: gpd.GeoDataFrame, sour
     """Add the zones of a layer; rows are numbered over all layers."""
     columns = {str(name).lower(): name for name in frame.columns}
     before = len(zones)
+    check_amount(source, np.asarray(frame.geometry.array), before)
     for index, shape in enumerate(frame.geometry):
         row = before + index + 1
         name = _text(frame, columns.get("name"), index) or f"zone {row}"
@@ -294,8 +306,10 @@ def _add_rows(zones: list[Zone], notes: list[str], frame: gpd.GeoDataFrame, sour
             raise ZonesError(f"{label} is of the kind '{kind}'; {_kind_hint(kind)}")
         if shape is None or shape.is_empty:
             raise ZonesError(f"{label} has no geometry; draw it or delete the row")
-        if not np.isfinite(shapely.get_coordinates(shape)).all():
+        if not (np.abs(shapely.get_coordinates(shape)) < LARGEST_COORDINATE).all():
             raise ZonesError(f"{label} has a coordinate that is not finite; draw it again")
+        if not shape.is_valid:
+            check_crossing(label, shape)
         polygon = _polygonal(_valid(shape))
         if polygon.is_empty:
             raise ZonesError(f"{label} is a {shape.geom_type} without area; draw it as a polygon")

@@ -6,11 +6,10 @@ has no orientation (https://cocodataset.org/#format-data).
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,12 +20,16 @@ from detector.classes import PORT, ClassSet
 from detector.data.files import unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SourceClasses
+from detector.documents import DocumentError, read_json
 from detector.geometry.boxes import as_corners
 from detector.geometry.rectangles import min_rectangles
 
 
 class ShapeError(DataError):
     """The shape of one object that is not as documented."""
+
+
+MAX_MASK_PIXELS: Final = 1_000_000_000
 
 
 def read(
@@ -47,11 +50,11 @@ def read(
     """
     path = root / "annotations.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         categories = {c["id"]: c["name"] for c in content["categories"]}
         records = {record["id"]: record for record in content["images"]}
-        annotations = content["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        annotations = [one for one in content["annotations"] if one.keys() is not None]
+    except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read as COCO ({type(error).__name__})") from error
     ids = {name: class_id for class_id, name in enumerate(classes.names)}
     numbers = {i: ids.get(name) for i, name in categories.items()}
@@ -93,7 +96,7 @@ def _named(record: Mapping[str, Any]) -> tuple[str, tuple[int, int]] | str:
     """File name and size of an image, or what cannot be used of them."""
     try:
         return str(record["file_name"]), (int(record["width"]), int(record["height"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return f"file_name, width or height ({error})"
 
 
@@ -128,7 +131,7 @@ def _image(
             continue
         try:
             outline, box = _outline(annotation), _box(annotation)
-        except (ShapeError, KeyError, TypeError, ValueError) as error:
+        except (ShapeError, KeyError, TypeError, ValueError, OverflowError) as error:
             faults.append(Fault(path, 0, f"{name} has no usable shape ({error})"))
             continue
         shape = outline if outline is not None else box
@@ -192,15 +195,48 @@ def _mask_outline(mask: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     return np.concatenate([pixels + shift for shift in ((0, 0), (1, 0), (1, 1), (0, 1))])
 
 
+def _check_runs(counts: str, pixels: int) -> None:
+    """Refuse compressed runs that do not fill the mask, which pycocotools would write beyond.
+
+    The code is that of its `rleFrString`: five bits a character, the sixth says that more follow,
+    the fifth of the last one is the sign; from the third run on the one before last is added.
+
+    Raises:
+        ShapeError: they don't.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for letter in counts.encode("latin-1", "replace"):
+        code = letter - 48
+        if not 0 <= code < 64 or shift > 60:
+            raise ShapeError("RLE counts that are no runs")
+        value |= (code & 0x1F) << shift
+        shift += 5
+        if code & 0x20:
+            continue
+        if code & 0x10:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift or min(runs, default=0) < 0 or sum(runs) != pixels:
+        raise ShapeError(f"RLE counts fill {sum(runs)} pixels of a mask of {pixels}")
+
+
 def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.uint8]:
     """The mask `(height, width)` of run lengths, column by column, background first.
 
     Raises:
         ShapeError: the counts don't fill the mask.
     """
-    height, width = rle["size"]
+    height, width = (int(side) for side in rle["size"])
+    if min(height, width) < 1 or height * width > MAX_MASK_PIXELS:
+        # pycocotools reserves that much unasked, and writes beyond it
+        raise ShapeError(f"an RLE mask of {width} x {height} pixels")
     counts = rle["counts"]
-    if not isinstance(counts, str):
+    if isinstance(counts, str):
+        _check_runs(counts, height * width)
+        rle = {"size": [height, width], "counts": counts}
+    else:
         # pycocotools takes any numbers for counts
         if sum(counts) != height * width or min(counts) < 0:
             raise ShapeError(f"RLE counts fill {sum(counts)} pixels of a {width} x {height} mask")

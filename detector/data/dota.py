@@ -53,7 +53,9 @@ def _image(image: Path, size: tuple[int, int], label: Path, unused: Counter[str]
     faults: list[Fault] = []
     gsd_m: float | None = None
     outlines: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    lines = label.read_text(encoding="utf-8").splitlines() if label.is_file() else []
+    lines = (
+        label.read_text(encoding="utf-8", errors="replace").splitlines() if label.is_file() else []
+    )
     if not label.is_file():
         faults.append(Fault(label, 0, "no label file of this image"))
     for number, line in enumerate(lines, start=1):

@@ -84,6 +84,9 @@ def _parse(label: Path, faults: list[Fault]) -> ET.Element | None:
     except ET.ParseError as error:
         faults.append(Fault(label, error.position[0], "not XML"))
         return None
+    except (ValueError, LookupError):  # an encoding that nobody knows
+        faults.append(Fault(label, 0, "not XML"))
+        return None
 
 
 def _gsd(tree: ET.Element | None) -> float | None:

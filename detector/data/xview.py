@@ -6,7 +6,6 @@ arXiv:1802.07856).
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from detector.data.files import find_images, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
+from detector.documents import DocumentError, read_json
 from detector.geometry.boxes import as_corners
 
 GSD_M = 0.3  # WorldView-3, pan-sharpened
@@ -38,12 +38,13 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
     images = find_images(root / "train_images")
     path = root / "xView_train.geojson"
     try:
-        features = json.loads(path.read_text(encoding="utf-8"))["features"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        features = [one for one in read_json(path)["features"] if one.keys() is not None]
+    except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read as GeoJSON ({type(error).__name__})") from error
     by_image: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for number, feature in enumerate(features, start=1):
-        properties = feature.get("properties") or {}
+        found = feature.get("properties")
+        properties = found if isinstance(found, dict) else {}
         by_image[str(properties.get("image_id"))].append((number, properties))
     names = {image.name for image in images}
     if faults is not None:

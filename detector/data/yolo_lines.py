@@ -94,6 +94,8 @@ def _records(
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     if not path.is_file():
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(
+        path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1
+    ):
         if line.strip():
             yield number, line.split()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from detector.classes import CONTAINER_STACK, SHIP
 from detector.counting.counts import WHOLE_SCENE, CountedArea, gives_number
@@ -143,7 +145,13 @@ class SceneRecord:
         tuples = ("transform", "bands", "warnings")
         fixed: dict[str, Any] = {k: tuple(v) if k in tuples else v for k, v in values.items()}
         fixed["areas"] = tuple(AreaRecord(**area) for area in values.get("areas", ()))
-        return cls(**fixed)
+        try:
+            return cast(Self, _records.validate_python(fixed))
+        except ValidationError as error:
+            raise TypeError(str(error)) from error
+
+
+_records = TypeAdapter(SceneRecord)
 
 
 @dataclass(frozen=True, slots=True)

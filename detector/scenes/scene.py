@@ -129,6 +129,11 @@ class Scene:
         scene.keep, scene._allow_remote = self.keep, self._allow_remote
         return scene
 
+    @property
+    def is_all_seen(self) -> bool:
+        """Whether nothing can hide a pixel: no nodata, no mask, no cloud mask."""
+        return self._pixels.valid_source == "all" and self._clouds is None
+
     def content_sha256(self) -> str:
         """Hash of everything that the result is read from, in whole.
 

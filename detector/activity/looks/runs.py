@@ -149,7 +149,14 @@ def read_runs(
     for folder in map(Path, folders):
         for record, objects, counts in _read_run(folder):
             name = record.scene_id
-            scene = _scene(record, objects, counts, (embeddings or {}).get(name))
+            try:
+                scene = _scene(record, objects, counts, (embeddings or {}).get(name))
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ActivityError(
+                    f"{folder}: the tables of scene {name} are damaged ({type(error).__name__}: "
+                    f"{reason}); run detector predict again with overwrite=true"
+                ) from error
             if not isinstance(scene, str) and name in scenes:
                 scene = "the scene is in two runs; the first one is used"
             if not isinstance(scene, str):
