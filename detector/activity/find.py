@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from detector._version import __version__
 from detector.activity.changes.events import (
@@ -61,6 +62,8 @@ ACTIVITY_FILE: Final = "activity.json"
 DIGITS: Final = 4
 YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
 CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
+LATER: Final = ("stacks", "stack_changes", "trains", "acquired_precision")
+"""Tables and columns that earlier versions did not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,10 +388,17 @@ def read_activity(path: Path) -> dict[str, Any]:
     try:
         ActivityFile.model_validate(content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise ActivityError(
-            f"{path}: {where}: {fault['msg']}; it is damaged or of another version: run detector "
-            "activity again"
-        ) from error
+        faults = [fault for fault in error.errors(include_url=False) if not _is_older(fault)]
+        if faults:
+            where = ".".join(map(str, faults[0]["loc"]))
+            raise ActivityError(
+                f"{path}: {where}: {faults[0]['msg']}; it is damaged or of another version: run "
+                "detector activity again"
+            ) from error
     return content
+
+
+def _is_older(fault: ErrorDetails) -> bool:
+    """Whether a fault is only that another version knew more or less; the report does without."""
+    missing = fault["type"] == "missing" and bool({fault["loc"][0], fault["loc"][-1]} & set(LATER))
+    return missing or fault["type"] == "extra_forbidden"

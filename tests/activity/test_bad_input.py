@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,11 +16,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from detector.activity.find import Activity, ActivitySettings, trace_activity
+from detector.activity.errors import ActivityError
+from detector.activity.find import Activity, ActivitySettings, read_activity, trace_activity
 from detector.activity.looks.registration import UNREGISTERED_SD_M, register
 from detector.activity.looks.runs import Observed, Runs, RunScene
 from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import Site, make_site
+from detector.activity.schema import ROWS
 from detector.activity.visits.bounds import VisitSettings
 from detector.counting.zones import Zone, Zones
 from detector.geometry.boxes import corners_from_xywhr
@@ -142,3 +146,28 @@ def test_no_overlap_is_said_and_the_tolerance_widened(tmp_path: Path) -> None:
     result = trace_activity([port()], Runs(tuple(scenes), ()), ActivitySettings())
     assert result.tables["looks"]["residual_m"].tolist() == [UNREGISTERED_SD_M]
     assert any("1 of 2 scenes are not registered" in text for text in result.warnings)
+
+
+@pytest.mark.parametrize("damage", ["no table", "a number", "no rows", "no column", "[", "a date"])
+def test_a_damaged_activity_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    content: dict[str, Any] = {"format": 1, "version": "1", "calibrated": False, "warnings": []}
+    content |= {"min_length_m": 25.0, **{name: [] for name in ROWS}}
+    path = tmp_path / "activity.json"
+    path.write_text(json.dumps(content))
+    assert read_activity(path) == content
+    place = {"site": "a", "scene_id": "b", "method": "none", "residual_m": 1.0, "blocks": 1}
+    place |= {"shift_east_m": 0.0, "shift_north_m": 0.0, "note": ""}
+    if damage == "no table":
+        del content["visits"]
+    elif damage == "a number":
+        content["registration"] = [place | {"shift_east_m": "far"}]
+    elif damage == "no rows":
+        content["looks"] = 7
+    elif damage == "no column":
+        del place["scene_id"]
+        content["registration"] = [place]
+    elif damage == "a date":
+        content["skipped"] = ["2024-13-45"]
+    path.write_text("[" if damage == "[" else json.dumps(content))
+    with pytest.raises(ActivityError, match=r"activity\.json"):
+        read_activity(path)

@@ -15,6 +15,7 @@ import shapely
 
 from detector.activity.errors import ActivityError
 from detector.activity.looks.runs import read_runs
+from detector.activity.schema import ROWS
 from detector.counting.zones import Zone, Zones
 from detector.detections import Detections
 from detector.errors import OutputError
@@ -99,7 +100,8 @@ def test_failed_scenes_stay_known(run: Path, tmp_path: Path) -> None:
     records = read_records(run)
     assert [record.path for record in records] == [*PATHS, FAILED.path]
     assert records[-1] == FAILED
-    activity = {"format": 1, "registration": []}
+    told_of_it = {"version": "1", "calibrated": False, "min_length_m": 25.0, "warnings": []}
+    activity = {"format": 1, **told_of_it, **{name: [] for name in ROWS}}
     (tmp_path / "activity.json").write_text(json.dumps(activity), encoding="utf-8")
     told = read_sources(tmp_path, runs=[run]).records
     assert [row["path"] for row in told] == [*PATHS, FAILED.path]
