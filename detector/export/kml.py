@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from detector.errors import OutputError
 from detector.export.result import SceneResult
 from detector.export.vector import to_wgs84, writing, zone_layer
 from detector.files import atomic_path
+from detector.lengths import say_length
 
 DRIVER: Final = "LIBKML"
 ZONES_FOLDER: Final = "zones"
@@ -89,7 +91,16 @@ def _with_names(objects: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         f"{name} {score:.2f}{note}"
         for name, score, note in zip(objects["class"], objects["score"], cargo, strict=True)
     ]
-    return objects.assign(name=pd.Series(names, dtype="str"), timestamp=objects["acquired"])
+    columns = ("length_m", "length_low_m", "length_high_m", "cut")
+    lengths = [
+        "" if math.isnan(length_m) else say_length(length_m, low_m, high_m, cut)
+        for length_m, low_m, high_m, cut in zip(*(objects[key] for key in columns), strict=True)
+    ]
+    return objects.assign(
+        name=pd.Series(names, index=objects.index, dtype="str"),
+        length=pd.Series(lengths, index=objects.index, dtype="str"),
+        timestamp=objects["acquired"],
+    )
 
 
 def _harmless(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
