@@ -206,8 +206,15 @@ def _unclaimed(asked: Asked) -> Iterator[Answer]:
 
 @sentence("short.no_stack_change")
 def _no_stack_change(asked: Asked) -> Iterator[Answer]:
+    """Says what was found: false where the table has a change, true where there was none."""
+    rows = [
+        row
+        for row in asked.world.activity["stack_changes"]
+        if row["site"] == asked.here.name and row["kind"] in PARTS
+    ]
     largest = max(true_changes(asked.here), default=(0.0, ""))
-    yield asked.rule(largest[0] < LEAST_CHANGE_M2, f"{largest[1]}: {largest[0]:.0f} m²")
+    none = True if largest[0] < LEAST_CHANGE_M2 else None
+    yield asked.rule(False if rows else none, f"{len(rows)} changes in the table; {largest}")
 
 
 @sentence("short.teu")
@@ -391,9 +398,12 @@ def _empty(asked: Asked) -> Iterator[Answer]:
 
 @sentence("event.none")
 def _nothing_came(asked: Asked) -> Iterator[Answer]:
+    """Says what was found: false where the table has an event, true where nothing came."""
+    site = next(s for s in asked.world.document["sites"] if s["name"] == asked.here.name)
     ships = [z for z in asked.here.kinds if callers(asked, z, (*LYING, *AFLOAT)).low]
     largest = max(true_changes(asked.here), default=(0.0, ""))
-    yield asked.rule(not ships and largest[0] < LEAST_CHANGE_M2, f"ships {ships}, {largest}")
+    none = True if not ships and largest[0] < LEAST_CHANGE_M2 else None
+    yield asked.rule(False if site["events"] else none, f"{len(site['events'])} events")
 
 
 def series_of(asked: Asked, chart: Mapping[str, Any]) -> list[Span]:

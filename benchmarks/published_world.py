@@ -68,6 +68,7 @@ class World:
         activity: content of `activity.json`.
         boxes: corners `(4, 2)` in pixels of every evidence id.
         ships_found: whether a box is a ship's, of every evidence id.
+        hidden: ids of boxes that the run says lie on nothing that was seen.
         crs: of the truth of each site.
         site_files: `site.yaml` of each.
         page: the HTML.
@@ -80,6 +81,7 @@ class World:
     activity: dict[str, Any]
     boxes: dict[str, NDArray[np.float64]]
     ships_found: dict[str, bool]
+    hidden: tuple[str, ...]
     crs: dict[str, str]
     site_files: dict[str, Path]
     page: str
@@ -203,7 +205,8 @@ def read_world(published: Published, time_zone: ZoneInfo, runs: Sequence[RunScen
     boxes = {
         str(name): corners
         for scene in runs
-        for name, corners in zip(scene.objects.ids, scene.objects.corners, strict=True)
+        for objects in (scene.objects, scene.unseen)
+        for name, corners in zip(objects.ids, objects.corners, strict=True)
     }
     ship_id = PORT.id("ship")
     ships_found = {
@@ -220,6 +223,7 @@ def read_world(published: Published, time_zone: ZoneInfo, runs: Sequence[RunScen
         json.loads((activity / "activity.json").read_text(encoding="utf-8")),
         boxes,
         ships_found,
+        tuple(str(name) for scene in runs for name in scene.unseen.ids),
         {site.name: site.looks[0].spec.place.crs for site in published.story.sites},
         {name: published.folder / f"{name}.yaml" for name in sites},
         page,

@@ -32,7 +32,10 @@ PART = {
     "grown": rf"{NUMBER} larger \(by {AREA}\)",
 }
 ALL = "Container stacks, all zones and dates together: "
-NONE = "No container stacks came, went, grew or shrank between two dates that show a whole zone."
+NONE = (
+    "No container stack was found to have come, gone, grown or shrunk between two dates that show "
+    "a whole zone."
+)
 CARD = {
     "gone": rf"{NUMBER} stacks? gone from (?P<zone>.+)",
     "appeared": rf"{NUMBER} stacks? new in (?P<zone>.+)",

@@ -70,6 +70,7 @@ def made_world() -> World:
         activity,
         corners,
         {name: thing.is_ship for name, thing in BOXES.items()},
+        (),
         {"port": "EPSG:32652"},
         {"port": Path("port.yaml")},
         "",
