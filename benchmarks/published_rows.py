@@ -178,7 +178,9 @@ def _point(asked: Asked) -> Iterator[Answer]:
     name = {"count": "ships", "stacks": "stacks", "teu": "TEU", "area": "area"}[chart["measure"]]
     yield asked.rule(asked.values["day"] == look.day, look.day, "day")
     close = abs(asked.number("seen") / 100 - seen) <= UNSURE + 0.005
-    yield asked.rule(close, f"{seen:.1%}", "seen")
+    untold = asked.values["status"] == STATUS["cloud_unknown"]
+    covered = untold and asked.number("seen") / 100 > seen
+    yield asked.rule(True if close else None if covered else False, f"{seen:.1%}", "seen")
     yield asked.rule(status_fits(asked.values["status"], seen), f"{seen:.1%} seen", "status")
     held = numbers(asked.values.get("interval", ""))
     if len(held) == 2 and seen >= WHOLE:

@@ -283,11 +283,30 @@ def day_status(look: TrueLook) -> set[str]:
     return possible
 
 
+@sentence("short.covered")
+def _covered(asked: Asked) -> Iterator[Answer]:
+    """Says what pictures cover, not what was seen: at least every date that was seen whole."""
+    site, values = asked.here, asked.values
+    looks = asked.world.activity["looks"]
+    untold = {r["day"] for r in looks if r["site"] == site.name and r["status"] == "cloud_unknown"}
+    whole = sum(day_status(look) == {"whole"} for look in site.looks)
+    number = {key: int(asked.number(key)) for key in ("observed", "partial", "unobserved")}
+    ok = (
+        sum(number.values()) == int(asked.number("n")) == len(site.looks)
+        and number["observed"] >= whole
+        and numbers(values["untold"])[0] == len(untold)
+        and values["days"] == WORDS.days(site.looks[0].day, site.looks[-1].day)
+    )
+    yield asked.rule(ok, f"{whole} of {len(site.looks)} whole, {len(untold)} untold")
+
+
+@sentence("short.covered_gap")
 @sentence("short.unseen_gap")
 def _gap(asked: Asked) -> Iterator[Answer]:
     said = numbers(asked.values["gap"])[0]
     gaps = [longest_gap(asked.here, slack) for slack in (-UNSURE, 0.0, UNSURE)]
-    ok = min(gaps) - 0.2 <= said <= max(gaps) + 1.0
+    least = 0.0 if asked.kind == "short.covered_gap" else min(gaps) - 0.2
+    ok = least <= said <= max(gaps) + 1.0
     yield asked.rule(ok, f"{gaps[1]:.1f} days")
 
 
@@ -322,6 +341,7 @@ def _link(asked: Asked) -> Iterator[Answer]:
 
 
 @sentence("viewer.look_counts")
+@sentence("viewer.covered_counts")
 def _look_counts(asked: Asked) -> Iterator[Answer]:
     site, world = asked.here, asked.world
     look = day_of(site, asked.values["day"])
@@ -339,7 +359,9 @@ def _look_counts(asked: Asked) -> Iterator[Answer]:
         yield asked.rule(ok, why, name)
     seen = sum(look.seen.values()) / len(look.seen)
     said_seen = asked.number("seen") / 100
-    yield asked.rule(abs(said_seen - seen) <= UNSURE + 0.005, f"{seen:.1%}", "seen")
+    close = abs(said_seen - seen) <= UNSURE + 0.005
+    covered = asked.kind == "viewer.covered_counts" and said_seen > seen
+    yield asked.rule(True if close else None if covered else False, f"{seen:.1%}", "seen")
 
 
 @sentence("viewer.not_counted")

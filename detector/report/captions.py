@@ -49,7 +49,7 @@ def picture_caption(ships: int, stacks: int, day: Row, words: Words) -> str:
     if day["reason"]:
         return words.say("viewer.not_counted", reason=day["reason"])
     return words.say(
-        "viewer.look_counts",
+        "viewer.covered_counts" if day["clouds_unknown"] else "viewer.look_counts",
         ships=words.say("viewer.some_ships", n=ships),
         stacks=words.say("viewer.some_stacks", n=stacks),
         seen=percent(day["fraction"]),

@@ -126,6 +126,7 @@ def _day(day: Day, reasons: Mapping[str, str]) -> dict[str, Any]:
         "scene_ids": list(day.scene_ids),
         "acquired": day.acquired,
         "reason": reasons.get(day.day, ""),
+        "clouds_unknown": day.clouds_unknown,
     }
 
 

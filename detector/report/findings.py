@@ -49,6 +49,7 @@ class Day:
         scene_ids: that saw any zone.
         acquired: of the first of them, ISO time; the day alone where the time of one is unknown.
         reason: why nothing is counted that day, in words; empty where something is.
+        clouds_unknown: nothing tells where clouds were, and they are taken as clear.
     """
 
     day: str
@@ -57,6 +58,7 @@ class Day:
     scene_ids: tuple[str, ...]
     acquired: str
     reason: str = ""
+    clouds_unknown: bool = False
 
 
 def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
@@ -108,6 +110,7 @@ def site_days(site: str, activity: Mapping[str, Any]) -> list[Day]:
                 math.fsum(shares) / len(shares),
                 tuple(ids),
                 min(row["acquired"] or day for row in mine),
+                clouds_unknown=any(row["status"] == "cloud_unknown" for row in mine),
             )
         )
     return days
@@ -291,21 +294,23 @@ def _unseen(days: Sequence[Day], looks: Sequence[Row], words: Words) -> list[str
     if not days:
         return []
     counts = {kind: sum(day.status == kind for day in days) for kind in ("whole", "partial")}
+    untold = sum(day.clouds_unknown for day in days)
     key = "short.all_seen" if counts["whole"] == len(days) else "short.unseen"
     text = words.say(
-        key,
+        "short.covered" if untold else key,
         days=words.days(days[0].day, days[-1].day),
         observed=counts["whole"],
         partial=counts["partial"],
         unobserved=len(days) - counts["whole"] - counts["partial"],
         n=len(days),
+        untold=untold,
     )
     told = [_sentence(text), *_uncounted(looks, words)]
     gap = _longest_gap_days(looks)
     if gap is not None:
         # dates of one hour differ by minutes; that is no further day
         words_of_gap = words.say("short.gap_days", n=max(math.ceil(gap - 0.1), 1))
-        told.append(words.say("short.unseen_gap", gap=words_of_gap))
+        told.append(words.say(f"short.{'covered' if untold else 'unseen'}_gap", gap=words_of_gap))
     return told
 
 

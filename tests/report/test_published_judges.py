@@ -35,6 +35,8 @@ def said(key: str, **values: Any) -> str:
 PARTS = WORDS.say("short.part.gone", n=1, area=400)
 BOTH = WORDS.listed([PARTS, WORDS.say("short.part.appeared", n=1, area=300)])
 TITLE = {"scenes": "3 scenes", "sites": "1 site", "days": "2 to 11 September 2026"}
+COVERED = {"days": "2 to 11 September 2026", "observed": 1, "n": 3, "partial": 2, "untold": 1}
+COVERED |= {"unobserved": 0}
 SENTENCES = {
     "title": (said("title", **TITLE), said("title", **(TITLE | {"scenes": "4 scenes"}))),
     "calls": (
@@ -65,6 +67,10 @@ SENTENCES = {
         said("short.unseen_gap", gap=WORDS.say("short.gap_days", n=9)),
         said("short.unseen_gap", gap=WORDS.say("short.gap_days", n=4)),
     ),
+    "covered gap": (
+        said("short.covered_gap", gap=WORDS.say("short.gap_days", n=9)),
+        said("short.covered_gap", gap=WORDS.say("short.gap_days", n=12)),
+    ),
     "event": (
         "2 to 6 September 2026 1 stack gone from yard 1",
         "2 to 6 September 2026 2 stacks gone from yard 1",
@@ -74,6 +80,7 @@ SENTENCES = {
     "calibrated": (said("provenance.calibrated"), said("provenance.uncalibrated")),
     "no calls": (None, said("short.no_calls", length=SIXTY, zones="berth 1")),
     "no change": (None, said("short.no_stack_change") + "."),
+    "covered": (None, said("short.covered", **COVERED)),
     "nothing came": (None, said("event.none")),
     "all seen": (None, said("short.all_seen", n=3, days="2 to 11 September 2026")),
     "date": ("2 September 2026", "3 September 2026"),
@@ -167,6 +174,7 @@ def series_row(at: int, **changes: str) -> TableRow:
 @pytest.mark.parametrize(
     ("at", "changes", "part", "verdict"),
     [
+        (1, {"Status": WORDS.say("status.cloud_unknown")}, "seen", OPEN),
         (0, {}, "found (ships)", TRUE),
         (0, {"Found": "5"}, "found (ships)", OPEN),
         (0, {}, "seen", TRUE),

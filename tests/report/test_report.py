@@ -22,6 +22,7 @@ from detector.activity.schema import TABLES
 from detector.cli import main as cli
 from detector.report import publish
 from detector.report.errors import ReportError
+from detector.report.findings import find_site, site_days
 from detector.report.page import safe_json
 from detector.report.pictures import encode
 from detector.report.publish import Report
@@ -471,3 +472,27 @@ def test_vendored_files_are_as_they_were_fetched() -> None:
     record = read_json(ROOT / "detector" / "report" / "vendor" / "vendor.json")
     licences = {entry["package"]: entry["licence"] for entry in record}
     assert licences == {"leaflet": "BSD-2-Clause", "d3": "ISC", "@observablehq/plot": "ISC"}
+
+
+def test_a_date_of_unknown_clouds_is_covered_and_not_seen_whole() -> None:
+    looks = [
+        {
+            "site": "port",
+            "zone": "berth",
+            "kind": "berth",
+            "day": f"2026-09-{day:02d}",
+            "acquired": f"2026-09-{day:02d}T02:10:00Z",
+            "observed_fraction": 1.0,
+            "status": status,
+            "scene_ids": f"s{day}",
+        }
+        for day, status in ((2, "observed"), (6, "cloud_unknown"), (9, "observed"))
+    ]
+    activity = {"looks": looks, "periods": [], "events": [], "min_length_m": 0.0}
+    assert find_site("port", activity, Words.read()).unseen == (
+        "2 to 9 September 2026: pictures cover every zone on 3 of 3 dates, a part on 0, nothing on "
+        "0; of 1 of these dates nothing tells where clouds were, so they can hide more.",
+        "Whatever came and went within 4 days, or under clouds of which nothing tells, can have "
+        "been missed.",
+    )
+    assert [day.clouds_unknown for day in site_days("port", activity)] == [False, True, False]
