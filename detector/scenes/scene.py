@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -159,7 +160,9 @@ class Scene:
         masks = [Path(self.info.cloud_source)] if self.info.cloud_source else []
         for file in (*sources, *masks):
             beside += files_beside(file) if file.is_file() and file != scene else []
-        return files_sha256([scene, *(file for file in beside if file.is_file())])
+        # unlike Path's, it says no of a name that is too long with its ending
+        there = [file for file in beside if os.path.isfile(file)]  # noqa: PTH113
+        return files_sha256([scene, *there])
 
     def settle_gsd(self, gsd_m: float, range_m: tuple[float, float]) -> None:
         """Take over a scale that was estimated from what the scene shows.

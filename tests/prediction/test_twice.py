@@ -108,3 +108,32 @@ def test_a_scene_that_nobody_foresaw_is_one_row(
     assert [record.status for record in summary.records] == ["done", "failed", "done"]
     assert "b.tif: an error of the program (AxisError: no such axis)" in summary.failed[0].reason
     assert (scenes / "results" / "run.json").is_file()
+
+
+def test_names_and_frames_that_nobody_likes_are_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    first = blob_scene(
+        Path("a.tif"), SIZE, _ships((150, 100)), transform=utm_transform(), crs=UTM52
+    )
+    content = first.read_bytes()
+    long, korean = f"{'n' * 245}.tif", f"{chr(0xB098) * 82}.tif"
+    for number, name in enumerate(("a.tif", long, korean, "\x1b[31m.tif", "x\udcff.tif")):
+        place = (150.0 + 40 * number, 100.0)
+        made = blob_scene(
+            Path("made.tif"), SIZE, _ships(place), transform=utm_transform(), crs=UTM52
+        )
+        content = made.read_bytes()
+        made.rename(name)
+    Path("loop.tif").symlink_to("loop.tif")
+    Path("broken.tif").write_bytes(content[:200])
+    summary = _predict("out")
+    status = {record.path: record.status for record in summary.records}
+    assert [status[name] for name in ("a.tif", long, korean, "\x1b[31m.tif")] == ["done"] * 4
+    assert len(status) == 7
+    assert sum(value == "failed" for value in status.values()) >= 2
+    assert (folder / "out" / "run.json").is_file()
+    assert _predict("out").resumed == sum(value == "done" for value in status.values())

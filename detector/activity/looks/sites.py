@@ -103,10 +103,9 @@ def read_site(path: str | Path) -> Site:
     """
     path = Path(path)
     values = _mapping(path)
-    zones = read_zones(path.parent / _text(path, values, "zones"))
+    zones = read_zones(_file(path, values, "zones"))
     name = _text(path, values, "name")
-    fixed = values.get("fixed")
-    land = read_zones(path.parent / str(fixed)) if fixed is not None else None
+    land = read_zones(_file(path, values, "fixed")) if values.get("fixed") is not None else None
     site = make_site(name, zones, _time_zone(path, values.get("time_zone", "UTC")), land)
     quays = values.get("quays")
     if quays is None:
@@ -182,6 +181,14 @@ def _text(path: Path, values: dict[str, Any], key: str) -> str:
     if not isinstance(value, str | int) or not str(value).strip():
         raise ActivityError(f"{path}: a site needs the key '{key}', a text")
     return " ".join(str(value).split())
+
+
+def _file(path: Path, values: dict[str, Any], key: str) -> Path:
+    """A file that a site names; one of GDAL's names could lead to the network."""
+    name = _text(path, values, key)
+    if name.startswith("/vsi") or "://" in name:
+        raise ActivityError(f"{path}: {key} '{name[:200]}' is no file; fetch it, and name the file")
+    return path.parent / name
 
 
 def _time_zone(path: Path, name: Any) -> ZoneInfo:
