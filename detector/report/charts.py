@@ -18,6 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 from detector.activity.plots import style_dates
 from detector.files import atomic_path, file_part, prepare_folder
 from detector.report.findings import CHANGE_KINDS
+from detector.report.page import MOST_BARS
 from detector.report.words import Words
 
 INK: Final = {"ship": "#0b62a8", "container_stack": "#a4430a"}  # as in page.css
@@ -25,6 +26,10 @@ GREY: Final = "#5b5b55"
 SIZE_INCHES: Final = (7.5, 3.0)
 ROW_INCHES: Final = 0.26
 TIMELINE_INCHES: Final = 0.45
+LANE: Final = 0.3  # of a row, between two bars of one zone
+UNSEEN: Final = "#dedbd2"
+EDGE_SHARE: Final = 0.03  # of the time, before the first look and after the last one
+LEAST_EDGE_DAYS: Final = 0.5
 DPI: Final = 120
 POINTS_AN_INCH: Final = 72.0
 ASIDE_POINTS: Final = 16.0  # of a mark beside another of one date
@@ -36,7 +41,6 @@ CHANGE_MARKS: Final[Mapping[str, tuple[str, str, float]]] = {
     "grown": ("^", "white", 0.42),
 }
 ENDINGS: Final = (".png", ".svg")
-MOST_BARS: Final = 60
 LONGEST_STEM: Final = 80
 UNITS: Final = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
 
@@ -89,32 +93,42 @@ def draw_timeline(document: Mapping[str, Any], words: Words) -> Figure:
         words: of the page.
     """
     timeline = document["timeline"]
-    places = {(row["site"], row["zone"]): at for at, row in enumerate(timeline["rows"])}
-    figure, axes = _figure(max(SIZE_INCHES[1], TIMELINE_INCHES * len(places) + 1.0), 2.0)
-    for row in timeline["visits"]:
-        at = places[row["site"], row["zone"]] - 0.15
-        first, last = _day(row, "first_seen"), _day(row, "last_seen")
-        ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
-        axes.plot(ends, [at, at], color=INK["ship"], linewidth=0.8)
-        axes.plot([first, last], [at, at], "o-", color=INK["ship"], linewidth=4, markersize=4)
+    places, height = _rows(timeline)
+    inches = max(SIZE_INCHES[1], height * TIMELINE_INCHES + 1.2)
+    figure, axes = _figure(inches, 2.0)
+    for at, row in enumerate(timeline["unseen"]):
+        place = places[row["site"], row["zone"]]
+        axes.fill_between(
+            [_day(row, "from"), _day(row, "to")], place - 0.45, place + _lanes_high(timeline, row),
+            facecolor=UNSEEN, edgecolor=GREY, hatch="////", linewidth=0, alpha=0.35,
+            gid=f"unseen-{at}",
+        )  # fmt: skip
+    edges = _edges(timeline)
+    for at, bar in enumerate(timeline["visits"]):
+        place = places[bar["site"], bar["zone"]] + LANE * bar["lane"] - 0.15
+        _draw_bar(axes, bar, place, edges, f"visit-{at}")
     _mark_changes(axes, timeline["changes"], places)
     for row in timeline["looks"]:
-        at = places[row["site"], row["zone"]] + 0.2
+        base = places[row["site"], row["zone"]] + _lanes_high(timeline, row)
         fill = GREY if row["shows"] == "whole" else "white"
         mark = "x" if row["shows"] == "nothing" else "o"
-        axes.plot([_day(row)], [at], mark, mec=GREY, mfc=fill, markersize=4)
+        axes.plot([_day(row)], [base], mark, mec=GREY, mfc=fill, markersize=4)
     for link in timeline["links"]:
         ends = [link["from"], link["to"]]
         days = [_day(end, "last_day") for end in ends]
         heights = [places[end["site"], end["zone"]] - 0.3 for end in ends]
         axes.plot(days, heights, "--", color=INK["container_stack"], linewidth=1)
+    axes.set_xlim(*edges)
     names = [f"{_plain(site, 14)}: {_plain(zone, 16)}" for site, zone in places]
-    axes.set_yticks(range(len(places)), names, fontsize=7)
-    axes.invert_yaxis()
+    axes.set_yticks(list(places.values()), names, fontsize=7)
+    axes.set_ylim(height - 0.4, -0.7)
     _title(axes, words.say("headings.timeline"))
     ship, stack = INK["ship"], INK["container_stack"]
     for key, mark, ink, fill in (
         ("ship_bar", "o-", ship, ship),
+        ("ship_other", "o-", ship, "white"),
+        ("bounds", "-", ship, ship),
+        ("broken", ":", ship, ship),
         ("appeared", "^", stack, stack),
         ("gone", "v", stack, stack),
         ("grown", "^", stack, "white"),
@@ -169,20 +183,86 @@ def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
     return figure
 
 
-def draw_visits(site: Mapping[str, Any], words: Words) -> Figure:
-    """The visits of a site as bars; a thin line reaches to the dates of coming and going."""
-    visits = site["visits"][:MOST_BARS]
-    figure, axes = _figure(max(SIZE_INCHES[1] / 2, ROW_INCHES * len(visits) + 0.9), 2.0)
-    for place, row in enumerate(visits):
-        first, last = _day(row, "first_seen"), _day(row, "last_seen")
-        ends = [_day(row, "not_before") or first, _day(row, "not_after") or last]
-        axes.plot(ends, [place, place], color=INK["ship"], linewidth=1)
-        axes.plot([first, last], [place, place], "o-", color=INK["ship"], linewidth=5, markersize=5)
-    names = [f"{_plain(row['zone'], 18)}  {row['length_short']}" for row in visits]
-    axes.set_yticks(range(len(visits)), names, fontsize=7)
-    axes.invert_yaxis()
+def draw_visits(document: Mapping[str, Any], site: Mapping[str, Any], words: Words) -> Figure:
+    """The visits of a site, one bar a row, as in the timeline.
+
+    Args:
+        document: of the report.
+        site: of its sites.
+        words: of the page.
+    """
+    timeline = document["timeline"]
+    mine = [bar for bar in timeline["visits"] if bar["site"] == site["name"]]
+    bars = mine[:MOST_BARS]
+    figure, axes = _figure(max(SIZE_INCHES[1] / 2, ROW_INCHES * len(bars) + 0.9), 2.0)
+    edges = _edges(timeline)
+    for place, bar in enumerate(bars):
+        _draw_bar(axes, bar, place, edges, f"visit-{place}")
+    names = [f"{_plain(bar['zone'], 18)}  {bar['length_short']}" for bar in bars]
+    axes.set_yticks(range(len(bars)), names, fontsize=7)
+    axes.set_xlim(*edges)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
     _title(axes, f"{site['name']}: {words.say('headings.visits').lower()}")
+    if len(mine) > len(bars):
+        text = words.say("visit.bars_cut", shown=len(bars), n=len(mine))
+        axes.set_xlabel(text, fontsize=7, loc="left")
     return figure
+
+
+def _draw_bar(axes: Axes, bar: Point, place: float, edges: tuple[float, float], name: str) -> None:
+    """One visit: solid where it was seen, broken where a look does not show it, open at its ends.
+
+    Ends are thin: from the look before the first sight, or the picture's edge where it was there on
+    the first look, and dotted where it is doubtful that it came or went then.
+    """
+    ink = INK["ship"]
+    fill = ink if bar["counted"] else "white"
+    ends = (
+        ("came", _day(bar, "not_before") or edges[0], _day(bar, "first_seen"), bar["arrival"]),
+        ("went", _day(bar, "last_seen"), _day(bar, "not_after") or edges[1], bar["departure"]),
+    )
+    for word, first, last, how in ends:
+        style = ":" if how == "undecided" else "-"
+        axes.plot([first, last], [place] * 2, style, color=ink, lw=0.8, gid=f"{name}-{word}")
+    for at, days in enumerate(bar["broken"]):
+        both = [_day({"day": day}) for day in days]
+        axes.plot(both, [place] * 2, ":", color=ink, lw=1.6, gid=f"{name}-broken-{at}")
+    for at, days in enumerate(bar["solid"]):
+        both = [_day({"day": day}) for day in days]
+        axes.plot(
+            both, [place] * 2, color=ink, lw=5, solid_capstyle="round", gid=f"{name}-solid-{at}"
+        )
+        if not bar["counted"]:
+            axes.plot(both, [place] * 2, color="white", lw=3, solid_capstyle="round")
+    seen = [_day({"day": day}) for day in bar["seen"]]
+    axes.plot(seen, [place] * len(seen), "o", mec=ink, mfc=fill, ms=4, gid=f"{name}-seen")
+
+
+def _rows(timeline: Mapping[str, Any]) -> tuple[dict[tuple[str, str], float], float]:
+    """Where each zone's first lane is drawn, and the height of all, in rows."""
+    places: dict[tuple[str, str], float] = {}
+    height = 0.0
+    for row in timeline["rows"]:
+        places[row["site"], row["zone"]] = height
+        height += 0.8 + _lanes_high(timeline, row)
+    return places, height
+
+
+def _lanes_high(timeline: Mapping[str, Any], row: Point) -> float:
+    """How far below a zone's first lane its looks are drawn."""
+    lanes = [
+        bar["lane"]
+        for bar in timeline["visits"]
+        if (bar["site"], bar["zone"]) == (row["site"], row["zone"])
+    ]
+    return 0.2 + LANE * max(lanes, default=0)
+
+
+def _edges(timeline: Mapping[str, Any]) -> tuple[float, float]:
+    """First and last day of the picture."""
+    days = [_day(look) for look in timeline["looks"]]
+    room = max((max(days) - min(days)) * EDGE_SHARE, LEAST_EDGE_DAYS)
+    return min(days) - room, max(days) + room
 
 
 def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Figure]]:
@@ -192,11 +272,11 @@ def _figures(document: Mapping[str, Any], words: Words) -> Iterator[tuple[str, F
             name = f"{site['name']}-{chart['zone']}-{chart['measure']}"
             yield name, draw_series(chart, words)
         if site["visits"]:
-            yield f"{site['name']}-visits", draw_visits(site, words)
+            yield f"{site['name']}-visits", draw_visits(document, site, words)
 
 
 def _mark_changes(
-    axes: Axes, changes: Sequence[Point], places: Mapping[tuple[str, str], int]
+    axes: Axes, changes: Sequence[Point], places: Mapping[tuple[str, str], float]
 ) -> None:
     """Changes of stacks with their numbers; what grew or shrank beside what came or went."""
     order, ink = list(CHANGE_MARKS), INK["container_stack"]

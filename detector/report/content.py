@@ -21,6 +21,7 @@ from detector.report.findings import (
 )
 from detector.report.series import zone_charts
 from detector.report.sources import Sources
+from detector.report.timeline import unseen_spans, visit_bars
 from detector.report.words import Words
 
 FORMAT: Final = 1
@@ -179,9 +180,10 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
         }
         for row in activity["looks"]
     ]
-    keys = ("site", "zone", "first_seen", "last_seen", "not_before", "not_after", "length_m")
+    bars = visit_bars(activity["visits"], activity["looks"])
     visits = [
-        {**_pick(row, *keys), "length_words": length_in_words(row)} for row in activity["visits"]
+        bar | {"length_words": length_in_words(row), "length_short": length_in_short(row)}
+        for bar, row in zip(bars, activity["visits"], strict=True)
     ]
     changes = [
         _pick(row, "event_id", "site", "zone", "event", "first_day", "last_day", "number")
@@ -199,6 +201,7 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
     return {
         "rows": [{"site": site, "zone": zone} for site, zone in order],
         "looks": looks,
+        "unseen": unseen_spans(looks),
         "visits": visits,
         "changes": changes,
         "links": links,

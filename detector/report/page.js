@@ -54,20 +54,26 @@
     });
   }
 
-  function lanes(bars) {
-    const ends = [];
-    return bars.map((bar) => {
-      let lane = ends.findIndex((end) => end < bar.from);
-      if (lane < 0) lane = ends.push(0) - 1;
-      ends[lane] = bar.to;
-      return { ...bar, lane };
-    });
+  // a visit: solid where it was seen, broken where a look does not show it, open at both ends
+  function bar(visit, y) {
+    const pair = ([one, two]) => ({ x1: time(one), x2: time(two), y, counted: visit.counted });
+    const end = (from, to, how) => ({ x1: from, x2: to, y, doubtful: how === "undecided" });
+    const first = time(visit.first_seen), last = time(visit.last_seen);
+    return { ...visit, y, first, solid: visit.solid.map(pair), broken: visit.broken.map(pair),
+      dots: visit.seen.map((day) => ({ x: time(day), y, counted: visit.counted })),
+      ends: [end(visit.not_before ? time(visit.not_before) : span[0], first, visit.arrival), end(last, visit.not_after ? time(visit.not_after) : span[1], visit.departure)] };
   }
 
-  function bar(visit) {
-    const first = time(visit.first_seen), last = time(visit.last_seen);
-    const low = visit.not_before ? time(visit.not_before) : first, high = visit.not_after ? time(visit.not_after) : last;
-    return { ...visit, first, last, low, high, from: +low, to: +high };
+  function barMarks(bars, thick) {
+    const of = (key) => bars.flatMap((b) => b[key]), solid = of("solid"), ends = of("ends"), x = { x1: "x1", x2: "x2", y1: "y", y2: "y", stroke: "var(--ship)" };
+    return [
+      Plot.link(ends.filter((e) => !e.doubtful), { ...x, strokeWidth: 1.3, className: "bar-end" }),
+      Plot.link(ends.filter((e) => e.doubtful), { ...x, strokeWidth: 1.3, strokeDasharray: "1 3", className: "bar-doubt" }),
+      Plot.link(of("broken"), { ...x, strokeWidth: 2, strokeDasharray: "2 4", className: "bar-broken" }),
+      Plot.link(solid, { ...x, strokeWidth: thick, strokeLinecap: "round", className: "bar-solid" }),
+      Plot.link(solid.filter((b) => !b.counted), { ...x, stroke: "var(--bg)", strokeWidth: thick - 2.5, strokeLinecap: "round", className: "bar-hollow" }),
+      Plot.dot(of("dots"), { x: "x", y: "y", r: thick / 2 - 0.5, stroke: "var(--ship)", fill: (d) => (d.counted ? "var(--ship)" : "var(--bg)"), className: "bar-seen" }),
+    ];
   }
 
   const CHANGE_MARKS = { "stacks gone": "▼", "stacks shrunk": "▽", "stacks appeared": "▲", "stacks grown": "△" };
@@ -92,10 +98,10 @@
     for (const row of t.rows) {
       if (row.site !== site) { site = row.site; y += rows.length ? 16 : 4; rows.push({ head: true, text: short(site, most), y: y + 12 }); y += 22; }
       const own = (item) => item.site === row.site && item.zone === row.zone;
-      const bars = lanes(t.visits.filter(own).map(bar).sort((a, b) => a.from - b.from));
+      const bars = t.visits.filter(own);
       const changes = t.changes.filter(own);
       const height = 20 + Math.max(1, Math.max(0, ...bars.map((b) => b.lane + 1))) * LANE + (changes.length ? 14 : 0) + 12;
-      rows.push({ ...row, text: short(row.zone, most), y: y + 12, bars: bars.map((b) => ({ ...b, y: y + 22 + b.lane * LANE })),
+      rows.push({ ...row, text: short(row.zone, most), y: y + 12, bars: bars.map((b) => bar(b, y + 22 + b.lane * LANE)), top: y + 16,
         changes: changeTexts(changes).map((c) => ({ ...c, y: y + (c.less ? 34 : 22) })),
         looks: t.looks.filter(own).map((l) => ({ ...l, date: time(l.day), y: y + height - 8 })), base: y + height - 8 });
       y += height + 4;
@@ -105,19 +111,19 @@
     const links = t.links.map((l) => ({ x1: time(l.from.last_day), x2: time(l.to.last_day), y1: at(l.from).base - 20, y2: at(l.to).base - 20 }));
     const bars = zones.flatMap((row) => row.bars), looks = zones.flatMap((row) => row.looks), changes = zones.flatMap((row) => row.changes);
     const part = (look) => look.shows === "part";
+    const unseen = t.unseen.map((u) => ({ x1: time(u.from), x2: time(u.to), y1: at(u).top, y2: at(u).base }));
     return Plot.plot({
       width, height: y + 38, marginLeft: 4, marginRight: 10, marginTop: 4, marginBottom: 36,
       style: { fontSize: "12px", background: "transparent" }, ariaLabel: words.timeline.alt,
       x: { type: "utc", domain: span, label: null, ticks: Math.max(2, Math.floor(width / 100)), grid: true },
       y: { domain: [0, y], range: [4, y + 2], axis: null },
       marks: [
+        Plot.rect(unseen, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "var(--line)", fillOpacity: 0.7, className: "unseen" }),
         Plot.ruleY(zones, { y: "base", stroke: "var(--line)" }),
         Plot.text(rows.filter((r) => r.head), { frameAnchor: "left", y: "y", text: "text", textAnchor: "start", fontWeight: 700, fontSize: 14, fill: "var(--fg)" }),
         Plot.text(zones, { frameAnchor: "left", y: "y", text: "text", textAnchor: "start", fill: "var(--soft)" }),
         Plot.link(links, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", stroke: "var(--stack)", strokeDasharray: "4 4", strokeWidth: 1.5, strokeOpacity: 0.8 }),
-        Plot.link(bars, { x1: "low", x2: "high", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 1.3 }),
-        Plot.link(bars, { x1: "first", x2: "last", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 6, strokeLinecap: "round" }),
-        Plot.dot(bars, { x: "first", y: "y", r: 3.6, fill: "var(--ship)" }),
+        ...barMarks(bars, 6),
         Plot.text(changes, { x: "date", y: "y", text: "text", fill: "var(--stack)", fontWeight: 600, stroke: "var(--bg)", strokeWidth: 3 }),
         Plot.dot(looks, { x: "date", y: "y", r: 4, stroke: "var(--soft)", fill: (l) => (l.shows === "whole" ? "var(--soft)" : "var(--bg)") }),
         Plot.dot(looks.filter(part), { x: "date", y: "y", r: 2, fill: "var(--soft)" }),
@@ -126,10 +132,13 @@
     });
   }
 
+  const MOST_BARS = 60; // as charts/ draws
+
   function visitsChart(box, width) {
-    const ROW = 20, left = Math.min(190, Math.round(width * 0.36));
-    const visits = doc.sites[box.dataset.site].visits.slice(0, 60).map(bar).map((v, i) => ({ ...v, y: i * ROW + 10 }));
-    const height = visits.length * ROW;
+    const left = Math.min(190, Math.round(width * 0.36)), name = doc.sites[box.dataset.site].name;
+    const mine = doc.timeline.visits.filter((v) => v.site === name).slice(0, MOST_BARS);
+    const ROW = mine.length > 45 ? 15 : 20; // sixty rows fit on a sheet of paper
+    const visits = mine.map((v, i) => bar(v, i * ROW + ROW / 2)), height = visits.length * ROW;
     const most = Math.floor((left - 60) / 6.6);
     return Plot.plot({
       width, height: height + 42, marginLeft: left, marginRight: 12, marginTop: 4, marginBottom: 36,
@@ -140,9 +149,7 @@
         Plot.ruleY(visits, { y: (v) => v.y + ROW / 2, stroke: "var(--line)" }),
         Plot.text(visits, { frameAnchor: "left", dx: -left + 2, y: "y", text: (v) => short(v.zone, most), textAnchor: "start", fill: "var(--fg)", clip: false }),
         Plot.text(visits, { frameAnchor: "left", dx: -8, y: "y", text: (v) => v.length_short, textAnchor: "end", fill: "var(--soft)" }),
-        Plot.link(visits, { x1: "low", x2: "high", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 1.3 }),
-        Plot.link(visits, { x1: "first", x2: "last", y1: "y", y2: "y", stroke: "var(--ship)", strokeWidth: 7, strokeLinecap: "round" }),
-        Plot.dot(visits, { x: "first", y: "y", r: 4, fill: "var(--ship)" }),
+        ...barMarks(visits, 7),
       ],
     });
   }

@@ -34,6 +34,7 @@ EVENT_GROUPS: Final = {
     "ships": ("ship",),
     "trains": ("train",),
 }
+MOST_BARS: Final = 60  # of visits in one chart, as in page.js
 MOST_ROWS: Final = 400  # of a table in the page; the files hold all
 # in a script element: nothing that ends it or begins a comment, and no line end of JavaScript's own
 UNSAFE_IN_SCRIPT: Final = {
@@ -103,6 +104,7 @@ def render_page(
         length=partial(length_in_words, unit=""),  # the column says metres
         remarks=remarks,
         most_rows=MOST_ROWS,
+        most_bars=MOST_BARS,
         event_groups=EVENT_GROUPS,
         bar={"least": LEAST_ALIKE, "chance": f"{MOST_CHANCE:g}"},
         libraries=words.listed(
