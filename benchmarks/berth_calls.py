@@ -173,7 +173,7 @@ def _share(number: int, total: int) -> str:
     if not total:
         return ""
     interval = binomtest(number, total).proportion_ci()
-    return f"{100 * number / total:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    return f"{100 * number / total:.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 if __name__ == "__main__":
