@@ -101,8 +101,8 @@ def _no_teu(asked: Asked) -> Iterator[Verdict]:
     yield asked.rule(not rows, f"{len(rows)} rows of containers")
 
 
-@sentence("viewer.hollow")
-def _hollow(asked: Asked) -> Iterator[Answer]:
+@sentence("viewer.unseen_boxes")
+def _unseen_boxes(asked: Asked) -> Iterator[Answer]:
     look, world = day_of(asked.here, asked.values["day"]), asked.world
     prefix = f"{look.scene_id}#" if look is not None else "?"
     mine = [name for name in world.hidden if name.startswith(prefix)]
