@@ -1,8 +1,8 @@
 """The tables of `docs/counting.md`: `python -m benchmarks.counting`.
 
 Simulates series and counts their visits (five minutes), writes down what the card of the weights
-says of the intervals of counts, after `detector card`, and with `--sites 12` measures them on
-so many more rendered sites of ten ships and more (five minutes).
+says of the intervals of counts, after `detector card`, and with `--sites 40` measures them on
+so many rendered sites of fresh seeds (five minutes).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=200, help="series of each case")
     parser.add_argument("--weights", default="port-n", help="whose card is read")
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")
-    parser.add_argument("--sites", type=int, default=0, help="rendered sites of ten ships and more")
+    parser.add_argument("--sites", type=int, default=0, help="rendered sites of fresh seeds")
     parser.add_argument("--quick", action="store_true", help="few series, nothing is written")
     options = parser.parse_args()
     card = ModelCard.read(find_card(options.weights))

@@ -199,6 +199,11 @@ def _settings_warnings(runs: Runs, settings: ActivitySettings) -> list[str]:
             "the weights are not calibrated: scores stand for probabilities and counts have no "
             "intervals; see detector card"
         )
+    warnings += [
+        f"counts of {name} have no intervals: {fitted.lack}"
+        for name, fitted in settings.calibration.classes.items()
+        if fitted.lack
+    ]
     return warnings
 
 

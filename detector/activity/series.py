@@ -15,9 +15,16 @@ from scipy.stats import theilslopes
 
 from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.zone_looks import Look
-from detector.classes import PORT, SHIP
-from detector.counting.calibration import Calibration
-from detector.counting.counts import ALL_LENGTHS, seen_whole
+from detector.classes import PORT
+from detector.counting.calibration import Calibration, CountedBoxes, readable_length_px
+from detector.counting.counts import (
+    ALL_LENGTHS,
+    DRAWS_COLUMN,
+    agree,
+    interval_columns,
+    seen_whole,
+)
+from detector.counting.draws import DRAWS, LoneObjects
 from detector.counting.intervals import CountEstimate
 from detector.counting.zones import Zone
 from detector.stacks.block_model import BlockModel
@@ -28,7 +35,7 @@ MIN_TREND_LOOKS = 5  # with fewer a slope says nothing
 TREND_LEVEL = 0.90
 MIN_SEGMENT = 3  # looks between two change points
 SECONDS_A_DAY = 86400.0
-SMALL = SHIP.length_classes[0]
+INTERVAL_COLUMNS = ("count_est", "count_low", "count_high")
 TREND_SERIES = (  # class, length class (empty: the headline), column
     ("ship", "", "count"),
     ("container_stack", ALL_LENGTHS, "count"),
@@ -76,15 +83,15 @@ def series_rows(
     rows = []
     for look in looks:
         found = look.sightings
+        mine_of: dict[int, list[dict[str, Any]]] = {}
+        drawn = _draw_look(look, zone, settings) if look.whole else {}
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
-            estimate = None
+            said = interval_columns(None)
             if look.whole and PORT[class_id].containers:
-                estimate = count_blocks(chosen, zone, settings.blocks)
-            elif look.whole and name != SMALL:
-                estimate = settings.calibration.count(
-                    class_id, chosen.scores, chosen.length_m, chosen.gsd_m
-                )
+                said |= _columns_of(count_blocks(chosen, zone, settings.blocks))
+            elif class_id in drawn:
+                said = interval_columns(drawn[class_id].sum(name, mine, settings.min_length_m))
             rows.append(
                 {
                     "site": site,
@@ -96,16 +103,21 @@ def series_rows(
                     "class": PORT.names[class_id],
                     "length_class": name,
                     "count": len(chosen) if look.usable else None,
-                    "count_est": estimate.estimate if estimate else None,
-                    "count_low": estimate.low if estimate else None,
-                    "count_high": estimate.high if estimate else None,
+                    **{key: said[key] for key in INTERVAL_COLUMNS},
                     "area_m2": float(chosen.area_m2.sum()) if look.usable else None,
                     "observed_fraction": look.observed_fraction,
                     "status": look.status,
                     "scene_ids": "; ".join(look.scene_ids),
                     "evidence": "; ".join(chosen.ids.tolist()) if look.usable else "",
+                    DRAWS_COLUMN: said[DRAWS_COLUMN],
                 }
             )
+            if name != headline(settings.min_length_m):
+                mine_of.setdefault(class_id, []).append(rows[-1])
+        for class_id, same in mine_of.items():
+            agree(same, PORT[class_id])
+    for row in rows:
+        del row[DRAWS_COLUMN]
     return rows
 
 
@@ -119,6 +131,58 @@ def count_blocks(
         return None
     low, _, high = interval_of(drawn.number)
     return CountEstimate(float(drawn.number.mean()), round(low), round(high))
+
+
+def _columns_of(said: CountEstimate | None) -> dict[str, Any]:
+    values = (None,) * 3 if said is None else (said.estimate, said.low, said.high)
+    return dict(zip(INTERVAL_COLUMNS, values, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _LookDraws:
+    """What the boxes of one class of a look stand for; all rows of the look are sums of it."""
+
+    class_id: int
+    numbers: NDArray[np.int16]
+    lone: LoneObjects
+    read_gsd_m: float
+
+    def sum(
+        self, length_class: str, chosen: NDArray[np.bool_], min_length_m: float
+    ) -> NDArray[np.int64]:
+        """`(DRAWS,)` objects of the chosen boxes, and lone ones of a length class or headline."""
+        length_m = self.lone.length_px * self.read_gsd_m
+        ids = np.full(len(length_m), self.class_id)
+        lone = np.array(PORT.length_classes(ids, length_m), dtype=object) == length_class
+        if length_class == ALL_LENGTHS:
+            lone = np.ones(len(length_m), np.bool_)
+        elif length_class == headline(min_length_m):
+            lone = length_m >= min_length_m
+        total = self.numbers[chosen].sum(axis=0, dtype=np.int64)
+        return np.asarray(total + self.lone.count(lone))
+
+
+def _draw_look(look: Look, zone: Zone, settings: SeriesSettings) -> dict[int, _LookDraws]:
+    """Of every class with a claim; boxes too short to be read stand for nothing."""
+    found, calibration = look.sightings, settings.calibration
+    drawn = {}
+    for class_id, entry in enumerate(PORT):
+        least_px = readable_length_px(found.gsd_m, calibration.read_gsd_m, entry)
+        mine = (found.class_ids == class_id) & (found.length_m >= found.gsd_m * least_px)
+        kept = found.select(mine)
+        boxes = CountedBoxes(
+            kept.scores, kept.length_m / kept.gsd_m, kept.gsd_m, kept.corners, kept.ids.tolist()
+        )
+        numbers = calibration.draw(class_id, boxes)
+        read_gsd_m = max(calibration.read_gsd_m, float(np.median(found.gsd_m)) if len(found) else 0)
+        area_px = zone.shape.area / read_gsd_m**2
+        name = f"{zone.name}#{'+'.join(look.scene_ids)}#{class_id}"
+        lone = calibration.draw_lone(class_id, area_px, read_gsd_m, name)
+        if numbers is not None and lone is not None:
+            every = np.zeros((len(found), DRAWS), np.int16)
+            every[mine] = numbers
+            drawn[class_id] = _LookDraws(class_id, every, lone, read_gsd_m)
+    return drawn
 
 
 def _groups(look: Look, min_length_m: float) -> list[tuple[int, str, NDArray[np.bool_]]]:

@@ -15,7 +15,7 @@ import geopandas as gpd
 import pandas as pd
 from PIL import Image
 
-from detector.counting.counts import counts_table
+from detector.counting.counts import DRAWS_COLUMN, counts_table
 from detector.detections import Detections
 from detector.errors import SceneError
 from detector.export.exporters import draw_result
@@ -74,7 +74,7 @@ class Result:
     @property
     def counts(self) -> pd.DataFrame:
         """Counts for the scene and each zone, class and length class, as `counts.csv` has them."""
-        return self._result.counts
+        return self._result.counts.drop(columns=DRAWS_COLUMN)
 
     @property
     def stacks(self) -> pd.DataFrame:
@@ -179,8 +179,9 @@ class Results(Sequence[Result]):
     @property
     def counts(self) -> pd.DataFrame:
         """The counts of all scenes that were read, as the run's `counts.csv` has them."""
-        tables = [counts_table([]), *(scene.counts for scene in self.done)]
-        return pd.concat(tables, ignore_index=True).astype(tables[0].dtypes.to_dict())
+        none = counts_table([]).drop(columns=DRAWS_COLUMN)
+        tables = [none, *(scene.counts for scene in self.done)]
+        return pd.concat(tables, ignore_index=True).astype(none.dtypes.to_dict())
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -209,7 +210,7 @@ class Results(Sequence[Result]):
                 else scene.record
                 for scene in self
             ]
-            counts = [scene.counts for scene in self.done]
+            counts = [scene._result.counts for scene in self.done]
             write_run_files(folder, RunResult(records, counts, self._work.provenance()))
         return folder
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detector.calibrating.fitting import false_per_km2, recall_by_length
-from detector.calibrating.held_out import calibrate_class, check_rows
+from detector.calibrating.counts import fit_counts, sister_offsets, summary_of
+from detector.calibrating.fitting import false_per_km2, fit_class, recall_by_length
+from detector.calibrating.held_out import HEADLINE_M, Evidence, check_rows, held_out_rows
+from detector.calibrating.places import CountPlaces, count_places, join_places
 from detector.calibrating.sample import Sample, sample_of
 from detector.classes import ClassEntry
-from detector.counting.calibration import Calibration, CalibrationError
+from detector.counting.calibration import Calibration, CalibrationError, ClassCalibration
 from detector.evaluation.evaluator import MATCHES_FILES, METRICS_FILE
 from detector.evaluation.table import MatchTable
 from detector.models.card import ModelCard
@@ -85,34 +88,134 @@ def read_evaluation(folder: Path, card: ModelCard) -> Evaluated:
     return Evaluated(folder, data, conf, luck)
 
 
-def calibrate(evaluated: Evaluated, check: Evaluated | None, card: ModelCard) -> Calibration:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Matches of places that a network did not train on, beside those of the evaluation.
+
+    Attributes:
+        data: what they are of.
+        table: of what was counted.
+        conf: score from which objects were counted, by class.
+    """
+
+    data: str
+    table: MatchTable
+    conf: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sister:
+    """What a sister network saw: one that trained on fewer places than the weights.
+
+    Attributes:
+        same: the places of the evaluation, by which its difference is measured.
+        unseen: places that it did not train on, whether the weights did or not.
+    """
+
+    same: Seen
+    unseen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What counts are fitted on and checked on beside the evaluation.
+
+    Attributes:
+        own: further places that the weights did not train on; None for none.
+        sister: None without one.
+        check: another evaluation, to measure coverage on; None for no check.
+    """
+
+    own: Seen | None = None
+    sister: Sister | None = None
+    check: Evaluated | None = None
+
+
+def calibrate(evaluated: Evaluated, further: Further, card: ModelCard) -> Calibration:
     """The calibration from an evaluation.
 
     Args:
         evaluated: of places that the network never saw.
-        check: another one, to measure coverage on.
+        further: what else is known.
         card: of the weights.
 
     Raises:
         EvaluationError: a folder holds no matches.
     """
     table = evaluated.counted
-    second = check.counted if check is not None else None
+    second = further.check.counted if further.check is not None else None
     classes, rows = {}, []
     for entry in card.class_set:
-        sample = sample_of(table, table.classes.id(entry.name), card.gsd_read_m)
+        class_id = table.classes.id(entry.name)
+        sample = sample_of(table, class_id, card.gsd_read_m)
         try:
-            fitted, held_out = calibrate_class(sample, entry, evaluated.data)
+            fitted = fit_class(sample, entry)
+            evidence, told = evidence_of(evaluated, further, card, entry)
+            conf = card.conf[entry.name]
+            places = join_places([item.places for item in evidence])
+            fitted = replace(
+                fitted,
+                counts=fit_counts(places, conf),
+                count_places=places.object_places,
+                counts_from=told,
+            )
         except CalibrationError as error:
             LOG.warning("not calibrated: %s", error)
             continue
-        rows += held_out
-        if second is not None and check is not None:
-            judged = sample_of(second, second.classes.id(entry.name), card.gsd_read_m)
-            rows += check_rows(judged, fitted, entry, check.data)
-            fitted = replace(fitted, checked=_checked(judged, entry, check.data))
+        rows += held_out_rows(evidence, conf, entry)
+        if second is not None and further.check is not None:
+            judged = sample_of(second, class_id, card.gsd_read_m)
+            rows += _check(second, fitted, entry, card, further.check.data)
+            fitted = replace(fitted, checked=_checked(judged, entry, further.check.data))
         classes[entry.name] = fitted
     return Calibration(classes, evaluated.data, card.gsd_read_m, tuple(rows))
+
+
+def evidence_of(
+    evaluated: Evaluated, further: Further, card: ModelCard, entry: ClassEntry
+) -> tuple[list[Evidence], dict[str, Any]]:
+    """All that the counts of a class are fitted on, and what the card tells of it.
+
+    Raises:
+        CalibrationError: no box of the evaluation is real, or matches are of an earlier version.
+    """
+
+    def places(seen: Seen) -> CountPlaces:
+        class_id = seen.table.classes.id(entry.name)
+        return count_places(seen.table, class_id, card.gsd_read_m, seen.conf[entry.name])
+
+    first = Seen(evaluated.data, evaluated.counted, card.conf)
+    own = [seen for seen in (first, further.own) if seen is not None]
+    evidence = [Evidence(seen.data, places(seen), seen.conf[entry.name]) for seen in own]
+    told: dict[str, Any] = {item.data: summary_of(item.places) for item in evidence}
+    if further.sister is not None:
+        same, unseen = further.sister.same, further.sister.unseen
+        real, found = sister_offsets(evidence[0].places, places(same))
+        shifted = places(unseen).shifted(real, found)
+        evidence.append(Evidence(unseen.data, shifted, unseen.conf[entry.name]))
+        told[unseen.data] = {
+            **summary_of(shifted),
+            "log_odds_real_beyond_ours": real,
+            "log_odds_recall_beyond_ours": found,
+        }
+    return evidence, told
+
+
+def _check(
+    table: MatchTable, fitted: ClassCalibration, entry: ClassEntry, card: ModelCard, data: str
+) -> list[dict[str, Any]]:
+    """Coverage on other data; of ships from `HEADLINE_M` on apart."""
+    if fitted.counts is None:
+        return []
+    shown = {data: 0.0}
+    if entry.length_limits_m:
+        shown[f"{data}, {entry.many} ≥ {HEADLINE_M:g} m"] = HEADLINE_M
+    conf, class_id = card.conf[entry.name], table.classes.id(entry.name)
+    places = {
+        name: count_places(table, class_id, card.gsd_read_m, conf, least_m)
+        for name, least_m in shown.items()
+    }
+    return check_rows(places, fitted.counts, fitted.count_places, entry)
 
 
 def _checked(sample: Sample, entry: ClassEntry, data: str) -> dict[str, Any]:

@@ -20,7 +20,14 @@ import yaml
 from detector import resources
 from detector._version import __version__
 from detector.calibrating.blocks import BlockImage, block_image, fit_blocks, read_block_images
-from detector.calibrating.calibrate import Evaluated, calibrate, read_evaluation
+from detector.calibrating.calibrate import (
+    Evaluated,
+    Further,
+    Seen,
+    Sister,
+    calibrate,
+    read_evaluation,
+)
 from detector.calibrating.held_out import FOLDS
 from detector.calibrating.luck import LOOKS, measure_luck
 from detector.calibrating.sample import sample_of
@@ -63,6 +70,8 @@ class CardSettings:
             training split, `card` keeps them.
         luck: `measure`, or `card` keeps it.
         evaluation: folder of a finished evaluation of these weights, or None.
+        sister: weights that trained on fewer places; what they find on training places that they
+            never saw joins the fit of counts. None for none.
     """
 
     out: Path
@@ -71,6 +80,7 @@ class CardSettings:
     thresholds: Thresholds = "split"
     luck: Luck = "card"
     evaluation: Path | None = None
+    sister: DetectorSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def make_card(settings: CardSettings, data: CardData, progress: Progress | None 
     prepare_folder(settings.out)
     card = _with_thresholds(_with_luck(card, desk), desk)
     evaluated, check = desk.evaluations(card)
-    calibration = calibrate(evaluated, check, card)
+    calibration = calibrate(evaluated, desk.further(card, check), card)
     blocks = desk.blocks(card, evaluated)
     metrics = yaml.safe_load((evaluated.folder / CARD_FILE).read_text(encoding="utf-8"))
     made = replace(
@@ -228,10 +238,58 @@ class _Desk:
         seen = [block_image(image, boxes, class_id) for image, boxes in pairs]
         return [image for image in seen if image is not None]
 
+    def further(self, card: ModelCard, check: Evaluated | None) -> Further:
+        """What else counts are fitted on: further places, and those that a sister never saw."""
+        also = self.data.also() if self.data.also is not None else None
+        own = self._seen(*also, card, self.reading(card)) if also is not None else None
+        if self.settings.sister is None:
+            return Further(own, None, check)
+        sister = load_detector(self.settings.sister)
+        unseen = unseen_by(self.data.trained()[0], sister.card)
+        name = f"training places that {sister.card.name} never saw, by it"
+        return Further(
+            own,
+            Sister(
+                self._seen(*self.evaluated, sister.card, sister),
+                self._seen(unseen, name, sister.card, sister),
+            ),
+            check,
+        )
+
+    def _seen(self, dataset: Dataset, name: str, card: ModelCard, detector: Detector) -> Seen:
+        """What is counted of images; nothing is looked for below the thresholds."""
+        run = predict_images(
+            dataset.images, dataset.paths, detector, floor=1.0, progress=self.progress
+        )
+        table = match_images(dataset.images, run.predictions.counted, with_prob_iou=False)
+        return Seen(name, table, card.conf)
+
     def _evaluate(self, folder: str, dataset: Dataset, name: str, card: ModelCard) -> Evaluated:
         settings = EvaluationSettings(self.settings.out / folder, self.settings.detector)
         run_evaluation(dataset, name, settings, self.progress, detector=self.reading(card))
         return read_evaluation(settings.out, card)
+
+
+def unseen_by(dataset: Dataset, card: ModelCard) -> Dataset:
+    """The images of places on which a network did not train.
+
+    Raises:
+        CalibrationError: the card does not say on which places it trained, or none is left.
+    """
+    trained = set(card.training.get("places", ()))
+    if not trained:
+        raise CalibrationError(
+            f"sister={card.name}: its card does not name the places that it trained on, so none is "
+            "known to be new to it; name other weights, or none"
+        )
+    kept = [i for i, image in enumerate(dataset.images) if image.place not in trained]
+    if not kept:
+        raise CalibrationError(
+            f"sister={card.name}: it trained on all {len(dataset.images)} images of the training "
+            "split; name weights that trained on fewer, or none"
+        )
+    images = [dataset.images[i] for i in kept]
+    return Dataset(images, [dataset.paths[i] for i in kept], dataset.clipped, dataset.outside)
 
 
 def _with_luck(card: ModelCard, desk: _Desk) -> ModelCard:

@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression
 from detector.calibrating.sample import Sample
 from detector.classes import ClassEntry, ClassSet
 from detector.counting.calibration import LEAST_PROBABILITY, CalibrationError, ClassCalibration
-from detector.counting.intervals import CountModel
 
 MIN_BOXES_ISOTONIC: Final = 300  # below it Platt's two numbers are safer than steps
 MIN_OBJECTS_LENGTH: Final = 30  # of a length class, to state its recall
@@ -29,7 +28,8 @@ KNOTS: Final = 41  # scores at which the curve is stored
 def fit_class(sample: Sample, entry: ClassEntry) -> ClassCalibration:
     """Fit one class.
 
-    Every place counts once in the beta distributions, however many images show it.
+    Every place counts once in the mean recall, however many images show it. How counts come about
+    is fitted by `counts.fit_counts`.
 
     Args:
         sample: of places that the network did not train on.
@@ -46,12 +46,10 @@ def fit_class(sample: Sample, entry: ClassEntry) -> ClassCalibration:
     score, probability, method = _score_curve(sample)
     expected = np.interp(sample.score, score, probability)
     shifts = _log_odds_by_length(sample, expected, entry)
-    recall_a, recall_b = _fit_recall(sample)
-    model = CountModel(_fit_precision(sample, expected), recall_a, recall_b)
     return ClassCalibration(
         score=[round(float(value), 4) for value in score],
         probability=[round(float(value), 4) for value in probability],
-        model=model,
+        recall=_mean_recall(sample),
         method=method,
         recall_by_length=recall_by_length(sample, entry),
         log_odds_by_length=shifts,
@@ -144,8 +142,8 @@ def _log_odds_by_length(
     return shifts
 
 
-def _fit_recall(sample: Sample) -> tuple[float, float]:
-    """The beta distribution of recall between places, by maximum likelihood (beta-binomial)."""
+def _mean_recall(sample: Sample) -> float:
+    """Of a place, by maximum likelihood where recall differs between places by a beta law."""
     hits, objects = _by_place(sample.true_found, sample.place[sample.true_image])
 
     def loss(values: NDArray[np.float64]) -> float:
@@ -155,22 +153,7 @@ def _fit_recall(sample: Sample) -> tuple[float, float]:
     mean = (hits.sum() + 0.5) / (objects.sum() + 1)
     bounds = [(-6, 6), tuple(np.log(CONCENTRATION_LIMITS))]
     found = minimize(loss, [np.log(mean / (1 - mean)), np.log(5)], bounds=bounds)
-    mean, weight = 1 / (1 + np.exp(-found.x[0])), float(np.exp(found.x[1]))
-    return round(float(mean * weight), 4), round(float((1 - mean) * weight), 4)
-
-
-def _fit_precision(sample: Sample, expected: NDArray[np.float64]) -> float:
-    """Concentration of precision around the mean of the boxes' probabilities, between places."""
-    place = sample.place[sample.image]
-    real, boxes = _by_place(sample.real, place)
-    sums, _ = _by_place(expected, place)
-    mean = np.clip(sums / boxes, 1e-3, 1 - 1e-3)
-    found = minimize_scalar(
-        lambda value: -_beta_binomial(real, boxes, mean, np.exp(value)),
-        bounds=tuple(np.log(CONCENTRATION_LIMITS)),
-        method="bounded",
-    )
-    return round(float(np.exp(found.x)), 4)
+    return round(float(1 / (1 + np.exp(-found.x[0]))), 4)
 
 
 def _by_place(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from detector.calibrating.fitting import fit_class
-from detector.calibrating.sample import Sample
+from detector.calibrating.counts import fit_counts
+from detector.calibrating.places import CountPlaces, join_places
 from detector.classes import ClassEntry
-from detector.counting.calibration import MIN_PLACES, CalibrationError, ClassCalibration
+from detector.counting.calibration import MIN_PLACES, CalibrationError
+from detector.counting.draws import CountModel, draw_lone, draw_numbers
 from detector.counting.intervals import (
     LEVEL,
     CountEstimate,
-    estimate_count,
+    estimate_of,
     interval_score,
     poisson_interval,
 )
-from detector.counting.widening import LARGE_COUNT, Widening, fit_widening, misfit
 from detector.evaluation.record import table
 
 FOLDS: Final = 10
@@ -29,74 +29,139 @@ SEED: Final = 0
 CONFIDENCE: Final = 0.95
 DIGITS: Final = 4
 HEADLINE_M: Final = 60.0  # ships of the headline series, checked apart where the gsd is known
+BANDS: Final = ((1, 4), (5, 9), (10, 29), (30, None))  # sizes of the truth
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Places that one network looked at, for the fit of another's counts or its own.
+
+    Attributes:
+        data: what the places are, in words.
+        places: with the network's boxes, see `CountPlaces.shifted`.
+        conf: score from which it counts.
+    """
+
+    data: str
+    places: CountPlaces
+    conf: float
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One image: what is true, and what was said.
+    """Images: what is true, and what was said; `(n,)` each.
 
     Attributes:
-        image: position.
-        place: position.
-        fold: of the place.
-        boxes: found.
+        place: of each.
         true: objects.
-        own: the model's count, not widened.
-        poisson: the baseline.
+        said: the count.
+        poisson: the baseline of the same mean.
     """
 
-    image: int
-    place: int
-    fold: int
-    boxes: int
-    true: int
-    own: CountEstimate
-    poisson: CountEstimate
+    place: NDArray[np.str_]
+    true: NDArray[np.int64]
+    said: Sequence[CountEstimate]
+    poisson: Sequence[CountEstimate]
 
 
-def calibrate_class(
-    sample: Sample, entry: ClassEntry, data: str
-) -> tuple[ClassCalibration, list[dict[str, Any]]]:
-    """Fit one class, widen its intervals, and measure how often they hold.
-
-    Every place is judged by a fit without it (`FOLDS` folds of places). From the misfits of all
-    places comes the widening; the coverage of a place is measured with the widening of the other
-    folds' places, for large counts of all other places, since they are few.
+def held_out_rows(
+    evidence: Sequence[Evidence], conf: float, entry: ClassEntry
+) -> list[dict[str, Any]]:
+    """Coverage of every place by a fit without it (`FOLDS` folds of places, over all evidence).
 
     Args:
-        sample: of the class.
+        evidence: all that the fit is made of, the weights' own first.
+        conf: score from which the weights count.
         entry: of the class.
-        data: what the sample is of, for the table.
-
-    Returns:
-        The calibration, and rows of coverage.
-
-    Raises:
-        CalibrationError: there is nothing to fit.
     """
-    fitted = fit_class(sample, entry)
-    judged = _judge_folds(sample, entry)
-    calibrated = replace(fitted, widening=_widening(judged))
-    wide = [(item, _widening_without(judged, item).apply(item.own, item.boxes)) for item in judged]
-    return calibrated, _rows(wide, sample.n_places, entry, data, held_out=True)
+    every = join_places([item.places for item in evidence])
+    fold = folds_of(every.place)
+    parts: list[list[Judged]] = [[] for _ in evidence]
+    for number in range(FOLDS):
+        rest = np.array([fold[name] != number for name in every.place])
+        try:
+            model = fit_counts(every.images(rest), conf)
+        except CalibrationError:
+            continue
+        for found, item in zip(parts, evidence, strict=True):
+            mine = np.array([fold[name] == number for name in item.places.place], np.bool_)
+            if mine.any():
+                found.append(judge(item.places.images(mine), as_sister(model, item)))
+    rows = []
+    for found, item in zip(parts, evidence, strict=True):
+        rows += _rows(_join(found), every.object_places, entry, item.data, held_out=True)
+    return rows
 
 
 def check_rows(
-    sample: Sample, fitted: ClassCalibration, entry: ClassEntry, data: str
+    places: Mapping[str, CountPlaces], model: CountModel, object_places: int, entry: ClassEntry
 ) -> list[dict[str, Any]]:
     """Coverage on other data than the fit was made on, such as rendered sites.
 
-    Ships from `HEADLINE_M` on are counted apart too.
+    Args:
+        places: what to judge, by what it is.
+        model: of the counts.
+        object_places: with objects, on which the model rests.
+        entry: of the class.
     """
     rows = []
-    chosen = {data: sample}
-    if entry.length_limits_m:
-        chosen[f"{data}, {entry.many} ≥ {HEADLINE_M:g} m"] = sample.longer_than(HEADLINE_M)
-    for name, part in chosen.items():
-        judged = _judge(part, fitted, entry, part.places, 0)
-        wide = [(item, fitted.widening.apply(item.own, item.boxes)) for item in judged]
-        rows += _rows(wide, fitted.n_places, entry, name, held_out=False)
+    for name, part in places.items():
+        rows += _rows(judge(part, model), object_places, entry, name, held_out=False)
     return rows
+
+
+def folds_of(places: NDArray[np.str_]) -> dict[str, int]:
+    """The fold of every place; images of one place are never in two."""
+    names = np.unique(places)
+    order = np.random.default_rng(SEED).permutation(len(names))
+    return {str(names[at]): int(rank % FOLDS) for rank, at in enumerate(order)}
+
+
+def as_sister(model: CountModel, evidence: Evidence) -> CountModel:
+    """The model as it holds for the network that saw the evidence."""
+    real, found = evidence.places.real_offset, evidence.places.found_offset
+    return replace(
+        model,
+        conf=evidence.conf,
+        real=model.real.shifted(float(real[0])),
+        found=model.found.shifted(float(found[0])),
+    )
+
+
+def judge(places: CountPlaces, model: CountModel) -> Judged:
+    """What the model says of every image, beside the truth.
+
+    Args:
+        places: of one network, whose threshold is the model's.
+        model: fitted without these places.
+    """
+    drawn = list(_draws(places, model))
+    return Judged(
+        places.place,
+        places.true,
+        [estimate_of(draws) for draws in drawn],
+        [poisson_interval(float(draws.mean())) for draws in drawn],
+    )
+
+
+def _draws(places: CountPlaces, model: CountModel) -> Iterator[NDArray[np.int64]]:
+    for image, mpx in enumerate(places.mpx):
+        mine = places.image == image
+        name = f"{places.place[image]}#{image}"
+        numbers = draw_numbers(model, places.facts.take(mine), places.name[mine].tolist())
+        lone = draw_lone(model.lone, float(mpx), name)
+        yield numbers.sum(axis=0, dtype=np.int64) + lone.count(
+            lone.length_px >= places.least_px[image]
+        )
+
+
+def _join(parts: Sequence[Judged]) -> Judged:
+    return Judged(
+        np.concatenate([np.zeros(0, np.str_), *(part.place for part in parts)]),
+        np.concatenate([np.zeros(0, np.int64), *(part.true for part in parts)]),
+        [said for part in parts for said in part.said],
+        [said for part in parts for said in part.poisson],
+    )
 
 
 def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -104,10 +169,11 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
     head = (
         "class",
         "data",
-        "count",
+        "true",
         "images (places)",
         "coverage of 90 %",
         "width",
+        "width / truth",
         "score",
         "Poisson: coverage",
         "width",
@@ -115,22 +181,25 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
     lines: list[tuple[str, ...]] = []
     for row in rows:
-        size = f"{row['images']} ({row['places']})"
+        start = (row["class"], row["data"], row["count"], f"{row['images']} ({row['places']})")
         if not row["claim"]:
-            if row["count"] != "all":
-                continue
-            note = f"no claim: {row['object_places']} places with objects, {MIN_PLACES} needed"
-            lines.append((row["class"], row["data"], row["count"], size, note, *("",) * 5))
+            if row["count"] == "all":
+                lines.append(
+                    (
+                        *start,
+                        f"no claim: {row['object_places']} places with objects, {MIN_PLACES} needed",
+                        *("",) * 6,
+                    )
+                )
             continue
         low, high = row["coverage_interval"]
+        share = row["relative_width"]
         lines.append(
             (
-                row["class"],
-                row["data"],
-                row["count"],
-                size,
+                *start,
                 f"{row['coverage']:.3f} [{low:.3f}, {high:.3f}]",
                 f"{row['width']:.2f}",
+                "" if share is None else f"{share:.2f}",
                 f"{row['score']:.2f}",
                 f"{row['poisson_coverage']:.3f}",
                 f"{row['poisson_width']:.2f}",
@@ -140,98 +209,38 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(head, lines)
 
 
-def _judge_folds(sample: Sample, entry: ClassEntry) -> list[Judged]:
-    places = sample.places
-    folds = np.random.default_rng(SEED).permutation(len(places)) % FOLDS
-    judged: list[Judged] = []
-    for fold in range(FOLDS):
-        try:
-            fitted = fit_class(sample.of_places(places[folds != fold]), entry)
-        except CalibrationError:
-            continue
-        judged += _judge(sample, fitted, entry, places[folds == fold], fold)
-    return judged
-
-
-def _judge(
-    sample: Sample,
-    fitted: ClassCalibration,
-    entry: ClassEntry,
-    places: NDArray[np.int64],
-    fold: int,
-) -> list[Judged]:
-    """Place, truth, interval and baseline of every image of the places."""
-    true = np.bincount(sample.true_image, minlength=len(sample.place))
-    judged = []
-    for image in np.flatnonzero(np.isin(sample.place, places)):
-        mine = sample.image == image
-        p = fitted.probability_of(entry, sample.score[mine], sample.length_m[mine])
-        own, baseline = estimate_count(p, fitted.model), poisson_interval(p, fitted.model)
-        place = int(sample.place[image])
-        judged.append(Judged(int(image), place, fold, len(p), int(true[image]), own, baseline))
-    return judged
-
-
-def _widening(judged: Sequence[Judged]) -> Widening:
-    return fit_widening(
-        np.array([misfit(item.own, item.true) for item in judged]),
-        np.array([item.boxes for item in judged], np.int64),
-    )
-
-
-def _widening_without(judged: Sequence[Judged], item: Judged) -> Widening:
-    """Of the other folds; of all other places where the image holds many boxes."""
-    if item.boxes >= LARGE_COUNT:
-        return _widening([other for other in judged if other.place != item.place])
-    return _widening([other for other in judged if other.fold != item.fold])
-
-
 def _rows(
-    judged: Sequence[tuple[Judged, CountEstimate]],
-    object_places: int,
-    entry: ClassEntry,
-    data: str,
-    *,
-    held_out: bool,
+    judged: Judged, object_places: int, entry: ClassEntry, data: str, *, held_out: bool
 ) -> list[dict[str, Any]]:
-    place = np.array([item.place for item, _ in judged], int)
-    true = np.array([item.true for item, _ in judged], float)
-    boxes = np.array([item.boxes for item, _ in judged], int)
-    groups = (
-        ("all", np.ones(len(true), bool)),
-        (f"true < {LARGE_COUNT}", true < LARGE_COUNT),
-        (f"true >= {LARGE_COUNT}", true >= LARGE_COUNT),
-        (f"found < {LARGE_COUNT}", boxes < LARGE_COUNT),
-        (f"found >= {LARGE_COUNT}", boxes >= LARGE_COUNT),
-    )
+    groups = {"all": np.ones(len(judged.true), np.bool_), "0": judged.true == 0}
+    for least, most in BANDS:
+        name = f"{least} and more" if most is None else f"{least} to {most}"
+        groups[name] = (judged.true >= least) & (judged.true <= (np.inf if most is None else most))
     rows = []
-    for name, mine in groups:
+    for name, mine in groups.items():
         row: dict[str, Any] = {
             "class": entry.name,
             "data": data,
             "count": name,
             "held_out": held_out,
             "images": int(mine.sum()),
-            "places": len(np.unique(place[mine])),
+            "places": len(np.unique(judged.place[mine])),
             "object_places": object_places,
-            "claim": bool(object_places >= MIN_PLACES and mine.any()),
+            "claim": object_places >= MIN_PLACES,
         }
-        if row["claim"]:
-            row |= _numbers(true[mine], [judged[int(i)] for i in np.flatnonzero(mine)])
-        rows.append(row)
+        if row["claim"] and mine.any():
+            row |= _numbers(judged, np.flatnonzero(mine))
+        if mine.any():
+            rows.append(row)
     return rows
 
 
-def _numbers(
-    true: NDArray[np.float64], judged: Sequence[tuple[Judged, CountEstimate]]
-) -> dict[str, Any]:
+def _numbers(judged: Judged, chosen: NDArray[np.int64]) -> dict[str, Any]:
+    true = judged.true[chosen].astype(np.float64)
     numbers: dict[str, Any] = {}
-    for prefix, said in (
-        ("", [own for _, own in judged]),
-        ("poisson_", [item.poisson for item, _ in judged]),
-    ):
-        low = np.array([interval.low for interval in said], float)
-        high = np.array([interval.high for interval in said], float)
+    for prefix, intervals in (("", judged.said), ("poisson_", judged.poisson)):
+        low = np.array([intervals[i].low for i in chosen], float)
+        high = np.array([intervals[i].high for i in chosen], float)
         inside = (low <= true) & (true <= high)
         numbers[f"{prefix}coverage"] = round(float(inside.mean()), DIGITS)
         numbers[f"{prefix}width"] = round(float((high - low).mean()), DIGITS)
@@ -240,4 +249,9 @@ def _numbers(
         if not prefix:
             exact = binomtest(int(inside.sum()), len(inside)).proportion_ci(CONFIDENCE)
             numbers["coverage_interval"] = [round(exact.low, DIGITS), round(exact.high, DIGITS)]
+            some = true > 0
+            share = ((high - low)[some] / true[some]) if some.any() else None
+            numbers["relative_width"] = (
+                None if share is None else round(float(np.median(share)), DIGITS)
+            )
     return numbers

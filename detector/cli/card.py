@@ -55,6 +55,9 @@ class CardConfig:
     )
     luck: str = option("what one look is lucky by; measure: minutes", choices=("card", "measure"))
     also: str | None = option("further split for the fit of counts; null: none")
+    sister: str | None = option(
+        "weights that trained on fewer places: the others join the fit of counts; null: none"
+    )
     check_ports: int = option(
         "rendered ports on which the intervals are checked; 0: none", low=0, high=1000
     )
@@ -106,6 +109,7 @@ def to_settings(config: CardConfig) -> CardSettings:
         thresholds=cast(Thresholds, config.thresholds_from),  # one of its choices, as the next
         luck=cast(Luck, config.luck),
         evaluation=Path(config.paths[0]) if config.paths else None,
+        sister=replace(detector, weights=config.sister) if config.sister else None,
     )
 
 
@@ -113,7 +117,7 @@ def to_data(config: CardConfig) -> CardData:
     """What is measured on.
 
     Raises:
-        ConfigError: thresholds from a training split that the data does not have.
+        ConfigError: thresholds, further or sister's places from splits that the data does not have.
     """
     from detector.api.learning import evaluation_data
     from detector.calibrating.card import CardData
@@ -124,13 +128,16 @@ def to_data(config: CardConfig) -> CardData:
                 "thresholds_from=train: only the port pool tells which images are for training; "
                 "say data=port, or thresholds_from=split"
             )
-        if config.also:
+        if config.also or config.sister:
             raise ConfigError(
-                "also=: only the port pool has splits; say data=port, or leave it out"
+                "also= and sister=: only the port pool has splits; say data=port, or leave them out"
             )
 
     def trained() -> tuple[Dataset, str]:
         return evaluation_data(replace(config, split=TRAINED))
+
+    def also() -> tuple[Dataset, str]:
+        return evaluation_data(replace(config, split=config.also or ""))
 
     def check() -> tuple[Dataset, str]:
         rendered = replace(config.data, kind="rendered", ports=config.check_ports)
@@ -153,11 +160,12 @@ def _print(made: MadeCard) -> None:
 
     print(coverage_table(made.calibration.coverage))
     for name, fitted in made.calibration.classes.items():
-        places = "" if fitted.claims else "; too few places: counts get no intervals"
         print(
-            f"{name}: {fitted.method}, mean recall of a place {fitted.model.recall:.2f}, "
-            f"{counted(fitted.n_objects, 'object')} of {counted(fitted.n_places, 'place')}{places}"
+            f"{name}: {fitted.method}, mean recall of a place {fitted.recall:.2f}, "
+            f"{counted(fitted.n_objects, 'object')} of {counted(fitted.n_places, 'place')}"
         )
+        if fitted.lack:
+            print(f"{name}: counts get no intervals: {fitted.lack}")
         for data, recall, false in _known_rates(fitted, made.calibration.fitted_on):
             print(f"{name}, {data}: recall by length {recall}; false alarms a km² {false}")
     for line in coverage_words(made.blocks) if made.blocks is not None else ():

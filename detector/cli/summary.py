@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from detector.errors import shown
-from detector.prediction.headline import headline_counts
+from detector.prediction.headline import headline_counts, interval_notes
 from detector.wording import counted
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
     counts = pd.concat(list(summary.counts), ignore_index=True) if summary.counts else None
     if counts is not None:
         print_table(headline_counts(counts, summary.classes, summary.records))
+        for note in interval_notes(counts):
+            print(note)
     for warning, paths in _grouped_warnings(summary).items():
         print(shown(f"{len(paths)} of {counted(len(summary.records), 'scene')}: {warning}"))
     for record in (*summary.failed, *summary.copies):

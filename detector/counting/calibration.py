@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from detector.classes import PORT, SHIP, ClassEntry, ClassSet
-from detector.counting.intervals import CountEstimate, CountModel, estimate_count
-from detector.counting.widening import Widening
+from detector.counting.crowding import find_crowding
+from detector.counting.draws import (
+    BoxFacts,
+    CountModel,
+    LoneObjects,
+    draw_lone,
+    draw_numbers,
+)
 from detector.errors import QuaywatchError
 from detector.geometry.boxes import Corners, edge_lengths
 
 MIN_PLACES: Final = 20  # with objects, to say how places differ
 LEAST_PROBABILITY: Final = 0.01
 DEFAULT_READ_GSD_M: Final = 0.5
+PX_A_MPX: Final = 1e6
 
 
 class CalibrationError(QuaywatchError):
@@ -34,8 +41,11 @@ class ClassCalibration:
         probability: `K` probabilities of being real; linear between.
         log_odds_by_length: added to the log odds of ships of a length class, where enough boxes of
             known gsd say so.
-        model: of counts.
-        widening: of the model's intervals.
+        recall: mean of a place.
+        counts: how counts come about; None in a card of an earlier version, whose counts have no
+            intervals.
+        count_places: with objects, on which `counts` rests.
+        counts_from: what that is, for the reader: data, images, places, objects, boxes.
         method: `isotonic` or `platt`.
         recall_by_length: recall of ships of a length class, where enough are known.
         false_per_km2: false alarms by ground: `all`, `water`, `land`; a ground of which too little
@@ -49,13 +59,15 @@ class ClassCalibration:
 
     score: Sequence[float]
     probability: Sequence[float]
-    model: CountModel
+    recall: float
     method: str
     recall_by_length: Mapping[str, float]
     n_places: int
     n_objects: int
     n_boxes: int
-    widening: Widening = field(default_factory=Widening)
+    counts: CountModel | None = None
+    count_places: int = 0
+    counts_from: Mapping[str, Any] = field(default_factory=dict)
     false_per_km2: Mapping[str, float] = field(default_factory=dict)
     log_odds_by_length: Mapping[str, float] = field(default_factory=dict)
     checked: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +88,35 @@ class ClassCalibration:
     @property
     def claims(self) -> bool:
         """Whether there are enough places for intervals that may be published."""
-        return self.n_places >= MIN_PLACES
+        return not self.lack
+
+    @property
+    def lack(self) -> str:
+        """Why counts have no intervals, in words; empty where they have."""
+        if self.counts is None:
+            return "its calibration is of an earlier version: run detector card again"
+        if self.count_places < MIN_PLACES:
+            return f"{self.count_places} places with objects are known, {MIN_PLACES} are needed"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedBoxes:
+    """Boxes of one class whose number is estimated.
+
+    Attributes:
+        score: `(n,)`.
+        length_px: `(n,)` in pixels of the file.
+        gsd_m: `(n,)` of the scene of each, NaN where unknown.
+        corners: `(n, 4, 2)` in one frame, file pixels or metres.
+        names: of each, unique: `<scene_id>#<row>`.
+    """
+
+    score: NDArray[np.float64]
+    length_px: NDArray[np.float64]
+    gsd_m: NDArray[np.float64]
+    corners: Corners
+    names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +164,53 @@ class Calibration:
         known = self.classes.get(self.class_set.names[class_id])
         if known is None:
             return None
-        return known.recall_by_length.get(length_class, known.model.recall)
+        return known.recall_by_length.get(length_class, known.recall)
 
-    def estimate(self, class_id: int, probability: NDArray[np.float64]) -> CountEstimate | None:
-        """The count with its 90 % interval; None where there were too few places to say.
+    def counts_of(self, class_id: int) -> CountModel | None:
+        """The model of a class's counts; None where there were too few places to say."""
+        known = self.classes.get(self.class_set.names[class_id])
+        return known.counts if known is not None and known.claims else None
+
+    def draw(self, class_id: int, boxes: CountedBoxes) -> NDArray[np.int16] | None:
+        """How many objects each box stands for in every draw, see `draws.draw_numbers`.
 
         Args:
             class_id: position in `class_set`.
-            probability: `(n,)` of each box, those too short for the claim left out.
+            boxes: all that are counted of the class and long enough for the claim.
+
+        Returns:
+            `(n, DRAWS)`; None where there were too few places to say.
         """
-        known = self.classes.get(self.class_set.names[class_id])
-        if known is None or not known.claims:
+        model = self.counts_of(class_id)
+        if model is None:
             return None
-        return known.widening.apply(estimate_count(probability, known.model), len(probability))
+        facts = BoxFacts(
+            boxes.score,
+            boxes.length_px / read_scale(boxes.gsd_m, self.read_gsd_m),
+            find_crowding(boxes.corners),
+            boxes.gsd_m,
+        )
+        return draw_numbers(model, facts, boxes.names)
+
+    def draw_lone(
+        self, class_id: int, area_px: float, gsd_m: float, name: str
+    ) -> LoneObjects | None:
+        """Objects that were missed far from all boxes, see `draws.draw_lone`.
+
+        Args:
+            class_id: position in `class_set`.
+            area_px: of the ground that was seen, in pixels of the file.
+            gsd_m: of the scene, NaN where unknown.
+            name: of the ground.
+
+        Returns:
+            None where there were too few places to say.
+        """
+        model = self.counts_of(class_id)
+        if model is None:
+            return None
+        scale = float(read_scale(np.array(gsd_m), self.read_gsd_m))
+        return draw_lone(model.lone, area_px / scale**2 / PX_A_MPX, name)
 
     def readable(
         self,
@@ -160,26 +234,6 @@ class Calibration:
         if gsd_m is not None:  # in metres, for pixels of a scene in degrees are not square
             length_px = length_m / gsd_m
         return np.asarray((least == 0) | (length_px >= least))
-
-    def count(
-        self,
-        class_id: int,
-        scores: NDArray[np.float64],
-        length_m: NDArray[np.float64],
-        gsd_m: NDArray[np.float64],
-    ) -> CountEstimate | None:
-        """The count of boxes of one class of known gsd, those too short to be read left out.
-
-        Args:
-            class_id: position in `class_set`.
-            scores: `(n,)`.
-            length_m: `(n,)`.
-            gsd_m: `(n,)` of the scene of each.
-        """
-        entry = self.class_set[class_id]
-        kept = length_m >= gsd_m * readable_length_px(gsd_m, self.read_gsd_m, entry)
-        class_ids = np.full(int(kept.sum()), class_id)
-        return self.estimate(class_id, self.probability(class_ids, scores[kept], length_m[kept]))
 
     def to_card(self) -> dict[str, Any]:
         """As plain values for a model card."""
@@ -227,8 +281,17 @@ def readable_length_px(
         read_gsd_m: of the card.
         entry: of the class.
     """
-    reduced = np.maximum(1.0, read_gsd_m / np.where(np.isnan(gsd_m), read_gsd_m, gsd_m))
-    return np.asarray(entry.readable_px * reduced)
+    return np.asarray(entry.readable_px * read_scale(gsd_m, read_gsd_m))
+
+
+def read_scale(gsd_m: NDArray[np.float64], read_gsd_m: float) -> NDArray[np.float64]:
+    """Pixels of the file in one pixel as read, at least 1: finer scenes are reduced.
+
+    Args:
+        gsd_m: of scenes, of any shape, NaN where unknown.
+        read_gsd_m: of the card.
+    """
+    return np.asarray(np.maximum(1.0, read_gsd_m / np.where(np.isnan(gsd_m), read_gsd_m, gsd_m)))
 
 
 def _class_to_card(value: ClassCalibration) -> dict[str, Any]:
@@ -236,10 +299,10 @@ def _class_to_card(value: ClassCalibration) -> dict[str, Any]:
         "method": value.method,
         "score": list(value.score),
         "probability": list(value.probability),
-        "precision_concentration": value.model.precision_concentration,
-        "recall_a": value.model.recall_a,
-        "recall_b": value.model.recall_b,
-        "widening": asdict(value.widening),
+        "recall": value.recall,
+        "counts": None if value.counts is None else value.counts.to_card(),
+        "count_places": value.count_places,
+        "counts_from": {name: dict(row) for name, row in value.counts_from.items()},
         "recall_by_length": dict(value.recall_by_length),
         "log_odds_by_length": dict(value.log_odds_by_length),
         "false_per_km2": dict(value.false_per_km2),
@@ -254,20 +317,26 @@ def _class_from_card(value: Mapping[str, Any]) -> ClassCalibration:
     return ClassCalibration(
         score=[float(x) for x in value["score"]],
         probability=[float(x) for x in value["probability"]],
-        model=CountModel(
-            float(value["precision_concentration"]),
-            float(value["recall_a"]),
-            float(value["recall_b"]),
-        ),
+        recall=_recall_of(value),
+        counts=CountModel.from_card(value["counts"]) if value.get("counts") else None,
+        count_places=int(value.get("count_places", 0)),
+        counts_from=dict(value.get("counts_from", {})),
         method=str(value["method"]),
         recall_by_length={str(k): float(v) for k, v in value["recall_by_length"].items()},
         log_odds_by_length={
             str(k): float(v) for k, v in value.get("log_odds_by_length", {}).items()
         },
         checked=dict(value.get("checked", {})),
-        widening=Widening(**value["widening"]) if "widening" in value else Widening(),
         false_per_km2={str(k): float(v) for k, v in (value["false_per_km2"] or {}).items()},
         n_places=int(value["n_places"]),
         n_objects=int(value["n_objects"]),
         n_boxes=int(value["n_boxes"]),
     )
+
+
+def _recall_of(value: Mapping[str, Any]) -> float:
+    """Cards of earlier versions say the law of recall between places instead."""
+    if "recall" in value:
+        return float(value["recall"])
+    hits, misses = float(value["recall_a"]), float(value["recall_b"])
+    return hits / (hits + misses)

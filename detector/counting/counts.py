@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
-from detector.classes import LENGTH_UNKNOWN
+from detector.classes import LENGTH_UNKNOWN, ClassEntry
 from detector.counting.calibration import Calibration
-from detector.counting.intervals import CountEstimate
+from detector.counting.draws import pack_draws, unpack_draws
+from detector.counting.intervals import QUANTILES, add_up, estimate_of, quantiles_of
+from detector.counting.scene_draws import Ground, SceneDraws, draw_scene
 from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
@@ -34,6 +36,8 @@ MASK_SIDE_PX = 1024  # grid on which the seen part of a zone is measured
 MASK_FINE_SIDE_PX = 256  # small zones are sampled finer than pixels, for those that they cut
 WHOLE_SCENE = ""  # name and kind of the rows of the whole scene
 ALL_LENGTHS = "all"
+QUANTILE_COLUMNS = tuple(f"count_q{100 * share:02.0f}" for share in QUANTILES)
+DRAWS_COLUMN = "draws"  # packed, see `draws.pack_draws`; in Parquet files a list, in no CSV
 
 BLOCK_COLUMNS = ("area_est", "area_low", "area_high", "teu_est", "teu_low", "teu_high")
 """Of container stacks, see `prediction.block_counts`; empty for other classes."""
@@ -49,6 +53,8 @@ COUNT_COLUMNS = (
     "count_est",
     "count_low",
     "count_high",
+    *QUANTILE_COLUMNS,
+    "left_out",
     "area_m2",
     "observed_fraction",
     "status",
@@ -56,6 +62,7 @@ COUNT_COLUMNS = (
     "acquired_day",
     "acquired_precision",
     *BLOCK_COLUMNS,
+    DRAWS_COLUMN,
 )
 
 
@@ -195,27 +202,23 @@ def count_scene(
         for (name, kind), part, index in zip(names, seen, members, strict=True)
     ]
     known = replace(calibration or Calibration(), class_set=detections.classes)
-    readable = known.readable(
-        detections.class_ids, detections.length_m, detections.corners, scene.info.gsd_m
-    )
-    empty: dict[Status, list[dict[str, Any]]] = {}  # of zones without a box, which are alike
-    rows: list[dict[str, Any]] = []
-    for area in areas:
-        if len(area.members):
-            rows += count_rows(detections, area, known, readable)
-            continue
-        if area.status not in empty:
-            empty[area.status] = count_rows(detections, area, known, readable)
-        own = {"zone": area.name, "kind": area.kind, "observed_fraction": area.seen.fraction}
-        rows += [row | own for row in empty[area.status]]
+    info = scene.info
+    ground = Ground(info.width, info.height, seen[0].fraction * _valid_share(scene), info.gsd_m)
+    drawn = draw_scene(detections, known, ground)
+    shapes = [None, *(zone.shape for zone in zones)]
+    rows = [
+        row
+        for area, shape in zip(areas, shapes, strict=True)
+        for row in count_rows(detections, area, drawn, shape)
+    ]
     return counts_table(rows), areas
 
 
 def count_rows(
     detections: Detections,
     area: CountedArea,
-    calibration: Calibration,
-    readable: NDArray[np.bool_],
+    drawn: SceneDraws,
+    shape: BaseGeometry | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of one area: of each counted class all, then those of each length class.
 
@@ -225,15 +228,16 @@ def count_rows(
     told. So is the count of a length class where ships of unknown length may belong to it.
     Partial counts are what was seen, never extrapolated.
 
-    The estimate with its 90 % interval is that of the objects long enough to be read. It is null
-    where the count is, where not all was seen, outside the model's range, where the calibration
-    claims nothing, and for ships below 25 m, some of which are too short.
+    The estimate with its 90 % interval is that of the objects long enough to be read; `left_out`
+    tells how many boxes are not. It is null where the count is, where not all was seen, outside the
+    model's range, where the calibration claims nothing, and for ships below 25 m, some of which are
+    too short. All rows of a scene are sums of the same draws.
 
     Args:
         detections: of the scene.
         area: of the scene.
-        calibration: of the weights.
-        readable: `(N,)` which detections are long enough for the claim.
+        drawn: of the scene.
+        shape: of the zone, file pixels; None for the scene.
     """
     found = detections.select(area.members)
     classes = found.classes
@@ -242,20 +246,23 @@ def count_rows(
         for class_id in classes.with_role("counted")
         for group in _groups(found, class_id, hidden=not gives_number(area.status))
     ]
-    kept = readable[area.members]
+    kept = drawn.readable[area.members]
     sure = area.status in ("observed", "cloud_unknown")
+    inside = {class_id: drawn.lone_inside(class_id, shape) for class_id in drawn.numbers}
 
-    def estimate(class_id: int, name: str, chosen: NDArray[np.bool_]) -> CountEstimate | None:
-        entry = classes[class_id]
-        too_short = entry.length_classes[:1] if entry.readable_px else ()
-        if not sure or name in (*too_short, LENGTH_UNKNOWN):
+    def draws(class_id: int, name: str, chosen: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+        if not sure or class_id not in inside:
             return None
-        mine = chosen & kept
-        scores = found.scores[mine].astype(np.float64)
-        p = calibration.probability(found.class_ids[mine], scores, found.length_m[mine])
-        return calibration.estimate(class_id, p)
+        lone = inside[class_id]
+        if name != ALL_LENGTHS:
+            ids = np.full(len(lone), class_id)
+            names = classes.length_classes(ids, drawn.lone_lengths_m(class_id))
+            lone = lone & (np.array(names, dtype=object) == name)
+        mine = np.zeros(len(detections), np.bool_)
+        mine[area.members[chosen & kept]] = True
+        return drawn.sum(class_id, mine, lone)
 
-    return [
+    rows = [
         {
             "scene_id": detections.scene_id,
             **detections.when.columns(),
@@ -264,7 +271,8 @@ def count_rows(
             "class": classes.names[class_id],
             "length_class": length_class,
             "count": None if unknown else int(chosen.sum()),
-            **_interval(None if unknown else estimate(class_id, length_class, chosen)),
+            **interval_columns(None if unknown else draws(class_id, length_class, chosen)),
+            "left_out": None if unknown else int((chosen & ~kept).sum()),
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.told_fraction,
             "status": area.status,
@@ -272,6 +280,9 @@ def count_rows(
         }
         for class_id, length_class, chosen, unknown in groups
     ]
+    for class_id in classes.with_role("counted"):
+        agree([row for row in rows if row["class"] == classes.names[class_id]], classes[class_id])
+    return rows
 
 
 def _groups(
@@ -292,18 +303,56 @@ def _groups(
     ]
 
 
-def _interval(said: CountEstimate | None) -> dict[str, float | int | None]:
+def interval_columns(draws: NDArray[np.int64] | None) -> dict[str, Any]:
+    """The columns of an estimate: mean, 90 % interval, quantiles, and the draws themselves.
+
+    Args:
+        draws: `(DRAWS,)`; None where nothing is said.
+    """
+    if draws is None:
+        names = ("count_est", "count_low", "count_high", *QUANTILE_COLUMNS, DRAWS_COLUMN)
+        return dict.fromkeys(names)
+    said = estimate_of(draws)
     return {
-        "count_est": said.estimate if said else None,
-        "count_low": said.low if said else None,
-        "count_high": said.high if said else None,
+        "count_est": said.estimate,
+        "count_low": said.low,
+        "count_high": said.high,
+        **dict(zip(QUANTILE_COLUMNS, quantiles_of(draws), strict=True)),
+        DRAWS_COLUMN: pack_draws(draws),
     }
+
+
+def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry) -> None:
+    """Make intervals of length classes add up to that of all, and leave out what none can say.
+
+    Quantiles of sums are no sums of quantiles: five classes may hold no more than nobody each, with
+    95 %, and together one. Then the class that most likely holds it gets it (`add_up`). Afterwards
+    ships of the shortest class, some too short to be read, and those of unknown length lose theirs.
+
+    Args:
+        rows: of one class and area, changed in place; the first is of all.
+        entry: of the class.
+    """
+    said = [row for row in rows if row[DRAWS_COLUMN] is not None]
+    parts = [row for row in said if row["length_class"] != ALL_LENGTHS]
+    if parts and len(said) > len(parts):
+        ends = add_up(
+            (said[0]["count_low"], said[0]["count_high"]),
+            [unpack_draws(part[DRAWS_COLUMN]) for part in parts],
+        )
+        for part, (low, high) in zip(parts, ends, strict=True):
+            part["count_low"], part["count_high"] = low, high
+    too_short = entry.length_classes[:1] if entry.readable_px else ()
+    for row in rows:
+        if row["length_class"] in (*too_short, LENGTH_UNKNOWN):
+            row |= {name: None for name in interval_columns(None) if name in row}
 
 
 def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `count_rows` as a table with fixed columns and types, counts nullable."""
     table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
-    types = dict.fromkeys(("count", "count_low", "count_high"), "Int64")
+    whole = ("count", "count_low", *QUANTILE_COLUMNS, "count_high", "left_out")
+    types = dict.fromkeys(whole, "Int64")
     types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction", *BLOCK_COLUMNS), "float64")
     text = dict.fromkeys(
         (
@@ -313,6 +362,9 @@ def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         "str",
     )
     table["gsd_source"] = table["gsd_source"].fillna("")  # counts of an earlier version
+    table[DRAWS_COLUMN] = (
+        table[DRAWS_COLUMN].astype(object).where(table[DRAWS_COLUMN].notna(), None)
+    )
     table = table.astype({**types, **text})
     table["acquired"] = pd.to_datetime(table["acquired"], utc=True).astype("datetime64[us, UTC]")
     return table
@@ -338,6 +390,11 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     mask = _rasterize(inside, window, size)
     seen = scene.observation(window, size).seen
     return Seen(float(seen[mask].mean() * inside.area / shape.area), cloud_known)
+
+
+def _valid_share(scene: Scene) -> float:
+    window = PixelWindow(0, 0, scene.info.width, scene.info.height)
+    return float(scene.valid_mask(window, _mask_size(window)).mean())
 
 
 def _mask_size(window: PixelWindow, cells: int = 1) -> tuple[int, int]:

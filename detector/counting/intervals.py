@@ -1,7 +1,8 @@
-"""From boxes with probabilities to a count with an interval."""
+"""What draws of a count say: mean, quantiles, 90 % interval; and what intervals are worth."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,31 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 LEVEL: Final = 0.90
-DRAWS: Final = 4000
-SEED: Final = 0
-PRIOR_POWER: Final = 1.0  # of the prior of the number of objects, see `estimate_count`
-LEAST_RECALL: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class CountModel:
-    """What counts of a class are known to be like, from places with truth.
-
-    Attributes:
-        precision_concentration: a + b of the beta distribution of precision between places; the
-            larger, the more alike they are.
-        recall_a: of the beta distribution of recall between places.
-        recall_b: of the same.
-    """
-
-    precision_concentration: float
-    recall_a: float
-    recall_b: float
-
-    @property
-    def recall(self) -> float:
-        """Mean recall of a place."""
-        return self.recall_a / (self.recall_a + self.recall_b)
+QUANTILES: Final = (0.05, 0.25, 0.50, 0.75, 0.95)  # the outer ones are the 90 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +29,45 @@ class CountEstimate:
     high: int
 
 
-def estimate_count(
-    probability: NDArray[np.float64], model: CountModel, level: float = LEVEL
-) -> CountEstimate:
-    """The true number of objects where `n` boxes were found.
-
-    Of the n boxes, R are real: R ~ Binomial(n, pi), and pi ~ Beta with the mean of the boxes'
-    probabilities and the concentration that was found between places. M objects were missed: with
-    the recall rho of the place, M given R is negative binomial, NB(R + 1, rho), under a flat prior
-    of the number of objects, and rho ~ Beta as found between places (the binomial-beta model of
-    Raftery, Biometrika 1988). The flat prior would give numbers without a mean where recall can be
-    near 0, so draws are weighted by ((1 + R) / (1 + R + M))^`PRIOR_POWER`: most views hold few
-    objects. The count is R + M. Both beta distributions carry the place-to-place spread, so the
-    interval is wider than Poisson's where places differ. Computed by `DRAWS` draws with a fixed
-    seed.
+def quantiles_of(draws: NDArray[np.int64]) -> tuple[int, ...]:
+    """`QUANTILES` of draws, whole objects: the smallest that so many draws do not exceed.
 
     Args:
-        probability: `(n,)` of each box being real.
-        model: of the class.
-        level: of the interval.
+        draws: `(DRAWS,)`.
     """
-    generator = np.random.default_rng(SEED)
-    n = len(probability)
-    real: NDArray[np.int64] = np.zeros(DRAWS, np.int64)
-    if n:
-        mean = float(np.clip(np.mean(probability), 1e-3, 1 - 1e-3))
-        weight = model.precision_concentration
-        real = generator.binomial(n, generator.beta(mean * weight, (1 - mean) * weight, DRAWS))
-    recall = np.clip(generator.beta(model.recall_a, model.recall_b, DRAWS), LEAST_RECALL, 1.0)
-    total = real + generator.negative_binomial(real + 1, recall)
-    # relative to R, so that the prior decides on the missed and not on which boxes are real
-    weights = ((1.0 + real) / (1.0 + total)) ** PRIOR_POWER
-    tail = (1 - level) / 2
-    low, high = np.quantile(total, (tail, 1 - tail), weights=weights, method="inverted_cdf")
-    return CountEstimate(float(np.average(total, weights=weights)), int(low), int(high))
+    found = np.quantile(draws, QUANTILES, method="inverted_cdf")
+    return tuple(int(value) for value in found)
 
 
-def poisson_interval(
-    probability: NDArray[np.float64], model: CountModel, level: float = LEVEL
-) -> CountEstimate:
-    """The baseline: a Poisson count with the mean of the real boxes over the mean recall."""
-    mean = float(np.sum(probability)) / max(model.recall, 1e-3)
+def estimate_of(draws: NDArray[np.int64]) -> CountEstimate:
+    """Mean and 90 % interval of draws `(DRAWS,)`."""
+    values = quantiles_of(draws)
+    return CountEstimate(float(draws.mean()), values[0], values[-1])
+
+
+def add_up(total: tuple[int, int], parts: Sequence[NDArray[np.int64]]) -> list[tuple[int, int]]:
+    """90 % intervals of parts, widened until their sums hold that of the total.
+
+    One object at a time goes to the part that holds it with the greatest probability.
+
+    Args:
+        total: low and high of the sum.
+        parts: `(DRAWS,)` each; together the total.
+    """
+    ends = [(said.low, said.high) for said in map(estimate_of, parts)]
+    while sum(high for _, high in ends) < total[1]:
+        chance = [(draws > high).mean() for draws, (_, high) in zip(parts, ends, strict=True)]
+        at = int(np.argmax(chance))
+        ends[at] = ends[at][0], ends[at][1] + 1
+    while sum(low for low, _ in ends) > total[0]:
+        chance = [(draws < low).mean() for draws, (low, _) in zip(parts, ends, strict=True)]
+        at = int(np.argmax(chance))
+        ends[at] = ends[at][0] - 1, ends[at][1]
+    return ends
+
+
+def poisson_interval(mean: float, level: float = LEVEL) -> CountEstimate:
+    """The baseline: a Poisson count of the mean that the model says."""
     tail = (1 - level) / 2
     law = poisson(max(mean, 1e-9))
     return CountEstimate(mean, max(0, int(law.ppf(tail))), int(law.ppf(1 - tail)))

@@ -20,7 +20,9 @@ from detector.geometry.boxes import Corners, centres, edge_lengths, signed_areas
 FORMAT_VERSION = 1
 MEASURES = tuple(Measure)
 CLASSES = "classes"  # in files only where they are not `detector.classes.PORT`
-LATER = ("image_px", "water_px", "on_water")  # columns that older runs don't have
+LOOSE_IOU = 0.2  # from it a box speaks of an object, however badly it lies: for counting
+# columns that older runs don't have
+LATER = ("image_px", "water_px", "on_water", "corners", "true_corners", "loose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class MatchTable:
         water_px: `(I,)` of them water, NaN where the ground is not known; empty as above.
         on_water: `(D,)` 1 where the centre of a prediction lies on water, 0 on land, NaN where the
             ground is not known; empty as above.
+        corners: `(D, 4, 2)` pixels of each image; empty as above.
+        true_corners: `(T, 4, 2)` likewise.
+        loose: `(D,)` the true object that each finds at `LOOSE_IOU`; empty as above.
         classes: that the ids are of.
     """
 
@@ -72,6 +77,9 @@ class MatchTable:
     image_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     water_px: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     on_water: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    corners: Corners = field(default_factory=lambda: np.zeros((0, 4, 2)))
+    true_corners: Corners = field(default_factory=lambda: np.zeros((0, 4, 2)))
+    loose: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     classes: ClassSet = PORT
 
     def save(self, path: Path) -> None:
@@ -118,6 +126,7 @@ class _Part:
     predicted: NDArray[np.int64]
     found: NDArray[np.int64]
     found_prob_iou: NDArray[np.int64]
+    loose: NDArray[np.int64]
     neutral: NDArray[np.bool_]
 
 
@@ -180,6 +189,9 @@ def match_images(
                 np.zeros(0),
             ]
         ),
+        corners=corners,
+        true_corners=truth,
+        loose=np.concatenate([*(part.loose for part in parts), np.zeros(0, np.int64)]),
     )
 
 
@@ -204,14 +216,16 @@ def _match_part(
     first_true: int,
     with_prob_iou: bool,
 ) -> _Part:
-    matches = match_class(image, boxes, class_id, with_prob_iou=with_prob_iou)
+    thresholds = (*IOU_THRESHOLDS, LOOSE_IOU)
+    matches = match_class(image, boxes, class_id, thresholds, with_prob_iou=with_prob_iou)
     to_table = np.append(matches.true + first_true, UNMATCHED)  # UNMATCHED = -1 picks the last
     return _Part(
         image=index,
         class_id=class_id,
         predicted=matches.predicted,
-        found=to_table[matches.found],
+        found=to_table[matches.found[:-1]],
         found_prob_iou=to_table[matches.found_prob_iou],
+        loose=to_table[matches.found[-1]],
         neutral=matches.neutral,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.counting.counts import OBSERVED_SHARE, unreadable_words
+from detector.counting.counts import DRAWS_COLUMN, OBSERVED_SHARE, unreadable_words
 from detector.errors import OutputError
 from detector.export.formats import ALWAYS_WRITTEN, FORMATS
 from detector.export.kml import check_driver, write_kml, write_kmz
@@ -118,7 +118,7 @@ def _geojson(result: SceneResult, folder: Path) -> None:
 
 
 def _csv(result: SceneResult, folder: Path) -> None:
-    write_csv(folder / "counts.csv", result.counts)
+    write_csv(folder / "counts.csv", result.counts.drop(columns=DRAWS_COLUMN))
 
 
 def _kml(result: SceneResult, folder: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from detector.counting.counts import counts_table
+from detector.counting.counts import DRAWS_COLUMN, counts_table
+from detector.counting.draws import unpack_draws
 from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
@@ -57,13 +59,21 @@ def write_run_files(out: Path, result: RunResult) -> None:
     write_geoparquet(out / PARQUET_FILE, frames, WGS84)
     counts = pd.concat([counts_table([]), *result.counts], ignore_index=True)
     counts = counts.astype(counts_table([]).dtypes.to_dict())
-    write_csv(out / "counts.csv", counts)
-    write_parquet(out / COUNTS_FILE, counts)
+    write_csv(out / "counts.csv", counts.drop(columns=DRAWS_COLUMN))
+    write_parquet(out / COUNTS_FILE, with_draws(counts))
     join_stacks(out / STACKS_FILE, [out / record.scene_id / STACKS_FILE for record in done])
     write_csv(out / "scenes.csv", scenes_table(result.records))
     scenes = [_named_and_sealed(out, record) for record in result.records]
     sealed = {**result.provenance, "scenes": scenes, FILES: file_seals(out, RUN_TABLES)}
     write_sealed(out / RUN_FILE, sealed)
+
+
+def with_draws(counts: pd.DataFrame) -> pd.DataFrame:
+    """The table with its draws as lists of `DRAWS` whole numbers, null where nothing is said."""
+    packed = counts[DRAWS_COLUMN]
+    lists = [None if text is None else unpack_draws(text).astype("int32") for text in packed]
+    dtype = pd.ArrowDtype(pa.list_(pa.int32()))
+    return counts.assign(**{DRAWS_COLUMN: pd.Series(lists, counts.index, dtype)})
 
 
 def read_records(out: Path) -> list[SceneRecord]:

@@ -57,5 +57,25 @@ def _seen(row: pd.Series[Any], gsd_m: float | None) -> dict[str, str]:
     return {"observed": f"{100 * row['observed_fraction']:.0f} %", "status": row["status"]}
 
 
+def interval_notes(counts: pd.DataFrame) -> list[str]:
+    """What the intervals of a run leave out, one sentence a class.
+
+    Args:
+        counts: as `detector.counting.counts.counts_table` makes them.
+    """
+    whole = counts[(counts["length_class"] == "all") & (counts["zone"] == "")]
+    notes = []
+    for name, rows in whole.groupby("class", sort=False):
+        said, short = rows[rows["count_est"].notna()], int(rows["left_out"].fillna(0).sum())
+        if short:
+            notes.append(
+                f"{name}: {short} of {int(rows['count'].fillna(0).sum())} boxes are too short for "
+                "the claim of the intervals; they are in the counts and in no interval"
+            )
+        if rows["count"].notna().any() and said.empty:
+            notes.append(f"{name}: counts have no intervals; the card of the weights claims none")
+    return notes
+
+
 def _number(count: Any) -> str:
     return "-" if pd.isna(count) else str(count)

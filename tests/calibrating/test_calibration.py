@@ -11,25 +11,25 @@ import pytest
 
 from detector.calibrating.calibrate import read_evaluation
 from detector.calibrating.fitting import false_per_km2, fit_class, recall_by_length
-from detector.calibrating.held_out import calibrate_class, check_rows
 from detector.calibrating.sample import Sample, sample_of
 from detector.classes import CONTAINER_STACK, PORT, SHIP
 from detector.counting.calibration import (
     Calibration,
     CalibrationError,
+    CountedBoxes,
     readable_length_px,
 )
-from detector.counting.intervals import (
-    CountEstimate,
-    CountModel,
-    estimate_count,
-    interval_score,
-)
-from detector.counting.widening import Widening, fit_widening, misfit
+from detector.counting.draws import DRAWS, LoneModel
+from detector.counting.intervals import interval_score
 from detector.evaluation.table import match_images
+from detector.geometry.boxes import as_corners
 from detector.models.card import ModelCard
+from tests.counting.models import count_model
 from tests.evaluation.make import boxes as boxes_of
 from tests.evaluation.make import image as image_of
+
+SQUARE = as_corners([[(0, 0), (64, 0), (64, 10), (0, 10)]])
+LONELY = count_model(0.9, 0.9, lone=LoneModel(40.0, 0.5, [40.0]))
 
 
 def made(places: int, seed: int = 0, recall: tuple[float, float] = (16.0, 4.0)) -> Sample:
@@ -67,7 +67,7 @@ def made(places: int, seed: int = 0, recall: tuple[float, float] = (16.0, 4.0)) 
 
 def test_recall_and_probability_are_found_again() -> None:
     fitted = fit_class(made(200), SHIP)
-    assert fitted.model.recall == pytest.approx(0.8, abs=0.03)
+    assert fitted.recall == pytest.approx(0.8, abs=0.03)
     assert fitted.method == "isotonic"
     assert np.all(np.diff(fitted.probability) >= 0)
     sample = made(200)
@@ -75,65 +75,42 @@ def test_recall_and_probability_are_found_again() -> None:
     assert expected.sum() == pytest.approx(sample.real.sum(), rel=0.05)
 
 
-def test_held_out_intervals_cover_and_beat_poisson() -> None:
-    fitted, rows = calibrate_class(made(200, 1), SHIP, "made up")
-    row = rows[0]
-    assert [r["count"] for r in rows][1:] == [
-        *("true < 10", "true >= 10", "found < 10", "found >= 10")
-    ]
-    assert row["claim"]
-    assert 0.86 <= row["coverage"] <= 0.98
-    assert row["coverage_interval"][0] < row["coverage"] < row["coverage_interval"][1]
-    assert row["score"] < row["poisson_score"]
-    assert fitted.widening.many >= fitted.widening.few >= 1
-    assert fitted.widening.many_places == rows[4]["images"] > 0
-    judged = check_rows(made(200, 7), fitted, SHIP, "others")
-    assert 0.86 <= judged[0]["coverage"] <= 1.0
-
-
-def test_places_unlike_the_model_widen_its_intervals() -> None:
-    """Every tenth place hides three times as many objects as are found: no beta law is so."""
-    sample = made(200, 2)
-    odd = np.repeat(sample.true_image[sample.true_image % 8 == 0], 4)
-    strange = replace(
-        sample,
-        true_image=np.concatenate([sample.true_image, odd]),
-        true_found=np.concatenate([sample.true_found, np.zeros(len(odd), bool)]),
-        true_length_m=np.full(len(sample.true_image) + len(odd), np.nan),
-    )
-    fitted, rows = calibrate_class(strange, SHIP, "made up")
-    assert fitted.widening.few > 1.05
-    assert rows[0]["coverage"] >= 0.86
-
-
-def test_widening_by_hand() -> None:
-    said = CountEstimate(10.0, 8, 13)
-    assert [misfit(said, true) for true in (16, 10, 6)] == pytest.approx([2.0, 0.0, 2.0])
-    assert misfit(CountEstimate(0.2, 0, 0), 1) == pytest.approx(1.6)  # at least half a ship wide
-    assert Widening(1.0, 2.0, 9, 40).apply(said, 12) == CountEstimate(10.0, 6, 16)
-    assert Widening(1.0, 2.0, 9, 40).apply(said, 9) == said
-    # four times as many boxes as ever seen: twice as wide again
-    assert Widening(1.0, 2.0, 9, 40).apply(said, 160) == CountEstimate(10.0, 2, 22)
-    misfits = np.concatenate([np.linspace(0.1, 1.9, 19), [0.2, 3.0]])
-    fitted = fit_widening(misfits, np.array([3] * 19 + [20, 25]))
-    assert fitted == Widening(few=1.8, many=3.0, many_places=2, largest=25)  # 18th of 19; greatest
-
-
 def test_no_claim_with_few_places() -> None:
-    sample = made(12)
-    fitted = fit_class(sample, CONTAINER_STACK)
-    calibration = Calibration({"container_stack": fitted})
-    assert not fitted.claims
-    assert calibration.estimate(PORT.id("container_stack"), np.full(5, 0.9)) is None
-    _, rows = calibrate_class(sample, CONTAINER_STACK, "made up")
-    assert not any(row["claim"] for row in rows)
-    assert "coverage" not in rows[0]
+    counts = count_model(0.9, 0.9)
+    boxes = CountedBoxes(np.full(1, 0.9), np.full(1, 64.0), np.full(1, 0.5), SQUARE, ["a#0"])
+    enough, few, older = (
+        Calibration({"ship": replace(fit_class(made(40), SHIP), counts=model, count_places=places)})
+        for model, places in ((counts, 20), (counts, 19), (None, 20))
+    )
+    assert enough.classes["ship"].claims
+    drawn = enough.draw(PORT.id("ship"), boxes)
+    assert drawn is not None
+    assert drawn.shape == (1, DRAWS)
+    for without in (few, older, Calibration()):
+        assert without.draw(PORT.id("ship"), boxes) is None
+        assert without.draw_lone(PORT.id("ship"), 1e6, 0.5, "a") is None
+
+
+def test_lone_objects_are_by_pixels_as_read() -> None:
+    """A quarter of a million pixels of 0.25 m, read at 0.5 m: 62,500; unknown gsd: as they are."""
+    known = Calibration(
+        {"ship": replace(fit_class(made(40), SHIP), counts=LONELY, count_places=20)}, "", 0.5
+    )
+    for gsd_m, mpx in ((0.25, 0.0625), (0.5, 0.25), (2.0, 0.25), (np.nan, 0.25)):
+        total = 0
+        for i in range(30):
+            lone = known.draw_lone(PORT.id("ship"), 250_000, gsd_m, f"s{i}")
+            assert lone is not None
+            total += len(lone.draw)
+        assert total / 30 / DRAWS == pytest.approx(40 * mpx, rel=0.05)
 
 
 def test_card_round_trip() -> None:
     fitted = replace(
         fit_class(made(60), SHIP),
-        widening=Widening(1.2, 1.5, 4, 30),
+        counts=count_model(0.9, 0.8, 0.5),
+        count_places=33,
+        counts_from={"dev": {"places": 33}},
         log_odds_by_length={"60-150 m": 0.5},
         checked={"data": "others", "false_per_km2": {"water": 2.0}, "recall_by_length": {}},
     )
@@ -143,7 +120,8 @@ def test_card_round_trip() -> None:
     p = again.probability(np.array([0, 1]), np.array([0.5, 0.5]))
     assert p[1] == 0.5  # stacks are not calibrated: the score stays
     assert p[0] == pytest.approx(calibration.probability(np.array([0]), np.array([0.5]))[0])
-    assert again.estimate(0, np.full(12, 0.9)) == calibration.estimate(0, np.full(12, 0.9))
+    assert again.classes["ship"].counts == fitted.counts
+    assert again.classes["ship"].claims
     with pytest.raises(CalibrationError, match="cannot be read"):
         Calibration.from_card({"classes": {"ship": {"score": []}}})
 
@@ -154,14 +132,16 @@ def test_nothing_to_calibrate_is_refused() -> None:
         fit_class(sample, SHIP)
 
 
-def test_interval_of_a_sure_detector_is_narrow_and_of_a_poor_one_wide() -> None:
-    sure, poor = CountModel(1000.0, 990.0, 10.0), CountModel(5.0, 3.0, 3.0)
-    p = np.full(20, 0.99)
-    narrow, wide = estimate_count(p, sure), estimate_count(p, poor)
-    assert narrow.high - narrow.low <= 3
-    assert wide.high - wide.low > 10
-    assert narrow.low <= 20 <= narrow.high
-    assert estimate_count(np.zeros(0), sure).low == 0
+def test_a_card_of_an_earlier_version_has_no_intervals_but_its_recall() -> None:
+    card = Calibration({"ship": fit_class(made(60), SHIP)}).to_card()
+    ship = card["classes"]["ship"]
+    for new in ("recall", "counts", "count_places", "counts_from"):
+        del ship[new]
+    again = Calibration.from_card(
+        card | {"classes": {"ship": ship | {"recall_a": 6, "recall_b": 2}}}
+    )
+    assert again.recall(PORT.id("ship")) == 0.75
+    assert not again.classes["ship"].claims
 
 
 def test_scores_of_long_ships_mean_more_where_the_boxes_say_so() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detector.counting.calibration import Calibration, ClassCalibration
+from detector.counting.calibration import Calibration
 from detector.counting.counts import (
     BLOCK_COLUMNS,
     COUNT_COLUMNS,
@@ -26,13 +26,15 @@ from detector.counting.counts import (
     measure_seen,
     measure_seen_scene,
 )
-from detector.counting.intervals import CountModel
+from detector.counting.draws import LoneModel, unpack_draws
+from detector.counting.intervals import quantiles_of
 from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import CloudOption, SceneOptions
 from tests.counting.make import SHIP, STACK, make_detections
+from tests.counting.models import calibration, count_model
 from tests.scenes.rasters import gradient, write_raster
 
 WIDTH, HEIGHT = 400, 300
@@ -370,9 +372,8 @@ def test_nothing_found_is_zero_everywhere(tmp_path: Path) -> None:
 
 def known_ships(places: int = 40) -> Calibration:
     """Nine boxes of ten are real, nine ships of ten found; stacks were not calibrated."""
-    model = CountModel(200.0, 180.0, 20.0)
-    fitted = ClassCalibration([0.0, 1.0], [0.9, 0.9], model, "platt", {}, places, 100, 100)
-    return Calibration({"ship": fitted})
+    lone = LoneModel(4.0, 0.5, [40.0, 150.0, 400.0])
+    return calibration(count_model(0.9, 0.9, 0.3, lone), places)
 
 
 def test_counts_carry_their_intervals(tmp_path: Path) -> None:
@@ -387,16 +388,54 @@ def test_counts_carry_their_intervals(tmp_path: Path) -> None:
         few, _ = count_scene(scene, found, zones, True, known_ships(places=5))
         outside, _ = count_scene(scene, found, zones, False, known_ships())
     row = cell(table, zone="seen", class_="ship", length_class="all")
-    said = known_ships().estimate(SHIP, np.full(3, 0.9))
-    assert said is not None
-    assert (row["count"], row["count_low"], row["count_high"]) == (4, said.low, said.high)
-    assert row["count_est"] == said.estimate == pytest.approx(3.0, abs=0.4)
-    assert said.low <= 3 <= said.high
+    assert (row["count"], row["left_out"]) == (4, 1)
+    drawn = unpack_draws(row["draws"])
+    assert row["count_est"] == pytest.approx(drawn.mean())
+    quantiles = [row[f"count_q{q}"] for q in ("05", "25", "50", "75", "95")]
+    assert quantiles == list(quantiles_of(drawn))
+    assert (row["count_low"], row["count_high"]) == (quantiles[0], quantiles[-1])
+    assert row["count_low"] <= 3 <= row["count_high"] <= 6
     without = table[(table["class"] == "container_stack") | (table["zone"] == "half")]
     assert without["count_est"].isna().all()
-    assert table[table["length_class"].isin(["<25 m", "unknown"])]["count_low"].isna().all()
+    assert without["draws"].isna().all()
+    short = table[table["length_class"].isin(["<25 m", "unknown"])]
+    assert short[["count_low", "count_q50", "draws"]].isna().all().all()
     assert few["count_high"].isna().all()
     assert outside["count_high"].isna().all()
+
+
+def test_parts_and_totals_come_from_the_same_draws(tmp_path: Path) -> None:
+    """Two zones share the scene; of each the length classes share all ships."""
+    rng = np.random.default_rng(4)
+    rows = [
+        (SHIP, float(x), float(y), float(length), 9.0, 0.0)
+        for x, y, length in zip(
+            rng.uniform(0, WIDTH, 60),
+            rng.uniform(0, HEIGHT, 60),
+            rng.choice([55, 140, 330], 60),
+            strict=True,
+        )
+    ]
+    zones = [zone(0, 0, 200, 300, name="west"), zone(200, 0, 400, 300, name="east")]
+    with open_made(tmp_path, clouds="clear") as scene:
+        table, _ = count_scene(scene, make_detections(rows), zones, True, known_ships())
+    ships = table[table["class"] == "ship"]
+    draws = {(r["zone"], r["length_class"]): r for _, r in ships.iterrows()}
+    whole, west, east = (draws[name, "all"] for name in ("", "west", "east"))
+    parts = unpack_draws(west["draws"]) + unpack_draws(east["draws"])
+    assert (parts == unpack_draws(whole["draws"])).all()
+    assert west["count_est"] + east["count_est"] == pytest.approx(whole["count_est"])
+    assert west["count_low"] + east["count_low"] <= whole["count_low"]
+    assert whole["count_high"] <= west["count_high"] + east["count_high"]
+    for name in ("", "west", "east"):
+        classes = [draws[name, key] for key in ("25-60 m", "60-150 m", ">=150 m")]
+        total = draws[name, "all"]
+        summed = np.sum([unpack_draws(part["draws"]) for part in classes], axis=0)
+        gap = unpack_draws(total["draws"]) - summed  # lone ships below 25 m, of 40 px as read
+        assert (gap >= 0).all()
+        assert gap.mean() < 0.6
+        assert sum(part["count_low"] for part in classes) <= total["count_low"]
+        assert sum(part["count_est"] for part in classes) <= total["count_est"]
 
 
 def test_types_hold_without_rows() -> None:
@@ -412,6 +451,12 @@ def test_types_hold_without_rows() -> None:
         "count_est": "float64",
         "count_low": "Int64",
         "count_high": "Int64",
+        "count_q05": "Int64",
+        "count_q25": "Int64",
+        "count_q50": "Int64",
+        "count_q75": "Int64",
+        "count_q95": "Int64",
+        "left_out": "Int64",
         "area_m2": "float64",
         "observed_fraction": "float64",
         "status": "str",
@@ -419,4 +464,5 @@ def test_types_hold_without_rows() -> None:
         "acquired_day": "str",
         "acquired_precision": "str",
         **dict.fromkeys(BLOCK_COLUMNS, "float64"),
+        "draws": "object",
     }

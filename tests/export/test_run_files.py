@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 
+from detector.counting.draws import DRAWS, pack_draws
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.run_files import RunResult, write_run_files
@@ -128,6 +130,7 @@ def test_a_run_gathers_its_scenes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         counts, pd.concat([one.counts for one in made], ignore_index=True), check_exact=True
     )
+    assert counts["draws"].isna().all()  # these weights are not calibrated
     lines = (out / "counts.csv").read_text().splitlines()
     of_scenes = [(out / name / "counts.csv").read_text().splitlines() for name in ids]
     assert lines == of_scenes[0] + of_scenes[1][1:] + of_scenes[2][1:]
@@ -136,6 +139,22 @@ def test_a_run_gathers_its_scenes(tmp_path: Path) -> None:
     assert scenes["reason"].tolist() == ["", "d.tif: not a raster", "", ""]
     run = json.loads((out / "run.json").read_text())
     assert [scene["scene_id"] for scene in run["scenes"]] == [ids[0], "", ids[1], ids[2]]
+
+
+def test_draws_are_lists_that_add_up(tmp_path: Path) -> None:
+    made = make_result(tmp_path)
+    drawn = [np.random.default_rng(i).poisson(40, DRAWS) for i in range(2)]
+    packed = [pack_draws(part) for part in drawn] + [None] * (len(made.counts) - 2)
+    counts = made.counts.assign(draws=pd.Series(packed, dtype=object))
+    folder = write_scene(tmp_path / "out", replace(made, counts=counts))
+    read = read_scene_files(folder)
+    assert read is not None  # a resumed run knows them
+    write_run_files(tmp_path / "out", RunResult([read[0]], [read[1]], {}))
+    table = pd.read_parquet(tmp_path / "out" / "counts.parquet")
+    assert (np.sum(table["draws"].dropna().tolist(), axis=0) == drawn[0] + drawn[1]).all()
+    assert table["draws"].notna().tolist() == [True, True, *[False] * (len(counts) - 2)]
+    assert "draws" not in (tmp_path / "out" / "counts.csv").read_text().splitlines()[0]
+    assert "draws" not in (folder / "counts.csv").read_text().splitlines()[0]
 
 
 def test_the_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.counting.counts import BLOCK_COLUMNS, COUNT_COLUMNS, counts_table
+from detector.counting.counts import BLOCK_COLUMNS, COUNT_COLUMNS, DRAWS_COLUMN, counts_table
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.tables import scenes_table, write_csv, write_json, write_parquet
@@ -27,12 +27,12 @@ def cells_of(path: Path) -> list[list[str]]:
 
 def test_counts_as_text(tmp_path: Path) -> None:
     made = make_result(tmp_path, zones=zones_named(["A", "B", "C", "D", "E", "elsewhere"]))
-    write_csv(tmp_path / "counts.csv", made.counts)
+    write_csv(tmp_path / "counts.csv", made.counts.drop(columns=DRAWS_COLUMN))
     text = (tmp_path / "counts.csv").read_bytes()
     assert not text.startswith(b"\xef\xbb\xbf")
     assert b"\r" not in text
     head, *rows = cells_of(tmp_path / "counts.csv")
-    assert tuple(head) == COUNT_COLUMNS
+    assert (*head, DRAWS_COLUMN) == COUNT_COLUMNS  # which are in Parquet only
     assert len(rows) == 7 * 7
     first, last = dict(zip(head, rows[0], strict=True)), dict(zip(head, rows[-1], strict=True))
     assert first == {
@@ -46,6 +46,12 @@ def test_counts_as_text(tmp_path: Path) -> None:
         "count_est": "",
         "count_low": "",
         "count_high": "",
+        "count_q05": "",
+        "count_q25": "",
+        "count_q50": "",
+        "count_q75": "",
+        "count_q95": "",
+        "left_out": "0",
         "area_m2": f"{made.detections.area_m2[:2].sum():.1f}",
         "observed_fraction": "1.0000",
         "status": "cloud_unknown",
@@ -61,7 +67,7 @@ def test_counts_as_text(tmp_path: Path) -> None:
 
 def test_pandas_reads_the_counts_back(tmp_path: Path) -> None:
     made = make_result(tmp_path, zones=zones_named(["NA", "null", "나진"]))
-    write_csv(tmp_path / "counts.csv", made.counts)
+    write_csv(tmp_path / "counts.csv", made.counts.drop(columns=DRAWS_COLUMN))
     table = pd.read_csv(
         tmp_path / "counts.csv",
         dtype={"count": "Int64"},
