@@ -184,13 +184,8 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
         start = (row["class"], row["data"], row["count"], f"{row['images']} ({row['places']})")
         if not row["claim"]:
             if row["count"] == "all":
-                lines.append(
-                    (
-                        *start,
-                        f"no claim: {row['object_places']} places with objects, {MIN_PLACES} needed",
-                        *("",) * 6,
-                    )
-                )
+                known = f"{row['object_places']} places with objects, {MIN_PLACES} needed"
+                lines.append((*start, f"no claim: {known}", *("",) * 6))
             continue
         low, high = row["coverage_interval"]
         share = row["relative_width"]
