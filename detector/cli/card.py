@@ -143,9 +143,6 @@ def to_data(config: CardConfig) -> CardData:
         rendered = replace(config.data, kind="rendered", ports=config.check_ports)
         return evaluation_data(replace(config, dataset=None, root=None, data=rendered))
 
-    def also() -> tuple[Dataset, str]:
-        return evaluation_data(replace(config, split=config.also or ""))
-
     return CardData(
         lambda: evaluation_data(config),
         trained,
