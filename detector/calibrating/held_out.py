@@ -188,7 +188,7 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
                 lines.append((*start, f"no claim: {known}", *("",) * 6))
             continue
         low, high = row["coverage_interval"]
-        share = row["relative_width"]
+        share = row.get("relative_width")  # cards of earlier versions don't say
         lines.append(
             (
                 *start,

@@ -11,7 +11,6 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from detector.counting.counts import DRAWS_COLUMN, counts_table
 from detector.counting.draws import unpack_draws
@@ -72,8 +71,7 @@ def with_draws(counts: pd.DataFrame) -> pd.DataFrame:
     """The table with its draws as lists of `DRAWS` whole numbers, null where nothing is said."""
     packed = counts[DRAWS_COLUMN]
     lists = [None if text is None else unpack_draws(text).astype("int32") for text in packed]
-    dtype = pd.ArrowDtype(pa.list_(pa.int32()))
-    return counts.assign(**{DRAWS_COLUMN: pd.Series(lists, counts.index, dtype)})
+    return counts.assign(**{DRAWS_COLUMN: pd.Series(lists, counts.index, dtype=object)})
 
 
 def read_records(out: Path) -> list[SceneRecord]:
