@@ -73,21 +73,26 @@ def main() -> None:
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")
     parser.add_argument("--sites", type=int, default=0, help="rendered sites of fresh seeds")
     parser.add_argument("--quick", action="store_true", help="few series, nothing is written")
+    parser.add_argument("--docs", type=Path, nargs="?", const=DOCUMENT, default=DOCUMENT)
     options = parser.parse_args()
     card = ModelCard.read(find_card(options.weights))
     calibration = Calibration.from_card(card.calibration)
     series = QUICK_SERIES if options.quick else options.series
     tables = {
-        "intervals": coverage_table(calibration.coverage),
+        "intervals": f"Weights `{options.weights}`:\n\n{coverage_table(calibration.coverage)}",
         "rates": rates_table(calibration),
-        "sites": sites_table(options.weights, options.sites) if options.sites else "",
+        "sites": _sites(options.weights, options.sites),
         "visits": "" if options.skip_series else visits_table(series),
     }
     for place, table in tables.items():
         if options.quick:
             print(f"\n## {place}\n{table}", flush=True)
         elif table:
-            put(DOCUMENT, place, table)
+            put(options.docs, place, table)
+
+
+def _sites(weights: str, sites: int) -> str:
+    return f"Weights `{weights}`:\n\n{sites_table(weights, sites)}" if sites else ""
 
 
 def visits_table(series: int) -> str:

@@ -47,6 +47,7 @@ from detector.activity.visits.zone_visits import (
     share_occupied,
     zone_visits,
 )
+from detector.classes import CONTAINER_STACK
 from detector.counting.calibration import Calibration
 from detector.counting.zones import Zone
 from detector.documents import DocumentError, read_json
@@ -202,7 +203,7 @@ def _settings_warnings(runs: Runs, settings: ActivitySettings) -> list[str]:
     warnings += [
         f"counts of {name} have no intervals: {fitted.lack}"
         for name, fitted in settings.calibration.classes.items()
-        if fitted.lack
+        if fitted.lack and name != CONTAINER_STACK.name  # stacks have a model of their own
     ]
     return warnings
 

@@ -150,6 +150,9 @@ def calibrate(evaluated: Evaluated, further: Further, card: ModelCard) -> Calibr
         sample = sample_of(table, class_id, card.gsd_read_m)
         try:
             fitted = fit_class(sample, entry)
+            if entry.containers:  # their number goes with area and TEU, see `blocks.fit_blocks`
+                classes[entry.name] = _with_check(fitted, second, further, card, entry)
+                continue
             evidence, told = evidence_of(evaluated, further, card, entry)
             conf = card.conf[entry.name]
             places = join_places([item.places for item in evidence])
@@ -164,10 +167,8 @@ def calibrate(evaluated: Evaluated, further: Further, card: ModelCard) -> Calibr
             continue
         rows += held_out_rows(evidence, conf, entry)
         if second is not None and further.check is not None:
-            judged = sample_of(second, class_id, card.gsd_read_m)
             rows += _check(second, fitted, entry, card, further.check.data)
-            fitted = replace(fitted, checked=_checked(judged, entry, further.check.data))
-        classes[entry.name] = fitted
+        classes[entry.name] = _with_check(fitted, second, further, card, entry)
     return Calibration(classes, evaluated.data, card.gsd_read_m, tuple(rows))
 
 
@@ -216,6 +217,20 @@ def _check(
         for name, least_m in shown.items()
     }
     return check_rows(places, fitted.counts, fitted.count_places, entry)
+
+
+def _with_check(
+    fitted: ClassCalibration,
+    table: MatchTable | None,
+    further: Further,
+    card: ModelCard,
+    entry: ClassEntry,
+) -> ClassCalibration:
+    """With recall and false alarms of the second evaluation, where there is one."""
+    if table is None or further.check is None:
+        return fitted
+    sample = sample_of(table, table.classes.id(entry.name), card.gsd_read_m)
+    return replace(fitted, checked=_checked(sample, entry, further.check.data))
 
 
 def _checked(sample: Sample, entry: ClassEntry, data: str) -> dict[str, Any]:

@@ -161,8 +161,11 @@ def _print(made: MadeCard) -> None:
             f"{name}: {fitted.method}, mean recall of a place {fitted.recall:.2f}, "
             f"{counted(fitted.n_objects, 'object')} of {counted(fitted.n_places, 'place')}"
         )
-        if fitted.lack:
-            print(f"{name}: counts get no intervals: {fitted.lack}")
+        if not made.card.class_set[made.card.class_set.id(name)].containers:
+            words = f"{counted(fitted.count_places, 'place')} with objects"
+            print(
+                f"{name}: counts rest on {words}{fitted.lack and '; no intervals: '}{fitted.lack}"
+            )
         for data, recall, false in _known_rates(fitted, made.calibration.fitted_on):
             print(f"{name}, {data}: recall by length {recall}; false alarms a km² {false}")
     for line in coverage_words(made.blocks) if made.blocks is not None else ():

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from detector.counting.counts import CountedArea
+from detector.counting.counts import DRAWS_COLUMN, QUANTILE_COLUMNS, CountedArea
+from detector.counting.draws import DRAWS, pack_draws
+from detector.counting.intervals import quantiles_of
 from detector.detections import Detections
 from detector.stacks.block_model import BlockModel
 from detector.stacks.settings import StackSettings
@@ -88,6 +90,9 @@ def _numbers(area: CountedArea, class_id: int, blocks: SceneBlocks) -> dict[str,
         low, middle, high = interval_of(draws, most)
         if column == "count":
             low, middle, high = round(low), float(draws.mean()), round(high)
+            kept = np.rint(draws[:DRAWS]).astype(np.int64)
+            numbers |= dict(zip(QUANTILE_COLUMNS, quantiles_of(kept), strict=True))
+            numbers[DRAWS_COLUMN] = pack_draws(kept)
         numbers |= {f"{column}_low": low, f"{column}_est": middle, f"{column}_high": high}
     return numbers
 
