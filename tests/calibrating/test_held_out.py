@@ -118,7 +118,7 @@ def test_new_places_are_held_as_often_as_is_said(spread: float) -> None:
     rows = check_rows({"others": uneven(300, 8, "other", spread)}, model, 120, SHIP)
     assert 0.86 <= rows[0]["coverage"] <= 0.97  # ends are whole ships, both inside
     large = next(row for row in rows if row["count"] == "30 and more")
-    assert 0.83 <= large["coverage"] <= 0.97
+    assert large["coverage"] >= 0.83  # none holds more than 40: their highest are sure to be held
     if spread < 0.5:  # else the places differ by about as much as Poisson's law is wide
         assert rows[0]["score"] < rows[0]["poisson_score"]
 
