@@ -38,8 +38,9 @@ NAMES = ("port_2026-09-02T02-10-00Z.tif", "port_2026-09-04T02-10-00Z.tif")
 def wrote(tmp_path_factory: pytest.TempPathFactory) -> BatchSettings:
     """A run over two scenes of two ships each, in all formats."""
     home = tmp_path_factory.mktemp("edits")
-    boxes = corners_from_xywhr(np.array([(x, 150.0, 140, 24, 0.0) for x in (120, 300)]))
-    for name in NAMES:
+    for at, name in enumerate(NAMES):  # two pictures, or the second would be a copy
+        places = np.array([(x + 4 * at, 150.0, 140, 24, 0.0) for x in (120, 300)])
+        boxes = corners_from_xywhr(places)
         blob_scene(home / name, (420, 300), boxes, transform=utm_transform(), crs=UTM52)
     corners = [utm_transform() @ xy for xy in ((5, 80), (415, 80), (415, 220), (5, 220))]
     zone = gpd.GeoDataFrame(
