@@ -158,7 +158,6 @@ def as_detections(scene: Scene, corners: Floats) -> Detections:
         length_m=length_m,
         width_m=width_m,
         axis_deg=axis_deg,
-        at_scene_edge=np.zeros(n, np.bool_),
         on_ship=np.zeros(n, np.bool_),
     )
 
@@ -256,7 +255,6 @@ def _run_scene(
         length_m=found.length_m,
         width_m=found.width_m,
         axis_deg=found.axis_deg,
-        at_scene_edge=found.at_scene_edge,
         gsd_m=np.full(n, info.gsd_m),
     )
     seen = {

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
 from detector.counting.zones import read_zones
@@ -53,7 +52,6 @@ def write_yard_site(
     gpd.GeoDataFrame(table, geometry=[shape], crs=looks[0].crs).to_file(folder / "zones.gpkg")
     site = folder / "site.yaml"
     site.write_text("name: site\nzones: zones.gpkg\n", encoding="utf-8")
-    tables = []
 
     def seen() -> Iterator[tuple[Scene, Detections]]:
         for at, (rendered, path) in enumerate(zip(looks, paths, strict=True)):
@@ -61,10 +59,10 @@ def write_yard_site(
                 found = truth_detections(rendered, scene)
                 kept = [row for row in range(len(found)) if (at, row) not in missed]
                 found = found.select(np.array(kept, np.int64))
-                tables.append(estimate_stacks(scene, found, [], settings))
-                yield scene, found
+                table = estimate_stacks(scene, found, [], settings)
+                yield scene, found  # then the scene has its folder, and the run is not sealed yet
+                write_stacks(folder / "run" / scene.info.scene_id / STACKS_FILE, table)
 
     zones = read_zones(folder / "zones.gpkg")
     run = write_run(folder / "run", zones, seen(), MODEL, {"stacks": asdict(settings)})
-    write_stacks(run / STACKS_FILE, pd.concat(tables))
     return site, run

@@ -28,7 +28,7 @@ LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
 LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
 GROWN_SHARE = 0.6  # of a part beside ground that both looks have boxes on
 LEAST_DECIDED = 0.5  # of a part, by pixels, or nothing is claimed of it
-EXCHANGED_SHARE = 0.8  # of the ground that both looks have boxes on shows other containers
+EXCHANGED_SHARE = 0.7  # of the ground that both looks have boxes on shows other containers
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,10 @@ class PixelJudge:
         if lost:
             likeness = _wherever(likeness, reach)
         both = seen[0] & moved[1]
+        inner = parts.kept.buffer(-WINDOW_M)  # its rim against the ground is always alike
+        kept = parts.kept if inner.is_empty else inner
         return PlaceShares(
-            _shares(likeness, both, _cells(parts.kept, grid), None),
+            _shares(likeness, both, _cells(kept, grid), None),
             _shares(likeness, both, _cells(parts.gained, grid), 1),
             _shares(likeness, both, _cells(parts.lost, grid), 0),
         )
