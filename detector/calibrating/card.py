@@ -271,7 +271,10 @@ class _Desk:
 
 
 def unseen_by(dataset: Dataset, card: ModelCard) -> Dataset:
-    """The images of places on which a network did not train.
+    """The images of places on which a network did not train, of sources of which it knows others.
+
+    What it makes of a source that it never saw, such as marinas that are labelled boat by boat,
+    says nothing of a network that knows them.
 
     Raises:
         CalibrationError: the card does not say on which places it trained, or none is left.
@@ -282,11 +285,17 @@ def unseen_by(dataset: Dataset, card: ModelCard) -> Dataset:
             f"sister={card.name}: its card does not name the places that it trained on, so none is "
             "known to be new to it; name other weights, or none"
         )
-    kept = [i for i, image in enumerate(dataset.images) if image.place not in trained]
+    sources = card.training.get("data", {}).get("images", {})
+    kept = [
+        i
+        for i, image in enumerate(dataset.images)
+        if image.place not in trained and (not sources or image.source in sources)
+    ]
     if not kept:
         raise CalibrationError(
-            f"sister={card.name}: it trained on all {len(dataset.images)} images of the training "
-            "split; name weights that trained on fewer, or none"
+            f"sister={card.name}: none of {len(dataset.images)} images of the training split is of "
+            "a place that is new to it and of a source that it knows; name weights that trained on "
+            "fewer places, or none"
         )
     images = [dataset.images[i] for i in kept]
     return Dataset(images, [dataset.paths[i] for i in kept], dataset.clipped, dataset.outside)

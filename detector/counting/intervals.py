@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 LEVEL: Final = 0.90
-QUANTILES: Final = (0.05, 0.25, 0.50, 0.75, 0.95)  # the outer ones are the 90 % interval
+QUANTILES: Final = (0.05, 0.25, 0.50, 0.75, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,20 @@ def quantiles_of(draws: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(value) for value in found)
 
 
-def estimate_of(draws: NDArray[np.int64]) -> CountEstimate:
-    """Mean and 90 % interval of draws `(DRAWS,)`."""
-    values = quantiles_of(draws)
-    return CountEstimate(float(draws.mean()), values[0], values[-1])
+def estimate_of(draws: NDArray[np.int64], level: float = LEVEL) -> CountEstimate:
+    """Mean and 90 % interval of draws `(DRAWS,)`: the narrowest that holds so many of them.
+
+    Counts are whole and lean to one side, so what lies between two quantiles of 5 % is more than
+    90 % and wider than need be. Of several as narrow it is the one that holds most draws.
+    """
+    ordered = np.sort(draws)
+    held = math.ceil(level * len(ordered))
+    low, high = ordered[: len(ordered) - held + 1], ordered[held - 1 :]
+    narrow = np.flatnonzero(high - low == (high - low).min())
+    first = np.searchsorted(ordered, low[narrow], "left")
+    number = np.searchsorted(ordered, high[narrow], "right") - first
+    best = int(narrow[int(np.argmax(number))])
+    return CountEstimate(float(draws.mean()), int(low[best]), int(high[best]))
 
 
 def add_up(total: tuple[int, int], parts: Sequence[NDArray[np.int64]]) -> list[tuple[int, int]]:

@@ -245,12 +245,49 @@ def test_other_places_check_the_intervals(run: Run, tmp_path: Path) -> None:
     assert facts["conf"] == dict(made_card.conf)
 
 
+def test_what_a_sister_never_saw_joins_the_fit(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sister trained on two of three training places; the third is new to it."""
+    sister = tmp_path / "sister"
+    sister.mkdir()
+    (sister / "young.safetensors").write_bytes(b"weights")
+    trained = ModelCard.read(card_module.find_card("blobs"))
+
+    def trained_on(*places: str) -> None:
+        card = replace(trained, name="young", training={"places": list(places)})
+        (sister / "young.yaml").write_text(card.to_yaml())
+
+    words = (f"out={tmp_path / 'out'}", f"sister={sister / 'young.safetensors'}", "also=train")
+    trained_on("other 0", "other 2")
+    assert run(*words, "thresholds_from=card") == 0
+    ship = ModelCard.read(tmp_path / "out" / "blobs.yaml").calibration["classes"]["ship"]
+    told = ship["counts_from"]
+    assert list(told) == [
+        "the port pool, split dev",
+        "the port pool, split train",
+        "training places that young never saw, by it",
+    ]
+    assert [part["images"] for part in told.values()] == [6, 3, 1]
+    new = told["training places that young never saw, by it"]
+    assert new["log_odds_recall_beyond_ours"] == pytest.approx(0, abs=0.5)  # it sees the same
+    assert ship["count_places"] == 9
+    for places, sentence in (
+        ((), "does not name the places"),
+        (("other 0", "other 1", "other 2"), "none of 3"),
+    ):
+        trained_on(*places)
+        assert run(*words) == 2
+        assert sentence in capsys.readouterr().err
+
+
 def test_bad_words(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = f"out={tmp_path / 'out'}"
     for words, sentence in (
         (["a", "b"], "name one folder of detector evaluate, or none"),
         (["data.kind=rendered", "thresholds_from=train"], "only the port pool tells"),
         (["luck=0.1"], "card|measure"),
+        (["data.kind=rendered", "sister=blobs"], "also= and sister=: only the port pool"),
         (["nowhere"], "not an evaluation"),
     ):
         assert run(out, *words) == 2

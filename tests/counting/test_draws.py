@@ -21,7 +21,14 @@ from detector.counting.draws import (
     pack_draws,
     unpack_draws,
 )
-from detector.counting.intervals import LEVEL, QUANTILES, add_up, estimate_of, quantiles_of
+from detector.counting.intervals import (
+    LEVEL,
+    QUANTILES,
+    CountEstimate,
+    add_up,
+    estimate_of,
+    quantiles_of,
+)
 from tests.counting.models import count_model, rate
 
 
@@ -51,6 +58,16 @@ def ends(law: np.ndarray, level: float) -> tuple[int, int]:
     return tuple(int(np.searchsorted(reached, at)) for at in ((1 - level) / 2, (1 + level) / 2))
 
 
+def narrowest(law: np.ndarray, level: float) -> tuple[int, int]:
+    """By trying all, shortest first."""
+    for width in range(len(law)):
+        held = {low: law[low : low + width + 1].sum() for low in range(400 - width)}
+        low = max(held, key=lambda at: held[at])
+        if held[low] >= level:
+            return low, low + width
+    raise AssertionError
+
+
 def pooled(n: int, model: CountModel, scenes: int = 60) -> np.ndarray:
     """Draws of many scenes alike, so that what is left of chance is small."""
     parts = [draw_numbers(model, alone(n), names(n, f"s{i}")).sum(axis=0) for i in range(scenes)]
@@ -67,22 +84,29 @@ def test_the_interval_leaves_five_hundredths_on_each_side(
     law = exact(n, precision, recall)
     assert ends(law, 0.90) == (low, high)
     drawn = pooled(n, count_model(precision, recall))
+    quantiles = quantiles_of(drawn)
+    assert (quantiles[0], quantiles[-1]) == pytest.approx((low, high), abs=1)
     said = estimate_of(drawn)
-    assert (said.low, said.high) == pytest.approx((low, high), abs=1)
     assert said.estimate == pytest.approx(law @ np.arange(len(law)), rel=0.01)
-    inside = (drawn >= said.low) & (drawn <= said.high)
-    assert inside.mean() == pytest.approx(law[said.low : said.high + 1].sum(), abs=0.01)
+    assert (said.low, said.high) == pytest.approx(narrowest(law, 0.90), abs=1)
+    held = law[said.low : said.high + 1].sum()
+    assert 0.89 <= held <= 0.90 + law.max() + 0.01
     # an 80 % interval would be narrower on both sides
     narrow = ends(law, 0.80)
-    assert said.low < narrow[0] < narrow[1] < said.high
+    assert quantiles[0] < narrow[0] < narrow[1] < quantiles[-1]
+    assert narrowest(law, 0.80)[1] - narrowest(law, 0.80)[0] < said.high - said.low - 1
 
 
 def test_the_outer_quantiles_are_the_level() -> None:
     assert LEVEL == 0.90
     assert QUANTILES == (0.05, 0.25, 0.5, 0.75, 0.95)
     assert quantiles_of(np.arange(1, 101)) == (5, 25, 50, 75, 95)
-    assert estimate_of(np.arange(1, 101)).low == 5
-    assert estimate_of(np.arange(1, 101)).high == 95
+    assert estimate_of(np.arange(100)).high - estimate_of(np.arange(100)).low == 89
+    leaning = np.repeat([3, 4, 5, 6, 9], [3, 60, 27, 4, 6])
+    assert estimate_of(leaning) == CountEstimate(float(leaning.mean()), 4, 6)
+    assert quantiles_of(leaning)[::4] == (4, 9)
+    tied = np.repeat([1, 2, 3, 4], [10, 40, 45, 5])
+    assert (estimate_of(tied).low, estimate_of(tied).high) == (1, 3)  # 95 rather than 90 of 100
 
 
 def test_one_scene_is_drawn_as_its_law_says() -> None:
