@@ -10,21 +10,29 @@ from detector.counting.counts import count_scene
 from detector.counting.zones import Zones, zones_in_pixels
 from detector.detections import Detections
 from detector.export.records import ModelUse, SceneRecord, scene_record
-from detector.export.run_files import RunResult, write_run_files
+from detector.export.run_files import RUN_TABLES, RunResult, write_run_files
 from detector.export.scene_files import OWN, PARQUET_FILE, write_record
-from detector.export.seals import RECORD_FILE, RUN_FILE, SEAL, record_seal, write_sealed
+from detector.export.seals import (
+    FILES,
+    RECORD_FILE,
+    RUN_FILE,
+    SEAL,
+    file_seals,
+    record_seal,
+    write_sealed,
+)
 from detector.export.vector import write_geoparquet
 from detector.scenes.scene import Scene
 
 
 def seal_again(out: Path) -> None:
-    """Make a run of changed records one that wrote them so."""
+    """Make a run of changed files one that wrote them so."""
     run = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
     for scene in run["scenes"]:
         path = out / scene["scene_id"] / RECORD_FILE
         write_sealed(path, json.loads(path.read_text(encoding="utf-8")))
         scene[SEAL] = record_seal(path.parent)
-    write_sealed(out / RUN_FILE, run)
+    write_sealed(out / RUN_FILE, {**run, FILES: file_seals(out, RUN_TABLES)})
 
 
 def write_run(
