@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy mutants clean
+.PHONY: help setup demo test lint bench accuracy card mutants clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench: $(STAMP)  ## the measurements of the README; takes long
 
 accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut
 	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),port-n) --docs docs/accuracy.md
+
+card: $(STAMP)  ## thresholds, metrics, intervals of WEIGHTS=name into runs/card; SISTER=file, see docs/counting.md
+	$(BIN)/python -m detector card weights=$(or $(WEIGHTS),port-n) thresholds_from=$(or $(THRESHOLDS),split) \
+		also=dev2 sister=$(or $(SISTER),null) check_ports=24 out=runs/card
 
 mutants: $(STAMP)  ## mutation testing, a night long: fails below 85 % killed, MINUTES=480
 	$(BIN)/python tools/mutants.py --seed $$(date +%j) --minutes $(or $(MINUTES),480) \

@@ -32,7 +32,6 @@ class CountPlaces:
         beside: `(D,)` objects missed beside each real box, the nearest in its lengths.
         image: `(D,)`.
         place: `(I,)` name of the place of each image.
-        source: `(I,)` of the image.
         true: `(I,)` objects.
         lone: `(I,)` objects missed farther than `REACH_LENGTHS` from all real boxes.
         mpx: `(I,)` millions of pixels as read.
@@ -50,7 +49,6 @@ class CountPlaces:
     beside: NDArray[np.int64]
     image: NDArray[np.int64]
     place: NDArray[np.str_]
-    source: NDArray[np.str_]
     true: NDArray[np.int64]
     lone: NDArray[np.int64]
     mpx: NDArray[np.float64]
@@ -78,7 +76,7 @@ class CountPlaces:
         }
         per_image = {
             name: getattr(self, name)[chosen]
-            for name in ("place", "source", "true", "lone", "mpx", "real_offset", "found_offset")
+            for name in ("place", "true", "lone", "mpx", "real_offset", "found_offset")
         } | {"least_px": self.least_px[chosen]}
         return replace(
             self,
@@ -150,7 +148,6 @@ def count_places(
         beside=beside,
         image=position[image],
         place=table.places[scored],
-        source=table.sources[scored],
         true=np.bincount(table.true_image[wanted], minlength=number)[scored],
         lone=np.bincount(table.true_image[alone], minlength=number)[scored],
         mpx=(table.image_px / scale**2 / 1e6)[scored],

@@ -57,7 +57,6 @@ def places_of(
         beside=beside,
         image=image,
         place=np.array([f"{name}{i}" for i in range(n)], np.str_),
-        source=np.full(n, "made"),
         true=np.array(found) + np.array(missed),
         lone=lone,
         mpx=np.full(n, 0.5),
