@@ -134,8 +134,8 @@ def networked(weights: str) -> Finder:
     network = detector.load_detector(weights=weights)
 
     def find(rendered: RenderedScene, scene: Scene, generator: np.random.Generator) -> Detections:
-        found = detector.predict(scene.info.path, detector=network)[0].detections
-        kept = (found.class_ids == STACK) & ~found.on_ship
+        found = detector.predict(scene.info.path, detector=network)[0].boxes
+        kept = (found.class_ids == STACK) & ~found.on_ship & ~found.unseen
         return found.select(kept)
 
     return find

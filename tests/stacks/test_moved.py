@@ -198,6 +198,16 @@ def test_a_block_that_was_missed_on_its_last_date_is_seen_to_leave(tmp_path: Pat
     assert second == []
 
 
+def test_a_box_of_one_container_is_undecided(tmp_path: Path) -> None:
+    """The network takes lorries with a container for stacks, and they come and go."""
+    parked = ((52.0, 60.0),)
+    lorry = [[45.0, 58.4], [59.0, 58.4], [59.0, 61.6], [45.0, 61.6]]
+    looks = [(scene({}, lorries=parked), [np.array(lorry)]), (scene({}), [])]
+    ((one,),) = changes(tmp_path, looks)
+    assert (one.kind, one.reason) == ("undecided", "one container may stand on a lorry")
+    assert one.area_m2 == pytest.approx(14.0 * 3.2, rel=0.01)
+
+
 def test_looks_that_are_not_registered_say_what_plain_ground_tells(tmp_path: Path) -> None:
     """Off by up to 16 m, a block on empty ground came all the same; beside others: undecided."""
     alone = [(scene({}), []), (scene({A: (4, 11)}), [box(A)])]

@@ -24,6 +24,9 @@ LEAST_M2 = 25.0  # one 40 ft container; less is in the errors of the boxes
 BOX_SD_M = 0.7  # of one side of a found box
 SIDES_SD = 1.645  # standard deviations of a side's place that are no change: 90 %
 WHOLE_SHARE = 0.7  # of a part, from which all of it changed: windows blur its rim
+# a box of one container, with its errors: on the ground and on a lorry it looks the same from above
+LONE_M2 = 60.0
+LONE_REASON: Final = "one container may stand on a lorry"
 LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
 LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
 GROWN_SHARE = 0.6  # of a part beside ground that both looks have boxes on
@@ -203,6 +206,8 @@ def _claim(
     least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
     if area < least or (not one_look and changed < GROWN_SHARE):
         return None
+    if whole and area < LONE_M2:
+        return _remark("undecided", parts, part, LONE_REASON)
     came = kinds[0] == "appeared"
     standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
     sign = 1.0 if came else -1.0

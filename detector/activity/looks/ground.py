@@ -15,7 +15,6 @@ Floats = NDArray[np.float64]
 
 CELL_M = 0.5
 BLUR_PX = 1.0
-LEAST_SIDE_PX = 6
 SEEN_SHARE = 0.9
 APPEARED_RGB = (40, 220, 60)
 GONE_RGB = (255, 60, 40)
@@ -41,21 +40,6 @@ def box_grid(corners: Floats, margin_m: float, crs: str, cell_m: float = CELL_M)
     (a, d), (b, e) = cell_m * along, cell_m * across
     c, f = corners[0] - (margin_m + cell_m / 2) * (along + across)
     return Grid(Affine(*map(float, (a, b, c, d, e, f))), columns, rows, crs)
-
-
-def likeness(block: NDArray[np.uint8], surroundings: NDArray[np.uint8]) -> float | None:
-    """Best correlation of a block's picture with the same ground of another look.
-
-    Args:
-        block: `(h, w, 3)`.
-        surroundings: `(H, W, 3)`, larger: the block may be displaced in it by lean and residual.
-    """
-    if min(block.shape[:2]) < LEAST_SIDE_PX:
-        return None
-    smooth = [cv2.GaussianBlur(part, (0, 0), BLUR_PX) for part in (block, surroundings)]
-    found = cv2.matchTemplate(smooth[1], smooth[0], cv2.TM_CCOEFF_NORMED)
-    best = float(np.nanmax(found))
-    return best if np.isfinite(best) else None
 
 
 def levelled(
