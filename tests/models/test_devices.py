@@ -68,7 +68,9 @@ def test_every_architecture_has_the_strides_of_the_mirrors(name: str) -> None:
     assert tuple(int(stride) for stride in head.stride) == STRIDES
 
 
-def test_a_cached_export_reads_alike_and_needs_no_torch(tmp_path: Path) -> None:
+def test_an_export_reads_alike_and_needs_no_torch_once_cached(
+    tmp_path: Path,
+) -> None:
     script = (
         "import sys, numpy as np, detector\n"
         "found = detector.load_detector('port-n', threads=1)\n"
@@ -77,16 +79,17 @@ def test_a_cached_export_reads_alike_and_needs_no_torch(tmp_path: Path) -> None:
         "raw = found.backend.runner.forward(tiles)\n"
         "print('torch' in sys.modules, float(raw.astype(np.float64).sum()))\n"
     )
-    environment = {**os.environ, "QUAYWATCH_CACHE": str(tmp_path)}
+    (tmp_path / "file").touch()
+    caches = [tmp_path, tmp_path, tmp_path / "file" / "no"]
     said = [
         subprocess.run(
             [sys.executable, "-c", script],
-            env=environment,
+            env={**os.environ, "QUAYWATCH_CACHE": str(cache)},
             capture_output=True,
             text=True,
             check=True,
         ).stdout.split()
-        for _ in range(2)
+        for cache in caches
     ]
-    assert [one[0] for one in said] == ["True", "False"]
-    assert said[0][1] == said[1][1]
+    assert [one[0] for one in said] == ["True", "False", "True"]
+    assert said[0][1] == said[1][1] == said[2][1]
