@@ -24,6 +24,7 @@ from detector.export import kml
 from detector.export.formats import DEFAULT_FORMATS, FORMATS
 from detector.export.result import SceneResult
 from detector.export.scene_files import missing_formats, write_scene_files
+from detector.files import MARK_FILE
 from detector.geometry.boxes import corners_from_xywhr
 from detector.prediction import batch as run_module
 from detector.scenes.scene import open_scene
@@ -68,7 +69,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != MARK_FILE  # the folder's own mark, in each of ours
     }
 
 
@@ -180,14 +181,18 @@ def test_what_is_always_written_is_said_where_it_was_left_out(
     assert "overlay.png" in captured.out
 
 
-def test_a_damaged_record_is_a_sentence(
+def test_a_damaged_record_is_said_and_made_anew(
     tmp_path: Path, scene: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = predict(scene, tmp_path / "out", "formats=[]")
+    whole = (folder / "detections.parquet").read_bytes()
     (folder / "detections.parquet").write_bytes(b"PAR1")
     capsys.readouterr()
-    assert main(["predict", str(scene), f"out={tmp_path / 'out'}", "formats=kml"]) == 2
-    assert "detections.parquet: gone or damaged" in capsys.readouterr().err
+    assert main(["predict", str(scene), f"out={tmp_path / 'out'}", "formats=kml"]) == 0
+    said = capsys.readouterr().err
+    assert f"{folder}: results of an earlier run are damaged or were changed since" in said
+    assert (folder / "detections.parquet").read_bytes() == whole
+    assert (folder / "detections.kml").is_file()
 
 
 # KML --------------------------------------------------------------------------------------------

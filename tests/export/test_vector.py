@@ -163,7 +163,12 @@ def test_every_layer_has_a_style_that_qgis_takes(tmp_path: Path) -> None:
         label: rows_of(path, f"SELECT count(*) FROM detections WHERE {text}")[0][0]  # noqa: S608
         for label, text in filters.items()
     }
-    assert counted == {"ship": 2, "container stack": 1, "deck cargo (not counted)": 1}
+    assert counted == {
+        "ship": 2,
+        "container stack": 1,
+        "deck cargo (not counted)": 1,
+        "not seen: no observation": 0,
+    }
 
 
 # --- GeoJSON
