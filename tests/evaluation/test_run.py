@@ -114,6 +114,7 @@ def test_counts_and_kinds(standard: Done) -> None:
 def test_what_is_written(standard: Done) -> None:
     result, out = standard
     assert sorted(file.name for file in out.iterdir()) == [
+        ".quaywatch",
         "card_metrics.yaml",
         "cost.json",
         "evaluation.html",

@@ -151,13 +151,16 @@ def test_points_of_charts_are_rows_of_the_series(made: Made, report: Report) -> 
         told = points[i]["estimate"], points[i]["low"], points[i]["high"]
         assert told[0] == pytest.approx(row["count_est"], abs=0.051)  # one decimal in the CSV
         assert told[1:] == (row["count_low"], row["count_high"])
+    yards = series[(series["zone"] == NAMES.yard) & (series["class"] == "container_stack")]
     stacks = charts[NAMES.yard, "stacks"]["points"]
-    assert [(p["found"], p["mark"], p["low"]) for p in stacks] == [
-        (3, "found", None),
-        (3, "found", None),
-        (0, "found", None),
-        (0, "found", None),
+    assert [(p["found"], p["mark"]) for p in stacks] == [
+        (3, "estimate"),
+        (3, "estimate"),
+        (0, "estimate"),
+        (0, "estimate"),
     ]
+    assert [p["low"] for p in stacks] == yards["count_low"].tolist()
+    assert [p["high"] for p in stacks] == yards["count_high"].tolist()
 
 
 def test_the_page_is_whole_and_asks_for_nothing(report: Report) -> None:
