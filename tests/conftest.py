@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from detector.errors import shown
+
 # no test asserts a time; with CI=true hypothesis loads a fixed-seed profile of its own
 if "CI" not in os.environ:
     hypothesis.settings.register_profile("quaywatch", deadline=None)
@@ -44,4 +46,6 @@ def pytest_runtest_makereport(
         if report.skipped and item.get_closest_marker(marker) and os.environ.get(variable) == "1":
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} skipped, but {variable}=1: {report.longrepr}"
+    # what a test of odd file names has logged must travel between the processes of a run
+    report.sections = [(title, shown(text)) for title, text in report.sections]
     return report

@@ -62,6 +62,7 @@ def visit(rows: Sequence[Row]) -> dict[str, object]:
         "first_seen": "2026-09-01",
         "last_seen": "2026-09-02",
         "width_m": 30.0,
+        "lies": "alongside",
         "evidence": "; ".join(found.ids.tolist()),
         **ShipLength.of_looks(found).columns,
     }

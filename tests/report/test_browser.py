@@ -203,7 +203,7 @@ def test_numbers_of_the_page_are_those_of_the_tables(
         assert cells[1] == length_in_words(row, unit="")
         assert int(cells[1].split(" ±")[0]) == round(row["length_m"])
         assert int(cells[2]) == round(row["width_m"])
-        assert float(cells[6]) == pytest.approx(row["probability"], abs=0.005)
+        assert float(cells[7]) == pytest.approx(row["probability"], abs=0.005)
     charts = pd.read_csv(report.page.parent / "tables" / "charts.csv")
     ships = charts[charts["measure"] == "count"]
     told = rows("[data-table=series][data-site='0'][data-chart='0']")

@@ -96,4 +96,5 @@ def _number(row: Mapping[Any, Any], end: str) -> float:
 
 
 def _cut(row: Mapping[Any, Any]) -> str:
-    return str(row.get("length_cut") or WHOLE)
+    reason = row.get("length_cut")
+    return reason if isinstance(reason, str) else WHOLE  # an empty cell of a table is NaN
