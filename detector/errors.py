@@ -55,7 +55,7 @@ def shown(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
 
 
-def nearest(word: str, valid: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no valid word is near."""
-    found = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.5)
+def nearest(word: str, valid: Iterable[str], alike: float = 0.5) -> str:
+    """`; did you mean 'x'?`, or nothing where no valid word is so much alike."""
+    found = difflib.get_close_matches(word, list(valid), n=1, cutoff=alike)
     return f"; did you mean '{found[0]}'?" if found else ""

@@ -50,7 +50,8 @@ def find_activity(
         >>> import detector
         >>> folder = Path(tempfile.mkdtemp())
         >>> days = ["2026-05-14T02:10:00Z", "2026-05-16T02:10:00Z"]
-        >>> scenes = [detector.render(seed=7, width=256, height=256, acquired=day) for day in days]
+        >>> draw = lambda seed, day: detector.render(seed=seed, width=256, height=256, acquired=day)
+        >>> scenes = [draw(7, days[0]), draw(8, days[1])]
         >>> paths = [scene.write(folder / f"{number}.tif") for number, scene in enumerate(scenes)]
         >>> run = detector.predict(paths).save(folder / "run")
         >>> site = folder / "port.yaml"

@@ -98,7 +98,7 @@ def _is_option(word: str, schema: type) -> bool:
         return True  # with a prefix of Hydra it is refused later, with its own sentence
     if _exists(word) or not KEY_LIKE.match(key):
         return False
-    raise unknown_key(key, [*options, *short_names(options)])
+    raise unknown_key(key, options, short_names(options))
 
 
 def _exists(name: str) -> bool:

@@ -43,6 +43,9 @@ HYDRA_VERSION_BASE = "1.3"
 ELSEWHERE = "elsewhere"
 """Class variable of a group: keys of its files in `conf/` that only other commands have."""
 
+SHORT_ALIKE = 0.75
+"""How much alike a word must be to a short name to be meant for it: short words are soon alike."""
+
 HYDRA_PREFIX = re.compile(r"^(\+\+|\+|~)")
 
 
@@ -95,9 +98,10 @@ def split_override(word: str) -> tuple[str, str]:
     return key, value
 
 
-def unknown_key(key: str, valid: Iterable[str]) -> ConfigError:
-    """The error for a key that no option has, with the nearest valid one."""
-    return ConfigError(f"unknown option '{key}'{nearest(key, valid)}")
+def unknown_key(key: str, valid: Iterable[str], short: Iterable[str] = ()) -> ConfigError:
+    """The error for a key that no option has, with the nearest valid one, or short name of one."""
+    meant = nearest(key, valid) or errors.nearest(key, short, SHORT_ALIKE)
+    return ConfigError(f"unknown option '{key}'{meant}")
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
@@ -132,7 +136,7 @@ def _to_hydra(word: str, schema: type) -> str:
         return f"{key}={_group_choice(key, value)}"
     key = short_names(options).get(key, key)
     if key not in options:
-        raise _unknown_word(key, value, [*options, *short_names(options)], groups)
+        raise _unknown_word(key, value, options, groups)
     return _checked_grammar(f"{key}={_typed(options[key], value)}", word, options[key])
 
 
@@ -143,7 +147,7 @@ def _unknown_word(
     meant = [group for group in groups if value in _choices(group)]
     if len(meant) == 1:
         return ConfigError(f"unknown option '{key}'; did you mean '{meant[0]}={value}'?")
-    return unknown_key(key, options)
+    return unknown_key(key, options, short_names(options))
 
 
 def _checked_grammar(hydra_word: str, word: str, opt: Option) -> str:
