@@ -57,7 +57,7 @@ class SeriesSettings:
 
     min_length_m: float
     calibration: Calibration
-    blocks: BlockModel | None = None
+    blocks: BlockModel | None
 
 
 def headline(min_length_m: float) -> str:

@@ -34,6 +34,7 @@ ENDINGS = ("Settings", "Options", "Spec")
 
 # fields that no option sets: measured, or read from the card of the weights
 MEASURED = {
+    ("ActivitySettings", "blocks"): "of the card of the weights",
     ("ActivitySettings", "calibration"): "of the card of the weights",
     ("LinkSettings", "recall"): "of that calibration, where it has one",
 }

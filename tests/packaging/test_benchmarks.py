@@ -21,13 +21,16 @@ SMALLEST = {
     "augmentation": ["--list"],
     "counting": ["--quick", "--skip-series"],
     "berth_calls": ["--seeds", "0"],
+    "lengths": ["--sites", "1", "--out", "{tmp}/lengths"],
     "lots": ["--stories", "1"],
     "merging": ["--quick", "--only", "cases"],
     "merging_cost": ["Quaywatch, tile by tile", "500"],
     "published": ["--stories", "1", "--from", "9", "--cache", "{tmp}/published"],
     "rendering": ["domain", "port-n", "1"],
+    "stack_changes": ["--stories", "1", "--small"],
     "stacks": ["--scenes", "1"],
     "stacks_real": [],
+    "stacks_zones": ["--scenes", "1", "--weights", ""],
 }
 WITH_POOL = ("accuracy", "augmentation", "stacks_real")
 

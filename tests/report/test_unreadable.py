@@ -135,11 +135,14 @@ def test_the_page_gives_the_reason_and_no_zero(document: dict[str, Any]) -> None
 
 def test_captions_speak_of_what_is_in_the_picture() -> None:
     words = Words.read()
-    day = {"reason": "", "fraction": 0.004}
+    day = {"reason": "", "fraction": 0.004, "clouds_unknown": False}
     assert picture_caption(3, 1, day, words) == (
         "3 ships and 1 stack marked in the picture, of any size, in the zones and beside them; 1 % "
         "of the zones seen"
     )
+    untold = picture_caption(3, 1, {**day, "clouds_unknown": True}, words)
+    assert "of the zones seen" not in untold
+    assert "3 ships and 1 stack marked in the picture" in untold
     assert [percent(share) for share in (0.0, 0.001, 0.5, 0.999, 1.0)] == [
         "0", "1", "50", "99", "100",
     ]  # fmt: skip
