@@ -69,7 +69,8 @@ def with_block_intervals(
 def _numbers(area: CountedArea, class_id: int, blocks: SceneBlocks) -> dict[str, Any]:
     """The columns of one area."""
     found = blocks.detections
-    rows = area.members[(found.class_ids[area.members] == class_id) & ~found.on_ship[area.members]]
+    mine = found.counted & (found.class_ids == class_id)  # what was not seen is in no table
+    rows = area.members[mine[area.members]]
     parts = [(area.name, area.kind, rows)]
     if not area.name and blocks.held_by:
         held = [blocks.held_by[row] for row in rows.tolist()]

@@ -95,3 +95,20 @@ def test_a_card_of_few_places_claims_nothing() -> None:
     blocks, areas = scene_blocks(replace(LOOSE, n_places=6, n_area_places=6))
     table = with_block_intervals(counts(areas), areas, blocks)
     assert table[["area_est", "count_est"]].isna().all().all()
+
+
+def test_a_block_that_nobody_saw_enters_nothing() -> None:
+    blocks, areas = scene_blocks()
+    hidden = int(areas[2].members[0])  # in yard 2
+    fractions = np.where(np.arange(len(blocks.detections)) == hidden, 0.8, 0.0)
+    unseen = replace(
+        blocks,
+        detections=replace(blocks.detections, unseen_fraction=fractions),
+        stacks=blocks.stacks[blocks.stacks["id"] != f"scene#{hidden}"],
+    )
+    table = with_block_intervals(counts(areas), areas, unseen)
+    without = [replace(area, members=area.members[area.members != hidden]) for area in areas]
+    expected = with_block_intervals(counts(without), without, blocks)
+    pd.testing.assert_frame_equal(table, expected)
+    all_seen = with_block_intervals(counts(areas), areas, blocks)
+    assert (table["count_est"] < all_seen["count_est"])[[1, 5]].all()  # the scene and yard 2
