@@ -102,7 +102,7 @@ def test_summary_convert_and_faults(
     assert main(["data", "summary", *words]) == 0
     assert f"{labels}:2: not five numbers" in capsys.readouterr().out
     assert main(["data", "convert", *words, f"out={out}"]) == 1
-    assert f"2 images in {out}; 0 images left out, 1 faults" in capsys.readouterr().out
+    assert f"2 images in {out}; 0 images left out, 1 fault\n" in capsys.readouterr().out
     lines = {path.stem: path.read_text().splitlines() for path in out.rglob("labels/*.txt")}
     assert {name: len(rows) for name, rows in lines.items()} == {"a": 2, "b": 1}
 
