@@ -140,18 +140,27 @@ def list_groups(schema: type) -> dict[str, type]:
     }
 
 
-def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Keys by their last part alone, where that is nobody else's: `weights` for `model.weights`.
+def short_names(keys: Iterable[str], groups: Iterable[str] = ()) -> dict[str, str]:
+    """Keys by their last part, where that is nobody else's: `weights` for `model.weights`.
 
     Args:
         keys: dotted, of all options.
+        groups: names of the groups.
     """
-    by_leaf: dict[str, list[str]] = {}
-    for key in keys:
-        by_leaf.setdefault(key.rpartition(".")[2], []).append(key)
-    return {
-        leaf: found[0] for leaf, found in by_leaf.items() if len(found) == 1 and found != [leaf]
-    }
+    found = keys_by_leaf(keys, groups)
+    return {leaf: mine[0] for leaf, mine in found.items() if len(mine) == 1}
+
+
+def keys_by_leaf(keys: Iterable[str], groups: Iterable[str]) -> dict[str, list[str]]:
+    """Keys by their last part, for parts that are no key or group by themselves; as above."""
+    every = list(keys)
+    taken = {*every, *groups}
+    found: dict[str, list[str]] = {}
+    for key in every:
+        leaf = key.rpartition(".")[2]
+        if leaf not in taken:
+            found.setdefault(leaf, []).append(key)
+    return found
 
 
 def check_ranges(config: Any) -> None:

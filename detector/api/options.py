@@ -17,7 +17,7 @@ from detector.activity.options import ActivityConfig
 from detector.config.compose import load_config, unknown_key
 from detector.errors import ConfigError
 from detector.evaluation.options import EvaluateConfig
-from detector.options import Option, list_groups, list_options
+from detector.options import Option, keys_by_leaf, list_groups, list_options
 from detector.prediction.options import PredictConfig
 from detector.rendering.options import RenderConfig
 from detector.training.options import TrainConfig
@@ -68,12 +68,7 @@ class Door(Generic[T]):
     @property
     def short_names(self) -> dict[str, list[str]]:
         """Dotted keys by their last part, for parts that are no key by themselves."""
-        found: dict[str, list[str]] = {}
-        for key in self.options:
-            leaf = key.rpartition(".")[2]
-            if leaf == key or (leaf not in self.options and leaf not in self.groups):
-                found.setdefault(leaf, []).append(key)
-        return {leaf: keys for leaf, keys in found.items() if keys != [leaf]}
+        return keys_by_leaf(self.options, self.groups)
 
 
 PREDICT: Final = Door(

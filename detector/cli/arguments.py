@@ -94,11 +94,12 @@ def _is_option(word: str, schema: type) -> bool:
     key, _ = split_override(word)
     bare = HYDRA_PREFIX.sub("", key)
     options, groups = list_options(schema), list_groups(schema)
-    if bare in options or bare in groups or bare in short_names(options):
+    short = short_names(options, groups)
+    if bare in options or bare in groups or bare in short:
         return True  # with a prefix of Hydra it is refused later, with its own sentence
     if _exists(word) or not KEY_LIKE.match(key):
         return False
-    raise unknown_key(key, options, short_names(options))
+    raise unknown_key(key, options, short)
 
 
 def _exists(name: str) -> bool:

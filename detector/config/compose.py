@@ -134,7 +134,7 @@ def _to_hydra(word: str, schema: type) -> str:
         )
     if key in groups or (key in options and (conf_dir() / key).is_dir()):
         return f"{key}={_group_choice(key, value)}"
-    key = short_names(options).get(key, key)
+    key = short_names(options, groups).get(key, key)
     if key not in options:
         raise _unknown_word(key, value, options, groups)
     return _checked_grammar(f"{key}={_typed(options[key], value)}", word, options[key])
@@ -147,7 +147,7 @@ def _unknown_word(
     meant = [group for group in groups if value in _choices(group)]
     if len(meant) == 1:
         return ConfigError(f"unknown option '{key}'; did you mean '{meant[0]}={value}'?")
-    return unknown_key(key, options, short_names(options))
+    return unknown_key(key, options, short_names(options, groups))
 
 
 def _checked_grammar(hydra_word: str, word: str, opt: Option) -> str:
@@ -212,7 +212,7 @@ def _file_overrides(file: Path, schema: type) -> list[str]:
 
 def _value_override(key: str, value: Any, schema: type) -> str:
     options = list_options(schema)
-    key = key if key in list_groups(schema) else short_names(options).get(key, key)
+    key = short_names(options, list_groups(schema)).get(key, key)
     if key not in options or (conf_dir() / key).is_dir():
         return _to_hydra(f"{key}={value}", schema)
     opt = options[key]

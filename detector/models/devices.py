@@ -49,9 +49,15 @@ def cuda_devices() -> int:
 
 def default_threads() -> int:
     """CPU threads that this process may use: its cores, or fewer where OMP_NUM_THREADS says so."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) > 0 else cores or 1
+    return int(told) if told.isdecimal() and int(told) > 0 else usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores of the CPU that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _loads(name: str) -> bool:

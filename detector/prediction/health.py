@@ -141,16 +141,17 @@ def _formats() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
+    from detector.models.devices import cuda_devices, usable_cores
+
+    yield Finding("devices", "cpu", "good", f"{usable_cores()} cores that this process may use")
+    count = cuda_devices()
+    if not count:
+        yield Finding("devices", "cuda", "good", "none; the CPU is used")
+        return
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("devices", "cpu", "good", f"{cores} cores that this process may use")
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            name = torch.cuda.get_device_name(index)
-            yield Finding("devices", f"cuda:{index}", "good", name)
-    else:
-        yield Finding("devices", "cuda", "good", "none; the CPU is used")
+    for index in range(count):
+        yield Finding("devices", f"cuda:{index}", "good", torch.cuda.get_device_name(index))
 
 
 def _room() -> Iterator[Finding]:
