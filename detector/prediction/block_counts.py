@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,14 +55,19 @@ def with_block_intervals(
         blocks: of the scene.
     """
     table = counts.copy()
+    blocks = replace(blocks, stacks=blocks.stacks.set_index("id"))  # once, and not for each zone
     names = blocks.detections.classes.names
+    rows_of = table.groupby(["class", "zone"]).groups
+    told: dict[str, dict[Any, Any]] = {}  # by column and row: a table is slow to fill cell by cell
     for class_id in blocks.detections.classes.with_role("containers"):
         for area in areas:
             if area.status not in CLAIMED:
                 continue
-            mine = (table["class"] == names[class_id]) & (table["zone"] == area.name)
             for column, value in _numbers(area, class_id, blocks).items():
-                table.loc[mine, column] = value
+                for row in rows_of.get((names[class_id], area.name), ()):
+                    told.setdefault(column, {})[row] = value
+    for column, values in told.items():
+        table.loc[list(values), column] = list(values.values())
     return table
 
 
@@ -101,6 +106,6 @@ def _numbers(area: CountedArea, class_id: int, blocks: SceneBlocks) -> dict[str,
 def _draw(name: str, kind: str, rows: NDArray[np.int64], blocks: SceneBlocks) -> ZoneDraws:
     found = blocks.detections
     ids = [f"{found.scene_id}#{row}" for row in rows.tolist()]
-    table = blocks.stacks.set_index("id").loc[ids].reset_index()
+    table = blocks.stacks.loc[ids].reset_index()
     boxes = FoundBlocks(found.scores[rows].astype(np.float64), found.area_m2[rows], table, kind)
     return draw_zone(boxes, name, blocks.settings, blocks.model)
