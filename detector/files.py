@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import os
 import re
@@ -25,6 +26,16 @@ MARK_TEXT = "A folder that quaywatch writes: its pictures are results and no sce
 LOCK_FILE = ".quaywatch.lock"
 
 logger = logging.getLogger(__name__)
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_part(text: str, longest: int) -> str:

@@ -22,7 +22,7 @@ from detector.classes import PORT, ClassSet
 from detector.data.borders import paint_over, settle
 from detector.data.labelled import DataError, LabelledImage
 from detector.errors import QuaywatchError
-from detector.files import atomic_path
+from detector.files import atomic_path, file_sha256
 from detector.geometry.boxes import Corners, as_corners, polygons
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene
@@ -162,7 +162,7 @@ def _cut_window(
     with atomic_path(folder / name) as temporary:
         with temporary.open("wb") as file:
             np.save(file, pixels, allow_pickle=False)
-        digest = _file_hash(temporary)
+        digest = file_sha256(temporary)
     return {
         "pixels": name,
         "sha256": digest,
@@ -210,16 +210,11 @@ def _read_cache(folder: Path, classes: ClassSet) -> tuple[list[Chip], list[str]]
     try:
         content = json.loads((folder / "chips.json").read_text(encoding="utf-8"))
         for record in content["chips"]:
-            if _file_hash(folder / record["pixels"]) != record["sha256"]:
+            if file_sha256(folder / record["pixels"]) != record["sha256"]:
                 return None
     except (OSError, ValueError, KeyError):
         return None
     return [_chip(folder, record, classes) for record in content["chips"]], content["problems"]
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _chip(folder: Path, record: dict[str, Any], classes: ClassSet) -> Chip:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from detector.documents import DocumentError, read_json
 from detector.export.tables import write_json
+from detector.files import file_sha256
 
 SEAL: Final = "sha256"  # key of a sealed JSON: of all the others
 FILES: Final = "files"  # key: name of a file to its SHA-256
@@ -166,10 +167,7 @@ def _content(path: Path) -> dict[str, Any] | None:
 
 
 def _sha256(path: Path) -> str:
-    if path.suffix == GEOPACKAGE:
-        return _rows_sha256(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _rows_sha256(path) if path.suffix == GEOPACKAGE else file_sha256(path)
 
 
 def _rows_sha256(path: Path) -> str:

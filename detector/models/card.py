@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from detector.boxes.luck import LUCK
 from detector.classes import ClassSet
 from detector.documents import DocumentError, read_yaml
 from detector.errors import ConfigError, WeightsError
+from detector.files import file_sha256
 
 SUFFIX = ".safetensors"
 YOLO = "yolo"
@@ -180,8 +180,7 @@ def sha256_of(path: Path) -> str:
         WeightsError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot read the weights ({error.strerror})") from error
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detector.documents import DocumentError, read_json
 from detector.errors import OutputError
-from detector.files import atomic_folder
+from detector.files import atomic_folder, file_sha256
 from detector.models.backends import cache_folder
 
 EXPORT_FILES: Final = ("network.xml", "network.bin")
@@ -135,10 +135,7 @@ def _keep_export(model: Any, folder: Path) -> None:
     try:
         with atomic_folder(folder) as temporary:
             ov.serialize(model, temporary / EXPORT_FILES[0])
-            hashes = {
-                name: hashlib.sha256((temporary / name).read_bytes()).hexdigest()
-                for name in EXPORT_FILES
-            }
+            hashes = {name: file_sha256(temporary / name) for name in EXPORT_FILES}
             (temporary / HASHES_FILE).write_text(json.dumps(hashes), encoding="utf-8")
     except (OSError, RuntimeError, OutputError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
