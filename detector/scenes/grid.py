@@ -6,7 +6,7 @@ what one of them shows another one shows at the same place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
@@ -144,6 +144,29 @@ def on_grid(scene: Scene, grid: Grid, resampling: GridResampling = "linear") -> 
         rgb[rows, columns], valid[rows, columns] = part.rgb, part.valid
         seen[rows, columns] = part.seen
     return GridPixels(rgb, valid, seen)
+
+
+def first_on_top(
+    laid: Iterable[GridPixels], grid: Grid
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """What several scenes show of a grid together, each where none before it saw.
+
+    Args:
+        laid: on that grid; no further one is asked for once every cell is seen.
+        grid: where the cells are.
+
+    Returns:
+        RGB `(height, width, 3)`, 0 where none saw, and which cells `(height, width)` were seen.
+    """
+    rgb = np.zeros((grid.height, grid.width, 3), np.uint8)
+    seen = np.zeros((grid.height, grid.width), np.bool_)
+    for pixels in laid:
+        fresh = pixels.seen & ~seen
+        rgb[fresh] = pixels.rgb[fresh]
+        seen |= pixels.seen
+        if seen.all():
+            break
+    return rgb, seen
 
 
 def _blocks(grid: Grid) -> Iterator[tuple[Grid, slice, slice]]:

@@ -18,7 +18,7 @@ from detector.geometry.windows import PixelWindow
 from detector.rendering import LayoutSpec, PlaceSpec, PortSpec, render
 from detector.rendering.write import write_scene
 from detector.scenes import grid as grid_module
-from detector.scenes.grid import Grid, on_grid
+from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
 from tests.scenes.rasters import gradient, utm_transform, write_raster
@@ -213,3 +213,25 @@ def test_a_grid_knows_its_bounds_and_cells() -> None:
     assert grid.to_cells(np.array([[-100.0, 150.0], [0.0, 0.0]])).tolist() == [[0, 0], [50, 75]]
     boxes = np.array([[[0, 0], [2, 0], [2, 1], [0, 1]]]) + np.array([[[0, 0]], [[300, 0]]])
     assert grid.holds(boxes.astype(float)).tolist() == [True, False]
+
+
+def test_the_first_scene_that_saw_a_cell_is_on_top() -> None:
+    rng = np.random.default_rng(3)
+    grid = Grid(Affine.identity(), 7, 5, None)
+    scenes = [
+        GridPixels(rng.integers(1, 255, (5, 7, 3), np.uint8), seen, seen)
+        for seen in rng.random((3, 5, 7)) < 0.4
+    ]
+    rgb, seen = first_on_top(iter(scenes), grid)
+    for row in range(5):
+        for column in range(7):
+            who = [one for one in scenes if one.seen[row, column]]
+            assert seen[row, column] == bool(who)
+            assert rgb[row, column].tolist() == (
+                who[0].rgb[row, column].tolist() if who else [0, 0, 0]
+            )
+    whole = GridPixels(scenes[0].rgb, np.ones((5, 7), np.bool_), np.ones((5, 7), np.bool_))
+    asked = iter([whole, scenes[1]])
+    assert first_on_top(asked, grid)[1].all()
+    assert list(asked) == [scenes[1]]
+    assert not first_on_top([], grid)[1].any()

@@ -26,7 +26,7 @@ from detector.activity.looks.ground import box_grid
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.zone_looks import Look, Placement
 from detector.errors import SceneError
-from detector.scenes.grid import Grid, on_grid
+from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
 from detector.scenes.scene import Scene, open_scene
 
 Floats = NDArray[np.float64]
@@ -199,17 +199,13 @@ class PixelJudge:
 
     def _read(self, scene_ids: Sequence[str], grid: Grid, lean: Floats) -> tuple[Picture, Mask]:
         """What the scenes of a look show together, tops moved back by their lean."""
-        rgb = np.zeros((grid.height, grid.width, 3), np.uint8)
-        seen = np.zeros((grid.height, grid.width), bool)
-        for scene_id in scene_ids:
-            if seen.all():
-                break
+
+        def laid(scene_id: str) -> GridPixels:
             east, north = self._placements[scene_id].shift_m
             scene = self._shelf.scene(scene_id)
-            laid = on_grid(scene, grid.moved(float(lean[0]) - east, float(lean[1]) - north))
-            fresh = laid.seen & ~seen
-            rgb[fresh] = laid.rgb[fresh]
-            seen |= laid.seen
+            return on_grid(scene, grid.moved(float(lean[0]) - east, float(lean[1]) - north))
+
+        rgb, seen = first_on_top(map(laid, scene_ids), grid)
         picture = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), SMOOTH_M / grid.cell_m)
         return np.asarray(picture, np.float32), seen
 

@@ -22,7 +22,7 @@ from detector.activity.pictures.chips import NAME_LENGTH, write_png
 from detector.errors import SceneError
 from detector.files import file_part, prepare_folder
 from detector.geometry.boxes import Corners
-from detector.scenes.grid import Grid, on_grid
+from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
 from detector.scenes.scene import open_scene
 
 DIFFERENCES_FOLDER: Final = "differences"
@@ -124,16 +124,14 @@ class _Pictures:
 
     def _read(self, scene_ids: Sequence[str], grid: Grid) -> Ground:
         """What the scenes of a look show together, the one that saw most of the zone on top."""
-        rgb = np.zeros((grid.height, grid.width, 3), np.uint8)
-        seen = np.zeros((grid.height, grid.width), bool)
-        for scene_id in scene_ids:
+
+        def laid(scene_id: str) -> GridPixels:
             east, north = self._placements[scene_id].shift_m
             with open_scene(self._scenes[scene_id].path) as opened:
-                laid = on_grid(opened, grid.moved(-east, -north))
-            fresh = laid.seen & ~seen
-            rgb[fresh] = laid.rgb[fresh]
-            seen |= laid.seen
-        return rgb, seen
+                return on_grid(opened, grid.moved(-east, -north))
+
+        # all are read, so that a scene that is gone is told also where others hide it
+        return first_on_top([laid(scene_id) for scene_id in scene_ids], grid)
 
 
 def _grid(points: Floats, crs: str) -> Grid:
