@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -197,7 +198,7 @@ def draw_blocks(
         seed: of the zone.
         draws: how many.
     """
-    odd, clean = _place_effects(model, draws)
+    odd, clean = _place_effects(model.n_places, model.n_area_places, model.clean, draws)
     generator = np.random.Generator(np.random.Philox(seed))
     log_area = log_area_of(area_m2)
     shape = (draws, len(score))
@@ -244,18 +245,23 @@ def log_area_of(area_m2: Floats) -> Floats:
     return np.asarray(np.clip(np.log(known / CENTRE_M2), -MOST_LOG_AREA, MOST_LOG_AREA))
 
 
-def _place_effects(model: BlockModel, draws: int) -> tuple[Floats, NDArray[np.bool_]]:
+@lru_cache(maxsize=8)  # the same for all zones of a run, and of thousands it would be most work
+def _place_effects(
+    n_places: int, n_area_places: int, clean: float, draws: int
+) -> tuple[Floats, NDArray[np.bool_]]:
     """How odd the place is, `(3, draws)`, standard deviations of real, ratio and recall.
 
-    And whether it is a clean one, `(draws,)`.
+    And whether it is a clean one, `(draws,)`. Neither may be changed.
     """
     generator = np.random.Generator(np.random.Philox(PLACE_SEED))
-    places = np.array([model.n_places, model.n_area_places, model.n_places], float)
+    places = np.array([n_places, n_area_places, n_places], float)
     freedom = np.maximum(places - 1.0, 2.0)[:, None]
     drawn = generator.standard_t(np.broadcast_to(freedom, (3, draws)))
     drawn = drawn * np.sqrt(1.0 + 1.0 / np.maximum(places, 1.0))[:, None]
     limited = np.asarray(np.clip(drawn, -MOST_EFFECT_SD, MOST_EFFECT_SD))
-    return limited, np.asarray(generator.random(draws) < model.clean)
+    is_clean = np.asarray(generator.random(draws) < clean)
+    limited.flags.writeable = is_clean.flags.writeable = False
+    return limited, is_clean
 
 
 def _at_quantiles(values: Sequence[float], u: Floats) -> Floats:
@@ -277,7 +283,10 @@ def _summed_sizes(
 ) -> Floats:
     """Sums of so many sizes `(draws,)`, over the reference."""
     few = int(min(missed.max(initial=0), MOST_SUMMED))
-    sizes = np.exp(_at_quantiles(model.log_missed, generator.random((len(missed), few))))
+    u = generator.random((len(missed), few))
+    wanted = np.arange(few) < missed[:, None]  # mostly few of them: the rest is never summed
+    sizes = np.zeros(u.shape)
+    sizes[wanted] = np.exp(_at_quantiles(model.log_missed, u[wanted]))
     summed = np.cumsum(np.column_stack([np.zeros(len(missed)), sizes]), axis=1)
     total = summed[np.arange(len(missed)), np.minimum(missed, few)]
     return np.asarray(total * missed / np.maximum(np.minimum(missed, few), 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -153,8 +154,29 @@ def _a_m2(each: Floats, found: FoundBlocks, settings: StackSettings, name: str) 
     area = float(found.area_m2.sum())
     if area > 0:
         return np.asarray(each.sum(axis=1) / area)
-    nominal, area = nominal_factors(settings.tiers_of(found.zone_kind))
-    return np.asarray(getattr(simulate(nominal, settings), name)[:, 0] / area)
+    usual, area = _usual(tuple(settings.tiers_of(found.zone_kind)), _Frozen(settings))
+    return np.asarray(getattr(usual, name)[:, 0] / area)
+
+
+class _Frozen:
+    """Settings as a key: equal where they are, though they hold lists."""
+
+    def __init__(self, settings: StackSettings) -> None:
+        self.settings = settings
+        self.words = repr(settings)
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Frozen) and self.words == other.words
+
+
+@lru_cache(maxsize=32)  # kinds of zones; a run may hold thousands of zones without a block
+def _usual(tiers: tuple[float, ...], frozen: _Frozen) -> tuple[Draws, float]:
+    """Draws of a block of which nothing was measured, and its area in square metres."""
+    nominal, area = nominal_factors(list(tiers))
+    return simulate(nominal, frozen.settings), area
 
 
 def _added(one: Floats | None, two: Floats | None) -> Floats | None:

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 
+from detector.stacks import totals
 from detector.stacks.block_model import BLOCK_DRAWS, BlockModel
 from detector.stacks.estimate import COLUMNS, TEXT_COLUMNS
 from detector.stacks.settings import StackSettings
+from detector.stacks.simulate import nominal_factors, simulate
 from detector.stacks.totals import (
     OF_FOUND,
     OF_NOTHING,
@@ -122,3 +124,27 @@ def test_more_or_fewer_draws_of_tiers_use_the_same_places() -> None:
     model: BlockModel = replace(CERTAIN, real=(float(logit(0.5)), 0.0, 0.0))
     drawn = draw_zone(found(1), "a", SETTINGS, model)
     assert np.array_equal(drawn.teu > 0, drawn.number[: len(drawn.teu)] > 0)
+
+
+def test_many_empty_zones_draw_a_usual_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What empty zones share is drawn once for all of a kind; what was missed in each is not."""
+    calls: list[int] = []
+
+    def counted(*given: object, **named: object) -> object:
+        calls.append(1)
+        return simulate(*given, **named)
+
+    monkeypatch.setattr(totals, "simulate", counted)
+    settings = replace(SETTINGS, yard_tiers=[1.3, 2.3, 3.3])
+    empty = FoundBlocks(np.zeros(0), np.zeros(0), None, "yard")
+    zones = [draw_zone(empty, f"zone {at}", settings, LOOSE) for at in range(50)]
+    assert len(calls) == 1
+    numbers = {zone.number.tobytes() for zone in zones if zone.number is not None}
+    assert len(numbers) == 50
+    nominal, area = nominal_factors([1.3, 2.3, 3.3])
+    a_m2 = simulate(nominal, settings).teu[:, 0] / area
+    for zone in zones:
+        assert zone.area_m2 is not None
+        assert np.array_equal(zone.teu, zone.area_m2 * a_m2)
+    other = replace(settings, yard_tiers=[2.0, 2.3, 3.3])
+    assert not np.array_equal(draw_zone(empty, "zone 0", other, LOOSE).teu, zones[0].teu)
