@@ -7,10 +7,12 @@ PYTEST_ARGS ?=
 
 VENV := $(QUAYWATCH_VENV)
 BIN := $(VENV)/bin
+CARD := $(or $(OUT),runs/card)
+MADE := $(CARD)/$(notdir $(or $(WEIGHTS:.safetensors=),port-n)).safetensors
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy card mutants clean
+.PHONY: help setup demo test lint bench accuracy card counting mutants clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -45,7 +47,12 @@ accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it w
 
 card: $(STAMP)  ## thresholds, metrics, intervals of WEIGHTS=name into runs/card; SISTER=file, see docs/counting.md
 	$(BIN)/python -m detector card weights=$(or $(WEIGHTS),port-n) thresholds_from=$(or $(THRESHOLDS),split) \
-		also=dev2 sister=$(or $(SISTER),null) check_ports=24 out=runs/card
+		also=dev2 sister=$(or $(SISTER),null) check_ports=24 length_sites=16 out=$(CARD)
+
+counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS=name, after make card; goes on where it was cut
+	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) --docs
+	$(BIN)/python -m benchmarks.lengths --weights $(MADE) --card $(CARD) --docs
+	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --docs
 
 mutants: $(STAMP)  ## mutation testing, a night long: fails below 85 % killed, MINUTES=480
 	$(BIN)/python tools/mutants.py --seed $$(date +%j) --minutes $(or $(MINUTES),480) \

@@ -79,9 +79,9 @@ def main() -> None:
     calibration = Calibration.from_card(card.calibration)
     series = QUICK_SERIES if options.quick else options.series
     tables = {
-        "intervals": f"Weights `{options.weights}`:\n\n{coverage_table(calibration.coverage)}",
+        "intervals": f"Weights `{card.name}`:\n\n{coverage_table(calibration.coverage)}",
         "rates": rates_table(calibration),
-        "sites": _sites(options.weights, options.sites),
+        "sites": _sites(options.weights, card.name, options.sites),
         "visits": "" if options.skip_series else visits_table(series),
     }
     for place, table in tables.items():
@@ -91,8 +91,8 @@ def main() -> None:
             put(options.docs, place, table)
 
 
-def _sites(weights: str, sites: int) -> str:
-    return f"Weights `{weights}`:\n\n{sites_table(weights, sites)}" if sites else ""
+def _sites(weights: str, name: str, sites: int) -> str:
+    return f"Weights `{name}`:\n\n{sites_table(weights, sites)}" if sites else ""
 
 
 def visits_table(series: int) -> str:

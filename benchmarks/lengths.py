@@ -1,38 +1,27 @@
-"""How far lengths are off: `python -m benchmarks.lengths --weights port-n --sites 16`.
+"""How far lengths are off: `python -m benchmarks.lengths --weights port-n --card runs/card`.
 
-Measures lengths on rendered sites in pieces (`lengths_sites`) and on the dev places with oriented
-truth (`--data port`, where the pool is), fits the intervals into the card, and writes the table of
-`docs/counting.md`: how often intervals hold on sites and places that their fit did not see.
-Measurements are kept in `--out`; a run that was stopped goes on there.
+`detector card` measures lengths on rendered sites in pieces and on the places of its evaluation,
+and keeps them beside the card. This says how often intervals hold on sites and places that their
+fit did not see.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from benchmarks.lengths_sites import measure_site
-from benchmarks.pool import find_pool, skip
 from benchmarks.tables import markdown, put
-from detector.calibrating.lengths import fit_lengths, folds_of, held_out
+from detector.calibrating.lengths import ROWS_FILE, folds_of, held_out
 from detector.classes import PORT
 from detector.counting.counts import ALL_LENGTHS
-from detector.data import port_pool
-from detector.evaluation.dataset import Dataset, labelled_dataset
-from detector.evaluation.evaluator import MATCHES_FILES, EvaluationSettings, run_evaluation
-from detector.evaluation.table import MEASURES, MatchTable
-from detector.evaluation.truth import Measure
 from detector.lengths import CUT_WORDS, WHOLE, LengthErrors, Measured
 from detector.models.card import ModelCard
-from detector.models.detector import Detector, DetectorSettings, find_card, load_detector
+from detector.models.detector import find_card
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "counting.md"
 RENDERED, REAL = "rendered sites", "dev places"
@@ -40,85 +29,6 @@ QUICK_SITES = 1
 HEAD = (
     "class", "data", "length", "cut by", "boxes (places)", "holds in", "± median, m", "± median, %",
 )  # fmt: skip
-
-
-def rendered_rows(detector: Detector, sites: int, out: Path) -> pd.DataFrame:
-    """Measurements on rendered sites, as `fit_lengths` takes them; kept site by site."""
-    parts = []
-    for index in range(sites):
-        kept = out / f"{detector.card.name}-site{index:03d}.parquet"
-        if not kept.exists():
-            measure_site(detector, index).to_parquet(kept)
-            print(f"site {index + 1} of {sites}", flush=True)
-        parts.append(pd.read_parquet(kept))
-    rows = pd.concat(parts, ignore_index=True)
-    rows = rows[~rows["unseen"]]
-    read_m = np.maximum(rows["gsd_m"], detector.card.gsd_read_m)
-    return pd.DataFrame(
-        {
-            "class": rows["class"],
-            "length_px": rows["length_m"] / read_m,
-            "log_error": np.log(rows["length_m"] / rows["true_m"]),
-            "log_over": np.log(rows["shown_m"] / rows["true_m"]),
-            "cut": rows["cut"],
-            "place": rows["site"],
-            "data": RENDERED,
-            "length_m": rows["length_m"],
-            "shown": rows["shown_m"] / rows["length_m"],
-            "true_m": rows["true_m"],
-            "read_m": read_m,
-        }
-    )
-
-
-def real_rows(detector: Detector, pool: Path, out: Path) -> pd.DataFrame:
-    """The same on the dev places with oriented truth; lengths in metres only where gsd is known."""
-    folder = out / f"{detector.card.name}-dev"
-    if not (folder / MATCHES_FILES[0]).exists():
-        dataset = _oriented(labelled_dataset(port_pool.read(pool, "dev")))
-        own = DetectorSettings(detector.card.name, threads=1)
-        settings = EvaluationSettings(folder, own, gallery=0)
-        run_evaluation(dataset, "the port pool, split dev, oriented truth", settings)
-    table = MatchTable.load(folder / MATCHES_FILES[0])
-    matched = np.flatnonzero(table.found[0] >= 0)
-    oriented = MEASURES.index(Measure.POLYGON)
-    image, kind = table.image[matched], table.class_id[matched]
-    keep = table.measures[image, kind] == oriented
-    matched, image, kind = matched[keep], image[keep], kind[keep]
-    true_px = table.true_length_px[table.found[0, matched]]
-    gsd_m = table.gsd_m[image]
-    read_gsd_m = detector.card.gsd_read_m
-    to_read = np.where(np.isnan(gsd_m), 1.0, gsd_m / np.maximum(gsd_m, read_gsd_m))
-    length_px = table.length_px[matched]
-    return pd.DataFrame(
-        {
-            "class": [PORT.names[i] for i in kind],
-            "length_px": length_px * to_read,
-            "log_error": np.log(length_px / true_px),
-            "log_over": np.log(length_px / true_px),
-            "cut": WHOLE,
-            "place": table.places[image],
-            "data": REAL,
-            "length_m": length_px * gsd_m,
-            "shown": 1.0,
-            "true_m": true_px * gsd_m,
-            "read_m": np.maximum(np.where(np.isnan(gsd_m), read_gsd_m, gsd_m), read_gsd_m),
-        }
-    )
-
-
-def _oriented(dataset: Dataset) -> Dataset:
-    """The images whose truth of ships or stacks is oriented, and holds some."""
-    keep = [
-        number
-        for number, image in enumerate(dataset.images)
-        if any(image.measures[i] is Measure.POLYGON for i in set(image.class_ids.tolist()))
-    ]
-    return replace(
-        dataset,
-        images=[dataset.images[i] for i in keep],
-        paths=[dataset.paths[i] for i in keep],
-    )
 
 
 def check(rows: pd.DataFrame, read_gsd_m: float) -> pd.DataFrame:
@@ -191,41 +101,22 @@ def _median(values: NDArray[np.float64], digits: int) -> str:
     return f"{np.median(known):.{digits}f}" if len(known) else ""
 
 
-def write_card(weights: str, lengths: dict[str, Any]) -> None:
-    """Put the fit at the end of the card; the rest of its text stays as it is."""
-    path = find_card(weights)
-    text = path.read_text(encoding="utf-8").split("\nlengths:\n")[0].rstrip("\n")
-    plain = yaml.safe_dump({"lengths": lengths}, sort_keys=False, allow_unicode=True, width=100)
-    path.write_text(f"{text}\n{plain}", encoding="utf-8")
-    ModelCard.read(path)
-
-
 def main() -> None:
-    """Measure, fit, write."""
+    """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", default="port-n")
-    parser.add_argument("--sites", type=int, default=QUICK_SITES, help="rendered sites")
-    parser.add_argument("--out", type=Path, default=Path("lengths"), help="kept measurements")
-    parser.add_argument("--write", action="store_true", help="into the card and the document")
+    parser.add_argument("--weights", default="port-n", help="whose card says how they are read")
+    parser.add_argument("--card", type=Path, default=Path("runs/card"), help="out= of the command")
+    parser.add_argument("--docs", type=Path, nargs="?", const=DOCUMENT, default=None)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    detector = load_detector(DetectorSettings(options.weights, threads=1))
-    detector.card = replace(detector.card, lengths={})
-    parts = [rendered_rows(detector, options.sites, options.out)]
-    fitted_on = f"{options.sites} rendered sites in pieces"
-    pool = find_pool()
-    if pool is None:
-        skip("lengths on dev places")
-    else:
-        parts.append(real_rows(detector, pool, options.out))
-        fitted_on += f" and {parts[-1]['place'].nunique()} dev places with oriented truth"
-    rows = pd.concat(parts, ignore_index=True)
-    lengths = fit_lengths(rows, fitted_on)
-    text = table_of(check(rows, detector.card.gsd_read_m))
-    print(yaml.safe_dump(lengths, sort_keys=False), text, sep="\n")
-    if options.write:
-        write_card(options.weights, lengths)
-        put(DOCUMENT, "lengths", text)
+    path = options.card / ROWS_FILE
+    if not path.is_file():
+        print(f"{path}: no measurements; run 'detector card' with length_sites=16 first")
+        return
+    card = ModelCard.read(find_card(options.weights))
+    text = table_of(check(pd.read_parquet(path), card.gsd_read_m))
+    print(text)
+    if options.docs is not None:
+        put(options.docs, "lengths", text)
 
 
 if __name__ == "__main__":

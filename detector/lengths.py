@@ -3,7 +3,7 @@
 A box measures what shows of an object. Where the scene, nodata, a cloud, the part that was read or
 the tiles end, the object may go on behind it, and its length is a lower bound. How far a length is
 off is told by the card of the weights (`LengthErrors`), fitted by
-`detector.calibrating.lengths`; `benchmarks/lengths.py` measures it.
+`detector.calibrating.lengths` for `detector card`.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ class LengthErrors:
             )
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise WeightsError(
-                f"the card's lengths are incomplete or mistyped ({error}); measure them with "
-                "benchmarks/lengths.py, or remove them"
+                f"the card's lengths are incomplete or mistyped ({error}); run "
+                "'detector card' again, or remove them"
             ) from error
 
     def bounds(self, class_name: str, seen: Measured) -> Bounds:

@@ -10,11 +10,12 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from detector import resources
@@ -29,6 +30,9 @@ from detector.calibrating.calibrate import (
     read_evaluation,
 )
 from detector.calibrating.held_out import FOLDS
+from detector.calibrating.kept import FOLDER, Kept
+from detector.calibrating.length_rows import real_rows, rendered_rows
+from detector.calibrating.lengths import ROWS_FILE, fit_lengths
 from detector.calibrating.luck import LOOKS, measure_luck
 from detector.calibrating.sample import sample_of
 from detector.calibrating.thresholds import Balance, balance, next_thresholds
@@ -36,7 +40,8 @@ from detector.counting.calibration import Calibration, CalibrationError
 from detector.errors import ConfigError
 from detector.evaluation.dataset import Dataset
 from detector.evaluation.evaluator import CARD_FILE, EvaluationSettings, run_evaluation
-from detector.evaluation.predicting import predict_images
+from detector.evaluation.predicting import FLOOR
+from detector.evaluation.summary import Predictions
 from detector.evaluation.table import MatchTable, match_images
 from detector.files import atomic_path, prepare_folder
 from detector.models.card import SUFFIX, ModelCard, sha256_of
@@ -49,9 +54,11 @@ from detector.models.detector import (
 )
 from detector.progress import Progress, SilentProgress
 from detector.stacks.block_model import CARD_KEY, BlockModel
+from detector.wording import counted
 
 LOG = logging.getLogger(__name__)
 ROUNDS: Final = 4  # of counting and choosing: a merge at other thresholds gives other boxes
+ALONE: Final = 1.0  # floor of predictions of which only what is counted is wanted
 Thresholds = Literal["split", "train", "card"]
 Luck = Literal["card", "measure"]
 Data = Callable[[], tuple[Dataset, str]]
@@ -72,6 +79,7 @@ class CardSettings:
         evaluation: folder of a finished evaluation of these weights, or None.
         sister: weights that trained on fewer places; what they find on training places that they
             never saw joins the fit of counts. None for none.
+        length_sites: rendered sites on which lengths are measured; 0 keeps the card's `lengths`.
     """
 
     out: Path
@@ -81,6 +89,7 @@ class CardSettings:
     luck: Luck = "card"
     evaluation: Path | None = None
     sister: DetectorSettings | None = None
+    length_sites: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,7 @@ def make_card(settings: CardSettings, data: CardData, progress: Progress | None 
     metrics = yaml.safe_load((evaluated.folder / CARD_FILE).read_text(encoding="utf-8"))
     made = replace(
         card,
+        lengths=desk.lengths(card, evaluated),
         name=settings.name or card.name,
         metrics=metrics,
         calibration={
@@ -194,12 +204,34 @@ class _Desk:
         """The images on which thresholds are chosen and luck is measured."""
         return self.data.trained() if self.settings.thresholds == "train" else self.evaluated
 
+    @cached_property
+    def kept(self) -> Kept:
+        """What was measured before into the same folder."""
+        return Kept(self.settings.out / FOLDER)
+
+    def found(self, dataset: Dataset, card: ModelCard, floor: float = FLOOR) -> Predictions:
+        """What the network finds on images, read as a card says."""
+        return self.kept.predictions(
+            dataset, card, lambda: self.reading(card), floor=floor, progress=self.progress
+        )
+
     def matches(self, dataset: Dataset, card: ModelCard) -> MatchTable:
         """All matches of images, with scores below the thresholds too."""
-        run = predict_images(
-            dataset.images, dataset.paths, self.reading(card), progress=self.progress
-        )
-        return match_images(dataset.images, run.predictions.complete, with_prob_iou=False)
+        found = self.found(dataset, card)
+        return match_images(dataset.images, found.complete, with_prob_iou=False)
+
+    def lengths(self, card: ModelCard, evaluated: Evaluated) -> Mapping[str, Any]:
+        """How far lengths are off, by rendered sites and places of the evaluation."""
+        sites = self.settings.length_sites
+        if not sites:
+            return card.lengths
+        rendered = rendered_rows(card, lambda: self.reading(card), sites, self.kept, self.progress)
+        real = real_rows(evaluated.complete, card.gsd_read_m)
+        rows = pd.concat([rendered, real], ignore_index=True)
+        rows.to_parquet(self.settings.out / ROWS_FILE)
+        places = counted(real["place"].nunique(), "place")
+        told = f"{counted(sites, 'rendered site')} in pieces, and {places} of {evaluated.data}"
+        return fit_lengths(rows, told, card.class_set)
 
     def evaluations(self, card: ModelCard) -> tuple[Evaluated, Evaluated | None]:
         """The evaluation that the card tells, made anew where it is not at hand, and the check."""
@@ -231,43 +263,48 @@ class _Desk:
         return fit_blocks(images, name)
 
     def _blocks_of(self, dataset: Dataset, card: ModelCard, class_id: int) -> list[BlockImage]:
-        run = predict_images(
-            dataset.images, dataset.paths, self.reading(card), floor=1.0, progress=self.progress
-        )
-        pairs = zip(dataset.images, run.predictions.counted, strict=True)
+        pairs = zip(dataset.images, self.found(dataset, card, ALONE).counted, strict=True)
         seen = [block_image(image, boxes, class_id) for image, boxes in pairs]
         return [image for image in seen if image is not None]
 
     def further(self, card: ModelCard, check: Evaluated | None) -> Further:
         """What else counts are fitted on: further places, and those that a sister never saw."""
         also = self.data.also() if self.data.also is not None else None
-        own = self._seen(*also, card, self.reading(card)) if also is not None else None
-        if self.settings.sister is None:
+        own = None
+        if also is not None:
+            own = _seen(*also, self.found(also[0], card, ALONE), card)
+        settings = self.settings.sister
+        if settings is None:
             return Further(own, None, check)
-        sister = load_detector(self.settings.sister)
-        unseen = unseen_by(self.data.trained()[0], sister.card)
-        name = f"training places that {sister.card.name} never saw, by it"
-        return Further(
-            own,
-            Sister(
-                self._seen(*self.evaluated, sister.card, sister),
-                self._seen(unseen, name, sister.card, sister),
-            ),
-            check,
-        )
+        sister = ModelCard.read(find_card(settings.weights))
 
-    def _seen(self, dataset: Dataset, name: str, card: ModelCard, detector: Detector) -> Seen:
-        """What is counted of images; nothing is looked for below the thresholds."""
-        run = predict_images(
-            dataset.images, dataset.paths, detector, floor=1.0, progress=self.progress
-        )
-        table = match_images(dataset.images, run.predictions.counted, with_prob_iou=False)
-        return Seen(name, table, card.conf)
+        @cache
+        def loaded() -> Detector:
+            return load_detector(settings)
+
+        def seen(dataset: Dataset, name: str) -> Seen:
+            found = self.kept.predictions(
+                dataset, sister, loaded, floor=ALONE, progress=self.progress
+            )
+            return _seen(dataset, name, found, sister)
+
+        unseen = unseen_by(self.data.trained()[0], sister)
+        name = f"training places that {sister.name} never saw, by it"
+        return Further(own, Sister(seen(*self.evaluated), seen(unseen, name)), check)
 
     def _evaluate(self, folder: str, dataset: Dataset, name: str, card: ModelCard) -> Evaluated:
         settings = EvaluationSettings(self.settings.out / folder, self.settings.detector)
-        run_evaluation(dataset, name, settings, self.progress, detector=self.reading(card))
+        found = self.found(dataset, card)
+        run_evaluation(
+            dataset, name, settings, self.progress, detector=self.reading(card), found=found
+        )
         return read_evaluation(settings.out, card)
+
+
+def _seen(dataset: Dataset, name: str, found: Predictions, card: ModelCard) -> Seen:
+    """What is counted of images."""
+    table = match_images(dataset.images, found.counted, with_prob_iou=False)
+    return Seen(name, table, card.conf)
 
 
 def unseen_by(dataset: Dataset, card: ModelCard) -> Dataset:

@@ -25,6 +25,7 @@ LEAST_OBJECTS: Final = 30  # of a band
 MOST_LOG_ERROR: Final = 0.7  # a factor of two: such an interval says nothing
 ONE_SIDED: Final = (1.0 + LEVEL) / 2.0  # holds as often as one end of an interval
 FOLDS: Final = 8  # of places, to check a fit on those that it did not see
+ROWS_FILE: Final = "lengths.parquet"  # what is fitted, beside the card
 COLUMNS: Final = ("class", "length_px", "log_error", "cut", "log_over", "place")
 
 

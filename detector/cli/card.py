@@ -61,6 +61,9 @@ class CardConfig:
     check_ports: int = option(
         "rendered ports on which the intervals are checked; 0: none", low=0, high=1000
     )
+    length_sites: int = option(
+        "rendered sites on which lengths are measured; 0: the card's stay", low=0, high=1000
+    )
     device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=BACKENDS.names)
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
@@ -110,6 +113,7 @@ def to_settings(config: CardConfig) -> CardSettings:
         luck=cast(Luck, config.luck),
         evaluation=Path(config.paths[0]) if config.paths else None,
         sister=replace(detector, weights=config.sister) if config.sister else None,
+        length_sites=config.length_sites,
     )
 
 

@@ -23,7 +23,7 @@ from detector.evaluation.gallery import IMAGES, worst_images
 from detector.evaluation.page import evaluation_page
 from detector.evaluation.predicting import FLOOR, FinishedRun, Run, predict_images
 from detector.evaluation.record import Facts, card_metrics, to_json, to_markdown
-from detector.evaluation.summary import Evaluation, evaluate
+from detector.evaluation.summary import Evaluation, Predictions, evaluate
 from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
 from detector.files import atomic_path, prepare_folder
@@ -115,6 +115,7 @@ def run_evaluation(
     progress: Progress | None = None,
     *,
     detector: Detector | None = None,
+    found: Predictions | None = None,
 ) -> Result:
     """Predict, score and write everything.
 
@@ -124,6 +125,7 @@ def run_evaluation(
         settings: what runs where, and where the files go.
         progress: where to show how far it is.
         detector: that is loaded already; by default what the settings name is.
+        found: what this detector found on these images, where that is known already.
 
     Raises:
         EvaluationError: nothing to score, or a run to compare with that does not fit.
@@ -141,7 +143,7 @@ def run_evaluation(
     else:
         detector = detector or load_detector(settings.detector)
         run, facts = _predicted(
-            dataset, name, settings, notes, progress or SilentProgress(), detector
+            dataset, name, settings, notes, progress or SilentProgress(), detector, found
         )
     start = time.perf_counter()
     evaluation = evaluate(dataset.images, run.predictions)
@@ -176,15 +178,19 @@ def _predicted(
     notes: list[str],
     progress: Progress,
     detector: Detector,
+    found: Predictions | None,
 ) -> tuple[Run, Facts]:
-    run = predict_images(
-        dataset.images,
-        dataset.paths,
-        detector,
-        settings.pipeline,
-        floor=settings.floor,
-        progress=progress,
-    )
+    if found is not None:
+        run = Run(found, 0, 0.0, 0.0)
+    else:
+        run = predict_images(
+            dataset.images,
+            dataset.paths,
+            detector,
+            settings.pipeline,
+            floor=settings.floor,
+            progress=progress,
+        )
     conf = dict(
         zip(detector.card.classes, detector.conf.astype(float).round(4).tolist(), strict=True)
     )

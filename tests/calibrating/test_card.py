@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from numpy.typing import NDArray
 
 from detector import resources
 from detector.calibrating import card as card_module
+from detector.calibrating import kept
 from detector.calibrating.card import CardData, CardSettings, make_card
 from detector.calibrating.luck import LOOKS, MeasuredLuck, measure_luck
 from detector.calibrating.sample import Sample
@@ -84,6 +86,8 @@ def run(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call(*words: str, command: str = "card", weights: str = "blobs") -> int:
         given = [f"data.root={pool}", f"weights={weights}", "quiet=true"]
+        if command == "card":
+            given.append("length_sites=0")
         return main([command, *given, *words])
 
     return call
@@ -382,3 +386,48 @@ def test_luck_is_what_theory_says(tmp_path: Path) -> None:
     moody = measure_luck(dataset, Detector(one.card, YoloBackend(MoodyRunner(0.1)), *parts))
     assert moody.luck == pytest.approx(0.05, abs=0.01)
     assert moody.one_look == pytest.approx(moody.several_looks, rel=0.02)
+
+
+def test_a_second_call_asks_no_network(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found is kept; other images, other thresholds or damage are measured anew."""
+    asked: list[int] = []
+    predict = kept.predict_images
+
+    def counting(images: list[object], *given: object, **named: object) -> object:
+        asked.append(len(images))
+        return predict(images, *given, **named)
+
+    monkeypatch.setattr(kept, "predict_images", counting)
+    out = tmp_path / "out"
+    assert run(f"out={out}", "also=train", "thresholds_from=card") == 0
+    assert asked == [6, 3]
+    first = (out / "blobs.yaml").read_bytes()
+    assert run(f"out={out}", "also=train", "thresholds_from=card") == 0
+    assert asked == [6, 3]
+    assert (out / "blobs.yaml").read_bytes() == first
+    for path in (out / "parts").iterdir():
+        path.write_bytes(path.read_bytes()[:50])
+    assert run(f"out={out}", "also=train", "thresholds_from=card") == 0
+    assert asked == [6, 3, 6, 3]
+    assert (out / "blobs.yaml").read_bytes() == first
+    assert run(f"out={out}", "also=train", "thresholds_from=train") == 0
+    assert len(asked) > 4  # at other thresholds
+
+
+def test_a_site_is_measured_once(tmp_path: Path) -> None:
+    shelf, calls = kept.Kept(tmp_path), []
+
+    def measure() -> pd.DataFrame:
+        calls.append(1)
+        return pd.DataFrame({"length_m": [12.5, 80.0]})
+
+    key = kept.key_of(CARD, 0, 930_000)
+    tables = [shelf.frame("site000", key, measure) for _ in range(2)]
+    assert len(calls) == 1
+    assert tables[0].equals(tables[1])
+    moved = replace(CARD, conf={**CARD.conf, "ship": 0.123})
+    assert kept.key_of(moved, 0, 930_000) != key
+    assert kept.key_of(CARD, 1, 930_000) != key
+    assert kept.key_of(replace(CARD, description="other words"), 0, 930_000) == key

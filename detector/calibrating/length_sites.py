@@ -36,6 +36,11 @@ SWATH_SHARE = 0.3  # of the side of a quarter, along both legs of its nodata cor
 LEAST_SHARED = 0.5  # of a box on an object: then it measures that object
 
 
+def site_facts(index: int) -> tuple[float, ...]:
+    """What a site's measurements depend on besides the weights."""
+    return index, FIRST_SEED, SIDE_PX, CLOUDED, SWATH_SHARE, LEAST_SHARED
+
+
 def measure_site(detector: Detector, index: int, first_seed: int = FIRST_SEED) -> pd.DataFrame:
     """One row a box that lies on an object: what was measured, and the true length.
 
