@@ -17,7 +17,8 @@ from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement, merge_objects, scene_sightings
 from detector.classes import PORT
 from detector.export.overlay_view import scale_bar
-from detector.lengths import short_length
+from detector.geometry.geodesy import to_lonlat_transformer
+from detector.lengths import WHOLE, cut_words, short_length
 from detector.report.findings import Day
 from detector.report.pictures import Pictures, Placed, encode, site_grid
 from detector.report.sources import Sources
@@ -31,6 +32,7 @@ LEAST_CHIP_M: Final = 140.0
 BAR_SHARE: Final = 0.3  # longest scale bar, of the picture's width
 MOST_LABELS: Final = 150  # of ships in a picture, the longest first
 PATH_DIGITS: Final = 1
+HATCH_CELLS: Final = 6.0  # from line to line in a box that is cut
 UPSAMPLED: Final = 2.0  # a chip is drawn at most so much finer than its scene
 
 
@@ -58,6 +60,7 @@ class LookPicture:
         paths: SVG path data in the frame: `ship`, `container_stack`, `own_ship`,
             `own_container_stack` (of the event), `unseen` (no observations), `zone`.
         labels: `text`, `kind` (`ship` or `zone`), `x`, `y` in local metres.
+        boxes: of a look, what is known of each: see `_box_facts`.
         ships: boxes of ships in the picture.
         stacks: boxes of container stacks in the picture.
         unseen: boxes in the picture that lie on unseen pixels.
@@ -74,6 +77,7 @@ class LookPicture:
     bar: Bar
     paths: Mapping[str, str]
     labels: Sequence[Mapping[str, Any]] = ()
+    boxes: Sequence[Mapping[str, Any]] = ()
     ships: int = 0
     stacks: int = 0
     unseen: int = 0
@@ -121,7 +125,8 @@ class SiteGallery:
         objects = self.objects(day)
         inside = objects.select(grid.holds(objects.corners)) if len(objects) else objects
         labels = [*self._zone_labels(), *_ship_labels(inside, self._lengths)]
-        return self._picture(day, grid, placed, inside, (), budget_bytes, labels)
+        picture = self._picture(day, grid, placed, inside, (), budget_bytes, labels)
+        return replace(picture, boxes=self._box_facts(inside)) if picture else None
 
     def chip(
         self, day: Day, grid: Grid, evidence: Sequence[str], kind: str, budget_bytes: int
@@ -213,11 +218,11 @@ class SiteGallery:
         own = np.isin(objects.ids, list(evidence))
         hollow = self.hollow(day, grid)
         paths = {
-            "ship": _path(grid, objects.corners[ships & ~own]),
-            "container_stack": _path(grid, objects.corners[~ships & ~own]),
-            "own_ship": _path(grid, objects.corners[ships & own]),
-            "own_container_stack": _path(grid, objects.corners[~ships & own]),
-            "unseen": _path(grid, hollow),
+            "ship": _path(grid, objects.select(ships & ~own)),
+            "container_stack": _path(grid, objects.select(~ships & ~own)),
+            "own_ship": _path(grid, objects.select(ships & own)),
+            "own_container_stack": _path(grid, objects.select(~ships & own)),
+            "unseen": _rings(grid, hollow),
             "zone": "".join(_zone_path(grid, zone.shape) for zone in self.site.zones),
         }
         bar = scale_bar(grid.cell_m, max(int(grid.width * BAR_SHARE), 1))
@@ -236,6 +241,46 @@ class SiteGallery:
             stacks=int((~ships).sum()),
             unseen=len(hollow),
             kind=kind,
+        )
+
+    def _box_facts(self, objects: PlacedObjects) -> list[dict[str, Any]]:
+        """What is known of each box, short: the page carries it for every look.
+
+        `id` of the evidence; `class`; `at` its corners, local metres, x0, y0 … x3, y3; `score`;
+        `length` in words; `width` metres; `area` m²; `axis` azimuth in degrees; `place` latitude
+        and longitude of its centre; `cut` why its size is a lower bound, or empty; `visit` zone,
+        first and last day of the visit that it is part of, or None.
+        """
+        lon, lat = to_lonlat_transformer(self.site.frame.crs).transform(*objects.centres.T)
+        names = PORT.names
+        visits = {
+            name: [row["zone"], str(row["first_seen"]), str(row["last_seen"])]
+            for row in self.sources.activity.get("visits", ())
+            if row["site"] == self.site.name
+            for name in row["evidence"].split(ID_SEPARATOR)
+        }
+        return [
+            {
+                "id": str(objects.ids[i]),
+                "class": names[objects.class_ids[i]],
+                "at": np.round(objects.corners[i].ravel(), 1).tolist(),
+                "score": round(float(objects.scores[i]), 2),
+                "length": self._length_words(objects, i),
+                "width": _known(objects.width_m[i]),
+                "area": _known(objects.area_m2[i]),
+                "axis": _known(objects.axis_deg[i]),
+                "place": [round(float(lat[i]), 5), round(float(lon[i]), 5)],
+                "cut": cut_words(str(objects.cut[i])),
+                "visit": visits.get(str(objects.ids[i])),
+            }
+            for i in range(len(objects))
+        ]
+
+    def _length_words(self, objects: PlacedObjects, i: int) -> str | None:
+        if not np.isfinite(objects.length_m[i]):
+            return None
+        return self._lengths.get(str(objects.ids[i])) or short_length(
+            objects.length_m[i], objects.length_low_m[i], objects.cut[i]
         )
 
     def _zone_labels(self) -> list[dict[str, Any]]:
@@ -275,9 +320,32 @@ def _ship_labels(objects: PlacedObjects, known: Mapping[str, str]) -> list[dict[
     ]
 
 
-def _path(grid: Grid, corners: NDArray[np.float64]) -> str:
+def _path(grid: Grid, objects: PlacedObjects) -> str:
+    """Boxes as SVG path data; those that are cut are hatched."""
+    return _rings(grid, objects.corners) + _hatches(grid, objects.corners[objects.cut != WHOLE])
+
+
+def _rings(grid: Grid, corners: NDArray[np.float64]) -> str:
     """Boxes `(N, 4, 2)` of local metres as SVG path data."""
     return "".join(_ring(points) for points in grid.to_cells(corners)) if len(corners) else ""
+
+
+def _hatches(grid: Grid, corners: NDArray[np.float64]) -> str:
+    """Diagonal lines inside boxes `(N, 4, 2)` of local metres, on one raster, as path data."""
+    told = []
+    for points in grid.to_cells(corners) if len(corners) else ():
+        sums, (top, bottom) = points.sum(axis=1), (points[:, 1].min(), points[:, 1].max())
+        at = np.arange(np.ceil(sums.min() / HATCH_CELLS), sums.max() / HATCH_CELLS) * HATCH_CELLS
+        ends = np.stack([at - top, np.full_like(at, top), at - bottom, np.full_like(at, bottom)], 1)
+        lines = shapely.linestrings(ends.reshape(-1, 2, 2))
+        for line in shapely.intersection(lines, shapely.Polygon(points)):
+            if line.geom_type == "LineString" and not line.is_empty:
+                told.append(_line(shapely.get_coordinates(line)))
+    return "".join(told)
+
+
+def _known(value: float) -> int | None:
+    return round(float(value)) if np.isfinite(value) else None
 
 
 def _zone_path(grid: Grid, shape: shapely.Geometry) -> str:
@@ -291,5 +359,9 @@ def _zone_path(grid: Grid, shape: shapely.Geometry) -> str:
 
 
 def _ring(points: NDArray[np.float64]) -> str:
+    return _line(points) + "Z"
+
+
+def _line(points: NDArray[np.float64]) -> str:
     told = [f"{x:.{PATH_DIGITS}f} {y:.{PATH_DIGITS}f}" for x, y in points.tolist()]
-    return "M" + "L".join(told) + "Z"
+    return "M" + "L".join(told)

@@ -180,6 +180,45 @@
       .setLatLng([item.y, item.x]).setContent(text);
   }
 
+  // what is known of a box: a line each, and nothing where nothing is known
+  function known(item) {
+    const say = words.script, lines = [];
+    const tell = (title, value) => { if (value !== null && value !== "") lines.push([title, value]); };
+    tell(say.box_length, item.length);
+    tell(say.box_width, item.width === null ? null : item.width + " m");
+    tell(say.box_area, item.area === null ? null : item.area.toLocaleString("en") + " m²");
+    tell(say.box_axis, item.axis === null ? null : item.axis + "°");
+    tell(say.box_score, item.score.toFixed(2));
+    tell(say.box_place, item.place.map((value) => value.toFixed(5)).join(", "));
+    tell(say.box_cut, item.cut);
+    tell(say.box_visit, item.visit ? item.visit[0] + ", " + item.visit[1] + " – " + item.visit[2] : null);
+    tell(say.box_id, item.id);
+    const told = document.createElement("div"), list = document.createElement("dl"), head = document.createElement("strong");
+    head.textContent = item.class === "ship" ? say.box_ship : say.box_stack;
+    for (const [title, value] of lines) {
+      const dt = document.createElement("dt"), dd = document.createElement("dd");
+      dt.textContent = title;
+      dd.textContent = value; // never as HTML: names are the user's
+      list.append(dt, dd);
+    }
+    told.append(head, list);
+    return told;
+  }
+
+  const corners = (item) => [0, 2, 4, 6].map((i) => [item.at[i], item.at[i + 1]]);
+  function holds(item, x, y) {
+    const ring = corners(item);
+    const turns = ring.map(([x0, y0], i) => { const [x1, y1] = ring[(i + 1) % 4]; return (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0); });
+    return turns.every((turn) => turn >= 0) || turns.every((turn) => turn <= 0);
+  }
+  // the area of a stack at its middle
+  function stackLabel(item) {
+    const ring = corners(item), mean = (axis) => ring.reduce((sum, corner) => sum + corner[axis], 0) / 4;
+    return { kind: "stack", text: (item.cut ? "≥" : "") + item.area.toLocaleString("en") + " m²", x: mean(0), y: mean(1) };
+  }
+  const MOST_STACK_LABELS = 150; // in a picture, the largest first; a click tells of every one
+  const PIXEL_ON_SCREEN = 4; // screen pixels of one of the picture's, at the closest
+
   function startViewer(box) {
     const index = +box.dataset.viewer, shots = views[index];
     const holder = box.querySelector(".map"), slider = box.querySelector(".slider");
@@ -195,6 +234,9 @@
     whole();
     map.setMaxBounds(L.latLngBounds(site).pad(0.5));
     const far = map.getZoom() + 0.6;
+    // closer than its pixels a picture shows nothing more
+    const cell = Math.min(...shots.map((shot) => (shot.bounds[2] - shot.bounds[0]) / shot.width));
+    map.setMaxZoom(Math.max(Math.log2(PIXEL_ON_SCREEN / cell), map.getZoom() + 0.5));
     const sides = {};
     for (const [side, order] of [["right", 250], ["left", 300]]) {
       const pane = map.createPane(side);
@@ -225,6 +267,8 @@
       const marks = figure.querySelector("svg").cloneNode(true);
       group.addLayer(L.svgOverlay(marks, bounds, { pane: side }));
       for (const item of shot.labels) group.addLayer(label(item, side));
+      const stacks = shot.boxes.filter((item) => item.class === "container_stack" && item.area !== null);
+      for (const item of stacks.sort((a, b) => b.area - a.area).slice(0, MOST_STACK_LABELS)) group.addLayer(label(stackLabel(item), side));
       sides[side].date.textContent = picks[side].selectedOptions[0].textContent;
       clip();
     }
@@ -238,6 +282,15 @@
       divider.style.left = 100 * share + "%";
       slider.setAttribute("aria-valuetext", Math.round(100 * share) + " %");
     }
+    map.on("click", (event) => {
+      const share = compare.checked ? +slider.value / 100 : 1;
+      const side = event.containerPoint.x <= share * map.getSize().x ? "left" : "right";
+      const { lng: x, lat: y } = event.latlng;
+      const under = shots[+picks[side].value].boxes.filter((item) => holds(item, x, y));
+      if (!under.length) return;
+      const item = under.reduce((one, two) => ((one.area ?? 0) <= (two.area ?? 0) ? one : two)); // the smallest lies on top
+      L.popup({ maxWidth: 280, className: "known" }).setLatLng(event.latlng).setContent(known(item)).openOn(map);
+    });
     map.on("move zoom resize viewreset", clip);
     map.on("zoomend", () => box.classList.toggle("far", map.getZoom() < far));
     box.classList.add("far");

@@ -133,7 +133,11 @@ def _page_data(
     document: Mapping[str, Any], pictures: Sequence[SitePictures], words: Words
 ) -> dict[str, Any]:
     views = [
-        [{"bounds": shot.bounds, "labels": shot.labels} for shot in site.looks] for site in pictures
+        [
+            {"bounds": s.bounds, "width": s.width, "labels": s.labels, "boxes": s.boxes}
+            for s in site.looks
+        ]
+        for site in pictures
     ]
     units = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
     texts = {

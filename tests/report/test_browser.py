@@ -174,6 +174,49 @@ def test_zoom_by_wheel_button_and_key(shown: Page) -> None:
     assert shown.evaluate(zoom) == start
 
 
+def test_a_click_on_a_box_tells_what_is_known_of_it(browser: Browser, report: Report) -> None:
+    with opened(browser, report.page) as (page, wrong):
+        page.evaluate("document.querySelector('.viewer').scrollIntoView({behavior: 'instant'})")
+        box = page.evaluate(
+            "JSON.parse(document.getElementById('data').textContent).views[0][0].boxes"
+            ".find((box) => box.class === 'ship')"
+        )
+        middle = np.array(box["at"]).reshape(4, 2).mean(axis=0)
+        place = page.evaluate(
+            "([x, y]) => { const map = window.quaywatch.maps[0];"
+            " const p = map.latLngToContainerPoint([y, x]);"
+            " const r = map.getContainer().getBoundingClientRect();"
+            " return [r.x + p.x, r.y + p.y]; }",
+            middle.tolist(),
+        )
+        page.mouse.click(*place)
+        told = page.locator(".known dd").all_text_contents()
+        assert told[:2] == ["120 m", "20 m"]
+        assert box["id"] == told[-1]
+        assert box["visit"] is not None
+        assert told[-2].startswith(NAMES.berth)
+        page.keyboard.press("Escape")
+        assert page.locator(".known").count() == 0
+        assert wrong == []
+
+
+def test_the_wheel_stops_where_pixels_end_and_stacks_are_labelled(
+    browser: Browser, report: Report
+) -> None:
+    with opened(browser, report.page) as (page, wrong):
+        page.evaluate("document.querySelector('.viewer').scrollIntoView({behavior: 'instant'})")
+        page.locator(".map").first.hover()
+        for _ in range(20):
+            page.mouse.wheel(0, -400)
+            page.wait_for_timeout(60)
+        # pixels of 1 m are drawn 4 screen pixels wide at the closest
+        closest = page.evaluate("window.quaywatch.maps[0].getZoom()")
+        assert closest == pytest.approx(2.0, abs=0.01)
+        labels = page.locator(".leaflet-left-pane .tag-stack").first.all_text_contents()
+        assert labels == ["384 m²"]  # 48 m by 8 m, the largest
+        assert wrong == []
+
+
 def test_the_keyboard_reaches_every_control(browser: Browser, report: Report) -> None:
     with opened(browser, report.page) as (page, wrong):
         page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
