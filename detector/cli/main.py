@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
     "doctor": ("detector.cli.doctor", "what this installation can do, and what is wrong with it"),
+    "completion": ("detector.cli.completion", "the completion of this command line for a shell"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),
 }
 REPLACED = {
