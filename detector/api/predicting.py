@@ -31,9 +31,10 @@ from detector.errors import ConfigError, SceneError
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
-from detector.prediction.batch import BatchSettings, SceneWork, failed_record
+from detector.prediction.batch import SceneWork, failed_record
 from detector.prediction.copies import Copies
 from detector.prediction.options import PredictConfig
+from detector.prediction.settings import BatchSettings
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
 from detector.scenes.scene import Scene

@@ -15,7 +15,7 @@ from detector.options import option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from detector.prediction.batch import RunSummary
+    from detector.prediction.settings import RunSummary
     from detector.progress import Progress
     from detector.rendering import RenderedScene, Story
 
@@ -93,7 +93,8 @@ def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, l
 
 def _count(out: Path, site: str, looks: list[DemoLook], progress: Progress) -> RunSummary:
     from detector.models.detector import DetectorSettings
-    from detector.prediction.batch import BatchSettings, predict_paths
+    from detector.prediction.batch import predict_paths
+    from detector.prediction.settings import BatchSettings
 
     settings = BatchSettings(
         paths=tuple(str(look.path) for look in looks),

@@ -18,7 +18,7 @@ from detector.prediction.options import PredictConfig
 from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
-    from detector.prediction.batch import RunSummary
+    from detector.prediction.settings import RunSummary
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if

@@ -13,7 +13,7 @@ from detector.prediction.headline import headline_counts, interval_notes
 from detector.wording import counted
 
 if TYPE_CHECKING:
-    from detector.prediction.batch import RunSummary
+    from detector.prediction.settings import RunSummary
 
 PIPE_WIDTH = 160  # columns where no terminal tells its own
 LEFT = ("scene", "site", "date", "zone", "status")  # columns of words

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from detector._version import __version__
-from detector.classes import PORT, ClassSet
 from detector.counting.calibration import Calibration
-from detector.counting.counts import count_scene, unreadable_words
+from detector.counting.counts import count_scene
 from detector.counting.zones import (
     NO_ZONES,
     Zone,
@@ -30,7 +25,7 @@ from detector.counting.zones import (
 )
 from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
 from detector.export.exporters import check_formats
-from detector.export.formats import ALWAYS_WRITTEN, DEFAULT_FORMATS
+from detector.export.formats import ALWAYS_WRITTEN
 from detector.export.records import ModelUse, SceneRecord, scene_record, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
@@ -45,89 +40,25 @@ from detector.files import held_folder
 from detector.inference.pipeline import (
     Advance,
     Found,
-    PipelineSettings,
     PreparedScene,
     find_objects,
     prepare_scene,
     settle_scale,
 )
-from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.models.detector import Detector, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
-from detector.prediction.constants import constants_sha256
 from detector.prediction.copies import Copies
+from detector.prediction.fingerprint import HALF, result_fingerprint, run_provenance
+from detector.prediction.remarks import left_out_remarks, scene_remarks
+from detector.prediction.settings import BatchSettings, RunSummary
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
-from detector.scenes.types import SceneOptions, naming
+from detector.scenes.types import naming
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import estimate_stacks
-from detector.stacks.settings import StackSettings
-from detector.wording import counted
-
-HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
-DECISIVE_OF_CARD: Final = (
-    *("architecture", "family", "tile_px", "gsd_min_m", "gsd_max_m", "gsd_read_m", "calibration"),
-)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSettings:
-    """A run over scenes.
-
-    Attributes:
-        paths: files, folders and lists, as `discover` takes them.
-        out: folder of the results.
-        detector: which weights run where.
-        zones: path of a vector file, or None.
-        zones_only: read only tiles that meet a zone.
-        overwrite: replace results that other settings made; without it such a folder is refused.
-        scene: what the user says of the scenes.
-        pipeline: threads and queues.
-        stacks: what is assumed of container stacks.
-        formats: in which the results of a scene are written, beside its record.
-    """
-
-    paths: tuple[str, ...]
-    out: Path
-    detector: DetectorSettings
-    zones: str | None = None
-    zones_only: bool = False
-    overwrite: bool = False
-    scene: SceneOptions = field(default_factory=SceneOptions)
-    pipeline: PipelineSettings = field(default_factory=PipelineSettings)
-    stacks: StackSettings = field(default_factory=StackSettings)
-    formats: tuple[str, ...] = DEFAULT_FORMATS
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What a run did.
-
-    Attributes:
-        out: folder of the results.
-        records: one a scene, in the order given.
-        counts: of all scenes that are done.
-        resumed: scenes whose results were there already.
-        classes: that were looked for.
-    """
-
-    out: Path
-    records: tuple[SceneRecord, ...]
-    counts: tuple[pd.DataFrame, ...]
-    resumed: int
-    classes: ClassSet = PORT
-
-    @property
-    def failed(self) -> tuple[SceneRecord, ...]:
-        """The scenes that could not be done."""
-        return tuple(record for record in self.records if record.status == "failed")
-
-    @property
-    def copies(self) -> tuple[SceneRecord, ...]:
-        """The scenes that show the picture of another one, and were not counted again."""
-        return tuple(record for record in self.records if record.status == "copy")
 
 
 def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> RunSummary:
@@ -161,7 +92,7 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     run = _Run(SceneWork(settings, detector, zones), progress)
     with held_folder(settings.out):
         _do_scenes(run, scenes)
-        result = RunResult(run.records, run.counts, _provenance(settings, detector, zones))
+        result = RunResult(run.records, run.counts, run_provenance(settings, detector, zones))
         write_run_files(settings.out, result)
     classes = detector.card.class_set
     return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
@@ -254,11 +185,11 @@ class SceneWork:
 
     def fingerprint(self, scene: Scene) -> str:
         """Hash of everything that decides a scene's result."""
-        return _fingerprint(self.settings, self.detector, self.zones, scene)
+        return result_fingerprint(self.settings, self.detector, self.zones, scene)
 
     def provenance(self) -> dict[str, Any]:
         """What `run.json` says of the run, besides its scenes."""
-        return _provenance(self.settings, self.detector, self.zones)
+        return run_provenance(self.settings, self.detector, self.zones)
 
     def _find(
         self, scene: Scene, zones: Sequence[Zone], title: str, progress: Progress
@@ -308,8 +239,8 @@ class SceneWork:
         calibration = Calibration.from_card(card.calibration)
         counts, areas = count_scene(scene, detections, zones, model.in_range, calibration)
         fractions = [area.seen.fraction for area in areas[1:]]
-        warnings = _warnings(scene, model, fractions, placeable(self.zones, scene))
-        warnings += _left_out(found)
+        warnings = scene_remarks(scene, model, fractions, placeable(self.zones, scene))
+        warnings += left_out_remarks(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
         record = scene_record(
@@ -399,163 +330,3 @@ class _Run:
             self.records.append(record)
             self.counts.append(counts)
             self.resumed += was_there
-
-
-def _warnings(
-    scene: Scene, model: ModelUse, zone_fractions: Sequence[float], zones_placed: bool
-) -> list[str]:
-    info = scene.info
-    found = []
-    if info.gsd_m is None:
-        found.append(
-            "scale unknown, so nothing is counted, and boxes have no lengths; say how many metres "
-            "a pixel is with scene.gsd="
-        )
-    elif info.gsd_range_m is not None:
-        found.append(
-            f"about {info.gsd_m:.2f} m a pixel ({info.gsd_range_m[0]:.2f} to "
-            f"{info.gsd_range_m[1]:.2f}, 90 %), estimated from container rows; lengths and areas "
-            "carry this error; if you know it better, say it with scene.gsd= in metres"
-        )
-    if model.in_range is False:
-        found.append(
-            f"{unreadable_words(info.gsd_m)}, so nothing is counted: it is outside the range of "
-            f"the weights '{model.name}'"
-        )
-    found += info.acquired_remarks
-    if info.when.precision == "time_unknown":
-        found.append(
-            f"time of day unknown, only the date {info.acquired_day} is ({info.acquired_source}); "
-            "if you know it, say it with scene.acquired="
-        )
-    elif info.acquired is None:
-        found.append("time of acquisition unknown; say it with scene.acquired=")
-    if not zones_placed:
-        found.append(
-            "no CRS, so the zones were not used and the scene is counted as a whole; georeference "
-            "it, or draw zones in its pixels and save them without CRS"
-        )
-    elif zone_fractions and not any(zone_fractions):
-        found.append("none of the zones was seen in this scene")
-    return found
-
-
-def _left_out(result: Found) -> list[str]:
-    """What had to be left out, so that nothing is dropped in silence."""
-    found = []
-    stats = result.stats
-    if result.implausible:
-        found.append(
-            f"{counted(result.implausible, 'box was', 'boxes were')} left out: longer than any "
-            + " or ".join(
-                f"{entry.words} ({entry.impossible_m:.0f} m)"
-                for entry in result.detections.classes
-                if math.isfinite(entry.impossible_m)
-            )
-        )
-    if result.yards:
-        found.append(
-            f"{counted(result.yards, 'box of a ship was', 'boxes of ships were')} left out: "
-            "container stacks with better scores fill them"
-        )
-    unseen = int(result.detections.unseen.sum())
-    if unseen:
-        found.append(
-            f"{unseen} {'box lies' if unseen == 1 else 'boxes lie'} by half or more on pixels that "
-            "were not seen (clouds, no data; `unseen`): no observation, so not counted"
-        )
-    if result.beyond:
-        found.append(
-            f"{counted(result.beyond, 'object reaches', 'objects reach')} beyond what was read "
-            "for the zones (`cut`): they are cut there, and a part of one may be counted; say "
-            "zones_only=false to see them whole"
-        )
-    if stats.crowded:
-        found.append(
-            f"{counted(len(stats.crowded), 'tile holds', 'tiles hold')} more boxes than can be "
-            "told apart; only their best were used, so objects are missing from the count"
-        )
-    if stats.unusable:
-        told = counted(
-            stats.unusable,
-            "box without area or with crossing sides was",
-            "boxes without area or with crossing sides were",
-        )
-        found.append(f"{told} left out")
-    return found
-
-
-def _fingerprint(settings: BatchSettings, detector: Detector, zones: Zones, scene: Scene) -> str:
-    """Hash of everything that decides a scene's result: half of how, half of what is read.
-
-    The number of threads is left out: it changes the last digits, which nobody promises.
-    """
-    how = _decisive(settings, detector, zones) | {
-        "options": _asked(settings.scene),
-        "card": [getattr(detector.card, name) for name in DECISIVE_OF_CARD],
-    }
-    del how["threads"]
-    clouds = scene.info.cloud_source
-    what = {
-        "content": scene.content_sha256(),
-        "acquired": scene.info.when.iso,
-        "clouds": Path(clouds).name if clouds else None,
-        "angles": asdict(scene.info.angles),
-    }
-    return _half(how) + _half(what)
-
-
-def _half(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:HALF]
-
-
-def _asked(options: SceneOptions) -> dict[str, Any]:
-    """What the user says of the scenes; where they may lie changes nothing of them."""
-    return {key: value for key, value in asdict(options).items() if key != "allow_remote"}
-
-
-def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
-    digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
-    for zone in zones.zones:
-        digest.update(repr((zone.name, zone.kind)).encode())
-        digest.update(shapely.to_wkb(zone.shape))
-    classes = detector.card.class_set
-    return {
-        "version": __version__,
-        "constants_sha256": constants_sha256(),
-        **({} if classes == PORT else {"classes": classes.to_plain()}),
-        "weights": detector.card.name,
-        "weights_sha256": detector.card.sha256,
-        "conf": [round(float(value), 6) for value in detector.conf],
-        "iou": detector.iou,
-        "mirrored": detector.card.mirrored,
-        "luck": detector.card.luck,
-        "backend": detector.backend.name,
-        "device": detector.backend.device,
-        "threads": detector.threads,
-        "batch": detector.batch,
-        "merge": asdict(settings.pipeline.merge),
-        "enlarge": settings.pipeline.enlarge,
-        "estimate_gsd": settings.pipeline.estimate_gsd,
-        "calibration_sha256": _sha256_of(detector.card.calibration),
-        "lengths_sha256": _sha256_of(detector.card.lengths),
-        "stacks": asdict(settings.stacks),
-        "zones_sha256": digest.hexdigest() if len(zones) else None,
-        "zones_only": settings.zones_only,
-    }
-
-
-def _sha256_of(content: Mapping[str, Any]) -> str:
-    """Of the calibration: with another one the same weights give other counts."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _provenance(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
-    """What `run.json` says; nothing in it depends on the clock."""
-    return {
-        "program": "quaywatch",
-        **_decisive(settings, detector, zones),
-        "zones": zones.source or None,
-        "scene_options": json.loads(json.dumps(asdict(settings.scene), default=str)),
-    }

@@ -219,7 +219,8 @@ def _extras() -> Iterator[Finding]:
 def _trial(weights: str) -> Iterator[Finding]:
     from detector.classes import PORT
     from detector.models.detector import DetectorSettings
-    from detector.prediction.batch import BatchSettings, predict_paths
+    from detector.prediction.batch import predict_paths
+    from detector.prediction.settings import BatchSettings
     from detector.rendering import LayoutSpec, PortSpec, TrafficSpec, count_truth, render
 
     started = time.monotonic()

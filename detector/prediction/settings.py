@@ -1,0 +1,74 @@
+"""What a run over scenes is told, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from detector.classes import PORT, ClassSet
+from detector.export.formats import DEFAULT_FORMATS
+from detector.export.records import SceneRecord
+from detector.inference.pipeline import PipelineSettings
+from detector.models.detector import DetectorSettings
+from detector.scenes.types import SceneOptions
+from detector.stacks.settings import StackSettings
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """A run over scenes.
+
+    Attributes:
+        paths: files, folders and lists, as `discover` takes them.
+        out: folder of the results.
+        detector: which weights run where.
+        zones: path of a vector file, or None.
+        zones_only: read only tiles that meet a zone.
+        overwrite: replace results that other settings made; without it such a folder is refused.
+        scene: what the user says of the scenes.
+        pipeline: threads and queues.
+        stacks: what is assumed of container stacks.
+        formats: in which the results of a scene are written, beside its record.
+    """
+
+    paths: tuple[str, ...]
+    out: Path
+    detector: DetectorSettings
+    zones: str | None = None
+    zones_only: bool = False
+    overwrite: bool = False
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    stacks: StackSettings = field(default_factory=StackSettings)
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        out: folder of the results.
+        records: one a scene, in the order given.
+        counts: of all scenes that are done.
+        resumed: scenes whose results were there already.
+        classes: that were looked for.
+    """
+
+    out: Path
+    records: tuple[SceneRecord, ...]
+    counts: tuple[pd.DataFrame, ...]
+    resumed: int
+    classes: ClassSet = PORT
+
+    @property
+    def failed(self) -> tuple[SceneRecord, ...]:
+        """The scenes that could not be done."""
+        return tuple(record for record in self.records if record.status == "failed")
+
+    @property
+    def copies(self) -> tuple[SceneRecord, ...]:
+        """The scenes that show the picture of another one, and were not counted again."""
+        return tuple(record for record in self.records if record.status == "copy")
