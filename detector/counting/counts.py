@@ -24,7 +24,7 @@ from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
-from detector.scenes.types import GsdSource
+from detector.scenes.types import GsdSource, knows_clouds
 
 Status = Literal[
     "observed", "partial", "unobserved", "cloud_unknown", "outside_model_range", "scale_unknown"
@@ -388,8 +388,10 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     window = PixelWindow(column, row, math.ceil(x_max) - column, math.ceil(y_max) - row)
     size = _mask_size(window, cells=math.ceil(MASK_FINE_SIDE_PX / max(window.width, window.height)))
     mask = _rasterize(inside, window, size)
-    seen = scene.observation(window, size).seen
-    return Seen(float(seen[mask].mean() * inside.area / shape.area), cloud_known)
+    observation = scene.observation(window, size)
+    seen, known = observation.seen[mask], observation.known[mask]
+    fraction = float(seen.mean() * inside.area / shape.area)
+    return Seen(fraction, knows_clouds(seen, known))
 
 
 def _valid_share(scene: Scene) -> float:

@@ -34,6 +34,7 @@ def scene_remarks(
             f"{unreadable_words(info.gsd_m)}, so nothing is counted: it is outside the range of "
             f"the weights '{model.name}'"
         )
+    found += info.remarks
     found += info.acquired_remarks
     if info.when.precision == "time_unknown":
         found.append(

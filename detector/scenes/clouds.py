@@ -113,8 +113,16 @@ class CloudReader:
         own = mask.path == scene.name
         source = open_raster(mask.path, (mask.path,) if own else ())
         self._stack.callback(source.close)
+        if mask.kind == "udm2" and source.count < max(UDM2_UNSEEN_BANDS):
+            raise RasterioIOError(f"{mask.path} has {source.count} bands, a UDM2 mask has 8")
         self._scale = (source.width / scene.width, source.height / scene.height)
-        if scene.crs and source.crs and mask.path != scene.name:
+        self._nodata: float | None = None if own else source.nodata
+        self._alpha = 0
+        if scene.crs and source.crs and not own:
+            beyond: dict[str, Any] = {"add_alpha": True}
+            if self._nodata is not None:
+                beyond = {"src_nodata": self._nodata, "nodata": self._nodata}
+            bands = source.count
             source = WarpedVRT(
                 source,
                 crs=scene.crs,
@@ -122,14 +130,16 @@ class CloudReader:
                 width=scene.width,
                 height=scene.height,
                 resampling=Resampling.nearest,
+                **beyond,
             )
             self._stack.callback(source.close)
             self._scale = (1.0, 1.0)
-        if mask.kind == "udm2" and source.count < max(UDM2_UNSEEN_BANDS):
-            raise RasterioIOError(f"{mask.path} has {source.count} bands, a UDM2 mask has 8")
+            self._alpha = bands + 1 if source.count > bands else 0
         self._source = source
 
-    def clouded(self, window: Window, out_size: tuple[int, int]) -> NDArray[np.bool_]:
+    def clouded(
+        self, window: Window, out_size: tuple[int, int]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Cloud in a window inside the scene.
 
         Args:
@@ -137,22 +147,29 @@ class CloudReader:
             out_size: `(width, height)`.
 
         Returns:
-            `(height, width)`.
+            Cloud `(height, width)`, and where the mask tells of clouds at all: not beyond its
+            edge, nor where it holds no data.
         """
         sx, sy = self._scale
         window = Window(
             window.col_off * sx, window.row_off * sy, window.width * sx, window.height * sy
         )
         bands = list(UDM2_UNSEEN_BANDS) if self._mask.kind == "udm2" else [self._mask.band]
+        asked = [*bands, self._alpha] if self._alpha else bands
         values = self._source.read(
-            bands,
+            asked,
             window=window,
-            out_shape=(len(bands), out_size[1], out_size[0]),
+            out_shape=(len(asked), out_size[1], out_size[0]),
             resampling=Resampling.nearest,
         )
+        known = np.ones(values.shape[1:], np.bool_)
+        if self._alpha:
+            known = np.asarray(values[-1] > 0)
+        elif self._nodata is not None:
+            known = np.asarray((values != self._nodata).all(axis=0))
         if self._mask.kind == "scl":
-            return np.isin(values[0], SCL_UNSEEN)
-        return np.asarray((values != 0).any(axis=0))
+            return np.isin(values[0], SCL_UNSEEN) & known, known
+        return np.asarray((values[: len(bands)] != 0).any(axis=0)) & known, known
 
     def reopen(self, scene: rasterio.DatasetReader) -> CloudReader:
         """The same mask with handles of its own, for another thread."""

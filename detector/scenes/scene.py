@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import rasterio
@@ -20,7 +20,6 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError, ProjError
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -30,7 +29,6 @@ from detector.geometry.geodesy import PixelSize, apply_transform, lonlat, pixel_
 from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
 from detector.scenes.clouds import CloudReader, find_cloud_mask
-from detector.scenes.collar import SIDE_CELLS, Collar, find_collar
 from detector.scenes.guard import is_gdal_name, open_raster, reason, sources_of
 from detector.scenes.identity import (
     content_hash,
@@ -48,12 +46,12 @@ from detector.scenes.metadata import (
     read_sidecar,
     sidecar_files,
 )
-from detector.scenes.stretch import apply_stretch, fit_stretch
-from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, Stretch
+from detector.scenes.stretch import apply_stretch
+from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels
+from detector.scenes.valid import PixelRules
 from detector.times import Acquired
 
 LARGEST_COORDINATE = 1e12  # of a map, in its unit
-SAMPLE_SIDE_PX = 1024  # longer side of the overview that the stretch is fitted on
 
 
 def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
@@ -88,7 +86,7 @@ class Scene:
         self,
         info: SceneInfo,
         dataset: rasterio.DatasetReader,
-        pixels: _PixelRules,
+        pixels: PixelRules,
         clouds: CloudReader | None,
     ) -> None:
         self.info = info
@@ -222,11 +220,14 @@ class Scene:
             SceneError: the file or its cloud mask is damaged.
         """
         seen = self.valid_mask(window, out_size)
+        known = np.full(seen.shape, self.info.cloud_source is not None)
         part = _place(window.bounds, out_size, (self.info.width, self.info.height))
         if part is not None and self._clouds is not None:
             with _as_scene_error(self.info.path):
-                seen[part.slices] &= ~self._clouds.clouded(part.window, part.size)
-        return Observation(seen, cloud_known=self.info.cloud_source is not None)
+                clouded, told = self._clouds.clouded(part.window, part.size)
+            seen[part.slices] &= ~clouded
+            known[part.slices] = told
+        return Observation(seen, known)
 
     def valid_mask(self, window: PixelWindow, out_size: tuple[int, int]) -> NDArray[np.bool_]:
         """Valid pixels `(height, width)` of a window, cloud or not; arguments as `observation`."""
@@ -273,7 +274,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
         raise SceneError(f"{path}: complex values are not an image; give the detected product")
     _check_place(dataset, path)
-    rules = _PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
+    rules = PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
     stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
     sidecar = read_sidecar(path)
@@ -302,6 +303,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         bands=rules.bands,
         stretch=stretch,
         valid_source=rules.valid_source,
+        remarks=rules.remarks,
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
     )
@@ -347,129 +349,6 @@ def _measure(
     if given_gsd_m is not None:
         return PixelSize(given_gsd_m, given_gsd_m), "given"
     return None, "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class _PixelRules:
-    """How values and validity are read from a dataset.
-
-    Attributes:
-        bands: one or three band numbers.
-        valid_source: `all`, `mask`, `alpha`, `nodata`, `zeros`, `edge_zeros`.
-        missing: a pixel with this value in every band is invalid; None where GDAL's mask tells.
-        palette: `(256, 3)` colours of a paletted band, or None.
-        collar: where alone pixels are missing; None for everywhere.
-    """
-
-    bands: tuple[int, ...]
-    valid_source: str
-    missing: float | None = None
-    palette: NDArray[np.uint8] | None = None
-    collar: Collar | None = None
-
-    @classmethod
-    def of(
-        cls, dataset: rasterio.DatasetReader, bands: tuple[int, ...], nodata: float | None
-    ) -> Self:
-        """The rules that fit a dataset."""
-        palette = None
-        if len(bands) == 1 and dataset.colorinterp[bands[0] - 1] == ColorInterp.palette:
-            table = dataset.colormap(bands[0])
-            palette = np.array([table.get(i, (0, 0, 0))[:3] for i in range(256)], np.uint8)
-        if nodata is not None:
-            return cls(bands, "nodata", nodata, palette)
-        source = _declared_validity(dataset, bands)
-        collar = _find_collar(dataset, bands) if source == "all" and palette is None else None
-        if collar is not None:
-            return cls(bands, "edge_zeros", 0.0, None, collar)
-        return cls(bands, source, 0.0 if source == "zeros" else None, palette)
-
-    def read(
-        self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Values `(3, height, width)` and validity `(height, width)` of a window in the scene."""
-        width, height = size
-        values = dataset.read(
-            list(self.bands),
-            window=window,
-            out_shape=(len(self.bands), height, width),
-            resampling=Resampling.nearest
-            if self.palette is not None
-            else _resampling(window, size),
-        )
-        valid = self.read_valid(dataset, window, size)
-        if np.issubdtype(values.dtype, np.floating):
-            valid &= np.isfinite(values).all(axis=0)
-        if self.palette is not None:
-            values = np.moveaxis(self.palette[np.clip(values[0], 0, 255)], -1, 0)
-        elif len(values) == 1:
-            values = np.repeat(values, 3, axis=0)
-        return values, valid
-
-    def read_valid(
-        self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
-    ) -> NDArray[np.bool_]:
-        """Validity `(height, width)` of a window inside the scene; of the nearest pixel."""
-        width, height = size
-        if self.missing is not None:
-            raw = dataset.read(
-                list(self.bands),
-                window=window,
-                out_shape=(len(self.bands), height, width),
-                resampling=Resampling.nearest,
-            )
-            valid = (raw != self.missing).any(axis=0)
-            return np.asarray(
-                valid if self.collar is None else valid | ~self.collar.within(window, size)
-            )
-        if self.valid_source == "all":
-            return np.ones((height, width), np.bool_)
-        mask = dataset.dataset_mask(
-            window=window, out_shape=(height, width), resampling=Resampling.nearest
-        )
-        return np.asarray(mask > 0)
-
-    def fit_stretch(
-        self, dataset: rasterio.DatasetReader, path: str, *, brighten_dark: bool
-    ) -> Stretch:
-        """The stretch from an overview of the whole scene."""
-        size = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SAMPLE_SIDE_PX)
-        window = Window(0, 0, dataset.width, dataset.height)
-        values, valid = self.read(dataset, window, size)
-        if not valid.any():
-            raise SceneError(
-                f"{path}: no valid pixels ({self.valid_source}); if that is wrong, name another "
-                "nodata value with scene.nodata="
-            )
-        dtype = "uint8" if self.palette is not None else dataset.dtypes[self.bands[0] - 1]
-        return fit_stretch(values[:, valid], dtype, brighten_dark=brighten_dark)
-
-
-def _declared_validity(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> str:
-    flags = dataset.mask_flag_enums[bands[0] - 1]
-    if MaskFlags.alpha in flags:
-        return "alpha"
-    if MaskFlags.nodata in flags:
-        return "nodata"
-    if MaskFlags.per_dataset in flags:
-        return "mask"
-    # Sensors with more than 8 bits don't deliver an exact zero in every band: that is fill.
-    kind = np.dtype(dataset.dtypes[bands[0] - 1])
-    return "zeros" if kind.kind in "iu" and kind.itemsize > 1 else "all"
-
-
-def _find_collar(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> Collar | None:
-    if dataset.dtypes[bands[0] - 1] != "uint8":
-        return None
-    width, height = PixelWindow(0, 0, dataset.width, dataset.height).size_within(SIDE_CELLS)
-    shape = (len(bands), height, width)
-    values = dataset.read(list(bands), out_shape=shape, resampling=Resampling.nearest)
-    return find_collar(values, dataset.width, dataset.height)
-
-
-def _resampling(window: Window, size: tuple[int, int]) -> Resampling:
-    smaller = size[0] < window.width or size[1] < window.height
-    return Resampling.average if smaller else Resampling.bilinear
 
 
 @dataclass(frozen=True, slots=True)

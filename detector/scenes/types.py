@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from affine import Affine
@@ -14,6 +14,7 @@ from detector.geometry.geodesy import PixelSize
 from detector.times import Acquired
 
 CloudOption = Literal["auto", "clear", "unknown"]
+KNOWN_SHARE: Final = 0.98  # of what was seen, as for `observed`
 GsdSource = Literal["geodesic", "given", "estimated", "unknown"]
 
 
@@ -91,12 +92,14 @@ class SceneInfo:
         bands: numbers of the bands that are read, one or three.
         stretch: values to 8 bits.
         valid_source: what tells valid pixels: `all`, `mask`, `alpha`, `nodata`, `zeros`,
-            `edge_zeros`.
+            `edge_zeros`, `finite`.
         cloud_source: file or band of the cloud mask, `user`, or None where clouds are unknown.
         content_hash: hash of size, geotransform and sampled blocks, hexadecimal.
         gsd_range_m: 90 % interval of an estimated gsd; None for another.
         acquired_day: the day at the place where only that is known; else None.
         acquired_remarks: what of its dates could not be read, or contradicts.
+        remarks: what else of the file or the options was not believed, not used or not understood;
+            a sentence each, without a full stop.
     """
 
     scene_id: str
@@ -119,6 +122,7 @@ class SceneInfo:
     gsd_range_m: tuple[float, float] | None = None
     acquired_day: date | None = None
     acquired_remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def when(self) -> Acquired:
@@ -170,8 +174,21 @@ class Observation:
 
     Attributes:
         seen: `(height, width)`: valid and, where clouds are known, not under one.
-        cloud_known: a cloud mask or the user says where clouds are.
+        known: `(height, width)`: a cloud mask or the user says whether there is a cloud; beyond a
+            mask, and where it holds no data, nothing does.
     """
 
     seen: NDArray[np.bool_]
-    cloud_known: bool
+    known: NDArray[np.bool_]
+
+    @property
+    def cloud_known(self) -> bool:
+        """Whether it is known of (nearly) all seen pixels that no cloud hides them."""
+        return knows_clouds(self.seen, self.known)
+
+
+def knows_clouds(seen: NDArray[np.bool_], known: NDArray[np.bool_]) -> bool:
+    """Whether clouds are known of at least `KNOWN_SHARE` of the seen pixels."""
+    if not seen.any():
+        return bool(known.all())
+    return bool(known[seen].mean() >= KNOWN_SHARE)

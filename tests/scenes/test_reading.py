@@ -103,7 +103,7 @@ def test_missing_pixels_are_invalid(tmp_path: Path, kind: str) -> None:
             options = SceneOptions(nodata=253)
     with open_scene(path, options) as scene:
         pixels = scene.read(PixelWindow(0, 0, 40, 30))
-        assert scene.info.valid_source == {"nan": "all", "option": "nodata"}.get(kind, kind)
+        assert scene.info.valid_source == {"nan": "finite", "option": "nodata"}.get(kind, kind)
     assert np.array_equal(~pixels.valid, hole)
     assert pixels.rgb[hole].sum() == 0
 
