@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +79,23 @@ def test_predict_in_python_needs_no_socket(tmp_path: Path) -> None:
     assert boxes > 0
     assert classes == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("said", "spins"), [(None, False), ("ACTIVE", True)])
+def test_waiting_threads_of_torch_sleep_unless_the_user_says_otherwise(
+    said: str | None, spins: bool
+) -> None:
+    """OpenMP itself tells, when torch loads it, how often a waiting thread spins."""
+    unsaid = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {k: v for k, v in os.environ.items() if k not in unsaid}
+    environment |= {"OMP_DISPLAY_ENV": "VERBOSE"} | ({"OMP_WAIT_POLICY": said} if said else {})
+    told = subprocess.run(
+        [sys.executable, "-c", "import detector, torch"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    counts = re.findall(r"GOMP_SPINCOUNT\s*=\s*'(\d+)'", told)
+    assert counts
+    assert all((int(count) > 0) is spins for count in counts)
