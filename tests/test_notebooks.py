@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -26,9 +27,15 @@ def test_a_notebook_runs(path: Path) -> None:
         if cell["cell_type"] == "code":
             assert not cell["outputs"], "notebooks are committed without outputs"
             exec(compile("".join(cell["source"]), str(path), "exec"), space)  # noqa: S102
-    assert len(space["detections"]) > 0
-    assert np.asarray(space["picture"]).ndim == 3
-    assert (space["folder"] / "counts.csv").is_file()
+    picture = space["picture"]
+    if isinstance(picture, Figure):
+        picture.canvas.draw()
+        picture = picture.canvas.buffer_rgba()
+    assert np.asarray(picture)[..., :3].std() > 1  # something is drawn
+    if path.stem == "01_first_scene":
+        assert len(space["detections"]) > 0
+        assert np.asarray(space["picture"]).ndim == 3
+        assert (space["folder"] / "counts.csv").is_file()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
