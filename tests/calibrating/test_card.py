@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from detector import resources
+from detector.activity import find
 from detector.calibrating import card as card_module
 from detector.calibrating import kept
 from detector.calibrating.card import CardData, CardSettings, make_card
@@ -21,6 +23,7 @@ from detector.calibrating.luck import LOOKS, MeasuredLuck, measure_luck
 from detector.calibrating.sample import Sample
 from detector.calibrating.thresholds import balance, balancing_threshold, counted_from
 from detector.cli.main import main
+from detector.counting.calibration import Calibration
 from detector.data import port_pool
 from detector.evaluation import evaluator
 from detector.evaluation.dataset import Dataset, labelled_dataset
@@ -414,6 +417,29 @@ def test_a_second_call_asks_no_network(
     assert (out / "blobs.yaml").read_bytes() == first
     assert run(f"out={out}", "also=train", "thresholds_from=train") == 0
     assert len(asked) > 4  # at other thresholds
+
+
+def test_a_card_of_too_few_places_says_so(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the command, in the card, and to those who count by it; so does a card without any."""
+    assert run(f"out={tmp_path / 'out'}", "thresholds_from=card") == 0
+    words = "6 places with objects are known, 20 are needed"
+    assert f"ship: counts rest on 6 places with objects; no intervals: {words}" in (
+        capsys.readouterr().out
+    )
+    card = ModelCard.read(tmp_path / "out" / "blobs.yaml")
+    assert card.calibration["classes"]["ship"]["count_places"] == 6
+    known = Calibration.from_card(card.calibration)
+    assert known.counts_of(0) is None
+    runs = SimpleNamespace(scenes=[])
+    told = [
+        find._settings_warnings(runs, SimpleNamespace(calibration=one))  # type: ignore[arg-type]
+        for one in (known, Calibration())
+    ]
+    assert told[0] == [f"counts of ship have no intervals: {words}"]
+    assert len(told[1]) == 1
+    assert told[1][0].startswith("the weights are not calibrated")
 
 
 def test_a_site_is_measured_once(tmp_path: Path) -> None:
