@@ -47,6 +47,16 @@ GIB: Final = 1 << 30
 MAX_SIDE_PX: Final = 1_000_000
 MAX_PIXELS: Final = 20_000_000_000  # 140,000 x 140,000; the longest strips have half of it
 MAX_BLOCK_BYTES: Final = GIB  # what GDAL holds at once to read one pixel
+# By default GDAL waits for ever and never asks again. It doubles the delay itself, with some luck.
+HTTP_DEFAULTS: Final = {
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
+    "GDAL_HTTP_TIMEOUT": "120",  # seconds, of one answer
+    "GDAL_HTTP_MAX_RETRY": "5",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",  # seconds, before the first
+}
+
+for _name, _value in HTTP_DEFAULTS.items():
+    os.environ.setdefault(_name, _value)  # what the user says stands; reader threads see it too
 
 
 def open_raster(path: str, allowed: Sequence[str] = ()) -> rasterio.DatasetReader:

@@ -1,0 +1,58 @@
+"""A server of one file whose first requests of each range fail: `python -m … FILE FAILS`.
+
+A process of its own: GDAL may hold the interpreter while it opens a file. Every request is one line
+of its output, after the port.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class _Failing(BaseHTTPRequestHandler):
+    """Serves ranges of one file; the first `fails` requests of each range get a 503."""
+
+    content = Path(sys.argv[1]).read_bytes()
+    fails = int(sys.argv[2])
+    asked: dict[str, int] = {}  # noqa: RUF012 - one server a process
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, *, with_body: bool) -> None:
+        said = self.headers.get("Range", "")
+        key = f"{self.command} {said}"
+        self.asked[key] = self.asked.get(key, 0) + 1
+        print(key, flush=True)  # noqa: T201 - what the test reads
+        if self.asked[key] <= self.fails:
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", said)
+        size = len(self.content)
+        first, last = (int(found[1]), min(int(found[2]), size - 1)) if found else (0, size - 1)
+        part = self.content[first : last + 1]
+        self.send_response(206 if found else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(part)))
+        if found:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        self.end_headers()
+        if with_body:
+            self.wfile.write(part)
+
+
+if __name__ == "__main__":
+    served = ThreadingHTTPServer(("127.0.0.1", 0), _Failing)
+    print(served.server_port, flush=True)  # noqa: T201
+    served.serve_forever()
