@@ -35,6 +35,7 @@ from detector.models.detector import Detector
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
 from detector.tiling.plan import (
+    CLOSEST_LOOK,
     LONGEST_SHIP_M,
     MAX_UPSAMPLING,
     PlanSettings,
@@ -55,8 +56,7 @@ class PipelineSettings:
     Attributes:
         readers: threads that read tiles.
         queue: batches read ahead of the network; with the tile size it bounds the memory.
-        enlarge: a scene of unknown gsd that is smaller than a tile is enlarged to the tile, but not
-            more than so many times.
+        enlarge: a scene of unknown gsd that is smaller than a tile is enlarged so many times.
         estimate_gsd: measure the scale of a scene of unknown gsd on the containers in sight.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
             a duplicate inside a tile, and what one look is lucky by, is the detector's to say.
@@ -64,7 +64,7 @@ class PipelineSettings:
 
     readers: int = 2
     queue: int = 4
-    enlarge: float = MAX_UPSAMPLING
+    enlarge: float = CLOSEST_LOOK
     estimate_gsd: bool = False
     merge: MergeSettings = field(default_factory=MergeSettings)
 
@@ -278,7 +278,7 @@ def plan_scene(
     detector: Detector,
     *,
     longest_m: float | None = LONGEST_SHIP_M,
-    enlarge: float = MAX_UPSAMPLING,
+    enlarge: float = CLOSEST_LOOK,
     area: BaseGeometry | None = None,
 ) -> TilePlan:
     """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given.

@@ -89,9 +89,9 @@ class PredictConfig:
     queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)
     readers: int = option("threads that read tiles", low=1, high=256)
     enlarge: float = option(
-        "scenes smaller than a tile, gsd unknown: enlarged to the tile, at most so many times",
+        "scenes smaller than a tile, gsd unknown: enlarged so many times",
         low=1,
-        high=1.5,
+        high=3,
     )
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("no progress, only warnings and the result")

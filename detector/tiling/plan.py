@@ -66,6 +66,11 @@ SMALL_LIMIT_SHARE = 0.4
 that fill a window better in a coarse look (`docs/merging.md`)."""
 
 MAX_UPSAMPLING = 1.5
+"""Most read pixels by scene pixel where a gsd or a tile's size asks for them."""
+
+CLOSEST_LOOK = 3.0
+"""The same of a small scene of unknown gsd. Its boats have 8 to 16 pixels, of which the network sees
+half as the scene is, and nearly all so enlarged (`docs/merging.md`)."""
 
 GRID_PX, GRID_STEP_PX = 8, 3
 """Read pixels between the network's finest anchors, and by how much of it an object moves in that
@@ -101,8 +106,8 @@ class PlanSettings:
     def __post_init__(self) -> None:
         if self.tile_px < 32:
             raise ConfigError(f"tile_px is {self.tile_px}; a tile has at least 32 pixels a side")
-        if not 0 < self.scale <= MAX_UPSAMPLING:
-            raise ConfigError(f"scale is {self.scale}; it lies above 0 and up to {MAX_UPSAMPLING}")
+        if not 0 < self.scale <= CLOSEST_LOOK:
+            raise ConfigError(f"scale is {self.scale}; it lies above 0 and up to {CLOSEST_LOOK}")
         if self.coarse_scale is not None and not 0 < self.coarse_scale < self.scale:
             raise ConfigError(
                 f"coarse_scale is {self.coarse_scale}; it lies above 0 and below {self.scale}"
@@ -165,21 +170,23 @@ class PlanSettings:
 
     @classmethod
     def for_small_scene(
-        cls, side_px: int, *, tile_px: int, enlarge: float = MAX_UPSAMPLING
+        cls, side_px: int, *, tile_px: int, enlarge: float = CLOSEST_LOOK
     ) -> PlanSettings:
         """Scales for a scene of unknown gsd that fits into one tile: a fine and a coarse look.
 
-        Nothing says how large its objects are, but a network finds more small ones where the scene
-        fills the tile (`docs/merging.md`), so the fine look is enlarged.
+        Nothing says how large its objects are, but a network finds more small ones where they are
+        enlarged (`docs/merging.md`). The fine look has one window or several, the coarse one one.
 
         Args:
             side_px: longer side of the scene, pixels, below `tile_px`.
             tile_px: side of what the network reads, pixels.
-            enlarge: most read pixels by scene pixel, 1 to 1.5; the tile's size is the other bound.
+            enlarge: read pixels by scene pixel, 1 to 3.
         """
-        window_px = max(side_px, math.ceil(tile_px / enlarge))
-        scale, limit_px = tile_px / window_px, SMALL_LIMIT_SHARE * window_px
-        longest_px = LONGEST_BY_LIMIT * limit_px
+        window_px = math.ceil(tile_px / enlarge)
+        limit_px = FINE_OVERLAP_SHARE * window_px / BAND_HIGH / ENVELOPE
+        if window_px >= side_px:
+            limit_px = SMALL_LIMIT_SHARE * window_px
+        scale, longest_px = tile_px / window_px, LONGEST_BY_LIMIT * limit_px
         return cls(tile_px, scale, scale / COARSE_RATIO, None, limit_px, longest_px)
 
     def snug(self, width: int, height: int) -> PlanSettings:

@@ -50,11 +50,15 @@ def test_a_scene_without_gsd_and_a_small_one_by_hand() -> None:
     limit = 0.25 * 1024 / 1.3 / 1.06
     assert (unknown.limit, unknown.longest) == pytest.approx((limit, 4 * limit))
     assert (unknown.scale, unknown.coarse_scale, unknown.gsd_m) == (1.0, pytest.approx(1 / 3), None)
-    small = PlanSettings.for_small_scene(500, tile_px=1024)
+    small = PlanSettings.for_small_scene(500, tile_px=1024, enlarge=1.5)
     window = math.ceil(1024 / 1.5)
     assert small.scale == pytest.approx(1024 / window)
     assert (small.limit, small.longest) == pytest.approx((0.4 * window, 1.6 * window))
-    assert PlanSettings.for_small_scene(900, tile_px=1024).window_px(0) == 900
+    several = PlanSettings.for_small_scene(500, tile_px=1024)
+    window = math.ceil(1024 / 3)
+    limit = 0.25 * window / 1.3 / 1.06
+    assert several.window_px(0) == window
+    assert (several.limit, several.longest) == pytest.approx((limit, 4 * limit))
 
 
 def test_enlarged_by_half_at_most() -> None:
@@ -66,7 +70,7 @@ def test_enlarged_by_half_at_most() -> None:
     ("good", "bad"),
     [
         ({"tile_px": 32, "limit": 5.0}, {"tile_px": 31, "limit": 5.0}),
-        ({"scale": 1.5}, {"scale": 1.5001}),
+        ({"scale": 3.0}, {"scale": 3.0001}),
         ({"coarse_scale": 0.999, "longest": 300.0}, {"coarse_scale": 1.0, "longest": 300.0}),
         ({"limit": 1e-9}, {"limit": 0.0}),
         ({"longest": 1e-9}, {"longest": 0.0}),
