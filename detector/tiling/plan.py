@@ -69,8 +69,8 @@ MAX_UPSAMPLING = 1.5
 """Most read pixels by scene pixel where a gsd or a tile's size asks for them."""
 
 CLOSEST_LOOK = 3.0
-"""The same of a small scene of unknown gsd. Its boats have 8 to 16 pixels, of which the network sees
-half as the scene is, and nearly all so enlarged (`docs/merging.md`)."""
+"""The same of a small scene of unknown gsd, whose boats of 8 to 16 pixels the network finds only
+so enlarged (`docs/merging.md`)."""
 
 GRID_PX, GRID_STEP_PX = 8, 3
 """Read pixels between the network's finest anchors, and by how much of it an object moves in that
