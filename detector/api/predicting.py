@@ -33,7 +33,7 @@ from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
 from detector.prediction.batch import SceneWork, failed_record
 from detector.prediction.copies import Copies
-from detector.prediction.options import PredictConfig
+from detector.prediction.options import PredictConfig, SceneConfig
 from detector.prediction.settings import BatchSettings
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
@@ -164,6 +164,19 @@ def open_scene(
     return opened
 
 
+def scene_options(scene: SceneConfig) -> SceneOptions:
+    """The options `scene.*` of a command as those of `open_scene`."""
+    return SceneOptions(
+        bands=tuple(scene.bands) if scene.bands else None,
+        gsd_m=scene.gsd,
+        acquired=_said_time(scene.acquired),
+        clouds=cast(CloudOption, scene.clouds),  # one of its choices
+        nodata=scene.nodata,
+        brighten_dark=scene.brighten_dark,
+        allow_remote=tuple(scene.allow_remote),
+    )
+
+
 def predict_settings(config: PredictConfig) -> BatchSettings:
     """The options of `detector predict` as the pipeline's own settings."""
     scene, model, merge = config.scene, config.model, config.merge
@@ -182,15 +195,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         zones=config.zones,
         zones_only=config.zones_only,
         overwrite=config.overwrite,
-        scene=SceneOptions(
-            bands=tuple(scene.bands) if scene.bands else None,
-            gsd_m=scene.gsd,
-            acquired=_said_time(scene.acquired),
-            clouds=cast(CloudOption, scene.clouds),  # one of its choices
-            nodata=scene.nodata,
-            brighten_dark=scene.brighten_dark,
-            allow_remote=tuple(scene.allow_remote),
-        ),
+        scene=scene_options(scene),
         pipeline=PipelineSettings(
             readers=config.readers,
             queue=config.queue,

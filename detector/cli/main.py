@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "what looks of sites show over time: series, visits, events",
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
+    "info": (
+        "detector.cli.info",
+        "what is understood of scenes, from where, and what will not be possible",
+    ),
     "doctor": ("detector.cli.doctor", "what this installation can do, and what is wrong with it"),
     "completion": ("detector.cli.completion", "the completion of this command line for a shell"),
     "data render": ("detector.cli.data_render", "render port scenes with exact truth"),

@@ -31,6 +31,7 @@ from detector.inference.frame import PlanFrame
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
 from detector.lengths import LengthErrors
 from detector.models.backends import Reading
+from detector.models.card import ModelCard
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
@@ -146,7 +147,7 @@ def prepare_scene(
     plan = plan_scene(
         frame,
         coverage,
-        detector,
+        detector.card,
         longest_m=settings.merge.longest_coarse_m(detector.card.class_set),
         enlarge=settings.enlarge,
         area=area,
@@ -275,7 +276,7 @@ def _enlarged(scene: Scene, detector: Detector, blocks: FilePixels) -> PreparedS
 def plan_scene(
     frame: PlanFrame,
     coverage: Coverage,
-    detector: Detector,
+    card: ModelCard,
     *,
     longest_m: float | None = LONGEST_SHIP_M,
     enlarge: float = CLOSEST_LOOK,
@@ -285,7 +286,6 @@ def plan_scene(
 
     `longest_m` is that of what the coarse scale may read; None reads the fine scale alone.
     """
-    card = detector.card
     side_px = max(frame.width, frame.height)
     if frame.gsd_m is None and side_px < card.tile_px:
         settings = PlanSettings.for_small_scene(side_px, tile_px=card.tile_px, enlarge=enlarge)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -22,6 +24,13 @@ TAG_TIMES = (
     ("", "ACQUISITION_DATETIME"),
     ("", "PRODUCT_START_TIME"),
 )
+# of a product, behind the name that its assets share: 20231013_021530_ssc4_u0001_visual.tif
+PLANET_ASSET = re.compile(
+    r"(?:_3[AB])?_(?:analytic|visual|pansharpened|panchromatic|basic)\w*$", re.IGNORECASE
+)
+# What programs write where they know no time: epochs, and the default of GDAL's NITF driver
+PLACEHOLDER_DAYS = ("0001-01-01", "1899-12-30", "1900-01-01", "1904-01-01", "1970-01-01")
+PLACEHOLDER_TIMES = ("2002-12-16T15:16:29Z",)
 LAST_TAG = "TIFFTAG_DATETIME"
 SIDECAR_TIMES = ("datetime", "acquired", "start_datetime")
 ANGLE_KEYS = {
@@ -48,10 +57,33 @@ def read_sidecar(path: str) -> dict[str, Any]:
         try:
             item = read_json(file)
         except (OSError, ValueError, DocumentError):
-            continue
+            continue  # told by `unread_sidecars`
         if isinstance(item, dict) and isinstance(item.get("properties"), dict):
             return item
     return {}
+
+
+def unread_sidecars(path: str) -> list[str]:
+    """What is wrong with the files that lie where metadata of a scene belong; a sentence each."""
+    found = []
+    for file in sidecar_files(path):
+        try:
+            item = read_json(file)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.ENOENT):
+                found.append(f"its side file {file.name} cannot be read ({error.strerror})")
+        except (ValueError, DocumentError) as error:
+            if "\0" not in path:
+                found.append(f"its side file {file.name} is not used ({error})")
+        else:
+            if not isinstance(item, dict) or not isinstance(item.get("properties"), dict):
+                found.append(
+                    f"its side file {file.name} is not used: it is no STAC item and has no "
+                    "'properties'"
+                )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +104,11 @@ class FoundTime:
 def sidecar_files(path: str) -> list[Path]:
     """Where metadata of a scene may lie, in the order in which they are believed."""
     scene = Path(path)
-    names = (f"{scene.stem}.json", f"{scene.stem}_metadata.json", f"{scene.name}.json")
+    stem = scene.stem
+    product = PLANET_ASSET.sub("", stem)
+    names = [f"{stem}.json", f"{stem}_metadata.json", f"{scene.name}.json"]
+    if product != stem:
+        names += [f"{product}_metadata.json", f"{product}.json"]
     return [scene.parent / name for name in names]
 
 
@@ -89,7 +125,7 @@ def find_acquired(
     named = read_name(name)
     remarks: list[str] = []
     for text, source, told in _written_times(dataset, sidecar):
-        found = read_text(text)
+        found = _believed(read_text(text))
         if found.problem:
             remarks.append(f"{told}: {found.problem}")
         if found.acquired != Acquired():
@@ -99,12 +135,20 @@ def find_acquired(
         return FoundTime(named.acquired, "file name", tuple(remarks))
     stamped = dataset.tags().get(LAST_TAG)
     if stamped and not named.problem:
-        found = read_text(stamped)
+        found = _believed(read_text(stamped))
         if found.problem:
             remarks.append(f"the tag {LAST_TAG}: {found.problem}")
         if found.acquired != Acquired():
             return FoundTime(found.acquired, f"tag:{LAST_TAG}", tuple(remarks))
     return FoundTime(Acquired(), "unknown", tuple(remarks))
+
+
+def _believed(found: Reading) -> Reading:
+    """The same, or nothing where it is what programs write that know no time."""
+    written = found.acquired.iso
+    if written[:10] not in PLACEHOLDER_DAYS and written not in PLACEHOLDER_TIMES:
+        return found
+    return Reading(problem=f"{written} is what programs write that know no time, and not taken")
 
 
 def _written_times(

@@ -45,6 +45,7 @@ from detector.scenes.metadata import (
     find_angles,
     read_sidecar,
     sidecar_files,
+    unread_sidecars,
 )
 from detector.scenes.stretch import apply_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels
@@ -273,7 +274,9 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         raise SceneError(f"{path}: no bands; if it holds subdatasets, name one of them")
     if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
         raise SceneError(f"{path}: complex values are not an image; give the detected product")
-    _check_place(dataset, path)
+    placed = _is_placed(dataset)
+    if placed:
+        _check_place(dataset, path)
     rules = PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
     stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
@@ -291,8 +294,8 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         name=name,
         width=dataset.width,
         height=dataset.height,
-        crs=dataset.crs.to_string() if dataset.crs else None,
-        transform=dataset.transform if dataset.crs else Affine.identity(),
+        crs=dataset.crs.to_string() if placed else None,
+        transform=dataset.transform if placed else Affine.identity(),
         pixel_size=size,
         gsd_source=gsd_source,  # type: ignore[arg-type]
         acquired=found.acquired.moment,
@@ -303,7 +306,7 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         bands=rules.bands,
         stretch=stretch,
         valid_source=rules.valid_source,
-        remarks=rules.remarks,
+        remarks=(*rules.remarks, *unread_sidecars(path), *_header_remarks(dataset, options, size)),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
     )
@@ -312,10 +315,55 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     return scene
 
 
+def _is_placed(dataset: rasterio.DatasetReader) -> bool:
+    """Whether the file says where its pixels lie: a CRS alone does not."""
+    return bool(dataset.crs) and dataset.transform != Affine.identity()
+
+
+def _header_remarks(
+    dataset: rasterio.DatasetReader, options: SceneOptions, size: PixelSize | None
+) -> list[str]:
+    """What of a header is not used, and what to do about it."""
+    found = []
+    if _is_placed(dataset):
+        if options.gsd_m is not None and size is not None:
+            found.append(
+                f"scene.gsd={options.gsd_m:g} was not used: the file is georeferenced, with "
+                f"{size.gsd_m:.3g} m a pixel"
+            )
+    elif dataset.gcps[0]:
+        found.append(
+            f"placed by {len(dataset.gcps[0])} ground control points, which are not used: not "
+            "georeferenced; warp it with gdalwarp -tps first"
+        )
+    elif dataset.rpcs is not None:
+        found.append(
+            "placed by RPCs, which are not used: not georeferenced; warp it with gdalwarp "
+            "-rpc first"
+        )
+    elif dataset.crs:
+        found.append("has a CRS but no geotransform: not georeferenced")
+    elif dataset.transform != Affine.identity():
+        found.append(
+            "has a geotransform or world file but no CRS: not georeferenced; give it the CRS with "
+            "gdal_edit -a_srs"
+        )
+    others = [name for name in dataset.subdatasets if name]
+    if others:
+        found.append(
+            f"holds {len(others)} pages or subdatasets, of which the first is read; another one is "
+            f"cut out with gdal_translate, for example '{others[-1]}'"
+        )
+    turned = dataset.tags().get("EXIF_Orientation", "1")
+    if turned not in ("", "1"):
+        found.append(
+            f"its EXIF says that it is shown turned (orientation {turned}); it is read as stored"
+        )
+    return found
+
+
 def _check_place(dataset: rasterio.DatasetReader, path: str) -> None:
     """Refuse a frame in which nothing can be measured, before any work."""
-    if not dataset.crs:
-        return
     numbers = np.array(dataset.transform[:6])
     if not (np.abs(numbers) < LARGEST_COORDINATE).all() or dataset.transform.is_degenerate:
         raise SceneError(
@@ -341,7 +389,7 @@ def _check_plane(crs: CRS) -> None:
 def _measure(
     dataset: rasterio.DatasetReader, given_gsd_m: float | None
 ) -> tuple[PixelSize | None, str]:
-    if dataset.crs:
+    if _is_placed(dataset):
         centre = (dataset.width / 2.0, dataset.height / 2.0)
         size = pixel_size(dataset.transform, dataset.crs.to_string(), *centre)
         if size is not None:

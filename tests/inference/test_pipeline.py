@@ -159,7 +159,7 @@ def test_a_finer_scene_is_reduced_and_a_coarser_one_enlarged_at_most_by_half(
         )
         with open_scene(path) as scene:
             frame, coverage = PlanFrame.of(scene.info), Coverage.of(scene)
-        plan = plan_scene(frame, coverage, BlobDetector())  # type: ignore[arg-type]
+        plan = plan_scene(frame, coverage, BlobDetector().card)
         seen = [tile.scale for tile in plan.tiles if tile.level == 0]
         assert max(seen) == pytest.approx(expected, rel=0.01)
 

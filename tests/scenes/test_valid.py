@@ -64,7 +64,7 @@ def _scene(folder: Path, way: str, hole: tuple[int, int, int, int], fill: int) -
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     left=st.integers(8, 40),
-    top=st.integers(0, 30),
+    top=st.integers(0, 26),
     width=st.integers(8, 20),
     height=st.integers(12, 18),
     fill=st.sampled_from([0, 7, 255]),

@@ -1,0 +1,164 @@
+"""What was understood of a scene before it is read, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from detector.counting.zones import Zones, placeable, zones_in_pixels
+from detector.export.records import ModelUse
+from detector.inference.coverage import Coverage
+from detector.inference.frame import PlanFrame
+from detector.inference.pipeline import PipelineSettings, plan_scene
+from detector.models.card import ModelCard
+from detector.prediction.remarks import scene_remarks
+from detector.scenes.scene import Scene
+from detector.scenes.types import SceneInfo
+
+ANGLES: Final = ("sun_elevation_deg", "sun_azimuth_deg", "off_nadir_deg", "view_azimuth_deg")
+
+
+@dataclass(frozen=True, slots=True)
+class SceneDescription:
+    """What a scene is taken for.
+
+    Attributes:
+        path: as given.
+        scene_id: name of its folder in a run.
+        width: pixels.
+        height: pixels.
+        crs: of the map, or None.
+        gsd_m: metres by pixel, or None.
+        gsd_source: where it comes from.
+        bands: that are read, counted from 1.
+        bands_mean: what they are taken for.
+        stretch: lowest and highest value of the 8 bits, and how they were found.
+        valid_source: what tells which pixels hold data.
+        valid_fraction: share of the scene that holds data, on a reduced grid.
+        acquired: time or day, ISO 8601; empty where unknown.
+        acquired_source: where it comes from.
+        angles: sun and view in degrees; None where nothing tells.
+        cloud_source: what tells clouds; None where nothing does.
+        zones: number of zones that meet the scene, and of all; None without zones.
+        tiles: that the network reads.
+        seconds: that the network takes for them, as measured on one tile; None: not measured.
+        remarks: what will not be possible, and why; a sentence each.
+    """
+
+    path: str
+    scene_id: str
+    width: int
+    height: int
+    crs: str | None
+    gsd_m: float | None
+    gsd_source: str
+    bands: tuple[int, ...]
+    bands_mean: str
+    stretch: tuple[float, float, str]
+    valid_source: str
+    valid_fraction: float
+    acquired: str
+    acquired_source: str
+    angles: dict[str, float | None]
+    cloud_source: str | None
+    zones: tuple[int, int] | None
+    tiles: int
+    seconds: float | None
+    remarks: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Text for people: a fact a line, with where it comes from."""
+        gsd = "unknown" if self.gsd_m is None else f"{self.gsd_m:.3g} m ({self.gsd_source})"
+        low, high, how = self.stretch
+        angles = [f"{key.removesuffix('_deg')} {value:g}" for key, value in _known(self.angles)]
+        facts: list[tuple[str, str]] = [
+            ("size", f"{self.width} x {self.height} pixels"),
+            ("place", self.crs or "not georeferenced"),
+            ("gsd", gsd),
+            ("bands", f"{', '.join(map(str, self.bands))} ({self.bands_mean})"),
+            ("stretch", f"{low:g} to {high:g} ({how})"),
+            ("valid", f"{self.valid_fraction:.1%} ({self.valid_source})"),
+            ("acquired", f"{self.acquired or 'unknown'} ({self.acquired_source})"),
+            ("angles", f"{', '.join(angles)} degrees" if angles else "unknown"),
+            ("clouds", self.cloud_source or "unknown"),
+        ]
+        if self.zones is not None:
+            facts.append(("zones", f"{self.zones[0]} of {self.zones[1]} meet the scene"))
+        took = "" if self.seconds is None else f", about {self.seconds:.0f} s for the network"
+        facts.append(("tiles", f"{self.tiles}{took}"))
+        facts += [("note", remark) for remark in self.remarks]
+        return [self.path, *(f"  {name:<9} {text}" for name, text in facts)]
+
+
+def describe_scene(
+    scene: Scene, card: ModelCard, zones: Zones, tile_s: float | None = None
+) -> SceneDescription:
+    """What was understood of an open scene.
+
+    Args:
+        scene: open.
+        card: of the weights that would read it.
+        zones: of the run; without any none are told.
+        tile_s: seconds that the network takes for a tile; None where nobody measured.
+
+    Raises:
+        SceneError: the scene is damaged.
+        ZonesError: the zones cannot be used in the scene.
+    """
+    info = scene.info
+    coverage = Coverage.of(scene)
+    longest_m = PipelineSettings().merge.longest_coarse_m(card.class_set)
+    plan = plan_scene(PlanFrame.of(info), coverage, card, longest_m=longest_m)
+    inside = zones_in_pixels(zones, scene)
+    frame = (0, 0, info.width, info.height)
+    met = sum(_meets(zone.shape.bounds, frame) for zone in inside if not zone.shape.is_empty)
+    model = ModelUse(card.name, card.sha256, card.covers(info.gsd_m), "")
+    return SceneDescription(
+        path=info.path,
+        scene_id=info.scene_id,
+        width=info.width,
+        height=info.height,
+        crs=info.crs,
+        gsd_m=info.gsd_m,
+        gsd_source=info.gsd_source,
+        bands=info.bands,
+        bands_mean="grey or palette" if len(info.bands) == 1 else "red, green, blue",
+        stretch=(info.stretch.low, info.stretch.high, info.stretch.source),
+        valid_source=info.valid_source,
+        valid_fraction=float(coverage.valid.mean()),
+        acquired=info.when.iso,
+        acquired_source=info.acquired_source,
+        angles={name: getattr(info, name) for name in ANGLES},
+        cloud_source=info.cloud_source,
+        zones=(met, len(zones)) if len(zones) else None,
+        tiles=len(plan),
+        seconds=None if tile_s is None else tile_s * len(plan),
+        remarks=tuple(_remarks(info, scene_remarks(scene, model, (), placeable(zones, scene)))),
+    )
+
+
+def _remarks(info: SceneInfo, found: Sequence[str]) -> list[str]:
+    remarks = list(found)
+    missing = [name for name in ANGLES if getattr(info, name) is None]
+    if missing:
+        remarks.append(
+            "tiers of container stacks come from what is usual, not from shadows, without "
+            + ", ".join(name.removesuffix("_deg") for name in missing)
+        )
+    if info.cloud_source is None:
+        remarks.append(
+            "counts are 'cloud_unknown': nothing tells of clouds; give a mask or scene.clouds=clear"
+        )
+    return remarks
+
+
+def _known(angles: dict[str, float | None]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in angles.items() if value is not None]
+
+
+def _meets(
+    bounds: tuple[float, float, float, float], frame: tuple[float, float, float, float]
+) -> bool:
+    (x0, y0, x1, y1), (left, top, right, bottom) = bounds, frame
+    return x0 < right and x1 > left and y0 < bottom and y1 > top
