@@ -49,7 +49,7 @@ card: $(STAMP)  ## thresholds, metrics, intervals of WEIGHTS=name into runs/card
 	$(BIN)/python -m detector card weights=$(or $(WEIGHTS),port-n) thresholds_from=$(or $(THRESHOLDS),split) \
 		also=dev2 sister=$(or $(SISTER),null) check_ports=24 length_sites=16 out=$(CARD)
 
-counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS=name, after make card; goes on where it was cut
+counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS=name, after make card
 	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) --docs
 	$(BIN)/python -m benchmarks.lengths --weights $(MADE) --card $(CARD) --docs
 	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --docs

@@ -89,7 +89,7 @@ class CardSettings:
     luck: Luck = "card"
     evaluation: Path | None = None
     sister: DetectorSettings | None = None
-    length_sites: int = 0
+    length_sites: int = 16
 
 
 @dataclass(frozen=True, slots=True)

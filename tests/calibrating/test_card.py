@@ -241,7 +241,8 @@ def test_other_places_check_the_intervals(run: Run, tmp_path: Path) -> None:
     def part(split: str) -> tuple[Dataset, str]:
         return labelled_dataset(port_pool.read(tmp_path / "pool", split)), split
 
-    settings = CardSettings(tmp_path / "out", DetectorSettings("blobs"), thresholds="card")
+    blobs = DetectorSettings("blobs")
+    settings = CardSettings(tmp_path / "out", blobs, thresholds="card", length_sites=0)
     data = CardData(lambda: part("dev"), lambda: part("train"), lambda: part("train"))
     made_card = make_card(settings, data).card
     ship = made_card.calibration["classes"]["ship"]
