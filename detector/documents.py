@@ -7,6 +7,7 @@ the library's inside. Here each of them is a `DocumentError`.
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,8 @@ import yaml
 
 from detector.errors import QuaywatchError
 
+CYRILLIC: Final = ("cp1251", "koi8-r", "cp866")
+LEAST_COMMON: Final = 0.8  # of the letters; below it an encoding is not believed
 MAX_YAML_BYTES: Final = 4_000_000  # the largest card that ships has 50,000
 MAX_YAML_VALUES: Final = 1_000_000  # with every alias written out
 MAX_JSON_BYTES: Final = 1_000_000_000  # labels of 100,000 images
@@ -80,6 +83,61 @@ def parse_json(text: str) -> Any:
         raise DocumentError("nested too deeply") from error
 
 
+def decode_text(content: bytes) -> str:
+    """Text in UTF-8, in UTF-16 with its mark, or in the encoding that `guess_encoding` finds.
+
+    A byte order mark is left out.
+    """
+    return content.decode(guess_encoding(content), errors="replace")
+
+
+def guess_encoding(content: bytes) -> str:
+    """What text is in that does not say it: UTF-8 and UTF-16, CP949, GB 18030, Cyrillic, Latin-1.
+
+    In the order in which a mistake is least likely. Korean syllables of EUC-KR, and so of CP949,
+    begin with the bytes B0 to C8; of the characters of GB 2312 the common ones begin with B0 to D7.
+    Cyrillic text has its capitals in front, which tells its three encodings apart.
+
+    Examples:
+        >>> guess_encoding("나진항".encode("cp949")), guess_encoding("码头泊位".encode("gb2312"))
+        ('cp949', 'gb18030')
+        >>> guess_encoding("Причал Восточный".encode("cp1251"))
+        'cp1251'
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if _decodes(content, "utf-8") is not None:
+        return "utf-8-sig"
+    korean = _decodes(content, "cp949")
+    if korean and all("\uac00" <= letter <= "\ud7a3" for letter in korean if ord(letter) > 127):
+        return "cp949"
+    chinese = _decodes(content, "gb18030")
+    if chinese:
+        leads = [one.encode("gb18030")[0] for one in chinese if ord(one) > 127]
+        if sum(0xA1 <= lead <= 0xD7 for lead in leads) >= LEAST_COMMON * len(leads):
+            return "gb18030"
+    likely = max(CYRILLIC, key=lambda name: _cyrillic(content, name))
+    return likely if _cyrillic(content, likely) > LEAST_COMMON else "latin-1"
+
+
+def _decodes(content: bytes, encoding: str) -> str | None:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _cyrillic(content: bytes, encoding: str) -> float:
+    """Share of the letters beyond ASCII that are Cyrillic, and small where one stands before."""
+    text = content.decode(encoding, errors="replace")
+    found = [(before, one) for before, one in zip(" " + text, text, strict=False) if ord(one) > 127]
+    good = sum(
+        "\u0400" <= one <= "\u045f" and not (before.islower() and one.isupper())
+        for before, one in found
+    )
+    return good / max(len(found), 1)
+
+
 def _text(path: Path, most: int) -> str:
     size = path.stat().st_size
     if size > most:
@@ -87,7 +145,9 @@ def _text(path: Path, most: int) -> str:
     if not path.is_file() and path.exists():
         raise DocumentError("not a file")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(f"not UTF-8 ({_reason(error)})") from error
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from detector.counting.vectors import check_amount, check_crossing, check_vector_file
+from detector.documents import guess_encoding
 from detector.errors import ZonesError
 from detector.geometry.boxes import Corners, centres
 from detector.geometry.frames import FilePixels
@@ -31,8 +33,15 @@ OTHER_KIND = "zone"
 MAX_EDGE_SHARE = 0.02  # of a zone's extent: longer edges are split before they are reprojected
 LONLAT_LIMITS_DEG = (360.0, 90.0)  # 360: files that cross the antimeridian count on
 POLYGON_TYPE = 3  # of GEOS
+RAW_ENCODING = "ISO-8859-1"  # a character for each byte
+DBF_CODE_PAGE = 29  # position of the byte that tells it
+NO_CODE_PAGE = (0x00, 0x57)  # none, and that of whatever machine wrote it
+LARGEST_SITE_DEG = 20.0  # of a zone across 180 degrees; a longer one is not cut wrongly but large
+SITE_DEG = 2.0  # no zone is longer; pixels are
 LARGEST_COORDINATE = 1e12  # of a map in its unit, or of pixels
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ def read_zones(path: str | Path) -> Zones:
     for layer, frame in _read_layers(source):
         if frame.empty:
             continue
+        notes += _decode(frame, source)
         layer_crs = _layer_crs(source, layer, frame)
         if zones and layer_crs != crs:
             raise ZonesError(f"{source}: layer '{layer}' has another CRS than the first one")
@@ -176,9 +186,7 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
     if zones.crs is None and info.crs is None:
         return zones.zones
     if zones.crs is None:
-        raise ZonesError(
-            f"{zones.source}: no CRS, but {info.path} has one; save the zones with theirs"
-        )
+        return _as_of_scene(zones, scene)
     if info.crs is None:
         return tuple(Zone(zone.name, zone.kind, shapely.MultiPolygon()) for zone in zones.zones)
     transformer = Transformer.from_crs(zones.crs, info.crs, always_xy=True)
@@ -190,6 +198,8 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
     middle = scene.to_map(FilePixels(np.array([info.width / 2.0, info.height / 2.0])))
     turning = CRS.from_user_input(info.crs).is_geographic
     shapes = np.array([zone.shape for zone in zones.zones], object)
+    if CRS.from_user_input(zones.crs).is_geographic:
+        shapes = np.array([_unwrapped(shape) for shape in shapes], object)
     min_x, min_y, max_x, max_y = shapely.bounds(shapes).T
     steps = MAX_EDGE_SHARE * np.maximum(max_x - min_x, max_y - min_y)
     # all at once: 20,000 zones one by one take most of a minute
@@ -204,6 +214,39 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         Zone(zone.name, zone.kind, shape if sound else _polygonal(_valid(shape)))
         for zone, shape, sound in zip(zones.zones, shapely.force_2d(shapes), whole, strict=True)
     )
+
+
+def _as_of_scene(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
+    """Zones that do not say their CRS, in that of the scene where their numbers lie in it."""
+    crs = scene.info.crs
+    held = replace(zones, crs=crs)
+    frame = shapely.box(0, 0, scene.info.width, scene.info.height)
+    found = zones_in_pixels(held, scene)
+    if not any(zone.shape.intersects(frame) for zone in found):
+        raise ZonesError(
+            f"{zones.source}: no CRS, but {scene.info.path} has one; save the zones with theirs"
+        )
+    logger.warning(
+        "%s: no CRS; its numbers lie in %s, so its CRS %s was taken; save the zones with theirs",
+        zones.source,
+        scene.info.path,
+        crs,
+    )
+    return found
+
+
+def _unwrapped(shape: BaseGeometry) -> BaseGeometry:
+    """A shape in degrees in one piece, where its corners lie on either side of 180 degrees."""
+    west, _, east, _ = shape.bounds
+    if east - west <= 180.0:
+        return shape
+
+    def eastward(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(points < [0.0, -np.inf], np.add(points, [360.0, 0.0]), points)
+
+    moved = shapely.transform(shape, eastward)
+    west, _, east, _ = moved.bounds
+    return moved if 0 < east - west < LARGEST_SITE_DEG else shape
 
 
 def placeable(zones: Zones, scene: Scene) -> bool:
@@ -252,8 +295,9 @@ def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
             warnings.simplefilter("ignore")
             # A layer without a geometry type is a plain table, such as QGIS' layer_styles.
             layers = [str(layer) for layer, kind in pyogrio.list_layers(name) if kind is not None]
+            more = {"encoding": RAW_ENCODING} if _tells_no_encoding(source) else {}
             return [
-                (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix"))
+                (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix", **more))
                 for layer in layers
             ]
     except (
@@ -262,6 +306,40 @@ def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
     ) as error:
         reason = " ".join(str(error).split())[:200]
         raise ZonesError(f"{source}: not a vector file that GDAL can read ({reason})") from error
+
+
+def _tells_no_encoding(source: str) -> bool:
+    """Whether a Shapefile has neither a `.cpg` nor a code page in its `.dbf`."""
+    path = Path(source)
+    if path.suffix.lower() != ".shp" or not path.is_file():
+        return False
+    beside = {file.suffix.lower(): file for file in path.parent.glob(f"{path.stem}.*")}
+    if ".dbf" not in beside or ".cpg" in beside:
+        return False
+    with beside[".dbf"].open("rb") as file:
+        head = file.read(DBF_CODE_PAGE + 1)
+    return len(head) > DBF_CODE_PAGE and head[DBF_CODE_PAGE] in NO_CODE_PAGE
+
+
+def _decode(frame: gpd.GeoDataFrame, source: str) -> list[str]:
+    """Decode the texts of a Shapefile that does not say its encoding; what to say of it."""
+    if not _tells_no_encoding(source):
+        return []
+    columns = [name for name in frame.columns if str(name).lower() in ("name", "kind")]
+    raw = {
+        name: [text.encode(RAW_ENCODING) if isinstance(text, str) else b"" for text in frame[name]]
+        for name in columns
+    }
+    every = b" ".join(text for texts in raw.values() for text in texts)
+    if every.isascii():
+        return []
+    encoding = guess_encoding(every)
+    for name, texts in raw.items():
+        frame[name] = [text.decode(encoding, errors="replace") for text in texts]
+    return [
+        f"{source}: does not say its encoding, {encoding} was taken; if names are wrong, put a "
+        ".cpg file beside it"
+    ]
 
 
 def _gdal_name(source: str) -> str:
@@ -284,6 +362,12 @@ def _layer_crs(source: str, layer: str, frame: gpd.GeoDataFrame) -> str | None:
     largest = np.abs(shapely.get_coordinates(frame.geometry.array)).max(axis=0, initial=0.0)
     if not (largest > LONLAT_LIMITS_DEG).any():
         return str(frame.crs.to_string())
+    points = shapely.get_coordinates(frame.geometry.array)
+    if (np.ptp(points, axis=0) < SITE_DEG).all() and largest[0] <= 90.0 and largest[1] <= 180.0:
+        raise ZonesError(
+            f"{source}: {points[0, 0]:g}, {points[0, 1]:g} are latitude and longitude swapped; "
+            "longitude comes first, so swap them in the file"
+        )
     if pyogrio.read_info(_gdal_name(source), layer=layer)["driver"] == "GeoJSON":
         return None
     raise ZonesError(

@@ -169,7 +169,26 @@ def _box(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
     if len(values) != 4 or not np.isfinite(values).all() or min(values[2:]) <= 0:
         return None
     x, y, width, height = values
-    return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], float)
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+    return np.array(corners, float)
+
+
+def _turned(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """The box of an annotation that CVAT has turned about its centre; None where none is.
+
+    CVAT writes `attributes.rotation` in degrees, clockwise on the screen, and the box unturned.
+    """
+    attributes = annotation.get("attributes")
+    try:
+        degrees = float(attributes["rotation"]) if isinstance(attributes, dict) else 0.0
+    except (KeyError, TypeError, ValueError):
+        return None
+    box = _box(annotation)
+    if box is None or not np.isfinite(degrees) or degrees % 360.0 == 0.0:
+        return None
+    angle, centre = np.deg2rad(degrees), box.mean(axis=0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return np.asarray((box - centre) @ turn + centre, np.float64)
 
 
 def _outline(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
@@ -179,7 +198,7 @@ def _outline(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
         return _mask_outline(decode_rle(shape))
     parts = [part for part in shape or [] if len(part) >= 6 and len(part) % 2 == 0]
     if not parts:
-        return None
+        return _turned(annotation)
     points = np.concatenate([np.reshape(np.array(part, float), (-1, 2)) for part in parts])
     if not np.isfinite(points).all():
         raise ShapeError("a coordinate is not finite")

@@ -18,6 +18,7 @@ from detector.classes import PORT
 from detector.data.files import find_images, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
+from detector.documents import decode_text
 from detector.geometry.rectangles import min_rectangles
 
 SOURCE = SOURCES["DOTA"]
@@ -53,9 +54,7 @@ def _image(image: Path, size: tuple[int, int], label: Path, unused: Counter[str]
     faults: list[Fault] = []
     gsd_m: float | None = None
     outlines: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    lines = (
-        label.read_text(encoding="utf-8", errors="replace").splitlines() if label.is_file() else []
-    )
+    lines = decode_text(label.read_bytes()).splitlines() if label.is_file() else []
     if not label.is_file():
         faults.append(Fault(label, 0, "no label file of this image"))
     for number, line in enumerate(lines, start=1):

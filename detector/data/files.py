@@ -79,7 +79,13 @@ def image_size(path: Path) -> tuple[int, int]:
     """`(width, height)` in pixels, from the file's header.
 
     Raises:
-        SceneError: the file is missing or not an image.
+        SceneError: the file is missing, not an image, or shown turned by its EXIF.
     """
     with open_raster(str(path)) as dataset:
+        turned = dataset.tags().get("EXIF_Orientation", "1")
+        if turned not in ("", "1"):
+            raise SceneError(
+                f"{path}: its EXIF says that it is shown turned (orientation {turned}), so its "
+                "labels may be of the turned picture; turn its pixels and remove the tag"
+            )
         return int(dataset.width), int(dataset.height)

@@ -6,6 +6,7 @@ pixels and radians (Liu et al., ICPRAM 2017).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -16,8 +17,10 @@ from detector.classes import PORT
 from detector.data.files import find_images, orphans, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
+from detector.documents import decode_text
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 
+XML_HEAD = re.compile(r"^\s*<\?xml[^>]*\?>")
 FIELDS = ("mbox_cx", "mbox_cy", "mbox_w", "mbox_h", "mbox_ang")
 SOURCE = SOURCES["HRSC2016"]
 
@@ -80,7 +83,9 @@ def _parse(label: Path, faults: list[Fault]) -> ET.Element | None:
         faults.append(Fault(label, 0, "no annotation of this image"))
         return None
     try:
-        return ET.fromstring(label.read_bytes())  # noqa: S314 - no entities are resolved
+        # expat knows few encodings, and the declared one is often not that of the file
+        text = XML_HEAD.sub("", decode_text(label.read_bytes()))
+        return ET.fromstring(text)  # noqa: S314 - no entities are resolved
     except ET.ParseError as error:
         faults.append(Fault(label, error.position[0], "not XML"))
         return None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detector.classes import PORT
 from detector.data.labelled import Fault
+from detector.documents import decode_text
 from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
 from detector.geometry.rectangles import min_rectangles
 
@@ -94,8 +95,6 @@ def _records(
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     if not path.is_file():
         return
-    for number, line in enumerate(
-        path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1
-    ):
+    for number, line in enumerate(decode_text(path.read_bytes()).splitlines(), start=1):
         if line.strip():
             yield number, line.split()
