@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from os import PathLike, fspath
 from pathlib import Path
@@ -226,12 +226,14 @@ class _Source:
         keep: what it lives in, where it is an array.
         problem: why there is nothing to open, or None.
         named: by the user, and not by a list.
+        said: of it alone, in a table of scenes.
     """
 
     path: str
     keep: object = None
     problem: str | None = None
     named: bool = True
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _read_options(
@@ -286,7 +288,7 @@ def _sources(
             yield _Source(file.path, file)
         elif expand:
             yield from (
-                _Source(found.path, None, found.problem, found.named)
+                _Source(found.path, None, found.problem, found.named, found.said)
                 for found in discover([fspath(scene)])
             )
         else:
@@ -308,10 +310,9 @@ def _results(sources: Sequence[_Source], work: SceneWork) -> Iterator[Result]:
 def _result(source: _Source, work: SceneWork, seen: Copies) -> Result:
     if source.problem:
         raise SceneError(source.problem)
-    settings = work.settings.scene
-    with open_path(
-        source.path, naming(settings, source.path) if source.named else settings
-    ) as scene:
+    common = work.settings.scene
+    options = replace(naming(common, source.path) if source.named else common, **source.said)
+    with open_path(source.path, options) as scene:
         copy = seen.check(scene)
         if copy is not None:
             logger.warning("not counted again: %s", copy.reason)

@@ -109,7 +109,8 @@ class Result:
         return self._found
 
     def _reopen(self) -> Scene:
-        scene = open_scene(self.record.path, naming(self._work.settings.scene, self.record.path))
+        asked = self.info.asked if self.info is not None else self._work.settings.scene
+        scene = open_scene(self.record.path, naming(asked, self.record.path))
         if scene.info.content_hash != self.record.content_hash:
             scene.close()
             raise SceneError(

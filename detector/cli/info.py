@@ -49,7 +49,6 @@ def run(config: InfoConfig) -> int:
     from detector.prediction.describe import describe_scene
     from detector.scenes.discover import discover
     from detector.scenes.scene import open_scene
-    from detector.scenes.types import naming
 
     card = ModelCard.read(find_card(config.weights))
     zones = read_zones(config.zones) if config.zones else NO_ZONES
@@ -57,7 +56,7 @@ def run(config: InfoConfig) -> int:
     options, told, failed = scene_options(config.scene), [], 0
     sources = discover(config.paths)
     for source in sources:
-        chosen = naming(options, source.path) if source.named else options
+        chosen = source.options(options)
         try:
             if source.problem:
                 raise ConfigError(source.problem)

@@ -54,7 +54,6 @@ from detector.prediction.settings import BatchSettings, RunSummary
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
-from detector.scenes.types import naming
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import estimate_stacks
 
@@ -314,7 +313,7 @@ class _Run:
         if source.problem:
             raise SceneError(source.problem)
         path, settings = source.path, self._work.settings
-        options = naming(settings.scene, path) if source.named else settings.scene
+        options = source.options(settings.scene)
         with open_scene(path, options) as scene:
             copy = self._copies.check(scene)
             if copy is not None:

@@ -39,11 +39,13 @@ def result_fingerprint(
     }
     del how["threads"]
     clouds = scene.info.cloud_source
+    said = _asked(scene.info.asked)  # in a table of scenes, of this one alone
     what = {
         "content": scene.content_sha256(),
         "acquired": scene.info.when.iso,
         "clouds": Path(clouds).name if clouds else None,
         "angles": asdict(scene.info.angles),
+        **({} if said == _asked(settings.scene) else {"said": said}),
     }
     return _half(how) + _half(what)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from detector.files import is_marked
+from detector.scenes.scene_table import read_scene_table
+from detector.scenes.types import SceneOptions, naming
 
 # formats that hold imagery and that GDAL's wheels read; a file named by itself may be of any other
 RASTER_SUFFIXES = frozenset(
@@ -16,6 +19,7 @@ RASTER_SUFFIXES = frozenset(
     | {".ntf", ".nitf", ".bil", ".bip", ".bsq", ".kea"}
 )
 LIST_SUFFIXES = frozenset({".txt", ".lst"})
+TABLE_SUFFIX = ".csv"
 # cloud masks lie beside their scenes and are read with them, see `detector.scenes.clouds`
 MASK_NAME = re.compile(r"_(scl|udm2?|clouds?|cloud_?mask)$", re.IGNORECASE)
 # a folder with these two is a run, maybe of an earlier version, whose folders had no mark
@@ -34,11 +38,17 @@ class SceneSource:
         path: file, or GDAL name such as `/vsicurl/…`.
         problem: why there is nothing to open, one sentence; None where there is.
         named: by the user, and not by a list; only then it may lead to the network.
+        said: fields of `SceneOptions` that a table of scenes has of this one.
     """
 
     path: str
     problem: str | None = None
     named: bool = True
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    def options(self, common: SceneOptions) -> SceneOptions:
+        """What the user says of this scene: in common with others, and in a table of its own."""
+        return replace(naming(common, self.path) if self.named else common, **self.said)
 
 
 def discover(names: Sequence[str | Path]) -> list[SceneSource]:
@@ -47,7 +57,9 @@ def discover(names: Sequence[str | Path]) -> list[SceneSource]:
     Folders give the rasters in and below them, sorted by path, without hidden files, cloud masks
     and the folders that we write (`detector.files.is_marked`), finished or not. Lists (`.txt`,
     `.lst`) hold one name a line, relative to the list's own folder; lines that begin with `#` and
-    empty lines are passed over. GDAL names (`/vsi…`, `https://…`) are taken as they are.
+    empty lines are passed over. Tables (`.csv`) hold a scene a row, with what is known of it
+    better than its file says, see `read_scene_table`. GDAL names
+    (`/vsi…`, `https://…`) are taken as they are.
 
     Args:
         names: as the user gave them.
@@ -72,7 +84,9 @@ def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
         yield from _expand_folder(path)
     elif not path.is_file():
         yield SceneSource(name, f"{name}: a pipe or device, not a file; save the scene to a file")
-    elif path.suffix.lower() not in LIST_SUFFIXES:
+    elif path.suffix.lower() == TABLE_SUFFIX and lists:
+        yield from _expand_table(path)
+    elif path.suffix.lower() not in (*LIST_SUFFIXES, TABLE_SUFFIX):
         yield SceneSource(name)
     elif lists:
         yield from _expand_list(path)
@@ -127,6 +141,19 @@ def _expand_list(file: Path) -> Iterator[SceneSource]:
     for name in names:
         path = name if REMOTE.match(name) else str(file.parent / name)
         yield from (replace(source, named=False) for source in _expand(path, lists=False))
+
+
+def _expand_table(file: Path) -> Iterator[SceneSource]:
+    rows = list(read_scene_table(file))
+    if not rows:
+        yield SceneSource(str(file), f"{file}: names no scene; it needs one a row")
+    for row in rows:
+        if row.problem:
+            yield SceneSource(row.path or str(file), row.problem, named=False)
+            continue
+        path = row.path if REMOTE.match(row.path) else str(file.parent / row.path)
+        for source in _expand(path, lists=False):
+            yield replace(source, named=False, said=row.said)
 
 
 def _missing(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,7 +48,7 @@ from detector.scenes.metadata import (
     unread_sidecars,
 )
 from detector.scenes.stretch import apply_stretch
-from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels
+from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, ViewAngles
 from detector.scenes.valid import PixelRules
 from detector.times import Acquired
 
@@ -302,7 +302,8 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         acquired_day=found.acquired.day,
         acquired_source=found.source,
         acquired_remarks=found.remarks,
-        angles=find_angles(dataset, sidecar),
+        angles=_angles(options.angles, find_angles(dataset, sidecar)),
+        asked=options,
         bands=rules.bands,
         stretch=stretch,
         valid_source=rules.valid_source,
@@ -313,6 +314,12 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
     scene = Scene(info, dataset, rules, clouds)
     scene._allow_remote = options.allow_remote
     return scene
+
+
+def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
+    """What the user says, else what was found."""
+    said = {name: value for name, value in asdict(given).items() if value is not None}
+    return replace(found, **said)
 
 
 def _is_placed(dataset: rasterio.DatasetReader) -> bool:

@@ -19,6 +19,16 @@ GsdSource = Literal["geodesic", "given", "estimated", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class ViewAngles:
+    """Sun and sensor, in degrees, as the scene's metadata tell; None where they don't."""
+
+    sun_elevation_deg: float | None = None
+    sun_azimuth_deg: float | None = None
+    off_nadir_deg: float | None = None
+    view_azimuth_deg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SceneOptions:
     """What the user says of a scene; None means: find out.
 
@@ -31,6 +41,7 @@ class SceneOptions:
         nodata: value that marks missing pixels, over what the file says.
         brighten_dark: stretch dark 8-bit scenes too, see `fit_stretch`.
         allow_remote: hosts, addresses or folders that names in files may lead to.
+        angles: of sun and view, each over what the files say.
     """
 
     bands: tuple[int, ...] | None = None
@@ -40,6 +51,7 @@ class SceneOptions:
     nodata: float | None = None
     brighten_dark: bool = False
     allow_remote: tuple[str, ...] = ()
+    angles: ViewAngles = ViewAngles()
 
 
 def naming(options: SceneOptions, path: str) -> SceneOptions:
@@ -60,16 +72,6 @@ class Stretch:
     low: float
     high: float
     source: Literal["as_is", "percentiles"]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewAngles:
-    """Sun and sensor, in degrees, as the scene's metadata tell; None where they don't."""
-
-    sun_elevation_deg: float | None = None
-    sun_azimuth_deg: float | None = None
-    off_nadir_deg: float | None = None
-    view_azimuth_deg: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class SceneInfo:
         acquired_remarks: what of its dates could not be read, or contradicts.
         remarks: what else of the file or the options was not believed, not used or not understood;
             a sentence each, without a full stop.
+        asked: what the user says of the scene.
     """
 
     scene_id: str
@@ -123,6 +126,7 @@ class SceneInfo:
     acquired_day: date | None = None
     acquired_remarks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    asked: SceneOptions = SceneOptions()
 
     @property
     def when(self) -> Acquired:
