@@ -73,7 +73,7 @@ def _row(where: str, row: Mapping[str, str]) -> TableRow:
             if name in ANGLES:
                 angles[ANGLES[name]] = _angle(ANGLES[name], text)
             else:
-                key, read = FIELDS[name]
+                key, read = _fields[name]
                 said[key] = read(text)
         except (ValueError, OverflowError) as error:
             return TableRow(path, problem=f"{where}: {name} '{text}' cannot be used ({error})")
@@ -125,7 +125,7 @@ def _nodata(text: str) -> float:
     return value
 
 
-FIELDS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+_fields: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "acquired": ("acquired", _acquired),
     "gsd": ("gsd_m", _gsd),
     "clouds": ("clouds", _clouds),
