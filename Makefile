@@ -12,7 +12,7 @@ MADE := $(CARD)/$(notdir $(or $(WEIGHTS:.safetensors=),port-n)).safetensors
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy card counting mutants clean
+.PHONY: help setup demo test lint bench accuracy card counting mutants kills clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS
 	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) --docs
 	$(BIN)/python -m benchmarks.lengths --weights $(MADE) --card $(CARD) --docs
 	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --docs
+
+kills: $(STAMP)  ## runs killed at random moments and repeated, KILLS=50
+	QUAYWATCH_KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest tests/prediction/test_checkpoint.py
 
 mutants: $(STAMP)  ## mutation testing, a night long: fails below 85 % killed, MINUTES=480
 	$(BIN)/python tools/mutants.py --seed $$(date +%j) --minutes $(or $(MINUTES),480) \

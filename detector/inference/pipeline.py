@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from detector.boxes.duplicates import suppress_duplicates
-from detector.boxes.scored import Boxes, PlanBoxes
+from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
 from detector.detections import Detections
 from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import Ends, assemble
+from detector.inference.checkpoint import Checkpoint, Part, of_tile
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
@@ -176,6 +177,7 @@ def find_objects(
     *,
     prepared: PreparedScene | None = None,
     on_advance: Callable[[Advance], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Found:
     """Find every object of a scene once, and say what became of the boxes.
 
@@ -185,6 +187,7 @@ def find_objects(
         settings: threads and queue.
         prepared: frame, coverage and tiles; by default `prepare_scene` makes them.
         on_advance: called from the calling thread.
+        checkpoint: of this scene and plan; tiles that it holds are not read again.
 
     Returns:
         The detections, in an order fixed by class, score and place, and the merge's account.
@@ -199,14 +202,19 @@ def find_objects(
     merger = Merger(plan, merging_settings, detector.conf, detector.card.class_set)
     blocks = _Blocks(detector) if scene.info.gsd_m is None and settings.estimate_gsd else None
     tell = on_advance or (lambda advance: None)
+    taker = _Taker(detector, merger, blocks, checkpoint)
+    begin = 0
+    for part in checkpoint.kept() if checkpoint is not None else ():
+        tell(taker.take_over(part, plan.tiles[part.start : part.stop]))
+        begin = part.stop
     with ExitStack() as stack:
         readers = stack.enter_context(_Readers(scene, frame, settings.readers))
         merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
         stack.callback(merging.shutdown, wait=True, cancel_futures=True)
         pending: deque[Future[Advance]] = deque()
-        for batch in _batches(plan, readers, detector.batch, settings.queue):
+        for batch in _batches(plan, readers, detector.batch, settings.queue, begin):
             reading = detector.forward(batch.pixels)
-            pending.append(merging.submit(_merge_batch, merger, detector, batch, reading, blocks))
+            pending.append(merging.submit(taker.take, batch, reading))
             while len(pending) > MAX_PENDING_MERGES or (pending and pending[0].done()):
                 tell(pending.popleft().result())
         for future in pending:
@@ -326,12 +334,14 @@ class _Batch:
     empty: list[Tile]
 
 
-def _batches(plan: TilePlan, readers: _Readers, size: int, queue: int) -> Iterator[_Batch]:
+def _batches(
+    plan: TilePlan, readers: _Readers, size: int, queue: int, begin: int
+) -> Iterator[_Batch]:
     side = plan.settings.tile_px
     tiles: list[Tile] = []
     pixels: list[NDArray[np.uint8]] = []
     empty: list[Tile] = []
-    for tile, rgb in readers.read_in_order(plan.tiles, side, ahead=max(1, queue) * size):
+    for tile, rgb in readers.read_in_order(plan.tiles[begin:], side, ahead=max(1, queue) * size):
         if rgb is None:
             empty.append(tile)
             continue
@@ -345,18 +355,48 @@ def _batches(plan: TilePlan, readers: _Readers, size: int, queue: int) -> Iterat
         yield _Batch(tiles, stacked, empty)
 
 
-def _merge_batch(
-    merger: Merger, detector: Detector, batch: _Batch, reading: Reading, blocks: _Blocks | None
-) -> Advance:
-    found = 0
-    if blocks is not None:
-        blocks.add(batch.tiles, reading)
-    for tile, boxes in zip(batch.tiles, detector.decode(reading), strict=True):
-        merger.add(tile.index, _to_plan_frame(boxes, tile))
-        found += len(boxes)
-    for tile in batch.empty:
-        merger.add(tile.index, PlanBoxes(Boxes.empty()))
-    done = [*batch.tiles, *batch.empty]
+class _Taker:
+    """Takes what the tiles gave, batch by batch or from an earlier run; on one thread at a time."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        merger: Merger,
+        blocks: _Blocks | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self._detector = detector
+        self._merger = merger
+        self._blocks = blocks
+        self._checkpoint = checkpoint
+
+    def take(self, batch: _Batch, reading: Reading) -> Advance:
+        """Decode and merge a batch."""
+        low = self._blocks.add(batch.tiles, reading) if self._blocks is not None else []
+        found = [
+            of_tile(_to_plan_frame(boxes, tile), tile.index)
+            for tile, boxes in zip(batch.tiles, self._detector.decode(reading), strict=True)
+        ]
+        for tile, boxes in zip(batch.tiles, found, strict=True):
+            self._merger.add(tile.index, boxes.boxes)
+        for tile in batch.empty:
+            self._merger.add(tile.index, PlanBoxes(Boxes.empty()))
+        done = [*batch.tiles, *batch.empty]
+        if self._checkpoint is not None:
+            self._checkpoint.add(len(done), found, low)
+        return _advance(done, sum(map(len, found)))
+
+    def take_over(self, part: Part, tiles: Sequence[Tile]) -> Advance:
+        """Merge what an earlier run has kept of some tiles."""
+        if self._blocks is not None:
+            self._blocks.take_over(part.blocks)
+        for tile in tiles:
+            mine = part.boxes.tiles == tile.index
+            self._merger.add(tile.index, PlanBoxes(part.boxes.boxes.select(mine)))
+        return _advance(tiles, len(part.boxes))
+
+
+def _advance(done: Sequence[Tile], found: int) -> Advance:
     pixels = sum(tile.core.width * tile.core.height for tile in done if tile.level == 0)
     return Advance(len(done), pixels, found)
 
@@ -371,11 +411,19 @@ class _Blocks:
         self._conf = np.where(mine, LEAST_SCORE, 1.1).astype(np.float32)
         self._found: list[Boxes] = []
 
-    def add(self, tiles: list[Tile], reading: Reading) -> None:
-        """Keep those of some tiles; the coarse look shows no rows."""
-        for tile, boxes in zip(tiles, self._detector.decode(reading, self._conf), strict=True):
-            if tile.level == 0 and len(boxes):
-                self._found.append(_to_plan_frame(boxes, tile))
+    def add(self, tiles: list[Tile], reading: Reading) -> list[TileBoxes]:
+        """Keep those of some tiles, and give them; the coarse look shows no rows."""
+        found = [
+            of_tile(_to_plan_frame(boxes, tile), tile.index)
+            for tile, boxes in zip(tiles, self._detector.decode(reading, self._conf), strict=True)
+            if tile.level == 0 and len(boxes)
+        ]
+        self._found += [boxes.boxes for boxes in found]
+        return found
+
+    def take_over(self, blocks: TileBoxes) -> None:
+        """Keep those that an earlier run has kept."""
+        self._found.append(blocks.boxes)
 
     def told(self, scene: Scene, frame: PlanFrame) -> tuple[Boxes, ScaleEstimate | None]:
         """Each once, file pixels, and what they say of the scale."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ from detector.export.scene_files import (
     write_scene_files,
 )
 from detector.files import held_folder
+from detector.inference.checkpoint import (
+    Checkpoint,
+    checkpoint_folder,
+    remove_checkpoint,
+    remove_checkpoints,
+)
 from detector.inference.pipeline import (
     Advance,
     Found,
@@ -93,6 +99,7 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         _do_scenes(run, scenes)
         result = RunResult(run.records, run.counts, run_provenance(settings, detector, zones))
         write_run_files(settings.out, result)
+        remove_checkpoints(settings.out)
     classes = detector.card.class_set
     return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
 
@@ -116,6 +123,14 @@ def _do_scenes(run: _Run, scenes: Sequence[SceneSource]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Telling:
+    """Where the work on a scene is shown, and under which title."""
+
+    title: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class SceneWork:
     """What a run does with every one of its scenes, without a file being written.
 
@@ -133,7 +148,11 @@ class SceneWork:
         Calibration.from_card(self.detector.card.calibration)  # refused now, not after the work
 
     def result(
-        self, scene: Scene, label: str = "", progress: Progress | None = None
+        self,
+        scene: Scene,
+        label: str = "",
+        progress: Progress | None = None,
+        kept: Path | None = None,
     ) -> SceneResult:
         """Everything that is found in a scene, counted.
 
@@ -141,14 +160,15 @@ class SceneWork:
             scene: open.
             label: stands before the scene's name where the work is shown.
             progress: where that is; by default nowhere.
+            kept: folder of the tiles that are done, for a run that goes on; None keeps nothing.
 
         Raises:
             SceneError: the scene is damaged.
             ZonesError: the zones cannot be used in the scene.
         """
         zones = zones_in_pixels(self.zones, scene)
-        title = f"{label} {scene.info.name}".strip()
-        prepared, found = self._find(scene, zones, title, progress or SilentProgress())
+        telling = _Telling(f"{label} {scene.info.name}".strip(), progress or SilentProgress())
+        prepared, found = self._find(scene, zones, telling, kept)
         return self._result(scene, prepared, found, zones)
 
     def write(
@@ -180,6 +200,7 @@ class SceneWork:
             return *earlier, True
         result = find()
         write_scene_files(folder, scene, result, formats)
+        remove_checkpoint(checkpoint_folder(out, scene.info.scene_id))
         return result.record, result.counts, False
 
     def fingerprint(self, scene: Scene) -> str:
@@ -191,7 +212,7 @@ class SceneWork:
         return run_provenance(self.settings, self.detector, self.zones)
 
     def _find(
-        self, scene: Scene, zones: Sequence[Zone], title: str, progress: Progress
+        self, scene: Scene, zones: Sequence[Zone], telling: _Telling, kept: Path | None
     ) -> tuple[PreparedScene, Found]:
         area = None
         if self.settings.zones_only and zones:
@@ -201,16 +222,21 @@ class SceneWork:
                     "zones_only=false to count it as a whole"
                 )
             area = shapely.union_all([zone.shape for zone in zones])
-        prepared, found = self._read(scene, area, title, progress)
+        prepared, found = self._read(scene, area, telling, kept)
         if settle_scale(scene, self.detector, found, self.settings.pipeline):
-            return self._read(scene, area, f"{title} at {scene.info.gsd_m:.2f} m", progress)
+            again = replace(telling, title=f"{telling.title} at {scene.info.gsd_m:.2f} m")
+            return self._read(scene, area, again, kept)
         return prepared, found
 
     def _read(
-        self, scene: Scene, area: BaseGeometry | None, title: str, progress: Progress
+        self, scene: Scene, area: BaseGeometry | None, telling: _Telling, kept: Path | None
     ) -> tuple[PreparedScene, Found]:
         prepared = prepare_scene(scene, self.detector, self.settings.pipeline, area)
-        with progress.task(title, len(prepared.plan), "tiles") as task:
+        checkpoint = None
+        if kept is not None:
+            key, classes = self.fingerprint(scene), self.detector.card.class_set
+            checkpoint = Checkpoint(kept, key, prepared.plan, classes)
+        with telling.progress.task(telling.title, len(prepared.plan), "tiles") as task:
 
             def tell(advance: Advance) -> None:
                 task.advance(advance.tiles, pixels=advance.pixels, boxes=advance.boxes)
@@ -221,6 +247,7 @@ class SceneWork:
                 self.settings.pipeline,
                 prepared=prepared,
                 on_advance=tell,
+                checkpoint=checkpoint,
             )
         return prepared, found
 
@@ -323,7 +350,12 @@ class _Run:
             record, counts, was_there = self._work.write(
                 settings.out,
                 scene,
-                lambda: self._work.result(scene, label, self._progress),
+                lambda: self._work.result(
+                    scene,
+                    label,
+                    self._progress,
+                    checkpoint_folder(settings.out, scene.info.scene_id),
+                ),
                 overwrite=settings.overwrite,
             )
             self.records.append(record)

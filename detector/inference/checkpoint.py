@@ -1,0 +1,206 @@
+"""Boxes of tiles that are done, kept on disk while a scene is read, so that a killed run goes on.
+
+A part holds the boxes of some tiles that follow each other in the plan, before the merge. It is
+written whole or not at all, and begins with the hash of its key and its content, so one that is
+damaged, or that other settings made, is not taken over. Parts end where batches end: the batches
+behind them, and so the boxes, are those of a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
+from detector.classes import ClassSet
+from detector.errors import GeometryError, OutputError
+from detector.files import atomic_path, file_part
+from detector.tiling.plan import TilePlan
+
+FOLDER_PREFIX = ".begun-"
+SUFFIX = ".part"
+EVERY_S = 20.0  # work that a kill may cost, beside what is on its way through the pipeline
+KEY_DIGITS = 16
+HASH_BYTES = 32
+LONGEST_NAME = 100  # of a scene's id in the folder's name
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What some tiles gave.
+
+    Attributes:
+        start: of the plan's tiles, the first.
+        stop: the one behind the last.
+        boxes: of them, before the merge.
+        blocks: stacks of low score too, where the scale is to be measured; else none.
+    """
+
+    start: int
+    stop: int
+    boxes: TileBoxes
+    blocks: TileBoxes
+
+
+class Checkpoint:
+    """The parts of one scene under one plan. Made for one thread at a time.
+
+    Args:
+        folder: of the scene's parts; made with the first of them.
+        key: tells everything that decides the boxes, beside the plan.
+        plan: of the scene.
+        classes: that the boxes are of.
+    """
+
+    def __init__(self, folder: Path, key: str, plan: TilePlan, classes: ClassSet) -> None:
+        self._folder = folder
+        self._key = _digest(key, plan)
+        self._classes = classes
+        self._start = self._stop = self._number = 0
+        self._boxes: list[TileBoxes] = []
+        self._blocks: list[TileBoxes] = []
+        self._since = time.monotonic()
+        self._is_off = False
+
+    def kept(self) -> Iterator[Part]:
+        """The parts of an earlier run, in order of the plan, up to the first that is none."""
+        while (part := self._read(self._path(self._number))) is not None:
+            self._number += 1
+            self._start = self._stop = part.stop
+            yield part
+
+    def add(self, tiles: int, boxes: Sequence[TileBoxes], blocks: Sequence[TileBoxes]) -> None:
+        """Take what the next batch gave, and write what has gathered if it is time.
+
+        A part that cannot be written costs the run nothing but the way back to it: it is said, and
+        no other is tried.
+
+        Args:
+            tiles: of the batch, empty ones too.
+            boxes: of its tiles.
+            blocks: of its tiles.
+        """
+        if self._is_off:
+            return
+        self._stop += tiles
+        self._boxes += boxes
+        self._blocks += blocks
+        if time.monotonic() - self._since >= EVERY_S:
+            self._write()
+
+    def _write(self) -> None:
+        content = _pack(
+            Part(
+                self._start,
+                self._stop,
+                TileBoxes.concatenate(self._boxes),
+                TileBoxes.concatenate(self._blocks),
+            )
+        )
+        path = self._path(self._number)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(self._hash(content) + content)
+        except (OSError, OutputError) as error:
+            logger.warning("%s; a run that is stopped in this scene begins it anew", error)
+            self._is_off = True
+        self._number += 1
+        self._start = self._stop
+        self._boxes, self._blocks = [], []
+        self._since = time.monotonic()
+
+    def _read(self, path: Path) -> Part | None:
+        try:
+            stored = path.read_bytes()
+        except OSError:
+            return None
+        content = stored[HASH_BYTES:]
+        try:
+            part = self._unpack(content) if self._hash(content) == stored[:HASH_BYTES] else None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, GeometryError):
+            part = None
+        if part is None or part.start != self._stop:
+            logger.warning("%s: damaged, so its tiles are read anew", path)
+            return None
+        return part
+
+    def _unpack(self, content: bytes) -> Part:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            start, stop = map(int, stored["span"])
+            tables = [
+                TileBoxes(
+                    PlanBoxes(
+                        Boxes(
+                            stored[f"{name}_corners"],
+                            stored[f"{name}_scores"],
+                            stored[f"{name}_class_ids"],
+                            self._classes,
+                        )
+                    ),
+                    stored[f"{name}_tiles"],
+                )
+                for name in ("boxes", "blocks")
+            ]
+        return Part(start, stop, *tables)
+
+    def _hash(self, content: bytes) -> bytes:
+        return hashlib.sha256(self._key.encode() + content).digest()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{self._key[:KEY_DIGITS]}-{number:06d}{SUFFIX}"
+
+
+def checkpoint_folder(out: Path, scene_id: str) -> Path:
+    """Where the parts of a scene lie while a run is not done with it."""
+    return out / f"{FOLDER_PREFIX}{file_part(scene_id, LONGEST_NAME)}"
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the parts of a scene that is done."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_checkpoints(out: Path) -> None:
+    """Remove what is left of scenes that a finished run did not have."""
+    for folder in out.glob(f"{FOLDER_PREFIX}*"):
+        if folder.is_dir() and not folder.is_symlink():
+            remove_checkpoint(folder)
+
+
+def of_tile(boxes: PlanBoxes, index: int) -> TileBoxes:
+    """The boxes of one tile."""
+    return TileBoxes(boxes, np.full(len(boxes), index, np.int64))
+
+
+def _digest(key: str, plan: TilePlan) -> str:
+    digest = hashlib.sha256(repr((key, plan.width, plan.height, plan.settings)).encode())
+    for tile in plan.tiles:
+        digest.update(repr((tile.level, tile.window, tile.core)).encode())
+    return digest.hexdigest()
+
+
+def _pack(part: Part) -> bytes:
+    stored: dict[str, NDArray[np.generic]] = {"span": np.array([part.start, part.stop], np.int64)}
+    for name, table in (("boxes", part.boxes), ("blocks", part.blocks)):
+        stored |= {
+            f"{name}_corners": table.boxes.corners,
+            f"{name}_scores": table.boxes.scores,
+            f"{name}_class_ids": table.boxes.class_ids,
+            f"{name}_tiles": table.tiles,
+        }
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **stored)
+    return buffer.getvalue()
