@@ -69,7 +69,7 @@ def main() -> None:
     """Make all tables and put them where they belong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=200, help="series of each case")
-    parser.add_argument("--weights", default="port-n", help="whose card is read")
+    parser.add_argument("--weights", default="port-n3", help="whose card is read")
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")
     parser.add_argument("--sites", type=int, default=0, help="rendered sites of fresh seeds")
     parser.add_argument("--quick", action="store_true", help="few series, nothing is written")

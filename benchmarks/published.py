@@ -51,7 +51,7 @@ from benchmarks.published_world import World, read_world
 from benchmarks.tables import markdown, put
 from detector.activity.looks.runs import read_runs
 
-WEIGHTS = "port-n"
+WEIGHTS = "port-n3"
 PICTURE = re.compile(r'"data:image[^"]*"')
 SHARE = re.compile(r"width:([\d.]+)%")
 MARKS = "▲▼△▽\u00d7"  # of the legends
