@@ -175,7 +175,9 @@ class PixelRules:
             [(across @ (down @ np.where(seen, band, 0).astype(np.float64)).T).T for band in raw]
         )
         values /= np.maximum(weight.T, 1e-9)
-        return np.asarray(values if raw.dtype.kind == "f" else np.rint(values), raw.dtype)
+        # halves go up, as GDAL takes them where it averages itself
+        whole = values if raw.dtype.kind == "f" else np.floor(values + 0.5 + 1e-6)
+        return np.asarray(whole, raw.dtype)
 
 
 def _strips(window: Window, size: tuple[int, int]) -> Iterator[tuple[Window, int]]:

@@ -21,7 +21,7 @@ SMALLEST = {
     "augmentation": ["--list"],
     "counting": ["--quick", "--skip-series"],
     "berth_calls": ["--seeds", "0"],
-    "lengths": ["--sites", "1", "--out", "{tmp}/lengths"],
+    "lengths": ["--card", "{tmp}/no_card"],
     "lots": ["--stories", "1"],
     "merging": ["--quick", "--only", "cases"],
     "merging_cost": ["Quaywatch, tile by tile", "500"],

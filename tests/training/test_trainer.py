@@ -354,7 +354,9 @@ def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert gather.gather(data)[1].taught == (False, True)  # most of its ships have no box
 
 
-@pytest.mark.parametrize("experiment", ["none", "smoke", "port-n-base", "port-n-yards", "port-n", "port-n3"])
+@pytest.mark.parametrize(
+    "experiment", ["none", "smoke", "port-n-base", "port-n-yards", "port-n", "port-n3"]
+)
 @pytest.mark.parametrize("network", ["n", "s", "m", "l", "yolo26n"])
 def test_every_recipe_and_network_composes(experiment: str, network: str) -> None:
     config = load_config("train", TrainConfig, [f"experiment={experiment}", f"network={network}"])
