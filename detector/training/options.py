@@ -138,8 +138,8 @@ class TrainConfig:
     """Everything `detector train` can be told."""
 
     experiment: str = option(
-        "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n, port-n-blocks,"
-        " port-n2, port-n3"
+        "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n,"
+        " port-n-blocks, port-n2, port-n3"
     )
     out: str = option("folder of the run; the same folder continues it", path=True)
     data: DataConfig
