@@ -15,7 +15,6 @@ from detector.config.logging import configure_logging, log_to_file
 from detector.errors import ConfigError, QuaywatchError, SceneError
 from detector.files import MARK_FILE
 from detector.prediction.options import PredictConfig
-from detector.scenes.discover import discover
 
 if TYPE_CHECKING:
     from detector.prediction.settings import RunSummary
@@ -39,6 +38,8 @@ def run(config: PredictConfig) -> int:
     """
     if not config.paths:
         raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
+    from detector.scenes.discover import discover  # reads tables of scenes, so GDAL comes with it
+
     sources = discover(config.paths)
     if len(sources) == 1 and sources[0].problem:
         raise SceneError(sources[0].problem)  # a typo need not wait for torch
