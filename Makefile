@@ -4,11 +4,12 @@ PYTHON ?= python3
 QUAYWATCH_VENV ?= .venv
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+WEIGHTS ?= port-n3
 
 VENV := $(QUAYWATCH_VENV)
 BIN := $(VENV)/bin
 CARD := $(or $(OUT),runs/card)
-MADE := $(CARD)/$(notdir $(or $(WEIGHTS:.safetensors=),port-n3)).safetensors
+MADE := $(CARD)/$(notdir $(WEIGHTS:.safetensors=)).safetensors
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
@@ -43,11 +44,11 @@ bench: $(STAMP)  ## the measurements of the README; takes long
 	done
 
 accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut
-	$(BIN)/python -m benchmarks.accuracy --weights $(or $(WEIGHTS),port-n3) --docs docs/accuracy.md
+	$(BIN)/python -m benchmarks.accuracy --weights $(WEIGHTS) --docs docs/accuracy.md
 
 card: $(STAMP)  ## thresholds, metrics, intervals of WEIGHTS=name into runs/card; SISTER=file, see docs/counting.md
-	$(BIN)/python -m detector card weights=$(or $(WEIGHTS),port-n3) thresholds_from=$(or $(THRESHOLDS),split) \
-		also=dev2 sister=$(or $(SISTER),null) check_ports=24 length_sites=16 out=$(CARD)
+	$(BIN)/python -m detector card weights=$(WEIGHTS) thresholds_from=$(or $(THRESHOLDS),split) \
+		also=dev2 sister=$(or $(SISTER),null) check_ports=24 out=$(CARD)
 
 counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS=name, after make card
 	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) --docs

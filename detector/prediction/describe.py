@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from detector.counting.zones import Zones, placeable, zones_in_pixels
 from detector.export.records import ModelUse
@@ -15,8 +15,6 @@ from detector.models.card import ModelCard
 from detector.prediction.remarks import scene_remarks
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
-
-ANGLES: Final = ("sun_elevation_deg", "sun_azimuth_deg", "off_nadir_deg", "view_azimuth_deg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def describe_scene(
         valid_fraction=float(coverage.valid.mean()),
         acquired=info.when.iso,
         acquired_source=info.acquired_source,
-        angles={name: getattr(info, name) for name in ANGLES},
+        angles=asdict(info.angles),
         cloud_source=info.cloud_source,
         zones=(met, len(zones)) if len(zones) else None,
         tiles=len(plan),
@@ -140,7 +138,7 @@ def describe_scene(
 
 def _remarks(info: SceneInfo, found: Sequence[str]) -> list[str]:
     remarks = list(found)
-    missing = [name for name in ANGLES if getattr(info, name) is None]
+    missing = [name for name, value in asdict(info.angles).items() if value is None]
     if missing:
         remarks.append(
             "tiers of container stacks come from what is usual, not from shadows, without "

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from detector.documents import decode_text
 from detector.scenes.metadata import ANGLE_LIMITS_DEG
-from detector.scenes.types import ViewAngles
+from detector.scenes.types import CloudOption, ViewAngles
 from detector.times import parse_acquired
 
 ANGLES: Final = {name.removesuffix("_deg"): name for name in ANGLE_LIMITS_DEG}
@@ -113,7 +113,7 @@ def _bands(text: str) -> tuple[int, ...]:
 
 
 def _clouds(text: str) -> str:
-    if text not in ("auto", "clear", "unknown"):
+    if text not in get_args(CloudOption):
         raise ValueError("auto, clear or unknown")
     return text
 
