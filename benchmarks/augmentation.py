@@ -1,4 +1,6 @@
-"""What each augmentation is worth: `python -m benchmarks.augmentation --docs docs/augmentation.md`.
+"""What each augmentation is worth: `python -m benchmarks.augmentation --docs FILE`.
+
+FILE is `docs/research/augmentation.md`.
 
 Short runs from the same weights over the same views: one without any change of pixels, one for each
 change alone (in half of the views), and one without each change of geometry. Each is scored on dev

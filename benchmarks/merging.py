@@ -1,4 +1,4 @@
-"""All tables and pictures of `docs/merging.md`, by one command: `python -m benchmarks.merging`.
+"""All tables and pictures of `docs/research/merging.md`: `python -m benchmarks.merging`.
 
 `--quick` takes few seeds and sizes and writes nothing, to see that everything runs.
 """
@@ -19,7 +19,7 @@ from benchmarks.pool import NOT_HERE, skip
 from benchmarks.tables import put
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "docs" / "merging.md"
+DOCUMENT = ROOT / "docs" / "research" / "merging.md"
 SEEDS, QUICK_SEEDS = 200, 3
 
 

@@ -1,7 +1,7 @@
 """Mutation testing: small faults, one at a time, and whether the tests notice.
 
     python tools/mutants.py --sample 200 --seed 1 --minutes 25   # a sample
-    python tools/mutants.py --minutes 480 --docs docs/mutants.md  # `make mutants`, at night
+    python tools/mutants.py --minutes 480 --docs docs/research/mutants.md  # at night
     python tools/mutants.py --only counting/widening.py           # all of one file
     python tools/mutants.py --list --only boxes/                  # what would be tried
 

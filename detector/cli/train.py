@@ -7,8 +7,9 @@ from detector.training.options import TrainConfig
 
 DESCRIPTION = """
 Trains the network on labelled images. A recipe is named with experiment=: `smoke` runs in half
-a minute on rendered ports and needs no imagery, `port-n` is told in docs/training-log.md. The same
-command with the same out= continues a run that was stopped, and leaves one that is finished.
+a minute on rendered ports and needs no imagery, `port-n` is told in
+docs/research/training-log.md. The same command with the same out= continues a run that was
+stopped, and leaves one that is finished.
 
 Memory that runs out: in the first epoch after a start on one GPU the batch is halved, and it says
 so. Later, or on several GPUs, the run ends; the same command with a smaller trainer.batch goes on.

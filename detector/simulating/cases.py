@@ -1,4 +1,7 @@
-"""The named cases of `docs/merging.md`: what goes wrong elsewhere, each with its true count."""
+"""The named cases of `docs/research/merging.md`: what goes wrong elsewhere.
+
+Each has its true count.
+"""
 
 from __future__ import annotations
 

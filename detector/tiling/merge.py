@@ -4,7 +4,7 @@ Match first, own second. Sightings of different tiles that agree in what both ti
 object; a whole box stands for it before a fragment, then the highest score; fragments that no
 whole box explains are joined. What matches nothing stays: ownership of a place never removes it.
 Why no library's merge: 10,000 boxes take 0.45 s and 4 MB tile by tile, supervision's NMS 7 s and
-2.4 GB, and SAHI's loses ships of moored rows (`docs/merging.md`).
+2.4 GB, and SAHI's loses ships of moored rows (`docs/research/merging.md`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MergeSettings:
-    """Thresholds of the merge; the defaults are those of `docs/merging.md`.
+    """Thresholds of the merge; the defaults are those of `docs/research/merging.md`.
 
     Attributes:
         duplicate_iou: exact IoU from which two boxes of one tile are one object.

@@ -6,7 +6,7 @@ they partition the scene, and an object whose centre lies in a core lies whole i
 
 A network sees a small object otherwise where it lies otherwise in the grid of the network's
 anchors. So neighbouring windows are put where an object lies in different places of that grid, and
-the mean of what they say depends less on where the windows lie (`docs/merging.md`).
+the mean of what they say depends less on where the windows lie (`docs/research/merging.md`).
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ LEAST_COARSE_RATIO = 1.5
 
 SMALL_LIMIT_SHARE = 0.4
 """Limit by window where one window holds the scene. No overlap bounds it, but networks see ships
-that fill a window better in a coarse look (`docs/merging.md`)."""
+that fill a window better in a coarse look (`docs/research/merging.md`)."""
 
 MAX_UPSAMPLING = 1.5
 """Most read pixels by scene pixel where a gsd or a tile's size asks for them."""
 
 CLOSEST_LOOK = 3.0
 """The same of a small scene of unknown gsd, whose boats of 8 to 16 pixels the network finds only
-so enlarged (`docs/merging.md`)."""
+so enlarged (`docs/research/merging.md`)."""
 
 GRID_PX, GRID_STEP_PX = 8, 3
 """Read pixels between the network's finest anchors, and by how much of it an object moves in that
@@ -175,7 +175,8 @@ class PlanSettings:
         """Scales for a scene of unknown gsd that fits into one tile: a fine and a coarse look.
 
         Nothing says how large its objects are, but a network finds more small ones where they are
-        enlarged (`docs/merging.md`). The fine look has one window or several, the coarse one one.
+        enlarged (`docs/research/merging.md`). The fine look has one window or
+        several, the coarse one one.
 
         Args:
             side_px: longer side of the scene, pixels, below `tile_px`.

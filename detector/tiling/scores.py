@@ -33,7 +33,7 @@ where another tile gave none. Only doubtful boxes are put to the vote."""
 
 FULL_TRUST = 0.1
 """Distance to the nearest seam, by the side of the window, from which on a look counts in full.
-Objects that lie whole in their window score alike from 0.03 on (`docs/merging.md`),
+Objects that lie whole in their window score alike from 0.03 on (`docs/research/merging.md`),
 and the mean of several looks is the surer, the more evenly they count."""
 
 LEAST_TRUST = 0.2

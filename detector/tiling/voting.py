@@ -4,7 +4,7 @@ A network gives an object several boxes, from neighbouring anchors; the one with
 need not lie best. Their mean, weighted by score, lies better where ends are uncertain, as those of
 blocks are (Gidaris and Komodakis, "Object detection via a multi-region and semantic
 segmentation-aware CNN model", ICCV 2015, there for axis-aligned boxes). Ships keep their best box
-(`ClassEntry.voted`): `docs/merging.md` has the numbers.
+(`ClassEntry.voted`): `docs/research/merging.md` has the numbers.
 """
 
 from __future__ import annotations

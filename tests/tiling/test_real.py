@@ -42,7 +42,7 @@ def test_what_one_look_is_sure_of_comes_out_once(shared_data: Path) -> None:
 def test_the_labelled_ships_that_are_found_do_not_depend_on_where_the_tiles_lie(
     shared_data: Path,
 ) -> None:
-    """36 images, tiles as `predict` reads; 144 images and more offsets are in `docs/merging.md`."""
+    """36 images, tiles as `predict` reads; 144 images and more: `docs/research/merging.md`."""
     detector = load_detector(DetectorSettings(WEIGHTS))
     scenes = [mosaic(shared_data / "port", QUICK_GRID, number) for number in range(MOSAICS)]
     counts = np.zeros(len(OFFSETS_PX), np.int64)
