@@ -212,7 +212,7 @@ def _add_site(
     rows: dict[str, list[dict[str, Any]]], site: Site, runs: Runs, settings: ActivitySettings
 ) -> list[str]:
     """Add all rows of a site; returns warnings."""
-    scenes = [scene for scene in runs.scenes if _wanted(scene, site, settings)]
+    scenes = site_scenes(site, runs, settings)
     if not scenes:
         return [f"no scene meets a zone of site '{site.name}' in the period"]
     registered = (
@@ -276,6 +276,11 @@ def _undecided_warnings(site: Site, changes: Sequence[dict[str, Any]]) -> list[s
         "dates do not tell whether they changed, and nothing is claimed there; they are the rows "
         "'undecided' of stack_changes, with the reason"
     ]
+
+
+def site_scenes(site: Site, runs: Runs, settings: ActivitySettings) -> list[RunScene]:
+    """The scenes of the period that meet a zone of a site."""
+    return [scene for scene in runs.scenes if _wanted(scene, site, settings)]
 
 
 def _wanted(scene: RunScene, site: Site, settings: ActivitySettings) -> bool:

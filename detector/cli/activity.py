@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.activity.options import ActivityConfig
 from detector.cli.command import EXIT_DONE, Command
 from detector.config.logging import configure_logging
-from detector.errors import ConfigError
+from detector.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from detector.activity.find import Activity
@@ -34,10 +36,7 @@ def run(config: ActivityConfig) -> int:
     Raises:
         QuaywatchError: sites or runs cannot be used; one sentence says why.
     """
-    if not config.paths:
-        raise ConfigError("no sites: name site files (see detector activity --help)")
-    if not config.runs:
-        raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
+    _check_inputs(config)
     configure_logging(config.log, quiet=config.quiet)
     from detector.activity.find import ACTIVITY_FILE
     from detector.activity.schema import json_schema
@@ -65,6 +64,44 @@ def run(config: ActivityConfig) -> int:
     if page is not None:
         print(f"report in {page}")
     return EXIT_DONE
+
+
+def dry_run(config: ActivityConfig) -> int:
+    """Say which scenes of the runs would make up each site; nothing is compared or written.
+
+    Raises:
+        QuaywatchError: as `run`.
+    """
+    _check_inputs(config)
+    configure_logging(config.log, quiet=config.quiet)
+    from detector.activity.looks.runs import read_runs
+    from detector.activity.looks.sites import read_site
+    from detector.activity.rehearsal import rehearse
+    from detector.api.activities import activity_settings
+
+    sites, runs = [read_site(path) for path in config.paths], read_runs(config.runs)
+    planned = rehearse(sites, runs, activity_settings(config))
+    if config.log == "json":
+        skipped = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
+        told = {"sites": [asdict(site) for site in planned], "skipped": skipped, "out": config.out}
+        print(json.dumps(told, default=str))
+        return EXIT_DONE
+    for site in planned:
+        print(shown(site.line()))
+    for scene, reason in runs.skipped:
+        print(shown(f"not used: {scene}: {reason}"))
+    wanted = {"pictures": config.chips, "plots": config.plots, "the report": config.report}
+    more = [name for name, asked in wanted.items() if asked]
+    print(f"writes:  {config.out}: {', '.join(['tables', *more])}")
+    print("Nothing was written.")
+    return EXIT_DONE
+
+
+def _check_inputs(config: ActivityConfig) -> None:
+    if not config.paths:
+        raise ConfigError("no sites: name site files (see detector activity --help)")
+    if not config.runs:
+        raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
 
 
 def _find(config: ActivityConfig, out: Path) -> Activity:
@@ -103,6 +140,7 @@ COMMAND = Command(
     config="activity",
     schema=ActivityConfig,
     run=run,
+    dry_run=dry_run,
     paths="SITES…",
     examples=(
         ("detector activity najin.yaml runs=[runs/predict] out=activity", "one site"),

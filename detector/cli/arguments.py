@@ -12,7 +12,7 @@ from detector.config.compose import HYDRA_PREFIX, nearest, split_override, unkno
 from detector.errors import ConfigError
 from detector.options import list_groups, list_options, short_names
 
-FLAGS = ("--help", "--version", "--show-config", "--config")
+FLAGS = ("--help", "--version", "--show-config", "--config", "--dry-run")
 KEY_LIKE = re.compile(r"^[A-Za-z_][\w.-]*$")
 
 
@@ -26,6 +26,7 @@ class Arguments:
         help: show the help and stop.
         show_config: print the resolved options as YAML and stop.
         config: a YAML file of options.
+        dry_run: say what would be done, and write nothing.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -33,6 +34,7 @@ class Arguments:
     help: bool = False
     show_config: bool = False
     config: Path | None = None
+    dry_run: bool = False
 
 
 def split_arguments(words: Sequence[str], schema: type) -> Arguments:
@@ -71,6 +73,8 @@ def _take_flag(word: str, queue: list[str], found: Arguments, schema: type) -> N
         found.help = True
     elif word == "--show-config":
         found.show_config = True
+    elif word == "--dry-run":
+        found.dry_run = True
     elif flag == "--config":
         if not has_value and not queue:
             raise ConfigError("--config needs a YAML file")

@@ -41,6 +41,8 @@ class Command:
         paths: what the positional arguments are called in the help (`SCENES…`); they land in the
             schema's field `paths: list[str]`. Empty: the command takes none.
         examples: command line and what it does.
+        dry_run: takes the same instance, says what `run` would do and writes nothing; None where
+            the command has no such rehearsal.
     """
 
     name: str
@@ -51,3 +53,4 @@ class Command:
     run: Callable[[Any], int]
     paths: str = ""
     examples: tuple[tuple[str, str], ...] = ()
+    dry_run: Callable[[Any], int] | None = None

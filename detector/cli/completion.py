@@ -72,9 +72,11 @@ def _words() -> dict[str, list[str]]:
 
     words = {}
     for name, (module, _) in COMMANDS.items():
-        schema = importlib.import_module(module).COMMAND.schema
-        options = [item for item in list_options(schema).values() if item.key != "paths"]
-        told = ["--help", "--show-config", "--config", *(f"{item.key}=" for item in options)]
+        command = importlib.import_module(module).COMMAND
+        options = [item for item in list_options(command.schema).values() if item.key != "paths"]
+        told = ["--help", "--show-config", "--config"]
+        told += ["--dry-run"] if command.dry_run is not None else []
+        told += [f"{item.key}=" for item in options]
         for item in options:
             told += [f"{item.key}={choice}" for choice in item.choices if " " not in choice]
         words[name] = list(SHELLS) if name == "completion" else told

@@ -95,6 +95,8 @@ def _flags(command: Command) -> list[str]:
         "  --show-config             print all options as YAML, for --config, and stop",
         "  -h, --help                this text",
     ]
+    if command.dry_run is not None:
+        lines.insert(3, "  --dry-run                 say what would be done, and write nothing")
     if not command.paths:
         return lines
     return [

@@ -45,14 +45,16 @@ def run(config: InfoConfig) -> int:
     from detector.api.predicting import scene_options
     from detector.counting.zones import NO_ZONES, read_zones
     from detector.models.card import ModelCard
-    from detector.models.detector import find_card
-    from detector.prediction.describe import describe_scene
+    from detector.models.detector import DetectorSettings, find_card, load_detector
+    from detector.prediction.describe import describe_scene, tile_seconds
     from detector.scenes.discover import discover
     from detector.scenes.scene import open_scene
 
     card = ModelCard.read(find_card(config.weights))
     zones = read_zones(config.zones) if config.zones else NO_ZONES
-    tile_s = _tile_s(config.weights) if config.time else None
+    tile_s = None
+    if config.time:
+        tile_s = tile_seconds(load_detector(DetectorSettings(config.weights)))
     options, told, failed = scene_options(config.scene), [], 0
     sources = discover(config.paths)
     for source in sources:
@@ -76,23 +78,6 @@ def run(config: InfoConfig) -> int:
     if not failed:
         return EXIT_DONE
     return EXIT_SOME_FAILED if failed < len(sources) else EXIT_BAD_INPUT
-
-
-def _tile_s(weights: str) -> float:
-    """Seconds that the network takes for one tile, after one to warm up."""
-    import time
-
-    import numpy as np
-
-    from detector.models.detector import DetectorSettings, load_detector
-
-    detector = load_detector(DetectorSettings(weights))
-    side = detector.card.tile_px
-    tile = np.full((1, side, side, 3), 90, np.uint8)
-    detector.detect(tile)
-    start = time.perf_counter()
-    detector.detect(tile)
-    return time.perf_counter() - start
 
 
 COMMAND = Command(

@@ -182,7 +182,11 @@ def _run(command: Command, words: Sequence[str]) -> int:
     if arguments.show_config:
         print(to_yaml(config), end="")
         return EXIT_DONE
-    return command.run(config)
+    if not arguments.dry_run:
+        return command.run(config)
+    if command.dry_run is None:
+        raise ConfigError(f"'detector {command.name}' has no --dry-run: nothing was done")
+    return command.dry_run(config)
 
 
 def _load(command: Command, arguments: Arguments) -> object:

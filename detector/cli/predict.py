@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from detector._version import __version__
 from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
-from detector.errors import ConfigError, QuaywatchError, SceneError
+from detector.errors import ConfigError, QuaywatchError, SceneError, shown
 from detector.files import MARK_FILE
 from detector.prediction.options import PredictConfig
 
@@ -63,6 +64,28 @@ def run(config: PredictConfig) -> int:
         return _exit_code(summary)
 
 
+def dry_run(config: PredictConfig) -> int:
+    """Say what `run` would do, scene by scene; nothing is found and nothing written.
+
+    Raises:
+        QuaywatchError: as `run`.
+    """
+    if not config.paths:
+        raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
+    configure_logging(config.log, quiet=config.quiet)
+    from detector.api.predicting import predict_settings
+    from detector.prediction.rehearsal import rehearse
+
+    rehearsal = rehearse(predict_settings(config))
+    if config.log == "json":
+        print(json.dumps(rehearsal.to_dict()))
+    else:
+        print(shown("\n".join(rehearsal.lines())))
+    if not rehearsal.failing:
+        return EXIT_DONE
+    return EXIT_SOME_FAILED if rehearsal.failing < len(rehearsal.scenes) else EXIT_BAD_INPUT
+
+
 @contextmanager
 def _run_log(out: Path, *, as_json: bool) -> Iterator[None]:
     """Keep `run.log`, but leave no folder behind that holds nothing else."""
@@ -93,6 +116,7 @@ COMMAND = Command(
     config="predict",
     schema=PredictConfig,
     run=run,
+    dry_run=dry_run,
     paths="PATHS…",
     examples=(
         (

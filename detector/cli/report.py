@@ -36,6 +36,35 @@ def run(config: ReportConfig) -> int:
     return EXIT_DONE
 
 
+def dry_run(config: ReportConfig) -> int:
+    """Say what the page would be made of; nothing is drawn or written.
+
+    Raises:
+        QuaywatchError: as `run`.
+    """
+    configure_logging("text", quiet=config.quiet)
+    from detector.report.publish import report_settings
+    from detector.report.sources import read_sources
+    from detector.wording import counted
+
+    settings = report_settings(config)
+    sources = read_sources(settings.activity, settings.sites, settings.runs)
+    looks = sources.activity["looks"]
+    for name in dict.fromkeys(row["site"] for row in looks):
+        days = {row["day"] for row in looks if row["site"] == name}
+        ids = {i for row in looks if row["site"] == name for i in row["scene_ids"].split("; ") if i}
+        known = len(ids & set(sources.scenes)) if name in sources.sites else 0
+        print(
+            f"{name}: {counted(len(days), 'date')}, {counted(len(ids), 'scene')}, pictures of "
+            f"{known}"
+        )
+    for remark in sources.remarks:
+        print(f"no picture: {remark}")
+    print(f"writes:  {settings.out}")
+    print("Nothing was written.")
+    return EXIT_DONE
+
+
 COMMAND = Command(
     name="report",
     summary="what an activity found, as one page that can be published",
@@ -43,6 +72,7 @@ COMMAND = Command(
     config="report",
     schema=ReportConfig,
     run=run,
+    dry_run=dry_run,
     paths="SITES…",
     examples=(
         ("detector report activity=activity out=report", "the page, its data, its charts"),

@@ -190,7 +190,7 @@ class SceneWork:
             QuaywatchError: whatever `find` raises.
         """
         folder = out / scene.info.scene_id
-        earlier = _earlier_results(folder, self.fingerprint(scene), overwrite=overwrite)
+        earlier = earlier_results(folder, self.fingerprint(scene), overwrite=overwrite)
         formats = self.settings.formats
         if earlier is not None:
             lacking = missing_formats(folder, formats)
@@ -214,19 +214,33 @@ class SceneWork:
     def _find(
         self, scene: Scene, zones: Sequence[Zone], telling: _Telling, kept: Path | None
     ) -> tuple[PreparedScene, Found]:
-        area = None
-        if self.settings.zones_only and zones:
-            if not placeable(self.zones, scene):
-                raise ZonesError(
-                    f"{scene.info.path}: no CRS, so nobody knows where the zones lie in it; say "
-                    "zones_only=false to count it as a whole"
-                )
-            area = shapely.union_all([zone.shape for zone in zones])
+        area = self._area(scene, zones)
         prepared, found = self._read(scene, area, telling, kept)
         if settle_scale(scene, self.detector, found, self.settings.pipeline):
             again = replace(telling, title=f"{telling.title} at {scene.info.gsd_m:.2f} m")
             return self._read(scene, area, again, kept)
         return prepared, found
+
+    def prepare(self, scene: Scene) -> PreparedScene:
+        """The tiles of a scene that this run would read.
+
+        Raises:
+            SceneError: the scene is damaged.
+            ZonesError: the zones cannot be used in the scene.
+        """
+        area = self._area(scene, zones_in_pixels(self.zones, scene))
+        return prepare_scene(scene, self.detector, self.settings.pipeline, area)
+
+    def _area(self, scene: Scene, zones: Sequence[Zone]) -> BaseGeometry | None:
+        """Where alone to look, file pixels; None is everywhere."""
+        if not (self.settings.zones_only and zones):
+            return None
+        if not placeable(self.zones, scene):
+            raise ZonesError(
+                f"{scene.info.path}: no CRS, so nobody knows where the zones lie in it; say "
+                "zones_only=false to count it as a whole"
+            )
+        return shapely.union_all([zone.shape for zone in zones])
 
     def _read(
         self, scene: Scene, area: BaseGeometry | None, telling: _Telling, kept: Path | None
@@ -289,10 +303,14 @@ class SceneWork:
         return SceneResult(detections, counts, zones, record, stacks)
 
 
-def _earlier_results(
+def earlier_results(
     folder: Path, fingerprint: str, *, overwrite: bool
 ) -> tuple[SceneRecord, pd.DataFrame] | None:
-    """The results of a scene that are there already, if the same settings made them of it."""
+    """The results of a scene that are there already, if the same settings made them of it.
+
+    Raises:
+        OutputError: other settings made them, and they may not be overwritten.
+    """
     if not folder.exists():
         return None
     if is_damaged(folder):

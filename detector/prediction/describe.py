@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from detector.counting.zones import Zones, placeable, zones_in_pixels
 from detector.export.records import ModelUse
@@ -12,9 +15,12 @@ from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import PipelineSettings, plan_scene
 from detector.models.card import ModelCard
+from detector.models.detector import Detector
 from detector.prediction.remarks import scene_remarks
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
+
+GREY: Final = 90  # of the tile that is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,16 @@ def describe_scene(
         seconds=None if tile_s is None else tile_s * len(plan),
         remarks=tuple(_remarks(info, scene_remarks(scene, model, (), placeable(zones, scene)))),
     )
+
+
+def tile_seconds(detector: Detector) -> float:
+    """Seconds that the network takes for a tile: of a full batch, after one to warm up."""
+    side = detector.card.tile_px
+    tiles = np.full((detector.batch, side, side, 3), GREY, np.uint8)
+    detector.forward(tiles)
+    start = time.perf_counter()
+    detector.forward(tiles)
+    return (time.perf_counter() - start) / detector.batch
 
 
 def _remarks(info: SceneInfo, found: Sequence[str]) -> list[str]:

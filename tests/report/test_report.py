@@ -499,3 +499,27 @@ def test_a_date_of_unknown_clouds_is_covered_and_not_seen_whole() -> None:
         "been missed.",
     )
     assert [day.clouds_unknown for day in site_days("port", activity)] == [False, True, False]
+
+
+def test_activity_and_report_are_rehearsed(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "x"
+    sites, runs = [str(path) for path in made.sites], ",".join(map(str, made.runs))
+    words = ["activity", "--dry-run", *sites, f"runs=[{runs}]", f"out={out}", "quiet=true"]
+    assert cli.main([*words, "log=json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    looks = json.loads((made.activity / "activity.json").read_text(encoding="utf-8"))["looks"]
+    for site in told["sites"]:
+        mine = [row for row in looks if row["site"] == site["name"]]
+        assert site["days"] == sorted({row["day"] for row in mine})
+        assert site["scenes"] == len({i for row in mine for i in row["scene_ids"].split("; ") if i})
+        assert site["gone"] == 0
+    assert cli.main([*words, "first=2030-01-01"]) == 2
+    assert "in the period" in capsys.readouterr().err
+    assert cli.main(["report", "--dry-run", f"activity={made.activity}", f"out={out}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(told["sites"]) + 2
+    for site, line in zip(told["sites"], lines, strict=False):
+        assert line.endswith(f"pictures of {site['scenes']}")
+    assert not out.exists()
