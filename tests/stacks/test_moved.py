@@ -10,7 +10,8 @@ import pytest
 
 from detector.activity.changes.blocks import Change, Compared, Standing, find_changes
 from detector.activity.changes.following import Blocks, follow
-from detector.activity.changes.pixels import PixelJudge, TopsOf, open_shelf
+from detector.activity.changes.pixels import VEILED_REASON, PixelJudge, TopsOf, open_shelf
+from detector.activity.changes.veils import find_veils
 from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import no_sightings
 from detector.activity.looks.sites import LocalFrame
@@ -23,6 +24,7 @@ from detector.rendering.scene import RenderedScene, render_content
 from detector.rendering.site import Lot, YardBlock
 from detector.rendering.spec import PortSpec
 from detector.rendering.write import write_scene
+from detector.scenes.grid import Grid
 from tests.stacks.yards import BARE, sky
 
 ROWS, BAYS = 5, 4
@@ -93,7 +95,8 @@ def changes(
 
         def compare(before: Blocks, after: Blocks) -> Compared:
             pair = (before.look, after.look), (before.tops, after.tops)
-            judge = PixelJudge(*pair, shelf, still, frame.crs)
+            boxes = np.concatenate([before.standing.corners, after.standing.corners])
+            judge = PixelJudge(*pair, shelf, still, frame.crs, boxes)
             return find_changes(before.standing, after.standing, judge)
 
         return [told for _, told in follow(stand, compare)]
@@ -196,6 +199,78 @@ def test_a_block_that_was_missed_on_its_last_date_is_seen_to_leave(tmp_path: Pat
     first, second = changes(tmp_path, looks[::-1])
     assert [one.kind for one in first] == ["appeared"]
     assert second == []
+
+
+def under_cloud(rendered: RenderedScene, *clouds: tuple[Place, float]) -> RenderedScene:
+    """With white clouds at places, of a radius in metres, that fade over 3 m; no mask tells."""
+    values = rendered.values.astype(np.float32)
+    rows, columns = (np.indices(rendered.valid.shape) + 0.5) * rendered.spec.gsd_m
+    for (x, y), radius_m in clouds:
+        opacity = np.clip((radius_m - np.hypot(columns - x, rows - y)) / 3.0 + 0.5, 0.0, 1.0)
+        values += opacity[..., None] * (232.0 - values)
+    return replace(rendered, values=np.rint(values).astype(np.uint8))
+
+
+@pytest.mark.parametrize("forwards", [True, False])
+@pytest.mark.parametrize("light", [FIRST, replace(FIRST, sky=HAZE)], ids=["same", "haze"])
+def test_what_a_cloud_hides_did_not_go(tmp_path: Path, light: PortSpec, forwards: bool) -> None:
+    """Over A, that stands, lies a cloud that no file tells; B went."""
+    looks = [
+        (scene({A: (4, 11), B: (4, 12)}), [box(A), box(B)]),
+        (under_cloud(scene({A: (4, 11)}, light), (A, 36.0)), []),
+    ]
+    ((first, second),) = changes(tmp_path, looks if forwards else looks[::-1])
+    told = {one.centre[0] < 0: one for one in (first, second)}
+    assert (told[True].kind, told[True].reason) == ("undecided", VEILED_REASON)
+    assert told[False].kind == ("gone" if forwards else "appeared")
+
+
+def test_a_cloud_no_larger_than_a_block_hides_it(tmp_path: Path) -> None:
+    """Too little ground of the neighbourhood is brighter; but no bare ground is that bright."""
+    small = tuple(((A[0] + at, A[1]), 9.0) for at in range(-24, 25, 4))
+    looks = [
+        (scene({A: (4, 11)}), [box(A)]),
+        (under_cloud(scene({A: (4, 11)}), *small), []),
+    ]
+    ((one,),) = changes(tmp_path, looks)
+    assert (one.kind, one.reason) == ("undecided", VEILED_REASON)
+
+
+def test_ground_that_dried_is_no_cloud() -> None:
+    """All of the ground is 40 grey levels brighter: the light of structures that stay tells."""
+    generator = np.random.default_rng(4)
+    ground = generator.normal(90.0, 8.0, (120, 120)).astype(np.float32)
+    ground[::12] += 60.0  # marks
+    wet = np.repeat(ground[..., None], 3, axis=2)
+    boxes = np.zeros((120, 120), bool)
+    boxes[40:60, 40:60] = True
+    seen = np.ones_like(boxes)
+    grid = Grid.around((0.0, 0.0, 240.0, 240.0), 120, 2.0, "EPSG:32633")
+    dried = find_veils([wet, 1.1 * wet + 40.0], [seen, seen], boxes, seen, grid)
+    assert not dried.veiled.any()
+    clouded = wet.copy()
+    clouded[:60] += 0.5 * (230.0 - clouded[:60])
+    found = find_veils(
+        [wet, clouded], [seen, seen], boxes, seen & (np.arange(120) >= 50)[:, None], grid
+    )
+    assert not found.veiled[0].any()
+    assert found.veiled[1, :55].all()
+    assert not found.veiled[1, 72:].any()
+    first, second = found.brightest
+    assert first == pytest.approx(second, abs=3.0)
+
+
+def test_a_block_of_which_a_tenth_is_left_is_gone(tmp_path: Path) -> None:
+    """A box of the other look that covers its end makes it no smaller block."""
+    looks = [
+        (scene({A: (4, 11)}), [box(A)]),
+        (scene({}, lorries=((A[0] + 20.0, A[1]),)), [box(A, 3.6, 4.0)]),
+    ]
+    ((one,),) = changes(tmp_path, looks)
+    assert one.kind == "gone"
+    assert one.area_m2 == pytest.approx(-0.9 * LENGTH_M * WIDTH_M, rel=0.01)
+    ((one,),) = changes(tmp_path, looks[::-1])
+    assert one.kind == "appeared"
 
 
 def test_a_box_of_one_container_is_undecided(tmp_path: Path) -> None:

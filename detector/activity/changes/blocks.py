@@ -29,6 +29,7 @@ LONE_M2 = 60.0
 LONE_REASON: Final = "one container may stand on a lorry"
 LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
 LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
+LEFT_SHARE = 0.2  # of the ground of a block: with less of it left it is gone, not smaller
 GROWN_SHARE = 0.6  # of a part beside ground that both looks have boxes on
 LEAST_DECIDED = 0.5  # of a part, by pixels, or nothing is claimed of it
 EXCHANGED_SHARE = 0.7  # of the ground that both looks have boxes on shows other containers
@@ -201,8 +202,8 @@ def _claim(
         return _remark("undecided", parts, part, told.reason)
     changed = told.changed / decided
     one_look = parts.kept.is_empty
-    whole = one_look and changed >= WHOLE_SHARE
     area = part.area * (1.0 if changed >= WHOLE_SHARE else changed)
+    whole = changed >= WHOLE_SHARE and (one_look or _left(parts, part, area) < LEFT_SHARE)
     least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
     if area < least or (not one_look and changed < GROWN_SHARE):
         return None
@@ -220,6 +221,14 @@ def _claim(
     containers = share * standing.draws.containers[:, rows].sum(axis=1)
     teu = share * standing.draws.teu[:, rows].sum(axis=1)
     return Change(kind, parts.before, parts.after, sign * area, containers, teu, centre)
+
+
+def _left(parts: Parts, part: BaseGeometry, area: float) -> float:
+    """Share of the ground of a block that boxes of the other look stand on, or that stayed."""
+    lost = part is parts.lost
+    other = parts.gained if lost else parts.lost
+    ground = part.area + parts.kept.area
+    return float((ground - area + other.area) / ground)
 
 
 def _remark(kind: ChangeKind, parts: Parts, ground: BaseGeometry, reason: str) -> Change:

@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
+from detector.activity.changes.veils import AROUND_M, BOX_MARGIN_M, Veils, find_veils
+from detector.activity.changes.veils import CELL_M as VEIL_CELL_M
 from detector.activity.looks.ground import box_grid
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.zone_looks import Look, Placement
 from detector.errors import SceneError
+from detector.geometry.boxes import Corners, polygons
 from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
 from detector.scenes.scene import Scene, open_scene
 
@@ -50,6 +53,7 @@ LEAST_PEAK: Final = 0.35  # correlation of a place with itself on another date
 REGISTERED_M: Final = 3.0  # residual up to which a place is found without such a peak
 SPREAD: Final = 2.0  # standard deviations that alignment may move a place by
 LEAST_SEEN: Final = 0.5  # of a part, or nothing is said of it
+VEILED_REASON: Final = "cloud or haze may lie over it on one of the dates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,7 @@ class PixelJudge:
         shelf: gives the scenes.
         placements: of the scenes.
         crs: of the local metres.
+        boxes: `(N, 4, 2)` of both looks, of any class.
     """
 
     def __init__(
@@ -146,9 +151,12 @@ class PixelJudge:
         shelf: Shelf,
         placements: Mapping[str, Placement],
         crs: str,
+        boxes: Corners,
     ) -> None:
         self._looks, self._tops, self._shelf = looks, tops, shelf
         self._placements, self._crs = placements, crs
+        self._boxes = polygons(boxes)
+        self._veils: Veils | None = None
 
     def __call__(self, parts: Parts) -> PlaceShares:
         """The shares of a place; all undecided, with the reason, where pixels cannot tell."""
@@ -191,11 +199,26 @@ class PixelJudge:
         both = seen[0] & moved[1]
         inner = parts.kept.buffer(-WINDOW_M)  # its rim against the ground is always alike
         kept = parts.kept if inner.is_empty else inner
+        hidden = self._veiled().hide(grid, [pictures[0], moved[0]])
         return PlaceShares(
-            _shares(likeness, both, _cells(kept, grid), None),
-            _shares(likeness, both, _cells(parts.gained, grid), 1),
-            _shares(likeness, both, _cells(parts.lost, grid), 0),
+            _shares(likeness, both, hidden, _cells(kept, grid), None),
+            _shares(likeness, both, hidden, _cells(parts.gained, grid), 1),
+            _shares(likeness, both, hidden, _cells(parts.lost, grid), 0),
         )
+
+    def _veiled(self) -> Veils:
+        """What lies over the ground around the boxes of both looks."""
+        if self._veils is None:
+            west, south, east, north = shapely.total_bounds(self._boxes)
+            bounds = west - AROUND_M, south - AROUND_M, east + AROUND_M, north + AROUND_M
+            grid = Grid.around(bounds, MOST_CELLS, VEIL_CELL_M, self._crs)
+            read = [self._read(look.scene_ids, grid, np.zeros(2)) for look in self._looks]
+            pictures, seen = [part for part, _ in read], [part for _, part in read]
+            covered = shapely.union_all(shapely.buffer(self._boxes, BOX_MARGIN_M))
+            likeness = compare_pictures(pictures[0], pictures[1], grid.cell_m)
+            alike = (likeness.same >= SAME) & (likeness.contrast >= FLAT).all(axis=0)
+            self._veils = find_veils(pictures, seen, _cells(covered, grid), alike, grid)
+        return self._veils
 
     def _read(self, scene_ids: Sequence[str], grid: Grid, lean: Floats) -> tuple[Picture, Mask]:
         """What the scenes of a look show together, tops moved back by their lean."""
@@ -344,12 +367,13 @@ def _even(picture: Picture, size: tuple[int, ...]) -> Picture:
     return np.asarray((picture - mean) / spread, np.float32)
 
 
-def _shares(likeness: Likeness, seen: Mask, part: Mask, has: int | None) -> Shares:
+def _shares(likeness: Likeness, seen: Mask, hidden: Mask, part: Mask, has: int | None) -> Shares:
     """Shares of a part.
 
     Args:
         likeness: of the place.
         seen: cells that both looks show.
+        hidden: `(2, h, w)` cells over which something bright may lie in either look.
         part: its cells.
         has: which look has containers there, 0 or 1; None: both.
     """
@@ -359,14 +383,18 @@ def _shares(likeness: Likeness, seen: Mask, part: Mask, has: int | None) -> Shar
     alike, contrast = likeness.same[shown], likeness.contrast[:, shown]
     flat = (contrast < FLAT).all(axis=0)
     same = (alike >= SAME) | flat
+    veiled = np.zeros_like(same)
     if has is None:
         seen_twice = likeness.beside is likeness.contrast
         changed = (alike <= OTHER) & (contrast >= FLAT).all(axis=0) & seen_twice
     else:
         plainer = likeness.beside[1 - has, shown] <= PLAINER * contrast[has]
         changed = (alike <= OTHER) & plainer & (contrast[has] >= FLAT)
+        veiled = changed & hidden[1 - has, shown] & ~same
+        changed &= ~veiled
     total = float(part.sum())
     changed_share, same_share, containers = (
         float(cells.sum()) / total for cells in (changed & ~same, same, same & ~flat)
     )
-    return Shares(changed_share, same_share, containers, likeness.doubt)
+    doubt = VEILED_REASON if veiled.sum() >= shown.sum() / 2 else likeness.doubt
+    return Shares(changed_share, same_share, containers, doubt)

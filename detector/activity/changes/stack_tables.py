@@ -139,9 +139,13 @@ def stack_rows(
             if not pixels:
                 return find_changes(before.standing, after.standing)
             shelf.keep_only([*before.look.scene_ids, *after.look.scene_ids])
+            both = (before, after)
+            boxes = [
+                part for one in both for part in (one.look.sightings.corners, one.standing.corners)
+            ]
             judge = PixelJudge(
                 (before.look, after.look), (before.tops, after.tops), shelf, placements,
-                site.frame.crs,
+                site.frame.crs, np.concatenate(boxes),
             )  # fmt: skip
             return find_changes(before.standing, after.standing, judge)
 
