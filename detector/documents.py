@@ -1,6 +1,6 @@
-"""YAML and JSON that others wrote: read within bounds, and every fault is one sentence.
+"""YAML, JSON and XML that others wrote: read within bounds, and every fault is one sentence.
 
-Both formats can carry more than they seem to. A few lines of YAML with aliases stand for 10^9
+These formats can carry more than they seem to. A few lines of YAML with aliases stand for 10^9
 values, a deep nest ends Python's stack, a number of 400 digits or a date of the 45th is an error of
 the library's inside. Here each of them is a `DocumentError`.
 """
@@ -11,11 +11,13 @@ import codecs
 import json
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
 import yaml
 
 from detector.errors import QuaywatchError
 
+UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CYRILLIC: Final = ("cp1251", "koi8-r", "cp866")
 LEAST_COMMON: Final = 0.8  # of the letters; below it an encoding is not believed
 MAX_YAML_BYTES: Final = 4_000_000  # the largest card that ships has 50,000
@@ -24,7 +26,13 @@ MAX_JSON_BYTES: Final = 1_000_000_000  # labels of 100,000 images
 
 
 class DocumentError(QuaywatchError):
-    """A file that is not YAML or JSON, or holds more than anybody would write by hand."""
+    """A file that is not YAML, JSON or XML, or holds more than anybody would write by hand.
+
+    Attributes:
+        line: of the fault, counted from 1; 0 where it is unknown.
+    """
+
+    line: int = 0
 
 
 def read_yaml(path: Path) -> Any:
@@ -83,6 +91,27 @@ def parse_json(text: str) -> Any:
         raise DocumentError("nested too deeply") from error
 
 
+def parse_xml(content: bytes | str) -> ET.Element:
+    """The root of an XML document without a DOCTYPE, which could name files or grow for ever.
+
+    Raises:
+        DocumentError: it is no XML, or has a DOCTYPE.
+    """
+    try:
+        if isinstance(content, bytes) and content.startswith(UTF_16_MARKS):
+            content = content.decode("utf-16")
+        plain = content if isinstance(content, bytes) else content.encode(errors="replace")
+        if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
+            raise DocumentError("XML with a DOCTYPE, which is not read")
+        return ET.fromstring(content)  # noqa: S314 - see above
+    except ET.ParseError as error:
+        told = DocumentError(_reason(error))
+        told.line = error.position[0]
+        raise told from error
+    except (ValueError, LookupError) as error:  # an encoding that nobody knows
+        raise DocumentError(_reason(error)) from error
+
+
 def decode_text(content: bytes) -> str:
     """Text in UTF-8, in UTF-16 with its mark, or in the encoding that `guess_encoding` finds.
 
@@ -104,7 +133,7 @@ def guess_encoding(content: bytes) -> str:
         >>> guess_encoding("Причал Восточный".encode("cp1251"))
         'cp1251'
     """
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if content.startswith(UTF_16_MARKS):
         return "utf-16"
     if _decodes(content, "utf-8") is not None:
         return "utf-8-sig"
@@ -146,7 +175,7 @@ def _text(path: Path, most: int) -> str:
         raise DocumentError("not a file")
     try:
         content = path.read_bytes()
-        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        marked = content.startswith(UTF_16_MARKS)
         return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(f"not UTF-8 ({_reason(error)})") from error

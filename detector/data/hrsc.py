@@ -17,7 +17,7 @@ from detector.classes import PORT
 from detector.data.files import find_images, orphans, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
-from detector.documents import decode_text
+from detector.documents import DocumentError, decode_text, parse_xml
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 
 XML_HEAD = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -85,12 +85,9 @@ def _parse(label: Path, faults: list[Fault]) -> ET.Element | None:
     try:
         # expat knows few encodings, and the declared one is often not that of the file
         text = XML_HEAD.sub("", decode_text(label.read_bytes()))
-        return ET.fromstring(text)  # noqa: S314 - no entities are resolved
-    except ET.ParseError as error:
-        faults.append(Fault(label, error.position[0], "not XML"))
-        return None
-    except (ValueError, LookupError):  # an encoding that nobody knows
-        faults.append(Fault(label, 0, "not XML"))
+        return parse_xml(text)
+    except DocumentError as error:
+        faults.append(Fault(label, error.line, "not XML"))
         return None
 
 

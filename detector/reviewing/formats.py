@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.classes import PORT, ClassSet
-from detector.documents import parse_json
+from detector.documents import parse_json, parse_xml
 from detector.errors import QuaywatchError
 from detector.reviewing.sheet import (
     ReviewError,
@@ -62,7 +62,7 @@ def read_sheets(kind: str, text: str, where: str, classes: ClassSet = PORT) -> l
     except ReviewError as error:
         raise ReviewError(f"{where}: {error}") from error
     except (
-        *(QuaywatchError, ET.ParseError, KeyError, ValueError, TypeError, IndexError),
+        *(QuaywatchError, KeyError, ValueError, TypeError, IndexError),
         *(AttributeError, StopIteration),
     ) as error:
         reason = " ".join(str(error).split())[:200]
@@ -152,7 +152,7 @@ def _cvat(sheets: Sequence[Sheet]) -> str:
 def _read_cvat(text: str, classes: ClassSet) -> list[Sheet]:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ReviewError("holds entities, which no export of CVAT has; it is not read")
-    root = ET.fromstring(text)  # noqa: S314 - without entities nothing is fetched or expanded
+    root = parse_xml(text)
     if root.findtext("version") != "1.1":
         raise ReviewError(
             f"of version {root.findtext('version')}; export it from CVAT as 'CVAT for images 1.1'"

@@ -11,7 +11,7 @@ COLOUR_NAMES = (("red", "b04", "b4"), ("green", "b03", "b3"), ("blue", "b02", "b
 
 
 def choose_bands(
-    dataset: rasterio.DatasetReader, wanted: tuple[int, ...] | None
+    dataset: rasterio.DatasetReader, wanted: tuple[int, ...] | None, path: str
 ) -> tuple[int, ...]:
     """Band numbers to read: three (red, green, blue), or one that is grey or has a palette.
 
@@ -20,12 +20,13 @@ def choose_bands(
     Args:
         dataset: an open raster with at least one band.
         wanted: one or three band numbers from the user.
+        path: of the scene, for messages.
 
     Raises:
         SceneError: a wanted band does not exist, or the file does not tell its colours.
     """
     if wanted:
-        return _checked(dataset, wanted)
+        return _checked(dataset, wanted, path)
     colours = list(dataset.colorinterp)
     rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
     if all(colour in colours for colour in rgb):
@@ -40,15 +41,17 @@ def choose_bands(
     if len(opaque) == 3:
         return tuple(opaque)
     raise SceneError(
-        f"{dataset.name}: {dataset.count} bands and none is named red, green or blue; say which "
+        f"{path}: {dataset.count} bands and none is named red, green or blue; say which "
         "they are, for example scene.bands=[3,2,1]"
     )
 
 
-def _checked(dataset: rasterio.DatasetReader, wanted: tuple[int, ...]) -> tuple[int, ...]:
+def _checked(
+    dataset: rasterio.DatasetReader, wanted: tuple[int, ...], path: str
+) -> tuple[int, ...]:
     if len(wanted) not in (1, 3) or not all(1 <= band <= dataset.count for band in wanted):
         raise SceneError(
-            f"{dataset.name}: scene.bands={list(wanted)} does not fit a file of {dataset.count} "
+            f"{path}: scene.bands={list(wanted)} does not fit a file of {dataset.count} "
             f"bands; name one or three between 1 and {dataset.count}"
         )
     return wanted

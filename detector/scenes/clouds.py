@@ -17,7 +17,9 @@ from rasterio.errors import RasterioIOError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from detector.scenes.guard import open_raster
+from detector.scenes.parts import split_part
+from detector.scenes.place import Placed, open_placed
+from detector.scenes.safe import find_product
 
 CloudKind = Literal["scl", "udm2", "mask"]
 
@@ -38,30 +40,38 @@ class CloudMask:
         path: the file; the scene's own where `band` of it is the mask.
         kind: how its values are read: `scl`, `udm2`, or `mask` (not 0 = cloud).
         band: band number of a mask of one band.
+        is_own: it is a band of the scene.
     """
 
     path: str
     kind: CloudKind
     band: int = 1
+    is_own: bool = False
 
 
 def find_cloud_mask(
-    dataset: rasterio.DatasetReader, sidecar: Mapping[str, Any]
+    dataset: rasterio.DatasetReader, path: str, sidecar: Mapping[str, Any]
 ) -> CloudMask | None:
     """The cloud mask in or beside a scene, or None.
 
-    In order: a band named SCL or cloud; an asset `scl`, `udm2` or `cloud` of the STAC sidecar; a
-    file `<stem>_SCL.tif`, `<stem>_udm2.tif` or `<stem>_cloud.tif`, Planet's naming included.
+    In order: a band named SCL or cloud; the scene classification of a Sentinel-2 product; an asset
+    `scl`, `udm2` or `cloud` of the STAC sidecar; a file `<stem>_SCL.tif`, `<stem>_udm2.tif` or
+    `<stem>_cloud.tif`, Planet's naming included.
     """
     for band, name in enumerate(dataset.descriptions, start=1):
         label = (name or "").strip().lower()
         if label in ("scl", "cloud", "clouds", "cloud_mask"):
-            return CloudMask(dataset.name, "scl" if label == "scl" else "mask", band)
-    scene = Path(dataset.name)
-    for path, named in _candidates(scene, sidecar):
-        kind = _kind(path.stem) or _kind(named)
-        if kind is not None and path != scene and _is_file(path):
-            return CloudMask(str(path), kind)
+            return CloudMask(path, "scl" if label == "scl" else "mask", band, is_own=True)
+    asked = split_part(path).file
+    product = find_product(asked)
+    classified = product.classification() if product is not None else None
+    if classified is not None:
+        return CloudMask(classified, "scl")
+    scene = Path(asked)
+    for file, named in _candidates(scene, sidecar):
+        kind = _kind(file.stem) or _kind(named)
+        if kind is not None and file != scene and _is_file(file):
+            return CloudMask(str(file), kind)
     return None
 
 
@@ -106,29 +116,30 @@ class CloudReader:
         RasterioIOError: the mask cannot be opened or read.
     """
 
-    def __init__(self, mask: CloudMask, scene: rasterio.DatasetReader) -> None:
+    def __init__(self, mask: CloudMask, scene: Placed) -> None:
         self._mask = mask
         self._stack = ExitStack()
         # Entering a dataset's context binds it to a thread; another one may close it.
-        own = mask.path == scene.name
-        source = open_raster(mask.path, (mask.path,) if own else ())
-        self._stack.callback(source.close)
+        placed = open_placed(mask.path, (mask.path,) if mask.is_own else ())
+        self._stack.callback(placed.close)
+        source, frame = placed.dataset, scene.dataset
         if mask.kind == "udm2" and source.count < max(UDM2_UNSEEN_BANDS):
             raise RasterioIOError(f"{mask.path} has {source.count} bands, a UDM2 mask has 8")
-        self._scale = (source.width / scene.width, source.height / scene.height)
-        self._nodata: float | None = None if own else source.nodata
+        self._scale = (source.width / frame.width, source.height / frame.height)
+        self._nodata: float | None = None if mask.is_own else source.nodata
         self._alpha = 0
-        if scene.crs and source.crs and not own:
+        if scene.crs and placed.crs and not mask.is_own:
             beyond: dict[str, Any] = {"add_alpha": True}
             if self._nodata is not None:
                 beyond = {"src_nodata": self._nodata, "nodata": self._nodata}
             bands = source.count
             source = WarpedVRT(
                 source,
+                src_crs=placed.crs,
                 crs=scene.crs,
                 transform=scene.transform,
-                width=scene.width,
-                height=scene.height,
+                width=frame.width,
+                height=frame.height,
                 resampling=Resampling.nearest,
                 **beyond,
             )
@@ -171,7 +182,7 @@ class CloudReader:
             return np.isin(values[0], SCL_UNSEEN) & known, known
         return np.asarray((values[: len(bands)] != 0).any(axis=0)) & known, known
 
-    def reopen(self, scene: rasterio.DatasetReader) -> CloudReader:
+    def reopen(self, scene: Placed) -> CloudReader:
         """The same mask with handles of its own, for another thread."""
         return CloudReader(self._mask, scene)
 

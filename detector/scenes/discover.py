@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from detector.files import is_marked
+from detector.scenes.parts import split_part
+from detector.scenes.safe import find_product, is_product_name
 from detector.scenes.scene_table import read_scene_table
 from detector.scenes.types import SceneOptions, naming
 
@@ -20,6 +22,7 @@ RASTER_SUFFIXES = frozenset(
 )
 LIST_SUFFIXES = frozenset({".txt", ".lst"})
 TABLE_SUFFIX = ".csv"
+ARCHIVE_SUFFIX = ".zip"  # of a Sentinel-2 product; another one is a scene only where it is named
 # cloud masks lie beside their scenes and are read with them, see `detector.scenes.clouds`
 MASK_NAME = re.compile(r"_(scl|udm2?|clouds?|cloud_?mask)$", re.IGNORECASE)
 # a folder with these two is a run, maybe of an earlier version, whose folders had no mark
@@ -54,12 +57,12 @@ class SceneSource:
 def discover(names: Sequence[str | Path]) -> list[SceneSource]:
     """Expand folders and lists; say of every name that leads nowhere why.
 
-    Folders give the rasters in and below them, sorted by path, without hidden files, cloud masks
-    and the folders that we write (`detector.files.is_marked`), finished or not. Lists (`.txt`,
-    `.lst`) hold one name a line, relative to the list's own folder; lines that begin with `#` and
-    empty lines are passed over. Tables (`.csv`) hold a scene a row, with what is known of it
-    better than its file says, see `read_scene_table`. GDAL names
-    (`/vsi…`, `https://…`) are taken as they are.
+    Folders give the rasters and Sentinel-2 products in and below them, sorted by path, without
+    hidden files, cloud masks and the folders that we write (`detector.files.is_marked`), finished
+    or not. Lists (`.txt`, `.lst`) hold one name a line, relative to the list's own folder; lines
+    that begin with `#` and empty lines are passed over. Tables (`.csv`) hold a scene a row, with
+    what is known of it better than its file says, see `read_scene_table`. GDAL names (`/vsi…`,
+    `https://…`) and parts of files (`FILE::PART`) are taken as they are.
 
     Args:
         names: as the user gave them.
@@ -76,12 +79,12 @@ def discover(names: Sequence[str | Path]) -> list[SceneSource]:
 
 def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
     path = Path(name)
-    if REMOTE.match(name):
+    if REMOTE.match(name) or split_part(name).part:
         yield SceneSource(name)
     elif not os.path.exists(name):  # noqa: PTH110 - Path.exists raises on overlong names
         yield SceneSource(name, _missing(name))
     elif path.is_dir():
-        yield from _expand_folder(path)
+        yield from [SceneSource(name)] if find_product(name) else _expand_folder(path)
     elif not path.is_file():
         yield SceneSource(name, f"{name}: a pipe or device, not a file; save the scene to a file")
     elif path.suffix.lower() == TABLE_SUFFIX and lists:
@@ -111,6 +114,9 @@ def _expand_folder(folder: Path) -> Iterator[SceneSource]:
 def _rasters_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterable[Path]:
     for parent, folders, files in os.walk(folder, onerror=on_error):
         scenes = [] if _is_ours(Path(parent)) else [name for name in files if _is_scene(name)]
+        products = [name for name in folders if find_product(os.path.join(parent, name))]  # noqa: PTH118
+        folders[:] = [name for name in folders if name not in products]
+        scenes += products
         # a run may lie among its scenes; its own pictures lie deeper
         if not scenes and (_is_ours(Path(parent)) or all(name in files for name in RUN_FILES)):
             folders.clear()
@@ -121,6 +127,7 @@ def _rasters_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterabl
 def _is_scene(name: str) -> bool:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - only the name is there
     wanted = suffix.lower() in RASTER_SUFFIXES and not MASK_NAME.search(stem)
+    wanted = wanted or (suffix.lower() == ARCHIVE_SUFFIX and is_product_name(name))
     return wanted and not name.startswith(".")
 
 

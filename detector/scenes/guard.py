@@ -14,16 +14,22 @@ import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio._path import _parse_path
 from rasterio.env import ensure_env_with_credentials
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from detector.documents import DocumentError, parse_xml
 from detector.errors import SceneError
+from detector.scenes.parts import choose_part, container_of, split_part
+from detector.scenes.safe import DRIVER, find_product
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 RASTER_DRIVERS: Final = (
     *("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "WEBP", "VRT", "HFA", "NITF", "EHdr", "ENVI", "BMP"),
@@ -31,6 +37,9 @@ RASTER_DRIVERS: Final = (
     *("BAG", "RMF", "ILWIS", "SGI", "TGA", "MEM"),
 )
 """GDAL's drivers for files that hold their own pixels."""
+
+GDAL_ERRORS: Final = (RasterioError, CPLE_BaseError)
+"""What rasterio raises; it lets errors of GDAL through as they are in places."""
 
 LOCAL_VSI: Final = ("mem", "zip", "gzip", "tar", "7z", "rar", "subfile")
 REMOTE_PART: Final = re.compile(rf"/vsi(?!(?:{'|'.join(LOCAL_VSI)})/)\w*|://", re.IGNORECASE)
@@ -63,26 +72,25 @@ def open_raster(path: str, allowed: Sequence[str] = ()) -> rasterio.DatasetReade
     """Open a raster whose format and sources are safe.
 
     Args:
-        path: file, or GDAL name.
+        path: file, part of a file (`detector.scenes.parts`), Sentinel-2 product, or GDAL name.
         allowed: hosts, addresses or folders that names and a VRT's sources may lead to.
 
     Raises:
         SceneError: there is no such file, it is none that may be opened, or it leads elsewhere.
     """
     files = sources_of(path, allowed)
-    local = bool(files)
-    drivers = [name for name in RASTER_DRIVERS if local or name != "VRT"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            dataset = _open(path, drivers)
-        except (RasterioError, ValueError, TypeError) as error:
-            raise SceneError(
-                f"{path}: not a raster that GDAL can read ({reason(error)})"
-            ) from error
+    container = container_of(path)
+    drivers = [name for name in RASTER_DRIVERS if files or name != "VRT"]
+    drivers = [DRIVER] if container.is_product else drivers
+    dataset = _read_header(container.file, drivers, path)
+    if container.part:
+        with dataset:
+            name = choose_part(dataset, container, path)
+        dataset = _read_header(name, [one for one in drivers if one != "VRT"], path)
     try:
-        _check_overviews(dataset, path, allowed)
-        _check_size(dataset, path)
+        if not container.is_product:  # GDAL names them itself, beside the metadata
+            _check_overviews(dataset, path, allowed)
+        check_size(dataset, path)
     except BaseException:
         dataset.close()
         raise
@@ -92,13 +100,21 @@ def open_raster(path: str, allowed: Sequence[str] = ()) -> rasterio.DatasetReade
 def sources_of(path: str, allowed: Sequence[str] = ()) -> list[Path]:
     """The file itself, and behind it every source of a VRT; empty for a GDAL name.
 
+    Of a part it is the file that holds it, of a Sentinel-2 product its metadata or its zip.
+
     Raises:
         SceneError: as `open_raster`.
     """
-    check_name(path, allowed)
-    if is_gdal_name(path):
+    asked = split_part(path)
+    product = find_product(asked.file)
+    if product is not None:
+        product.check()
+        return [product.file]
+    if not asked.part:
+        check_name(path, allowed)
+    if is_gdal_name(asked.file):
         return []
-    file = Path(path)
+    file = Path(asked.file)
     try:
         mode = file.stat().st_mode
     except OSError as error:
@@ -150,6 +166,17 @@ def reason(error: BaseException) -> str:
     """What GDAL said, in one line."""
     cause = error.__cause__ or error
     return " ".join(str(cause).split())[:200] or type(cause).__name__
+
+
+def _read_header(name: str, drivers: list[str], path: str) -> rasterio.DatasetReader:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            return _open(name, drivers)
+        except (*GDAL_ERRORS, ValueError, TypeError) as error:
+            raise SceneError(
+                f"{path}: not a raster that GDAL can read ({reason(error)})"
+            ) from error
 
 
 @ensure_env_with_credentials  # type: ignore[untyped-decorator]
@@ -206,13 +233,10 @@ def _vrt_sources(file: Path, allowed: Sequence[str], depth: int) -> Iterator[Pat
 def _parse_vrt(file: Path) -> ET.Element:
     if file.stat().st_size > MAX_VRT_BYTES:
         raise SceneError(f"{file}: XML of more than {MAX_VRT_BYTES:,} bytes is not read")
-    content = file.read_bytes()
-    if b"<!DOCTYPE" in content:
-        raise SceneError(f"{file}: XML with a DOCTYPE, which is not read")
     try:
-        root = ET.fromstring(content)  # noqa: S314 - see above
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise SceneError(f"{file}: neither a raster nor a VRT ({reason(error)})") from error
+        root = parse_xml(file.read_bytes())
+    except DocumentError as error:
+        raise SceneError(f"{file}: neither a raster nor a VRT ({error})") from error
     if root.tag != VRT_ROOT:
         raise SceneError(f"{file}: XML, but no VRT ('{root.tag[:60]}'); give the raster itself")
     classes = [(root, VRT_DATASETS), *((band, VRT_BANDS) for band in root.iter("VRTRasterBand"))]
@@ -254,7 +278,7 @@ def _check_source(source: Path, vrt: Path) -> None:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
             _open(str(source), others).close()
-        except (RasterioError, ValueError) as error:
+        except (*GDAL_ERRORS, ValueError) as error:
             raise SceneError(
                 f"{vrt}: its source {source} is not a raster that may be read ({reason(error)})"
             ) from error
@@ -271,7 +295,12 @@ def _check_overviews(dataset: rasterio.DatasetReader, path: str, allowed: Sequen
         )
 
 
-def _check_size(dataset: rasterio.DatasetReader, path: str) -> None:
+def check_size(dataset: rasterio.DatasetReader, path: str) -> None:
+    """Refuse a raster that nobody can mean, or whose blocks fill the memory.
+
+    Raises:
+        SceneError: it is too large.
+    """
     width, height = dataset.width, dataset.height
     if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
         raise SceneError(

@@ -13,6 +13,9 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from detector.scenes.parts import split_part
+from detector.scenes.safe import METADATA
+
 SAMPLE_PX = 64
 SAMPLE_PLACES = ((0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8))
 HASH_DIGITS = 8
@@ -38,7 +41,7 @@ def content_hash(dataset: rasterio.DatasetReader) -> str:
     return digest.hexdigest()
 
 
-def files_sha256(files: Iterable[Path]) -> str:
+def files_sha256(files: Iterable[Path], part: str = "") -> str:
     """Hash of names and whole contents of files; one that goes meanwhile is told apart too.
 
     A hash of every byte is a tenth of the time that reading the same pixels takes, and no date or
@@ -46,8 +49,9 @@ def files_sha256(files: Iterable[Path]) -> str:
 
     Args:
         files: the scene first, whose own name is left out: it is another scene in no other way.
+        part: of the first file that is the scene.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(part.encode())
     first, *others = files
     for file in (first, *sorted(set(others) - {first})):
         digest.update(repr("" if file == first else file.name).encode())
@@ -90,8 +94,11 @@ def hash_blocks(size: tuple[int, int], blocks: Iterable[NDArray[Any]]) -> str:
 
 def scene_stem(path: str) -> str:
     """The stem of a file's or GDAL name, as text."""
-    last = PurePosixPath(path.replace("\\", "/")).name
-    return PurePosixPath(last.split("?", 1)[0]).stem or "scene"
+    asked = split_part(path)
+    file = PurePosixPath(asked.file.replace("\\", "/"))
+    last = file.parent.name if METADATA.match(file.name) else file.name
+    stem = PurePosixPath(last.split("?", 1)[0]).stem or "scene"
+    return f"{stem}_{asked.part}" if asked.part and asked.part != path else stem
 
 
 def make_scene_id(stem: str, digest: str) -> str:

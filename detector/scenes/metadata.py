@@ -14,6 +14,8 @@ import rasterio
 
 from detector.documents import DocumentError, read_json
 from detector.scenes.dates import Reading, read_name, read_text
+from detector.scenes.parts import split_part
+from detector.scenes.safe import find_product
 from detector.scenes.types import ViewAngles
 from detector.times import Acquired, say_day
 
@@ -51,8 +53,12 @@ def read_sidecar(path: str) -> dict[str, Any]:
     """The STAC item or Planet metadata beside a scene, or an empty dict.
 
     Looks for `<stem>.json`, `<stem>_metadata.json` and `<file>.json`. A file that is not a JSON
-    object with `properties` is none of these and is passed over.
+    object with `properties` is none of these and is passed over. Of a Sentinel-2 product it is what
+    its own metadata say.
     """
+    product = find_product(split_part(path).file)
+    if product is not None:
+        return {"properties": product.properties()}
     for file in sidecar_files(path):
         try:
             item = read_json(file)
@@ -103,7 +109,7 @@ class FoundTime:
 
 def sidecar_files(path: str) -> list[Path]:
     """Where metadata of a scene may lie, in the order in which they are believed."""
-    scene = Path(path)
+    scene = Path(split_part(path).file)
     stem = scene.stem
     product = PLANET_ASSET.sub("", stem)
     names = [f"{stem}.json", f"{stem}_metadata.json", f"{scene.name}.json"]

@@ -9,27 +9,24 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
-from pyproj.exceptions import CRSError, ProjError
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from detector.errors import QuaywatchError, SceneError
 from detector.geometry.frames import FilePixels
-from detector.geometry.geodesy import PixelSize, apply_transform, lonlat, pixel_size
+from detector.geometry.geodesy import PixelSize, apply_transform, pixel_size
 from detector.geometry.windows import PixelWindow
 from detector.scenes.bands import choose_bands
-from detector.scenes.clouds import CloudReader, find_cloud_mask
-from detector.scenes.guard import is_gdal_name, open_raster, reason, sources_of
+from detector.scenes.clouds import CloudMask, CloudReader, find_cloud_mask
+from detector.scenes.guard import GDAL_ERRORS, reason, sources_of
 from detector.scenes.identity import (
     content_hash,
     files_beside,
@@ -47,19 +44,21 @@ from detector.scenes.metadata import (
     sidecar_files,
     unread_sidecars,
 )
+from detector.scenes.parts import container_of, listed, part_names, split_part
+from detector.scenes.place import Placed, open_placed, projection_files
+from detector.scenes.safe import FINEST, find_product, lacking_image
 from detector.scenes.stretch import apply_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, ViewAngles
 from detector.scenes.valid import PixelRules
 from detector.times import Acquired
-
-LARGEST_COORDINATE = 1e12  # of a map, in its unit
 
 
 def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     """Open a raster as a scene.
 
     Args:
-        path: any file or name that GDAL reads.
+        path: any file or name that GDAL reads, a part of a file as `FILE::PART`, or a Sentinel-2
+            product.
         options: what the user says of the scene.
 
     Returns:
@@ -71,12 +70,12 @@ def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     """
     options = options or SceneOptions()
     with _as_scene_error(str(path)):
-        dataset = open_raster(str(path), options.allow_remote)
+        placed = open_placed(str(path), options.allow_remote, options.nodata)
     try:
         with _as_scene_error(str(path)):
-            return _examine(dataset, str(path), options)
+            return _examine(placed, str(path), options)
     except BaseException:
-        dataset.close()
+        placed.close()
         raise
 
 
@@ -86,12 +85,13 @@ class Scene:
     def __init__(
         self,
         info: SceneInfo,
-        dataset: rasterio.DatasetReader,
+        placed: Placed,
         pixels: PixelRules,
         clouds: CloudReader | None,
     ) -> None:
         self.info = info
-        self._dataset = dataset
+        self._placed = placed
+        self._dataset = placed.dataset
         self._pixels = pixels
         self._clouds = clouds
         self._allow_remote: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Scene:
 
     def close(self) -> None:
         """Close the files."""
-        self._dataset.close()
+        self._placed.close()
         if self._clouds is not None:
             self._clouds.close()
 
@@ -123,9 +123,9 @@ class Scene:
             SceneError: the file is gone or another one.
         """
         with _as_scene_error(self.info.path):
-            dataset = open_raster(self.info.path, self._allow_remote)
-            clouds = self._clouds.reopen(dataset) if self._clouds is not None else None
-        scene = Scene(self.info, dataset, self._pixels, clouds)
+            placed = open_placed(self.info.path, self._allow_remote, self.info.asked.nodata)
+            clouds = self._clouds.reopen(placed) if self._clouds is not None else None
+        scene = Scene(self.info, placed, self._pixels, clouds)
         scene.keep, scene._allow_remote = self.keep, self._allow_remote
         return scene
 
@@ -151,17 +151,19 @@ class Scene:
 
     def _hash_content(self) -> str:
         path = self.info.path
-        if is_gdal_name(path):
+        files = sources_of(path, self._allow_remote)
+        if not files:
             header = (path, self.info.content_hash, self.info.crs, self._dataset.nodatavals)
             return hashlib.sha256(repr(header).encode()).hexdigest()
-        scene, *sources = sources_of(path, self._allow_remote)
-        beside = [Path(name) for name in self._dataset.files] + sidecar_files(path)
+        scene, *sources = files
+        beside = [Path(name) for name in self._placed.source.files]
+        beside += sidecar_files(path) + projection_files(path)
         masks = [Path(self.info.cloud_source)] if self.info.cloud_source else []
         for file in (*sources, *masks):
             beside += files_beside(file) if file.is_file() and file != scene else []
         # unlike Path's, it says no of a name that is too long with its ending
         there = [file for file in beside if os.path.isfile(file)]  # noqa: PTH113
-        return files_sha256([scene, *there])
+        return files_sha256([scene, *there], split_part(path).part)
 
     def settle_gsd(self, gsd_m: float, range_m: tuple[float, float]) -> None:
         """Take over a scale that was estimated from what the scene shows.
@@ -269,24 +271,20 @@ class Scene:
         return FilePixels(apply_transform(~self.info.transform, np.asarray(points, np.float64)))
 
 
-def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) -> Scene:
-    if dataset.count == 0:
-        raise SceneError(f"{path}: no bands; if it holds subdatasets, name one of them")
-    if np.issubdtype(np.dtype(dataset.dtypes[0]), np.complexfloating):
-        raise SceneError(f"{path}: complex values are not an image; give the detected product")
-    placed = _is_placed(dataset)
-    if placed:
-        _check_place(dataset, path)
-    rules = PixelRules.of(dataset, choose_bands(dataset, options.bands), options.nodata)
+def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
+    dataset, header = placed.dataset, placed.source
+    _check_pixels(header, path)
+    bands = choose_bands(dataset, options.bands, path)
+    rules = PixelRules.of(dataset, bands, options.nodata, _offset(header, bands, path))
     stretch = rules.fit_stretch(dataset, path, brighten_dark=options.brighten_dark)
     name = scene_stem(path)
     sidecar = read_sidecar(path)
-    found = find_acquired(dataset, sidecar, name)
+    found = find_acquired(header, sidecar, scene_stem(split_part(path).file))
     if options.acquired is not None:
         found = FoundTime(Acquired.of(options.acquired), "given", ())
-    mask = find_cloud_mask(dataset, sidecar) if options.clouds == "auto" else None
-    clouds = CloudReader(mask, dataset) if mask is not None else None
-    size, gsd_source = _measure(dataset, options.gsd_m)
+    mask, cloud_remarks = _cloud_mask(placed, path, sidecar, options)
+    clouds = CloudReader(mask, placed) if mask is not None else None
+    size, gsd_source = _measure(placed, options.gsd_m)
     digest = content_hash(dataset)
     info = SceneInfo(
         scene_id=make_scene_id(name, digest),
@@ -294,26 +292,67 @@ def _examine(dataset: rasterio.DatasetReader, path: str, options: SceneOptions) 
         name=name,
         width=dataset.width,
         height=dataset.height,
-        crs=dataset.crs.to_string() if placed else None,
-        transform=dataset.transform if placed else Affine.identity(),
+        crs=placed.crs,
+        transform=placed.transform,
         pixel_size=size,
         gsd_source=gsd_source,  # type: ignore[arg-type]
         acquired=found.acquired.moment,
         acquired_day=found.acquired.day,
         acquired_source=found.source,
         acquired_remarks=found.remarks,
-        angles=_angles(options.angles, find_angles(dataset, sidecar)),
+        angles=_angles(options.angles, find_angles(header, sidecar)),
         asked=options,
         bands=rules.bands,
         stretch=stretch,
         valid_source=rules.valid_source,
-        remarks=(*rules.remarks, *unread_sidecars(path), *_header_remarks(dataset, options, size)),
+        remarks=(
+            *rules.remarks,
+            *unread_sidecars(path),
+            *placed.remarks,
+            *cloud_remarks,
+            *_header_remarks(header, path),
+            *_unused_options(options, size, gsd_source),
+        ),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
     )
-    scene = Scene(info, dataset, rules, clouds)
+    scene = Scene(info, placed, rules, clouds)
     scene._allow_remote = options.allow_remote
     return scene
+
+
+def _check_pixels(header: rasterio.DatasetReader, path: str) -> None:
+    if header.count == 0:
+        parts = part_names(header, container_of(path).file)
+        told = f"; name one of its parts, for example '{path}::{parts[0]}'" if parts else ""
+        there = f" (there are {listed(parts)})" if parts else ""
+        raise SceneError(f"{path}: no bands of its own{told}{there}")
+    if np.issubdtype(np.dtype(header.dtypes[0]), np.complexfloating):
+        raise SceneError(f"{path}: complex values are not an image; give the detected product")
+
+
+def _offset(header: rasterio.DatasetReader, bands: Sequence[int], path: str) -> float:
+    """What is added to the values of a product before they are light; GDAL does not tell it.
+
+    Raises:
+        SceneError: the product lacks the image of a band.
+    """
+    product = find_product(split_part(path).file)
+    if product is None:
+        return 0.0
+    lacking = lacking_image(header.files, [header.descriptions[band - 1] for band in bands])
+    if lacking:
+        raise SceneError(f"{path}: its image of {lacking} is not there; fetch the product again")
+    return product.offset()
+
+
+def _cloud_mask(
+    placed: Placed, path: str, sidecar: Mapping[str, Any], options: SceneOptions
+) -> tuple[CloudMask | None, list[str]]:
+    """The cloud mask that is used, and what to say of it."""
+    if options.clouds != "auto":
+        return None, []
+    return find_cloud_mask(placed.source, path, sidecar), []
 
 
 def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
@@ -322,44 +361,20 @@ def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
     return replace(found, **said)
 
 
-def _is_placed(dataset: rasterio.DatasetReader) -> bool:
-    """Whether the file says where its pixels lie: a CRS alone does not."""
-    return bool(dataset.crs) and dataset.transform != Affine.identity()
-
-
-def _header_remarks(
-    dataset: rasterio.DatasetReader, options: SceneOptions, size: PixelSize | None
-) -> list[str]:
-    """What of a header is not used, and what to do about it."""
+def _header_remarks(dataset: rasterio.DatasetReader, path: str) -> list[str]:
+    """What of a file is not read, and what to do about it."""
     found = []
-    if _is_placed(dataset):
-        if options.gsd_m is not None and size is not None:
-            found.append(
-                f"scene.gsd={options.gsd_m:g} was not used: the file is georeferenced, with "
-                f"{size.gsd_m:.3g} m a pixel"
-            )
-    elif dataset.gcps[0]:
+    asked, container = split_part(path), container_of(path)
+    others = [] if asked != container else part_names(dataset, container.file)
+    if container.is_product and not asked.part:
         found.append(
-            f"placed by {len(dataset.gcps[0])} ground control points, which are not used: not "
-            "georeferenced; warp it with gdalwarp -tps first"
+            f"a Sentinel-2 product, of which {FINEST} is read; another part is named as "
+            f"'{Path(path).name}::20m'"
         )
-    elif dataset.rpcs is not None:
+    elif len(others) > 1 and not asked.part:
         found.append(
-            "placed by RPCs, which are not used: not georeferenced; warp it with gdalwarp "
-            "-rpc first"
-        )
-    elif dataset.crs:
-        found.append("has a CRS but no geotransform: not georeferenced")
-    elif dataset.transform != Affine.identity():
-        found.append(
-            "has a geotransform or world file but no CRS: not georeferenced; give it the CRS with "
-            "gdal_edit -a_srs"
-        )
-    others = [name for name in dataset.subdatasets if name]
-    if others:
-        found.append(
-            f"holds {len(others)} pages or subdatasets, of which the first is read; another one is "
-            f"cut out with gdal_translate, for example '{others[-1]}'"
+            f"holds {len(others)} pages or parts, of which the first is read; name another one as "
+            f"'{Path(path).name}::{others[-1]}' (there are {listed(others)})"
         )
     turned = dataset.tags().get("EXIF_Orientation", "1")
     if turned not in ("", "1"):
@@ -369,36 +384,19 @@ def _header_remarks(
     return found
 
 
-def _check_place(dataset: rasterio.DatasetReader, path: str) -> None:
-    """Refuse a frame in which nothing can be measured, before any work."""
-    numbers = np.array(dataset.transform[:6])
-    if not (np.abs(numbers) < LARGEST_COORDINATE).all() or dataset.transform.is_degenerate:
-        raise SceneError(
-            f"{path}: its transform {tuple(dataset.transform[:6])} gives pixels no area or no "
-            "place; georeference the scene anew"
-        )
-    text = dataset.crs.to_string()
-    try:
-        lonlat(np.array(dataset.transform @ (0.0, 0.0)), text)
-        _check_plane(CRS.from_user_input(text))
-    except (CRSError, ProjError) as error:
-        raise SceneError(
-            f"{path}: its CRS '{text[:80]}' is no map of the Earth ({reason(error)[:100]}); "
-            "georeference the scene, or remove the CRS"
-        ) from error
+def _unused_options(options: SceneOptions, size: PixelSize | None, gsd_source: str) -> list[str]:
+    if options.gsd_m is None or size is None or gsd_source != "geodesic":
+        return []
+    return [
+        f"scene.gsd={options.gsd_m:g} was not used: the file is georeferenced, with "
+        f"{size.gsd_m:.3g} m a pixel"
+    ]
 
 
-def _check_plane(crs: CRS) -> None:
-    if crs.is_vertical:
-        raise CRSError("heights only")
-
-
-def _measure(
-    dataset: rasterio.DatasetReader, given_gsd_m: float | None
-) -> tuple[PixelSize | None, str]:
-    if _is_placed(dataset):
-        centre = (dataset.width / 2.0, dataset.height / 2.0)
-        size = pixel_size(dataset.transform, dataset.crs.to_string(), *centre)
+def _measure(placed: Placed, given_gsd_m: float | None) -> tuple[PixelSize | None, str]:
+    if placed.crs is not None:
+        centre = (placed.dataset.width / 2.0, placed.dataset.height / 2.0)
+        size = pixel_size(placed.transform, placed.crs, *centre)
         if size is not None:
             return size, "geodesic"
     if given_gsd_m is not None:
@@ -407,7 +405,7 @@ def _measure(
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class _Part:
     """The part of a read that lies inside the scene.
 
     Attributes:
@@ -425,7 +423,7 @@ def _place(
     bounds: tuple[float, float, float, float],
     out_size: tuple[int, int],
     scene_size: tuple[int, int],
-) -> _Placed | None:
+) -> _Part | None:
     spans = []
     for start, end, out, limit in zip(bounds[:2], bounds[2:], out_size, scene_size, strict=True):
         step = (end - start) / out
@@ -437,7 +435,7 @@ def _place(
         low = max(start + first * step, 0.0)
         spans.append((first, last, low, min(start + last * step, limit) - low))
     (x0, x1, left, width), (y0, y1, top, height) = spans
-    return _Placed(
+    return _Part(
         Window(left, top, width, height), (x1 - x0, y1 - y0), (slice(y0, y1), slice(x0, x1))
     )
 
@@ -458,7 +456,7 @@ class _as_scene_error:  # noqa: N801 - reads as a statement
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: object
     ) -> None:
-        if isinstance(value, RasterioError):
+        if isinstance(value, GDAL_ERRORS):
             raise SceneError(
                 f"{self._path}: damaged or incomplete ({reason(value)}); fetch the file again"
             ) from value

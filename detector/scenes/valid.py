@@ -43,6 +43,8 @@ class PixelRules:
         collar: where alone pixels are missing; None for everywhere.
         agrees: GDAL's own mask hides no pixel that this rule shows, so its averages may be taken.
         remarks: what of the file was not believed; a sentence each, without a full stop.
+        scale: `(bands, 2)` factor and summand that bring the bands to one measure; None where they
+            have one.
     """
 
     bands: tuple[int, ...]
@@ -52,12 +54,24 @@ class PixelRules:
     collar: Collar | None = None
     agrees: bool = True
     remarks: tuple[str, ...] = ()
+    scale: NDArray[np.float32] | None = None
 
     @classmethod
     def of(
-        cls, dataset: rasterio.DatasetReader, bands: tuple[int, ...], nodata: float | None
+        cls,
+        dataset: rasterio.DatasetReader,
+        bands: tuple[int, ...],
+        nodata: float | None,
+        offset: float = 0.0,
     ) -> Self:
-        """The rules that fit a dataset."""
+        """The rules that fit a dataset.
+
+        Args:
+            dataset: open.
+            bands: one or three band numbers.
+            nodata: what the user says.
+            offset: is added to stored values, where the file does not tell one itself.
+        """
         palette = None
         if len(bands) == 1 and dataset.colorinterp[bands[0] - 1] == ColorInterp.palette:
             table = dataset.colormap(bands[0])
@@ -66,8 +80,9 @@ class PixelRules:
             ]
             palette = np.array(colours, np.uint8)
         declared = _declared(dataset, bands)
+        scale = None if palette is not None else _scale(dataset, bands, offset)
         if nodata is not None:
-            return cls(bands, "nodata", nodata, palette, agrees=not declared)
+            return cls(bands, "nodata", nodata, palette, agrees=not declared, scale=scale)
         remarks: tuple[str, ...] = ()
         disbelieved = declared == "alpha" and not _is_alpha(dataset)
         if disbelieved:
@@ -81,7 +96,7 @@ class PixelRules:
         if collar is not None:
             source = "edge_zeros"
         missing = 0.0 if source in ("zeros", "edge_zeros") else None
-        return cls(bands, source, missing, palette, collar, not disbelieved, remarks)
+        return cls(bands, source, missing, palette, collar, not disbelieved, remarks, scale)
 
     def read(
         self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
@@ -93,6 +108,9 @@ class PixelRules:
             last = len(self.palette) - 1
             return np.moveaxis(self.palette[np.clip(raw[0], 0, last)], -1, 0), valid
         values = self._values(dataset, window, size)
+        if self.scale is not None:
+            factor, summand = self.scale.T[:, :, None, None]
+            values = values.astype(np.float32) * factor + summand
         return np.repeat(values, 3, axis=0) if len(values) == 1 else values, valid
 
     def read_valid(
@@ -136,6 +154,7 @@ class PixelRules:
                 "nodata value with scene.nodata="
             )
         dtype = "uint8" if self.palette is not None else dataset.dtypes[self.bands[0] - 1]
+        dtype = dtype if self.scale is None else "float32"
         return fit_stretch(values[:, valid], dtype, brighten_dark=brighten_dark)
 
     def _is_float(self, dataset: rasterio.DatasetReader) -> bool:
@@ -277,6 +296,24 @@ def _undeclared(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> str:
         return "finite"
     # Sensors with more than 8 bits don't deliver an exact zero in every band: that is fill.
     return "zeros" if kind.kind in "iu" and kind.itemsize > 1 else "all"
+
+
+def _scale(
+    dataset: rasterio.DatasetReader, bands: tuple[int, ...], offset: float
+) -> NDArray[np.float32] | None:
+    """Factor and summand of each band, in steps of the first one; None where they change nothing.
+
+    An offset that all share changes it too, but little: the range of a stretch is never less than
+    half of its lowest value.
+    """
+    pairs = np.array([(dataset.scales[b - 1], dataset.offsets[b - 1] or offset) for b in bands])
+    if not np.isfinite(pairs).all() or not pairs[:, 0].all():
+        return None
+    pairs /= abs(pairs[0, 0])
+    alike = bool((pairs == pairs[0]).all())
+    if alike and (not pairs[0, 1] or dataset.dtypes[bands[0] - 1] == "uint8"):
+        return None
+    return pairs.astype(np.float32)
 
 
 def _alpha_band(dataset: rasterio.DatasetReader) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import rasterio
 from affine import Affine
 from PIL import Image
 from rasterio.control import GroundControlPoint
+from rasterio.rpc import RPC
+from scipy.io import netcdf_file
 
 from detector.errors import QuaywatchError
 from detector.geometry.windows import PixelWindow
@@ -24,6 +27,7 @@ from detector.scenes.discover import discover
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions, naming
 from tests.scenes.rasters import gradient, utm_transform, write_raster
+from tests.scenes.sentinel import write_product, zipped
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 SIDE = 40
@@ -115,6 +119,50 @@ def _pages(folder: Path) -> Path:
     return path
 
 
+def _named(make: Make, part: str) -> Make:
+    """A part of a file by its name."""
+    return lambda folder: Path(f"{make(folder)}::{part}")
+
+
+def _netcdf(folder: Path) -> Path:
+    path = folder / "a.nc"
+    with netcdf_file(path, "w") as file:
+        for axis in "yx":
+            file.createDimension(axis, SIDE)
+        for name in ("red", "nir"):
+            file.createVariable(name, "h", ("y", "x"))[:] = gradient(SIDE, SIDE, 1, "int16")[0]
+    return path
+
+
+def _packed(*names: str) -> Make:
+    def make(folder: Path) -> Path:
+        inner = _tif(name="inner.tif")(folder)
+        with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+            for name in names:
+                archive.write(inner, name)
+        return folder / "a.zip"
+
+    return make
+
+
+def _polynomials(folder: Path) -> Path:
+    path = _tif(crs=None)(folder)
+    one, half = [1.0] + [0.0] * 19, SIDE / 2
+    with rasterio.open(path, "r+") as raster:
+        raster.rpcs = RPC(
+            *(0.0, 100.0, 42.24, half * 5e-6, one, [0.0, 0.0, -1.0] + [0.0] * 17, half, half),
+            *(129.0, half * 5e-6, one, [0.0, 1.0] + [0.0] * 18, half, half, None, None),
+        )
+    return path
+
+
+def _scaled(folder: Path) -> Path:
+    path = _tif(dtype="uint16")(folder)
+    with rasterio.open(path, "r+") as raster:
+        raster.scales, raster.offsets = (1e-4, 2e-4, 1e-4), (0.0, 0.1, 0.0)
+    return path
+
+
 def _palette(folder: Path) -> Path:
     path = write_raster(folder / "a.tif", gradient(SIDE, SIDE, 1), photometric="palette")
     with rasterio.open(path, "r+") as raster:
@@ -133,6 +181,7 @@ PLANET = (
 RGBA = {"photometric": "RGB", "alpha": "YES"}
 LOCAL = rasterio.CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
 PLAIN = {"crs": None}
+UTM = rasterio.CRS.from_epsg(32652)
 WORLD = "0.5\n0\n0\n-0.5\n500000\n4677000\n"
 TAG = "TIFFTAG_DATETIME"
 SSC = "20231013_021530_ssc4_u0001"
@@ -179,7 +228,23 @@ CASES: dict[str, tuple[Make, SceneOptions]] = {
         "local CRS": _tif(crs=LOCAL),
         "world file, no CRS": _with("a.tfw", WORLD, _tif(**PLAIN)),
         "ground control points": _points,
+        "RPCs": _polynomials,
+        "world file with a .prj": _with(
+            "a.prj", UTM.to_wkt(), _with("a.tfw", WORLD, _tif(**PLAIN))),
+        "world file with a .prj that is none": _with(
+            "a.prj", "Projection UTM", _with("a.tfw", WORLD, _tif(**PLAIN))),
         "two pages": _pages,
+        "the second page by its name, a.tif::2": _named(_pages, "2"),
+        "a page that there is not": _named(_pages, "3"),
+        "NetCDF with two variables": _netcdf,
+        "one of them by its name, a.nc::red": _named(_netcdf, "red"),
+        "bands of different scale and offset": _scaled,
+        "Sentinel-2, a .SAFE folder": write_product,
+        "Sentinel-2, its zip": lambda folder: zipped(write_product(folder)),
+        "Sentinel-2, its true colours, ….SAFE::TCI": _named(write_product, "TCI"),
+        "zip of one GeoTIFF": _packed("in/b.tif"),
+        "zip of two GeoTIFFs": _packed("b.tif", "c.tif"),
+        "one of them by its name, a.zip::c.tif": _named(_packed("b.tif", "c.tif"), "c.tif"),
         "PNG": _picture("a.png"),
         "PNG with alpha": _picture("a.png", "RGBA"),
         "PNG, paletted": _picture("a.png", "P"),
