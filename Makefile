@@ -13,7 +13,7 @@ MADE := $(CARD)/$(notdir $(WEIGHTS:.safetensors=)).safetensors
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench accuracy card counting mutants kills clean
+.PHONY: help setup demo test lint docs bench accuracy card counting mutants kills clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: $(STAMP)  ## ruff, mypy and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP)  ## the documentation as a site, in .cache/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)  ## the measurements of the README; takes long
 	@for file in $$(grep -l '__main__' benchmarks/*.py); do \
