@@ -79,6 +79,7 @@ PREDICT: Final = Door(
         "paths": "the scenes are the first argument",
         "out": SAVED,
         "overwrite": "say it to .save(folder, overwrite=True)",
+        "shard": "give the scenes of a part themselves",
         "log": SILENT,
         "quiet": SILENT,
     },

@@ -32,9 +32,10 @@ from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
 from detector.prediction.batch import SceneWork, failed_record
-from detector.prediction.copies import Copies
+from detector.prediction.copies import Copies, identify
 from detector.prediction.options import PredictConfig, SceneConfig
 from detector.prediction.settings import BatchSettings
+from detector.prediction.shard import Shard
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
 from detector.scenes.scene import Scene
@@ -209,6 +210,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         ),
         stacks=config.stacks,
         formats=tuple(config.formats),
+        shard=Shard.parse(config.shard) if config.shard is not None else None,
     )
 
 
@@ -313,9 +315,10 @@ def _result(source: _Source, work: SceneWork, seen: Copies) -> Result:
     common = work.settings.scene
     options = replace(naming(common, source.path) if source.named else common, **source.said)
     with open_path(source.path, options) as scene:
-        copy = seen.check(scene)
-        if copy is not None:
-            logger.warning("not counted again: %s", copy.reason)
-            return Result(copy, None, work, None)
+        record = seen.check(identify(scene))
+        if record.status == "copy":
+            logger.warning("not counted again: %s", record.reason)
+            return Result(record, None, work, None)
+        scene.info = replace(scene.info, scene_id=record.scene_id)
         found = work.result(scene)
         return Result(found.record, scene.info, work, found, source.keep)

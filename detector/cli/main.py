@@ -29,6 +29,7 @@ from detector.errors import ConfigError, QuaywatchError, shown
 # name -> (module with a `COMMAND`, summary); imported only when the command is called for
 COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
+    "collect": ("detector.cli.collect", "put the shards of a run together"),
     "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "train": ("detector.cli.train", "train the network on labelled images"),
     "evaluate": ("detector.cli.evaluate", "measure weights on labelled images, with intervals"),

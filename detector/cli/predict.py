@@ -7,18 +7,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector._version import __version__
-from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
+from detector.cli.command import Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
 from detector.errors import ConfigError, QuaywatchError, SceneError, shown
 from detector.files import MARK_FILE
 from detector.prediction.options import PredictConfig
-
-if TYPE_CHECKING:
-    from detector.prediction.settings import RunSummary
+from detector.prediction.shard import Shard
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
@@ -46,9 +43,11 @@ def run(config: PredictConfig) -> int:
         raise SceneError(sources[0].problem)  # a typo need not wait for torch
     configure_logging(config.log, quiet=config.quiet)
     out = Path(config.out)
+    if config.shard is not None:
+        out = Shard.parse(config.shard).folder(out)
     with _run_log(out, as_json=config.log == "json"):
         from detector.api.predicting import predict_settings
-        from detector.cli.summary import print_summary
+        from detector.cli.summary import exit_code, print_summary
         from detector.prediction.batch import predict_paths
 
         progress = make_progress(config.log, quiet=config.quiet)
@@ -61,7 +60,7 @@ def run(config: PredictConfig) -> int:
             failed,
         )
         print_summary(summary, as_json=config.log == "json")
-        return _exit_code(summary)
+        return exit_code(summary)
 
 
 def dry_run(config: PredictConfig) -> int:
@@ -103,12 +102,6 @@ def _run_log(out: Path, *, as_json: bool) -> Iterator[None]:
         raise
 
 
-def _exit_code(summary: RunSummary) -> int:
-    if not summary.failed:
-        return EXIT_DONE
-    return EXIT_SOME_FAILED if len(summary.failed) < len(summary.records) else EXIT_BAD_INPUT
-
-
 COMMAND = Command(
     name="predict",
     summary="find and count ships and container stacks in scenes",
@@ -130,6 +123,10 @@ COMMAND = Command(
         (
             "detector predict port.jpg scene.gsd=0.5 scene.acquired=2024-05-01",
             "a picture without georeference",
+        ),
+        (
+            "detector predict scenes/ out=runs/x shard=3/16",
+            "one of sixteen parts, on any machine; detector collect puts them together",
         ),
     ),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED
 from detector.errors import shown
 from detector.prediction.headline import headline_counts, interval_notes
 from detector.wording import counted
@@ -37,8 +39,8 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
             print(note)
     for warning, paths in _grouped_warnings(summary).items():
         print(shown(f"{len(paths)} of {counted(len(summary.records), 'scene')}: {warning}"))
-    for record in (*summary.failed, *summary.copies):
-        print(shown(f"{record.status}: {record.reason}"))
+    for line in _not_done(summary):
+        print(shown(line))
     done = _done(summary)
     resumed = f", {summary.resumed} of them from an earlier run" if summary.resumed else ""
     every = counted(len(summary.records), "scene")
@@ -47,6 +49,25 @@ def print_summary(summary: RunSummary, *, as_json: bool) -> None:
         picture = summary.out / record.scene_id / "overlay.png"
         if record.status == "done" and picture.is_file():
             print(shown(f"look at {picture}"))
+
+
+def exit_code(summary: RunSummary) -> int:
+    """How a command ends that has done this."""
+    if not summary.failed:
+        return EXIT_DONE
+    return EXIT_SOME_FAILED if len(summary.failed) < len(summary.records) else EXIT_BAD_INPUT
+
+
+def _not_done(summary: RunSummary) -> Iterator[str]:
+    """What became of the scenes that are not done; a reason that many share is told once."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for record in (*summary.failed, *summary.copies):
+        paths.setdefault((record.status, record.reason), []).append(record.path)
+    for (status, reason), named in paths.items():
+        if len(named) > 1:
+            yield f"{status}: {counted(len(named), 'scene')}, {named[0]} the first: {reason}"
+        else:
+            yield f"{status}: {reason if named[0] in reason else f'{named[0]}: {reason}'}"
 
 
 def _grouped_warnings(summary: RunSummary) -> dict[str, list[str]]:

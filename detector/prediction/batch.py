@@ -53,10 +53,11 @@ from detector.inference.pipeline import (
 )
 from detector.models.detector import Detector, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
-from detector.prediction.copies import Copies
+from detector.prediction.copies import Copies, identify
 from detector.prediction.fingerprint import HALF, result_fingerprint, run_provenance
 from detector.prediction.remarks import left_out_remarks, scene_remarks
 from detector.prediction.settings import BatchSettings, RunSummary
+from detector.prediction.shards import write_list, write_shard
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover
 from detector.scenes.scene import Scene, open_scene
@@ -95,17 +96,21 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         logger.warning(warning)
     detector = load_detector(settings.detector)
     run = _Run(SceneWork(settings, detector, zones), progress)
-    with held_folder(settings.out):
-        _do_scenes(run, scenes)
+    shard, out = settings.shard, settings.folder
+    with held_folder(out):
+        names = write_list(settings.out, shard, scenes) if shard else ""
+        _do_scenes(run, shard.own(scenes) if shard else scenes, alone=len(scenes) == 1)
         result = RunResult(run.records, run.counts, run_provenance(settings, detector, zones))
-        write_run_files(settings.out, result)
-        remove_checkpoints(settings.out)
+        write_run_files(out, result)
+        remove_checkpoints(out)
+        if shard:
+            write_shard(out, shard, names, run.records)
     classes = detector.card.class_set
-    return RunSummary(settings.out, tuple(run.records), tuple(run.counts), run.resumed, classes)
+    return RunSummary(out, tuple(run.records), tuple(run.counts), run.resumed, classes)
 
 
-def _do_scenes(run: _Run, scenes: Sequence[SceneSource]) -> None:
-    """Every scene of a run; what cannot be done becomes a row, or is raised if it is the only one.
+def _do_scenes(run: _Run, scenes: Sequence[SceneSource], *, alone: bool) -> None:
+    """Every scene of a run; what cannot be done becomes a row, or is raised if it stands alone.
 
     Raises:
         OutputError: the folder of the run cannot be written.
@@ -117,7 +122,7 @@ def _do_scenes(run: _Run, scenes: Sequence[SceneSource]) -> None:
         except OutputError:
             raise
         except Exception as error:
-            if len(scenes) == 1:
+            if alone:
                 raise
             run.records.append(failed_record(found.path, error))
 
@@ -360,19 +365,20 @@ class _Run:
         path, settings = source.path, self._work.settings
         options = source.options(settings.scene)
         with open_scene(path, options) as scene:
-            copy = self._copies.check(scene)
-            if copy is not None:
-                logger.warning("not counted again: %s", copy.reason)
-                self.records.append(copy)
+            settled = self._copies.check(identify(scene))
+            if settled.status == "copy":
+                logger.warning("not counted again: %s", settled.reason)
+                self.records.append(settled)
                 return
+            scene.info = replace(scene.info, scene_id=settled.scene_id)
             record, counts, was_there = self._work.write(
-                settings.out,
+                settings.folder,
                 scene,
                 lambda: self._work.result(
                     scene,
                     label,
                     self._progress,
-                    checkpoint_folder(settings.out, scene.info.scene_id),
+                    checkpoint_folder(settings.folder, scene.info.scene_id),
                 ),
                 overwrite=settings.overwrite,
             )

@@ -13,6 +13,7 @@ from detector.errors import ConfigError
 from detector.export.formats import FORMATS
 from detector.models.kinds import BACKENDS
 from detector.options import option
+from detector.prediction.shard import Shard
 from detector.stacks.settings import StackSettings
 
 
@@ -79,6 +80,9 @@ class PredictConfig:
     zones_only: bool = option("read only tiles that touch a zone")
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
+    shard: str | None = option(
+        "part of the scenes, as in 3/16, in a folder of its own; see detector collect"
+    )
     formats: list[str] = option(
         "files of each scene, beside its record (parquet, scene.json)", choices=FORMATS.names
     )
@@ -103,6 +107,8 @@ class PredictConfig:
     def __post_init__(self) -> None:
         if self.zones_only and self.zones is None:
             raise ConfigError("zones_only=true needs zones to look in: add zones=FILE")
+        if self.shard is not None:
+            Shard.parse(self.shard)
 
 
 def _check_time(key: str, value: str) -> None:

@@ -12,6 +12,7 @@ from detector.export.formats import DEFAULT_FORMATS
 from detector.export.records import SceneRecord
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import DetectorSettings
+from detector.prediction.shard import Shard
 from detector.scenes.types import SceneOptions
 from detector.stacks.settings import StackSettings
 
@@ -31,6 +32,7 @@ class BatchSettings:
         pipeline: threads and queues.
         stacks: what is assumed of container stacks.
         formats: in which the results of a scene are written, beside its record.
+        shard: the part of the scenes that is done; None does all.
     """
 
     paths: tuple[str, ...]
@@ -43,6 +45,12 @@ class BatchSettings:
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     stacks: StackSettings = field(default_factory=StackSettings)
     formats: tuple[str, ...] = DEFAULT_FORMATS
+    shard: Shard | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where this process writes: `out`, or the folder of its shard in it."""
+        return self.shard.folder(self.out) if self.shard is not None else self.out
 
 
 @dataclass(frozen=True, slots=True)

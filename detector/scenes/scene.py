@@ -96,6 +96,7 @@ class Scene:
         self._clouds = clouds
         self._allow_remote: tuple[str, ...] = ()
         self._content = ""
+        self._shown: str | None = None
         self.keep: object = None
         """What the files need to stay there as long as the scene is open; see `scenes.arrays`."""
 
@@ -253,6 +254,11 @@ class Scene:
         Raises:
             SceneError: the file is damaged.
         """
+        if self._shown is None:
+            self._shown = self._hash_pixels()
+        return self._shown
+
+    def _hash_pixels(self) -> str:
         width, height = self.info.width, self.info.height
         windows = hashed_windows(width, height)
         with _as_scene_error(self.info.path):

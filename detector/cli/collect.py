@@ -1,0 +1,57 @@
+"""`detector collect`: shards of a run, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.cli.command import Command
+from detector.cli.console import make_progress
+from detector.config.logging import configure_logging
+from detector.options import option
+
+DESCRIPTION = """
+Makes one run of what `detector predict … out=FOLDER shard=3/16` left in FOLDER/shards: the folders
+of the scenes are linked, copies of one picture are counted once, and the tables are written as if
+one process had done it all. Where a shard is missing, its scenes are rows that say so; run it, and
+collect again.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectConfig:
+    """Everything `detector collect` can be told."""
+
+    out: str = option("folder that was named to the shards", path=True)
+    overwrite: bool = option("replace a scene's results that other settings made")
+    log: str = option("text for people, json for machines", choices=("text", "json"))
+    quiet: bool = option("no progress, only warnings and the result")
+
+
+def run(config: CollectConfig) -> int:
+    """Collect, and print the counts.
+
+    Raises:
+        QuaywatchError: nothing could be done; one sentence says why.
+    """
+    configure_logging(config.log, quiet=config.quiet)
+    from detector.cli.summary import exit_code, print_summary
+    from detector.prediction.collect import CollectSettings, collect_shards
+
+    progress = make_progress(config.log, quiet=config.quiet)
+    summary = collect_shards(CollectSettings(Path(config.out), config.overwrite), progress)
+    print_summary(summary, as_json=config.log == "json")
+    return exit_code(summary)
+
+
+COMMAND = Command(
+    name="collect",
+    summary="put the shards of a run together",
+    description=DESCRIPTION,
+    config="collect",
+    schema=CollectConfig,
+    run=run,
+    examples=(
+        ("detector collect out=runs/x", "after detector predict … out=runs/x shard=1/16 to 16/16"),
+    ),
+)
