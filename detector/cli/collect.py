@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detector.cli.command import Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging
 from detector.options import option
+
+if TYPE_CHECKING:
+    from detector.prediction.collect import CollectSettings
 
 DESCRIPTION = """
 Makes one run of what `detector predict … out=FOLDER shard=3/16` left in FOLDER/shards: the folders
@@ -36,12 +40,19 @@ def run(config: CollectConfig) -> int:
     """
     configure_logging(config.log, quiet=config.quiet)
     from detector.cli.summary import exit_code, print_summary
-    from detector.prediction.collect import CollectSettings, collect_shards
+    from detector.prediction.collect import collect_shards
 
     progress = make_progress(config.log, quiet=config.quiet)
-    summary = collect_shards(CollectSettings(Path(config.out), config.overwrite), progress)
+    summary = collect_shards(to_settings(config), progress)
     print_summary(summary, as_json=config.log == "json")
     return exit_code(summary)
+
+
+def to_settings(config: CollectConfig) -> CollectSettings:
+    """The options of the command as those of `collect_shards`."""
+    from detector.prediction.collect import CollectSettings
+
+    return CollectSettings(Path(config.out), config.overwrite)
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,12 @@ from detector.inference.pipeline import (
 from detector.models.detector import Detector, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
 from detector.prediction.copies import Copies, identify
-from detector.prediction.fingerprint import HALF, result_fingerprint, run_provenance
+from detector.prediction.fingerprint import (
+    HALF,
+    result_fingerprint,
+    run_provenance,
+    settings_fingerprint,
+)
 from detector.prediction.remarks import left_out_remarks, scene_remarks
 from detector.prediction.settings import BatchSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
@@ -143,13 +148,17 @@ class SceneWork:
         settings: of the run.
         detector: loaded.
         zones: of the run.
+        how: fingerprint of these three; the constants of the code are hashed once a run.
     """
 
     settings: BatchSettings
     detector: Detector
     zones: Zones
+    how: str = field(init=False)
 
     def __post_init__(self) -> None:
+        how = settings_fingerprint(self.settings, self.detector, self.zones)
+        object.__setattr__(self, "how", how)
         Calibration.from_card(self.detector.card.calibration)  # refused now, not after the work
 
     def result(
@@ -210,7 +219,7 @@ class SceneWork:
 
     def fingerprint(self, scene: Scene) -> str:
         """Hash of everything that decides a scene's result."""
-        return result_fingerprint(self.settings, self.detector, self.zones, scene)
+        return result_fingerprint(self.how, self.settings, scene)
 
     def provenance(self) -> dict[str, Any]:
         """What `run.json` says of the run, besides its scenes."""

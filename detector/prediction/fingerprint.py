@@ -26,10 +26,8 @@ DECISIVE_OF_CARD: Final = (
 )
 
 
-def result_fingerprint(
-    settings: BatchSettings, detector: Detector, zones: Zones, scene: Scene
-) -> str:
-    """Hash of everything that decides a scene's result: half of how, half of what is read.
+def settings_fingerprint(settings: BatchSettings, detector: Detector, zones: Zones) -> str:
+    """Hash of how a run reads every scene: the first half of a scene's fingerprint.
 
     The number of threads is left out: it changes the last digits, which nobody promises.
     """
@@ -38,6 +36,17 @@ def result_fingerprint(
         "card": [getattr(detector.card, name) for name in DECISIVE_OF_CARD],
     }
     del how["threads"]
+    return _half(how)
+
+
+def result_fingerprint(how: str, settings: BatchSettings, scene: Scene) -> str:
+    """Hash of everything that decides a scene's result.
+
+    Args:
+        how: as `settings_fingerprint` gives it.
+        settings: of the run.
+        scene: open.
+    """
     clouds = scene.info.cloud_source
     said = _asked(scene.info.asked)  # in a table of scenes, of this one alone
     what = {
@@ -47,7 +56,7 @@ def result_fingerprint(
         "angles": asdict(scene.info.angles),
         **({} if said == _asked(settings.scene) else {"said": said}),
     }
-    return _half(how) + _half(what)
+    return how + _half(what)
 
 
 def _half(content: Mapping[str, Any]) -> str:

@@ -19,6 +19,8 @@ from detector.api.learning import evaluation_settings
 from detector.api.predicting import predict_settings
 from detector.cli.card import CardConfig
 from detector.cli.card import to_settings as card_settings
+from detector.cli.collect import CollectConfig
+from detector.cli.collect import to_settings as collect_settings
 from detector.config.compose import load_config
 from detector.data.orient import OrientSettings
 from detector.evaluation.options import EvaluateConfig
@@ -54,6 +56,7 @@ def composed() -> Iterator[Any]:
     yield report_settings(load_config("report", ReportConfig, []))
     yield load_config("render", RenderConfig, []).spec
     yield card_settings(load_config("card", CardConfig, []))
+    yield collect_settings(load_config("collect", CollectConfig, []))
     train = load_config("train", TrainConfig, ["data.root=pool"])
     yield settings_from(train)
     yield data_settings(train)
