@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detector._version import __version__
-from detector.cli.command import Command
+from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
 from detector.errors import ConfigError, QuaywatchError, SceneError, shown
