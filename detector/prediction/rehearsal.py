@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from detector.counting.zones import NO_ZONES, read_zones
@@ -12,7 +12,7 @@ from detector.export.exporters import check_formats
 from detector.inference.checkpoint import checkpoint_folder
 from detector.models.detector import load_detector
 from detector.prediction.batch import SceneWork, earlier_results
-from detector.prediction.copies import Copies
+from detector.prediction.copies import Copies, identify
 from detector.prediction.describe import tile_seconds
 from detector.prediction.settings import BatchSettings
 from detector.scenes.discover import SceneSource, discover
@@ -119,9 +119,10 @@ def rehearse(settings: BatchSettings) -> Rehearsal:
         raise OutputError(f"{settings.out}: is a file; name a folder with out=")
     detector = load_detector(settings.detector)
     work = SceneWork(settings, detector, zones)
-    planned = _plan_all(work, sources, tile_seconds(detector))
+    mine = settings.shard.own(sources) if settings.shard else sources
+    planned = _plan_all(work, mine, tile_seconds(detector))
     return Rehearsal(
-        out=str(settings.out),
+        out=str(settings.folder),
         scenes=planned,
         weights=(detector.card.name, detector.card.sha256),
         place=f"{detector.backend.name} on {detector.backend.device}",
@@ -150,15 +151,16 @@ def _plan_all(
 
 def _plan(work: SceneWork, scene: Scene, copies: Copies, tile_s: float) -> PlannedScene:
     settings, path = work.settings, scene.info.path
-    copy = copies.check(scene)
-    if copy is not None:
-        return PlannedScene(path, "a copy", reason=copy.reason)
-    folder = settings.out / scene.info.scene_id
+    settled = copies.check(identify(scene))
+    if settled.status == "copy":
+        return PlannedScene(path, "a copy", reason=settled.reason)
+    scene.info = replace(scene.info, scene_id=settled.scene_id)
+    folder = settings.folder / scene.info.scene_id
     if folder.exists():
         earlier = earlier_results(folder, work.fingerprint(scene), overwrite=settings.overwrite)
         if earlier is not None:
             return PlannedScene(path, "done already", str(folder))
-    begun = checkpoint_folder(settings.out, scene.info.scene_id).exists()
+    begun = checkpoint_folder(settings.folder, scene.info.scene_id).exists()
     tiles = len(work.prepare(scene).plan)
     fate: Fate = "to be continued" if begun else "to do"
     return PlannedScene(path, fate, str(folder), tiles, tiles * tile_s)
