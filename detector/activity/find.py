@@ -23,6 +23,7 @@ from detector.activity.changes.events import (
 )
 from detector.activity.changes.lots import consistent_links, standing_blocks
 from detector.activity.changes.stack_tables import StackBook, stack_rows
+from detector.activity.corrections import correction_rows
 from detector.activity.errors import ActivityError
 from detector.activity.looks.quays import find_quay
 from detector.activity.looks.registration import Registered, placements, register, unregistered
@@ -63,7 +64,10 @@ ACTIVITY_FILE: Final = "activity.json"
 DIGITS: Final = 4
 YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
 CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
-LATER: Final = ("stacks", "stack_changes", "trains", "acquired_precision")
+LATER: Final = (
+    *("stacks", "stack_changes", "trains", "acquired_precision"),
+    *("reviews", "corrections", "source", "count_found", "visits_min_found"),
+)
 """Tables and columns that earlier versions did not write."""
 
 
@@ -97,12 +101,14 @@ class Activity:
         calibrated: whether the counts have intervals.
         min_length_m: of the headline series.
         warnings: what to know when reading them.
+        reviewed: what people said of the runs' boxes, one sentence a run.
     """
 
     tables: dict[str, pd.DataFrame]
     calibrated: bool
     min_length_m: float
     warnings: tuple[str, ...]
+    reviewed: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -150,6 +156,7 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
     rows["skipped"] = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
     warnings = [*runs.warnings, *(warning for site in sites for warning in site.warnings)]
     warnings += _settings_warnings(runs, settings)
+    rows["reviews"] = [review.row for review in runs.reviews]
     for site in sites:
         warnings += _add_site(rows, site, runs, settings)
     if not rows["looks"]:
@@ -165,7 +172,13 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
     rows["links"] = consistent_links(rows["events"], rows[_STANDING])
     tables = {name: _table(name, rows[name]) for name in _TABLE_NAMES}
     calibrated = any(value.claims for value in settings.calibration.classes.values())
-    return Activity(tables, calibrated, settings.visits.min_length_m, tuple(warnings))
+    return Activity(
+        tables,
+        calibrated,
+        settings.visits.min_length_m,
+        tuple(warnings),
+        tuple(review.words for review in runs.reviews),
+    )
 
 
 _STANDING: Final = "standing"  # beside the tables: blocks of every date, to compare sizes with
@@ -184,6 +197,8 @@ _TABLE_NAMES: Final = (
     "stack_changes",
     "trains",
     "skipped",
+    "reviews",
+    "corrections",
 )
 
 
@@ -225,16 +240,17 @@ def _add_site(
     looks = build_looks(site, scenes, placed)
     book = StackBook(scenes, settings.blocks)
     by_id = {scene.scene_id: scene for scene in scenes}
+    lay, lay_found = {}, {}
     with Wakes(site, by_id, placed) as wakes:
-        lay = {
-            zone.name: how_they_lie(
-                looks[zone.name], find_quay(site, zone, looks[zone.name], by_id, placed), wakes
-            )
-            for zone in site.zones
-            if zone.kind in CALLED_KINDS
-        }
+        for zone in (zone for zone in site.zones if zone.kind in CALLED_KINDS):
+            quay = find_quay(site, zone, looks[zone.name], by_id, placed)
+            lay[zone.name] = how_they_lie(looks[zone.name], quay, wakes)
+            if any(look.found is not None for look in looks[zone.name]):
+                before = [look.as_found for look in looks[zone.name]]
+                lay_found[zone.name] = how_they_lie(before, quay, wakes)
     for zone in site.zones:
-        _add_zone(rows, site, zone, looks[zone.name], settings, lay.get(zone.name))
+        told = lay.get(zone.name), lay_found.get(zone.name)
+        _add_zone(rows, site, zone, looks[zone.name], settings, *told)
         if zone.kind in YARD_KINDS:
             found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
             for name, more in found.items():
@@ -298,6 +314,7 @@ def _add_zone(
     looks: Sequence[Look],
     settings: ActivitySettings,
     lay: Lay | None,
+    lay_found: Lay | None,
 ) -> None:
     probability = settings.calibration.probability
     counting = SeriesSettings(settings.visits.min_length_m, settings.calibration, settings.blocks)
@@ -305,9 +322,15 @@ def _add_zone(
     series = series_rows(site.name, zone, looks, counting)
     rows["series"] += series
     rows["trends"] += trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
+    rows["corrections"] += correction_rows(site.name, zone.name, looks)
     if lay is not None:
         found = zone_visits(site.name, zone, looks, settings.visits, probability, lay)
-        rows["periods"].append(asdict(found.period))
+        period = asdict(found.period) | {"visits_min_found": None}
+        if lay_found is not None:  # the number before people corrected the boxes
+            before = [look.as_found for look in looks]
+            alone = zone_visits(site.name, zone, before, settings.visits, probability, lay_found)
+            period["visits_min_found"] = alone.period.visits_min
+        rows["periods"].append(period)
         rows["visits"] += found.visits
         rows["moves"] += found.moves
         rows["events"] += ship_events(found.visits)

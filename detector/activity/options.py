@@ -26,6 +26,7 @@ class ActivityConfig:
     appearance: bool = option("compare how ships look, by the weights' network; needs the scenes")
     stay_days: float = option("typical stay of a ship", above=0)
     recall: float | None = option("share of seen ships found; null: as calibrated", above=0, high=1)
+    review: bool = option("use what people corrected, see detector review")
     draws: int = option("Monte-Carlo draws", low=20, high=100000)
     seed: int = option("of the draws", low=0)
     plots: bool = option("draw the series and the visits")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from detector.activity.looks.berthing import Lying
 from detector.activity.looks.quays import QuaySource
-from detector.activity.series import Finding
+from detector.activity.series import CountSource, Finding
 from detector.counting.counts import Status
 
 VERSION: Final = 1
@@ -82,6 +82,8 @@ class SeriesRow(Row):
     status: Status
     scene_ids: str
     evidence: str
+    source: CountSource
+    count_found: Whole | None
 
 
 class TrendRow(Row):
@@ -140,6 +142,7 @@ class PeriodRow(Row):
     others_listed: Whole
     under_way_listed: Whole
     sentence: str
+    visits_min_found: Whole | None
 
 
 class VisitRow(Row):
@@ -292,6 +295,45 @@ class SkippedRow(Row):
     reason: str
 
 
+class ReviewRow(Row):
+    """What people said of the boxes of a run; see `detector review`."""
+
+    run: str
+    people: str
+    first: str
+    last: str
+    scenes: Whole
+    looked: Whole
+    judged: Whole
+    real: Whole
+    false: Whole
+    doubtful: Whole
+    moved: Whole
+    reclassified: Whole
+    drawn: Whole
+    sha256: str
+
+
+class CorrectionRow(Row):
+    """One class of a look that people corrected: what the network found, and what counts now."""
+
+    site: str
+    zone: str
+    day: date
+    class_name: ClassName = Field(alias="class")
+    source: CountSource
+    count_found: Whole
+    count: Whole
+    area_found_m2: float
+    area_m2: float
+    judged: Whole
+    removed: Whole
+    added: Whole
+    doubtful: Whole
+    observed_fraction: Share
+    status: Status
+
+
 class ActivityFile(BaseModel):
     """What looks of sites show over time."""
 
@@ -316,6 +358,8 @@ class ActivityFile(BaseModel):
     stack_changes: list[StackChangeRow]
     trains: list[TrainRow]
     skipped: list[SkippedRow]
+    reviews: list[ReviewRow]
+    corrections: list[CorrectionRow]
 
 
 ROWS: Final[Mapping[str, type[Row]]] = {
@@ -333,6 +377,8 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "stack_changes": StackChangeRow,
     "trains": TrainRow,
     "skipped": SkippedRow,
+    "reviews": ReviewRow,
+    "corrections": CorrectionRow,
 }
 TABLES: Final[Mapping[str, Sequence[str]]] = {
     name: tuple(field.alias or key for key, field in row.model_fields.items())

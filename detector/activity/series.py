@@ -42,6 +42,7 @@ TREND_SERIES = (  # class, length class (empty: the headline), column
     ("container_stack", ALL_LENGTHS, "area_m2"),
 )
 
+CountSource = Literal["model", "corrected", "human"]
 Finding = Literal["too_few_looks", "nothing", "trend", "change", "trend_and_change"]
 
 
@@ -74,6 +75,10 @@ def series_rows(
     Where it was seen in part, it is of that part and carries no estimate; neither do ships below
     25 m, some of which are too short to be read.
 
+    `source` says who counted: `model`; `corrected`, where people corrected single boxes; `human`,
+    where a person looked at all of the zone: then the count is a count, without an interval but
+    for what that person called doubtful. `count_found` is what the network alone found.
+
     Args:
         site: name.
         zone: of the looks.
@@ -82,13 +87,16 @@ def series_rows(
     """
     rows = []
     for look in looks:
-        found = look.sightings
+        found, before = look.sightings, look.as_found
+        counted_before = _numbers(before, settings.min_length_m)
         mine_of: dict[int, list[dict[str, Any]]] = {}
-        drawn = _draw_look(look, zone, settings) if look.whole else {}
+        drawn = _draw_look(look, zone, settings) if look.whole and not look.reviewed else {}
         for class_id, name, mine in _groups(look, settings.min_length_m):
             chosen = found.select(mine)
             said = interval_columns(None)
-            if look.whole and PORT[class_id].containers:
+            if look.reviewed:
+                said |= _columns_of(_by_hand(chosen)) if look.whole else {}
+            elif look.whole and PORT[class_id].containers:
                 said |= _columns_of(count_blocks(chosen, zone, settings.blocks))
             elif class_id in drawn:
                 said = interval_columns(drawn[class_id].sum(name, mine, settings.min_length_m))
@@ -109,6 +117,8 @@ def series_rows(
                     "status": look.status,
                     "scene_ids": "; ".join(look.scene_ids),
                     "evidence": "; ".join(chosen.ids.tolist()) if look.usable else "",
+                    "source": source_of(look),
+                    "count_found": counted_before[class_id, name] if look.usable else None,
                     DRAWS_COLUMN: said[DRAWS_COLUMN],
                 }
             )
@@ -119,6 +129,28 @@ def series_rows(
     for row in rows:
         del row[DRAWS_COLUMN]
     return rows
+
+
+def source_of(look: Look) -> CountSource:
+    """Who counted the objects of a look."""
+    if look.reviewed:
+        return "human"
+    return "model" if look.found is None else "corrected"
+
+
+def _numbers(look: Look, min_length_m: float) -> dict[tuple[int, str], int]:
+    """How many there are of each class and length class."""
+    return {
+        (class_id, name): int(mine.sum()) for class_id, name, mine in _groups(look, min_length_m)
+    }
+
+
+def _by_hand(chosen: PlacedObjects) -> CountEstimate | None:
+    """The interval of what a person counted: only what that person called doubtful is open."""
+    doubtful = int(chosen.is_doubtful.sum())
+    if not doubtful:
+        return None
+    return CountEstimate(len(chosen) - doubtful / 2, len(chosen) - doubtful, len(chosen))
 
 
 def count_blocks(
@@ -181,6 +213,7 @@ def _draw_look(look: Look, zone: Zone, settings: SeriesSettings) -> dict[int, _L
         if numbers is not None and lone is not None:
             every = np.zeros((len(found), DRAWS), np.int16)
             every[mine] = numbers
+            every[mine & found.is_sure] = 1  # a person saw it: one object, no more and no less
             drawn[class_id] = _LookDraws(class_id, every, lone, read_gsd_m)
     return drawn
 

@@ -64,7 +64,8 @@ def find_activity(
     several = [sites] if isinstance(sites, Site | str | Path) else list(sites)
     read = [site if isinstance(site, Site) else read_site(site) for site in several]
     if not isinstance(runs, Runs):
-        runs = read_runs([runs] if isinstance(runs, str | Path) else runs)
+        folders = [runs] if isinstance(runs, str | Path) else runs
+        runs = read_runs(folders, reviewed=config.review)
     return activity_of(read, runs, config)
 
 

@@ -194,6 +194,7 @@ class FindActivityOptions(TypedDict, total=False):
     appearance: bool
     stay_days: float
     recall: float | None
+    review: bool
     draws: int
     seed: int
 

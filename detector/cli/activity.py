@@ -60,6 +60,8 @@ def run(config: ActivityConfig) -> int:
         print(f"{row['site']}: {row['sentence']}")
     for sentence in activity.tables["links"]["sentence"]:
         print(sentence)
+    for sentence in activity.reviewed:
+        print(sentence)
     print(f"tables in {out}")
     if page is not None:
         print(f"report in {page}")
@@ -113,7 +115,7 @@ def _find(config: ActivityConfig, out: Path) -> Activity:
     from detector.api.activities import activity_of
 
     sites = [read_site(path) for path in config.paths]
-    runs = read_runs(config.runs)
+    runs = read_runs(config.runs, reviewed=config.review)
     activity = activity_of(sites, runs, config)
     if config.chips:
         write_chips(activity.tables["visits"], runs.scenes, out)

@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "what looks of sites show over time: series, visits, events",
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
+    "review import": (
+        "detector.cli.review_import",
+        "read what people said of the boxes of a run; activity and report then use it",
+    ),
     "info": (
         "detector.cli.info",
         "what is understood of scenes, from where, and what will not be possible",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from detector.classes import PORT, ClassSet
@@ -14,7 +17,10 @@ from detector.classes import PORT, ClassSet
 ZONE_COLOUR = (86, 180, 233)
 SCENE_COLOUR = (128, 128, 128)
 
+JUDGED_COLOURS = {"false": (204, 0, 0), "doubtful": (170, 68, 153)}
+
 DECK_CARGO = "deck cargo (not counted)"
+JUDGED = {"false": "said to be false: not counted", "doubtful": "said to be doubtful"}
 UNSEEN_BOX = "not seen: no observation"
 
 Rule = tuple[str, str, tuple[int, int, int], str]
@@ -46,14 +52,22 @@ STYLE_COLUMNS = (
 
 def class_rules(classes: ClassSet) -> tuple[Rule, ...]:
     """How the layer of detections is drawn: each class, what is deck cargo, what is unseen."""
-    rules: list[Rule] = [(UNSEEN_BOX, '"unseen"', SCENE_COLOUR, "dot")]
+    rules: list[Rule] = [
+        (label, f"\"verdict\" = '{verdict}'", JUDGED_COLOURS[verdict], "dash")
+        for verdict, label in JUDGED.items()
+    ]
+    usual = "coalesce(\"verdict\", '') NOT IN ('false', 'doubtful')"
+    # a box that a person drew has no `unseen` and no `on_ship`
+    unseen, on_ship = 'coalesce("unseen", 0)', 'coalesce("on_ship", 0)'
+    rules.append((UNSEEN_BOX, f"{usual} AND {unseen}", SCENE_COLOUR, "dot"))
     for entry in (classes[i] for i in classes.in_order):
-        mine = 'NOT "unseen" AND "class" = \'' + entry.name.replace("'", "''") + "'"
+        name = entry.name.replace("'", "''")
+        mine = f"{usual} AND NOT {unseen} AND \"class\" = '{name}'"
         if entry.cargo_of not in classes.names:
             rules.append((entry.words, mine, entry.colour, "solid"))
             continue
-        rules.append((entry.words, f'{mine} AND NOT "on_ship"', entry.colour, "solid"))
-        rules.append((DECK_CARGO, f'{mine} AND "on_ship"', entry.cargo_colour, "dot"))
+        rules.append((entry.words, f"{mine} AND NOT {on_ship}", entry.colour, "solid"))
+        rules.append((DECK_CARGO, f"{mine} AND {on_ship}", entry.cargo_colour, "dot"))
     return tuple(rules)
 
 
@@ -75,7 +89,7 @@ def add_layer_styles(
             database.execute(
                 f"INSERT INTO layer_styles ({STYLE_COLUMNS}) "  # noqa: S608 - a constant
                 "VALUES ('', '', ?, ?, ?, ?, '', 1, '', '', NULL, ?)",
-                (layer, geometry_column, layer, _qml(rules), timestamp),
+                (layer, geometry_column, layer, _qml(rules, _fields(layer, classes)), timestamp),
             )
         database.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, "
@@ -87,8 +101,56 @@ def add_layer_styles(
         database.execute("VACUUM")  # pages in one order, whatever was inserted and moved before
 
 
-def _qml(rules: tuple[Rule, ...]) -> str:
-    """A rule-based renderer of outlines, as QGIS 3 writes it."""
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How QGIS offers a column in its form.
+
+    Attributes:
+        name: of the column.
+        title: what the form calls it.
+        choices: value to words; empty: no list.
+        default: QGIS expression for new rows; empty: none.
+        tick: a box to tick.
+    """
+
+    name: str
+    title: str
+    choices: Mapping[str, str] = field(default_factory=dict)
+    default: str = ""
+    tick: bool = False
+
+
+VERDICT_WORDS: Final = {
+    "": "not judged",
+    "real": "real",
+    "false": "false: there is none",
+    "doubtful": "doubtful",
+}
+NULL_CHOICE: Final = "{2839923C-8B7D-419E-B84B-CA2FE9B80EC7}"  # QGIS's word for NULL in a value map
+
+
+def _fields(layer: str, classes: ClassSet) -> tuple[Field, ...]:
+    """What a person fills in a layer; the form has these first, and everything else to read."""
+    reviewed = Field("reviewed", "somebody looked at all of it", default="false", tick=True)
+    if layer != "detections":
+        reviewer = (Field("reviewer", "who looked"),) if layer == "scenes" else ()
+        return (reviewed, *reviewer)
+    names = {entry.name: entry.words for entry in (classes[i] for i in classes.in_order)}
+    return (
+        Field("verdict", "verdict", VERDICT_WORDS, "'real'"),
+        Field("class", "class", names, f"'{next(iter(names))}'"),
+        Field("comment", "comment"),
+    )
+
+
+def layer_qml(layer: str, classes: ClassSet = PORT) -> str:
+    """The style and the form of a layer, as QGIS stores them; also of `sample`, see `review`."""
+    rules = {"detections": class_rules(classes), **LAYER_RULES}[layer]
+    return _qml(rules, _fields(layer, classes))
+
+
+def _qml(rules: tuple[Rule, ...], fields: tuple[Field, ...]) -> str:
+    """A rule-based renderer of outlines and a form with lists, as QGIS 3 writes them."""
     entries, symbols = [], []
     for number, (label, expression, colour, pen) in enumerate(rules):
         entries.append(
@@ -113,8 +175,43 @@ def _qml(rules: tuple[Rule, ...]) -> str:
         )
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-        '<qgis styleCategories="Symbology" version="3.28.0">'
+        '<qgis styleCategories="Symbology|Fields|Forms" version="3.28.0">'
         '<renderer-v2 enableorderby="0" forceraster="0" symbollevels="0" type="RuleRenderer">'
         f'<rules key="root">{"".join(entries)}</rules>'
-        f"<symbols>{''.join(symbols)}</symbols></renderer-v2></qgis>\n"
+        f"<symbols>{''.join(symbols)}</symbols></renderer-v2>{_form(fields)}</qgis>\n"
+    )
+
+
+def _form(fields: tuple[Field, ...]) -> str:
+    """Widgets, titles and defaults of the columns that a person fills."""
+    widgets = "".join(f"<field name={quoteattr(one.name)}>{_widget(one)}</field>" for one in fields)
+    titles = "".join(
+        f'<alias field={quoteattr(one.name)} index="{at}" name={quoteattr(one.title)}/>'
+        for at, one in enumerate(fields)
+    )
+    defaults = "".join(
+        f'<default applyOnUpdate="0" field={quoteattr(one.name)} '
+        f"expression={quoteattr(one.default)}/>"
+        for one in fields
+        if one.default
+    )
+    return (
+        f"<fieldConfiguration>{widgets}</fieldConfiguration><aliases>{titles}</aliases>"
+        f"<defaults>{defaults}</defaults>"
+    )
+
+
+def _widget(one: Field) -> str:
+    if one.tick:
+        return '<editWidget type="CheckBox"><config><Option/></config></editWidget>'
+    if not one.choices:
+        return '<editWidget type="TextEdit"><config><Option/></config></editWidget>'
+    choices = "".join(
+        f'<Option type="Map"><Option name={quoteattr(words)} type="QString" '
+        f"value={quoteattr(value or NULL_CHOICE)}/></Option>"
+        for value, words in one.choices.items()
+    )
+    return (
+        '<editWidget type="ValueMap"><config><Option type="Map">'
+        f'<Option name="map" type="List">{choices}</Option></Option></config></editWidget>'
     )

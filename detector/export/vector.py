@@ -36,12 +36,17 @@ UNDEFINED_CARTESIAN = "-1"  # srs_id of GeoPackage, OGC 12-128r19, 1.1.2.1.2
 NO_TIME = "1970-01-01T00:00:00.000Z"
 ROW_GROUP_ROWS = 50_000
 GEOPARQUET_VERSION = "1.1.0"
+REVIEW_COLUMNS = ("box", "verdict", "comment")
+"""Of the layer `detections` of a GeoPackage: the row's id, and what a person says of it."""
 
 
 def write_geopackage(
     path: Path, detections: Detections, zones: Sequence[Zone], record: SceneRecord
 ) -> None:
     """Write the layers `detections`, `zones` and `scenes` with QGIS styles, in the scene's CRS.
+
+    A person may review the scene in it: `detections` has `REVIEW_COLUMNS`, `zones` and `scenes`
+    have `reviewed`, and `scenes` has `reviewer`. `detector review import` reads them.
 
     A scene without CRS gets pixel coordinates, y down as in the file, without a CRS.
 
@@ -58,8 +63,8 @@ def write_geopackage(
     # GDAL would call pixels an "Undefined SRS" of its own; the standard has one for them.
     options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
     layers = {
-        "detections": detections.to_geodataframe(),
-        "zones": zone_layer(zones, record),
+        "detections": _review_layer(detections),
+        "zones": zone_layer(zones, record).assign(reviewed=np.zeros(len(zones), np.bool_)),
         "scenes": _scene_layer(record),
     }
     # GDAL stamps the time of writing into the file unless it is told one.
@@ -177,6 +182,16 @@ def writing(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def _review_layer(detections: Detections) -> gpd.GeoDataFrame:
+    """The detections with `REVIEW_COLUMNS`, of which a person fills the last two."""
+    frame = detections.to_geodataframe()
+    names = [f"{detections.scene_id}#{row}" for row in range(len(frame))]
+    frame["box"] = pd.Series(names, dtype="str")
+    for name in REVIEW_COLUMNS[1:]:
+        frame[name] = pd.Series([None] * len(frame), dtype="str")
+    return frame
+
+
 def zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
     """One row a zone, with what was seen of it, in the scene's CRS."""
     areas = {(area.name, area.kind): area for area in record.areas}
@@ -205,6 +220,8 @@ def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
         "weights": [record.weights],
         "acquired_day": pd.Series([record.acquired_day], dtype="str"),
         "acquired_precision": [record.acquired_precision],
+        "reviewed": [False],
+        "reviewer": pd.Series([None], dtype="str"),
     }
     return gpd.GeoDataFrame(table, geometry=[_to_map(footprint, record)], crs=record.crs)
 

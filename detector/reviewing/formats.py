@@ -20,8 +20,8 @@ import numpy as np
 from detector.classes import PORT, ClassSet
 from detector.documents import parse_json, parse_xml
 from detector.errors import QuaywatchError
+from detector.reviewing.errors import ReviewError
 from detector.reviewing.sheet import (
-    ReviewError,
     Sheet,
     SheetRow,
     rotated,

@@ -9,15 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import PORT, ClassSet
-from detector.errors import QuaywatchError
 from detector.geometry.boxes import Corners, as_corners, order_corners
+from detector.reviewing.errors import ReviewError
 
 Verdict = Literal["", "real", "false", "doubtful"]
 VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
-
-
-class ReviewError(QuaywatchError):
-    """A review that cannot be read: no such format, damaged, or not of these boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,11 @@ class Sheet:
         verdicts: `N`, empty where nothing was said.
         comments: `N`, free text.
         classes: that the ids are of.
+        reviewed: somebody looked at all of the picture.
+        answered: a person saved it: boxes that are missing were taken away. False of a picture that
+            was exported and not looked at.
+        who: looked at it; empty where the tool does not say.
+        when: ISO time; empty where the tool does not say.
 
     Raises:
         ReviewError: the columns differ in length, or a verdict is none.
@@ -48,6 +49,10 @@ class Sheet:
     verdicts: tuple[str, ...]
     comments: tuple[str, ...]
     classes: ClassSet = PORT
+    reviewed: bool = False
+    answered: bool = True
+    who: str = ""
+    when: str = ""
 
     def __post_init__(self) -> None:
         parts = (self.corners, self.class_ids, self.ids, self.verdicts, self.comments)
@@ -79,8 +84,22 @@ class SheetRow:
     comment: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file says of a picture as a whole; see `Sheet`."""
+
+    reviewed: bool = False
+    answered: bool = True
+    who: str = ""
+    when: str = ""
+
+
 def sheet_of(
-    image: str, size: tuple[int, int], rows: list[SheetRow], classes: ClassSet = PORT
+    image: str,
+    size: tuple[int, int],
+    rows: list[SheetRow],
+    classes: ClassSet = PORT,
+    told: Told | None = None,
 ) -> Sheet:
     """A sheet of the rows of a file.
 
@@ -89,6 +108,7 @@ def sheet_of(
         size: width and height, pixels.
         rows: each with an outline `(4, 2)`.
         classes: that are known.
+        told: of the picture as a whole.
 
     Raises:
         ReviewError: a class is unknown, a verdict is none, or two boxes have one id.
@@ -100,6 +120,7 @@ def sheet_of(
                 f"{image}: '{row.class_name}' is none of the classes {', '.join(classes.names)}; "
                 "give the box one of them, or delete it"
             )
+    told = told or Told()
     corners = as_corners([row.outline for row in rows])
     return Sheet(
         image=image,
@@ -111,6 +132,10 @@ def sheet_of(
         verdicts=tuple(row.verdict for row in rows),
         comments=tuple(row.comment for row in rows),
         classes=classes,
+        reviewed=told.reviewed,
+        answered=told.answered,
+        who=told.who,
+        when=told.when,
     )
 
 

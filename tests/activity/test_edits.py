@@ -123,12 +123,18 @@ def test_an_edit_of_a_scene_is_said_and_not_used(run: Path, name: str) -> None:
     EDITS[name](run / file)
     assert altered_files(run) == [Altered(file, "changed")]
     after = read_runs([run])
-    assert after.warnings == (
-        f"run 'run': 1 file was changed since the run wrote it ({file}). The changes are not used: "
-        "activity and report read detections.parquet, counts.parquet and stacks.parquet of the "
-        "run's folder and each scene.json. Say a correction beside the numbers; to have the run's "
-        "own files back, delete the changed ones and run detector predict again with the same out=",
-    )
+    how = {
+        "edited": f"run 'run': 1 file was edited since the run wrote it ({file}), and no review "
+        "holds the edits, so they are not used: make them one with detector review import "
+        f"run={run}; to have the run's own files back, delete the changed ones and run detector "
+        "predict again with the same out=",
+        "changed": f"run 'run': 1 file was changed since the run wrote it ({file}). The changes "
+        "are not used: activity and report read detections.parquet, counts.parquet and "
+        "stacks.parquet of the run's folder and each scene.json. Correct the boxes in the "
+        "GeoPackages or with detector review; to have the run's own files back, delete the "
+        "changed ones and run detector predict again with the same out=",
+    }
+    assert after.warnings == (how["edited" if name.endswith(".gpkg") else "changed"],)
     assert [len(scene.objects) for scene in after.scenes] == [2, 2]
     assert [scene.objects.ids.tolist() for scene in after.scenes] == [
         scene.objects.ids.tolist() for scene in before.scenes
@@ -255,7 +261,7 @@ def test_activity_and_report_say_it(wrote: BatchSettings, run: Path, tmp_path: P
     assert read_sources(tmp_path / "activity").remarks == ()
     _delete_from_geopackage(run / _scene(run) / "detections.gpkg")
     (remark,) = read_sources(tmp_path / "activity").remarks  # edited after the activity was made
-    assert "detections.gpkg). The changes are not used" in remark
+    assert "detections.gpkg), and no review holds the edits" in remark
     again = trace_activity([read_site(site)], read_runs([run]), ActivitySettings())
     assert again.warnings[0] == remark
     again.write(tmp_path / "activity")

@@ -21,9 +21,11 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 
+from detector.classes import PORT
 from detector.detections import COLUMNS, Detections
 from detector.errors import OutputError
 from detector.export.vector import (
+    REVIEW_COLUMNS,
     WGS84,
     cut_at_antimeridian,
     read_detections,
@@ -79,7 +81,9 @@ def test_geopackage_reads_back_what_was_written(tmp_path: Path) -> None:
         ("layer_styles", None),
     ]
     frame = gpd.read_file(path, layer="detections")
-    assert [*frame.columns] == [*COLUMNS, "geometry"]
+    assert [*frame.columns] == [*COLUMNS, *REVIEW_COLUMNS, "geometry"]
+    assert frame["box"].tolist() == [f"{made.record.scene_id}#{row}" for row in range(4)]
+    assert frame[["verdict", "comment"]].isna().all(axis=None)  # for a person to fill
     assert frame.crs == UTM52
     assert_equal(Detections.from_geodataframe(frame), made.detections)
     assert frame["acquired"].iloc[0].isoformat() == "2023-10-13T02:15:07.123000+00:00"
@@ -168,7 +172,26 @@ def test_every_layer_has_a_style_that_qgis_takes(tmp_path: Path) -> None:
         "container stack": 1,
         "deck cargo (not counted)": 1,
         "not seen: no observation": 0,
+        "said to be false: not counted": 0,
+        "said to be doubtful": 0,
     }
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.execute("UPDATE detections SET verdict = 'false' WHERE fid = 1")
+        drawn = {text: opened.execute(f"SELECT count(*) FROM detections WHERE {text}").fetchone()[0]  # noqa: S608
+                 for text in filters.values()}  # fmt: skip
+    assert {label: drawn[text] for label, text in filters.items()} == counted | {
+        "ship": 1,
+        "said to be false: not counted": 1,
+    }
+    form = ET.fromstring(styles[0][3].partition("\n")[2])  # noqa: S314 - our own
+    widgets = {one.get("name"): one.find("editWidget") for one in form.iter("field")}
+    assert list(widgets) == ["verdict", "class", "comment"]
+    values = [one.get("value") for one in widgets["verdict"].iter("Option") if one.get("value")]
+    assert values[1:] == ["real", "false", "doubtful"]
+    assert {one.get("value") for one in widgets["class"].iter("Option")} >= set(PORT.names)
+    for at in (1, 2):
+        form = ET.fromstring(styles[at][3].partition("\n")[2])  # noqa: S314 - our own
+        assert form.find("fieldConfiguration/field[@name='reviewed']") is not None
 
 
 # --- GeoJSON
@@ -316,7 +339,9 @@ def test_geoparquet_is_one_and_reads_back(tmp_path: Path, crs: str | None) -> No
     path = write_all(tmp_path, made)["parquet"]
     check_geoparquet(path, crs)
     frame = read_detections(path)
-    assert [*frame.columns] == [*COLUMNS, "geometry"]
+    assert [*frame.columns] == [*COLUMNS, *REVIEW_COLUMNS, "geometry"]
+    assert frame["box"].tolist() == [f"{made.record.scene_id}#{row}" for row in range(4)]
+    assert frame[["verdict", "comment"]].isna().all(axis=None)  # for a person to fill
     assert frame.crs == (CRS(crs) if crs else None)
     read = Detections.from_geodataframe(frame)
     assert_equal(read, made.detections)

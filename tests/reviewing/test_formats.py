@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from detector.geometry.boxes import order_corners
+from detector.reviewing.errors import ReviewError
 from detector.reviewing.formats import FORMATS, read_sheets, write_sheets
-from detector.reviewing.sheet import VERDICTS, ReviewError, Sheet, SheetRow, rotated, sheet_of
+from detector.reviewing.sheet import VERDICTS, Sheet, SheetRow, rotated, sheet_of
 
 LETTERS = st.characters(min_codepoint=32, exclude_categories=("Cs", "Cn", "Co"))
 ROWS = st.builds(

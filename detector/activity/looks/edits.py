@@ -9,7 +9,15 @@ from typing import Final
 from detector.activity.errors import ActivityError
 from detector.export.run_files import COUNTS_FILE
 from detector.export.scene_files import PARQUET_FILE
-from detector.export.seals import RECORD_FILE, RUN_FILE, Altered, altered_files
+from detector.export.seals import (
+    GEOPACKAGE,
+    RECORD_FILE,
+    RUN_FILE,
+    Altered,
+    altered_files,
+    file_seals,
+)
+from detector.reviewing.ledger import Review
 
 READ_TABLES: Final = (PARQUET_FILE, COUNTS_FILE, "stacks.parquet", RUN_FILE)
 READ_WORDS: Final = (
@@ -18,7 +26,7 @@ READ_WORDS: Final = (
 MOST_NAMED: Final = 3
 
 
-def check_run(folder: Path) -> list[str]:
+def check_run(folder: Path, review: Review | None = None) -> list[str]:
     """What is to be said of a run's files, one sentence a kind; empty where all are as written.
 
     Activity and report read the run's own tables and each scene's record, nothing else. These must
@@ -27,6 +35,7 @@ def check_run(folder: Path) -> list[str]:
 
     Args:
         folder: of the run.
+        review: of the run: GeoPackages that it has read as they are now are no news.
 
     Raises:
         ActivityError: a file that is read was changed, is gone or is another run's.
@@ -44,12 +53,23 @@ def check_run(folder: Path) -> list[str]:
     changed = [item for item in altered if item.state != "gone"]
     gone = [item for item in altered if item.state == "gone"]
     told = []
+    edited = [item for item in changed if item.name.endswith(GEOPACKAGE)]
+    changed = [item for item in changed if item not in edited]
+    unread = [item for item in edited if not _was_read(folder / item.name, review)]
+    if unread:
+        told.append(
+            f"run '{name}': {_files(unread)} edited since the run wrote {_them(unread)} "
+            f"({_names(unread)}), and no review holds the edits, so they are not used: make them "
+            f"one with detector review import run={folder}; to have the run's own files back, "
+            "delete the changed ones and run detector predict again with the same out="
+        )
     if changed:
         told.append(
             f"run '{name}': {_files(changed)} changed since the run wrote {_them(changed)} "
             f"({_names(changed)}). The changes are not used: activity and report read "
-            f"{READ_WORDS}. Say a correction beside the numbers; to have the run's own files back, "
-            "delete the changed ones and run detector predict again with the same out="
+            f"{READ_WORDS}. Correct the boxes in the GeoPackages or with detector review; to have "
+            "the run's own files back, delete the changed ones and run detector predict again "
+            "with the same out="
         )
     if gone:
         told.append(
@@ -59,6 +79,14 @@ def check_run(folder: Path) -> list[str]:
             "the same out= writes them again"
         )
     return told
+
+
+def _was_read(path: Path, review: Review | None) -> bool:
+    """Whether a review holds what a GeoPackage of the run says now."""
+    if review is None:
+        return False
+    known = {source.sha256 for source in review.sources}
+    return bool(known & set(file_seals(path.parent, [path.name]).values()))
 
 
 def _is_read(name: str) -> bool:

@@ -19,9 +19,15 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
 from detector.activity.looks.edits import check_run
-from detector.activity.looks.sightings import FileObjects, SeenObjects, no_sightings
+from detector.activity.looks.reviews import RunReview, bound_review, run_review
+from detector.activity.looks.sightings import (
+    SAID_TYPE,
+    FileObjects,
+    SeenObjects,
+    no_sightings,
+)
 from detector.activity.looks.sites import SEGMENTS, LocalFrame, Site
-from detector.classes import PORT
+from detector.classes import PORT, ClassSet
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS, with_new_columns
 from detector.errors import OutputError
@@ -31,6 +37,8 @@ from detector.export.scene_files import PARQUET_FILE
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 from detector.lengths import CUT_TYPE
+from detector.reviewing.correct import BOX, SAID, Corrections, correct, count_corrections
+from detector.reviewing.ledger import Review, of_scene, read_review
 from detector.times import Acquired
 
 
@@ -63,6 +71,9 @@ class RunScene:
         acquired_day: the day at the place where only that is known; else None.
         gsd_m: ground sample distance at its centre, or None where unknown.
         unseen: boxes on unseen pixels: drawn, but no observations.
+        found: what the network found, where people corrected it; None of a scene without a review.
+        looked: parts that somebody looked at as a whole, file pixels.
+        corrections: what people changed, in numbers.
     """
 
     scene_id: str
@@ -81,6 +92,9 @@ class RunScene:
     acquired_day: date | None = None
     gsd_m: float | None = None
     unseen: FileObjects = field(default_factory=no_sightings)
+    found: FileObjects | None = None
+    looked: tuple[BaseGeometry, ...] = ()
+    corrections: Corrections = field(default_factory=Corrections)
 
     @property
     def when(self) -> Acquired:
@@ -118,17 +132,22 @@ class Runs:
         scenes: in order of time; each scene once.
         skipped: scenes that cannot be used, and why: `scene, reason`.
         warnings: files of the runs that are not what they wrote, one sentence each.
+        reviews: of the runs that people reviewed, where their corrections are used.
     """
 
     scenes: tuple[RunScene, ...]
     skipped: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
+    reviews: tuple[RunReview, ...] = ()
 
 
 def read_runs(
-    folders: Sequence[str | Path], embeddings: Mapping[str, NDArray[np.float64]] | None = None
+    folders: Sequence[str | Path],
+    embeddings: Mapping[str, NDArray[np.float64]] | None = None,
+    *,
+    reviewed: bool = True,
 ) -> Runs:
-    """Read the folders of runs.
+    """Read the folders of runs, with what people corrected in them.
 
     Scenes that failed, have no date or no CRS are skipped, and said so. A scene that several runs
     hold is taken from the first, and so is a picture that stands under several names or dates.
@@ -137,26 +156,26 @@ def read_runs(
         folders: each written by `detector predict`.
         embeddings: features `(rows, D)` of all rows of a scene in `detections.parquet`, by
             scene id; optional.
+        reviewed: whether the corrections of `review.json` are used.
 
     Raises:
         ActivityError: a folder holds no run, a file of it that is read is damaged or was changed
             since, or no scene can be used.
+        ReviewError: its review is damaged, or of boxes that the run no longer has.
     """
     scenes: dict[str, RunScene] = {}
     skipped: list[tuple[str, str]] = []
     pictures: dict[str, str] = {}
     warnings: list[str] = []
+    reviews: list[RunReview] = []
     for folder in map(Path, folders):
+        review = read_review(folder)
+        used = bound_review(review, folder) if review is not None and reviewed else Review()
+        reviews += [run_review(folder, used)] if used.sha256 else []
         for record, objects, counts in _read_run(folder):
             name = record.scene_id
-            try:
-                scene = _scene(record, objects, counts, (embeddings or {}).get(name))
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise ActivityError(
-                    f"{folder}: the tables of scene {name} are damaged ({type(error).__name__}: "
-                    f"{reason}); run detector predict again with overwrite=true"
-                ) from error
+            known = (embeddings or {}).get(name)
+            scene = _usable_scene(folder, record, objects, counts, known, used)
             if not isinstance(scene, str) and name in scenes:
                 scene = "the scene is in two runs; the first one is used"
             if not isinstance(scene, str):
@@ -167,20 +186,46 @@ def read_runs(
                 skipped.append((name or record.path, scene))
             else:
                 scenes[name] = replace(scene, folder=str(folder))
-        warnings += check_run(folder)
+        warnings += check_run(folder, review)
     if not scenes:
-        why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-        raise ActivityError(
-            f"{', '.join(map(str, folders))}: no scene that can be used{why}; activity needs "
-            "scenes with a time and a CRS"
-        )
+        raise _unusable(folders, skipped)
     ordered = sorted(scenes.values(), key=lambda scene: (scene.when.middle, scene.scene_id))
-    return Runs(tuple(ordered), tuple(skipped), tuple(warnings))
+    return Runs(tuple(ordered), tuple(skipped), tuple(warnings), tuple(reviews))
+
+
+def _usable_scene(
+    folder: Path,
+    record: SceneRecord,
+    found: gpd.GeoDataFrame,
+    counts: pd.DataFrame | None,
+    embeddings: NDArray[np.float64] | None,
+    review: Review,
+) -> RunScene | str:
+    """The scene as people left it, or why it cannot be used."""
+    try:
+        scene = _scene(record, found, counts, embeddings)
+        if isinstance(scene, str) or record.scene_id not in review.scenes:
+            return scene
+        return _reviewed(scene, record, found, review, embeddings)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ActivityError(
+            f"{folder}: the tables of scene {record.scene_id} are damaged "
+            f"({type(error).__name__}: {reason}); run detector predict again with overwrite=true"
+        ) from error
+
+
+def _unusable(folders: Sequence[str | Path], skipped: Sequence[tuple[str, str]]) -> ActivityError:
+    why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+    return ActivityError(
+        f"{', '.join(map(str, folders))}: no scene that can be used{why}; activity needs scenes "
+        "with a time and a CRS"
+    )
 
 
 def _read_run(
     folder: Path,
-) -> list[tuple[SceneRecord, gpd.GeoDataFrame | None, pd.DataFrame | None]]:
+) -> list[tuple[SceneRecord, gpd.GeoDataFrame, pd.DataFrame | None]]:
     """The record of every scene, failed ones too, with its detections and counts."""
     try:
         records = read_records(folder)
@@ -193,7 +238,29 @@ def _read_run(
         raise ActivityError(
             f"{folder}: not a finished run of 'detector predict' ({reason}); name its folder out="
         ) from error
-    return [(item, objects.get(item.scene_id), seen.get(item.scene_id)) for item in records]
+    none = found.iloc[:0]  # of a scene without a box, to which a person may add some
+    return [(item, objects.get(item.scene_id, none), seen.get(item.scene_id)) for item in records]
+
+
+def _reviewed(
+    scene: RunScene,
+    record: SceneRecord,
+    found: gpd.GeoDataFrame,
+    review: Review,
+    embeddings: NDArray[np.float64] | None,
+) -> RunScene:
+    """A scene with its boxes as people left them."""
+    statements, looked = of_scene(review, scene.scene_id)
+    names = ClassSet.found([*found["class"], *(one.class_name for one in statements)])
+    table = correct(with_new_columns(found), statements, record, names)
+    return replace(
+        scene,
+        objects=_objects(record, table, embeddings),
+        unseen=_objects(record, table, None, unseen=True),
+        found=scene.objects,
+        looked=tuple(one.shape for one in looked),
+        corrections=count_corrections(statements),
+    )
 
 
 def _picture(record: SceneRecord) -> str:
@@ -203,7 +270,7 @@ def _picture(record: SceneRecord) -> str:
 
 def _scene(
     record: SceneRecord,
-    found: gpd.GeoDataFrame | None,
+    found: gpd.GeoDataFrame,
     counts: pd.DataFrame | None,
     embeddings: NDArray[np.float64] | None,
 ) -> RunScene | str:
@@ -246,42 +313,46 @@ def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
 
 def _objects(
     record: SceneRecord,
-    found: gpd.GeoDataFrame | None,
+    found: pd.DataFrame,
     embeddings: NDArray[np.float64] | None,
     *,
     unseen: bool = False,
 ) -> FileObjects:
     """What was observed; or the boxes on unseen pixels, which are no observations."""
-    if found is None:
-        return no_sightings()
     scene_id = record.scene_id
-    if embeddings is not None and len(embeddings) != len(found):
-        raise ActivityError(
-            f"{scene_id}: {len(embeddings)} embeddings for {len(found)} detections; give one a row"
+    if BOX not in found.columns:
+        if embeddings is not None and len(embeddings) != len(found):
+            raise ActivityError(
+                f"{scene_id}: {len(embeddings)} embeddings for {len(found)} detections; give one a "
+                "row"
+            )
+        found = with_new_columns(found).assign(
+            **{BOX: [f"{scene_id}#{row}" for row in range(len(found))], SAID: ""}
         )
-    told = found["class"].isin(
-        PORT.names
-    )  # activity is of ships and stacks, whatever else there is
-    found = with_new_columns(found)
+    # activity is of ships and stacks, whatever else there is
+    told = found["class"].isin(PORT.names).to_numpy(bool)
     wanted = found["unseen"].to_numpy(bool) == unseen
-    rows = np.flatnonzero(~found["on_ship"].to_numpy(bool) & wanted & told.to_numpy(bool))
-    kept = found.iloc[rows]
+    kept = found.iloc[np.flatnonzero(~found["on_ship"].to_numpy(bool) & wanted & told)]
     pixels = kept[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2)
 
     def column(name: str, kind: Any = np.float64) -> NDArray[Any]:
         return np.asarray(kept[name].to_numpy(kind))
 
-    return SeenObjects(
-        ids=np.array([f"{scene_id}#{number}" for number in rows], np.str_),
+    objects: FileObjects = SeenObjects(
+        ids=np.array(kept[BOX].tolist(), np.str_),
         class_ids=np.array([PORT.id(name) for name in kept["class"]], np.int64),
         scores=column("score"),
         corners=FilePixels(as_corners(pixels)),
         length_m=column("length_m"),
         width_m=column("width_m"),
         axis_deg=column("axis_deg"),
-        gsd_m=np.full(len(rows), record.gsd_m or np.nan),
-        embeddings=None if embeddings is None else embeddings[rows],
+        gsd_m=np.full(len(kept), record.gsd_m or np.nan),
         cut=column("cut", CUT_TYPE),
         length_low_m=column("length_low_m"),
         length_high_m=column("length_high_m"),
+        said=column(SAID, SAID_TYPE),
     )
+    if embeddings is None:
+        return objects
+    unknown = np.full((1, embeddings.shape[1]), np.nan)  # of what a person drew
+    return replace(objects, embeddings=np.concatenate([embeddings, unknown])[objects.rows])

@@ -15,6 +15,7 @@ from detector.geometry.frames import FilePixels, LocalMetres, Place
 from detector.lengths import CUT_TYPE, WHOLE
 
 ID_SEPARATOR = "; "  # of several ids in one cell
+SAID_TYPE = "<U8"
 
 
 def scene_of(name: str) -> str:
@@ -39,6 +40,7 @@ class SeenObjects(Generic[Place]):
         cut: `(N,)` why sizes are lower bounds, see `Detections.cut`; none are by default.
         length_low_m: `(N,)` lower end of the length, see `Detections`; NaN by default.
         length_high_m: `(N,)` upper end.
+        said: `(N,)` what a person called each, `real` or `doubtful`; empty by default.
     """
 
     ids: NDArray[np.str_]
@@ -53,12 +55,14 @@ class SeenObjects(Generic[Place]):
     cut: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, CUT_TYPE))
     length_low_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     length_high_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    said: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, SAID_TYPE))
 
     def __post_init__(self) -> None:
         usual = {
             "cut": np.full(len(self), WHOLE, CUT_TYPE),
             "length_low_m": np.full(len(self), np.nan),
             "length_high_m": np.full(len(self), np.nan),
+            "said": np.zeros(len(self), SAID_TYPE),
         }
         for name, values in usual.items():
             if not len(getattr(self, name)):
@@ -73,9 +77,20 @@ class SeenObjects(Generic[Place]):
         return np.asarray(self.cut != WHOLE)
 
     @property
+    def is_sure(self) -> NDArray[np.bool_]:
+        """Which `(N,)` a person called real, or drew."""
+        return np.asarray(self.said == "real")
+
+    @property
+    def is_doubtful(self) -> NDArray[np.bool_]:
+        """Which `(N,)` a person looked at and could not tell."""
+        return np.asarray(self.said == "doubtful")
+
+    @property
     def rows(self) -> NDArray[np.int64]:
-        """Row `(N,)` of each in its scene's detections."""
-        return np.array([int(name.rpartition("#")[2]) for name in self.ids], np.int64)
+        """Row `(N,)` of each in its scene's detections; -1 of what a person drew."""
+        last = [name.rpartition("#")[2] for name in self.ids.tolist()]
+        return np.array([int(word) if word.isdecimal() else -1 for word in last], np.int64)
 
     @property
     def centres(self) -> NDArray[np.float64]:

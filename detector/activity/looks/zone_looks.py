@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
@@ -26,11 +27,12 @@ from detector.counting.counts import (
 )
 from detector.counting.zones import Zone, assign_to_zones
 from detector.geometry.boxes import intersection_areas, polygons
-from detector.geometry.frames import LocalMetres
+from detector.geometry.frames import FilePixels, LocalMetres
 from detector.times import Acquired, say_day
 
 SAME_IOU = 0.3  # from it boxes of two scenes of a day are one object
 SAME_SHARE = 0.6  # or from this share of the smaller one, as where a scene's edge cuts a ship
+FOUND = "found by the network in "  # before a scene's id: its objects before people corrected them
 FULL_SHARE = 0.999  # a seen fraction this near to its footprint's share: no clouds or nodata
 
 
@@ -49,6 +51,8 @@ class Look:
         residual_m: of the registration; positions are not known better.
         sightings: objects of the zone.
         gsd_m: of the scene that saw most.
+        reviewed: a person looked at all of the zone that was seen: its objects are what is there.
+        found: what the network found, where people corrected it; None elsewhere.
     """
 
     zone: str
@@ -60,6 +64,15 @@ class Look:
     residual_m: float
     sightings: PlacedObjects
     gsd_m: float | None = None
+    reviewed: bool = False
+    found: PlacedObjects | None = None
+
+    @property
+    def as_found(self) -> Look:
+        """The look without what people said of it."""
+        if self.found is None:
+            return self
+        return replace(self, sightings=self.found, reviewed=False, found=None)
 
     @property
     def when(self) -> Acquired:
@@ -111,6 +124,13 @@ def build_looks(
     for day in sorted(days):
         near = [s for s in days[day] if _meets(outlines[s.scene_id], site)]
         found = {s.scene_id: scene_sightings(s, site, placements[s.scene_id]) for s in near}
+        found |= {
+            f"{FOUND}{s.scene_id}": scene_sightings(
+                replace(s, objects=s.found), site, placements[s.scene_id]
+            )
+            for s in near
+            if s.found is not None
+        }
         for zone in site.zones:
             views = [
                 ZoneView(
@@ -120,7 +140,7 @@ def build_looks(
                 if outlines[scene.scene_id].intersects(zone.shape)
             ]
             if views:
-                looks[zone.name].append(_look(zone, day, views, found, placements))
+                looks[zone.name].append(_look(site, zone, day, views, found, placements))
     return looks
 
 
@@ -200,6 +220,7 @@ def merge_objects(parts: Sequence[PlacedObjects]) -> PlacedObjects:
 
 
 def _look(
+    site: Site,
     zone: Zone,
     day: date,
     views: Sequence[ZoneView],
@@ -210,8 +231,13 @@ def _look(
     used = sorted(fit or views, key=lambda view: (-view.seen.fraction, view.scene.scene_id))
     fraction = union_fraction(zone.shape, used)
     ids = tuple(view.scene.scene_id for view in used)
-    objects = merge_objects([found[scene_id] for scene_id in ids])
-    members = assign_to_zones(objects.corners, (zone,))[0]
+    by_hand = [view for view in used if is_looked_at(view, zone, site, placements)]
+    # what a person saw whole needs no other scene: what was false in it would come back from there
+    reviewed = bool(by_hand) and union_fraction(zone.shape, by_hand) >= FULL_SHARE * fraction
+    taken = tuple(view.scene.scene_id for view in by_hand) if reviewed else ids
+    before = None
+    if any(view.scene.found is not None for view in used):
+        before = _inside(zone, [found.get(f"{FOUND}{name}", found[name]) for name in ids])
     return Look(
         zone=zone.name,
         day=day,
@@ -220,9 +246,35 @@ def _look(
         observed_fraction=fraction,
         status=_status(fraction, used),
         residual_m=max(placements[scene_id].residual_m for scene_id in ids),
-        sightings=objects.select(members),
+        sightings=_inside(zone, [found[name] for name in taken]),
         gsd_m=used[0].scene.gsd_m,
+        reviewed=reviewed,
+        found=before,
     )
+
+
+def is_looked_at(
+    view: ZoneView, zone: Zone, site: Site, placements: Mapping[str, Placement]
+) -> bool:
+    """Whether somebody looked at all that a scene shows of a zone."""
+    if not view.scene.looked:
+        return False
+    shift = np.asarray(placements[view.scene.scene_id].shift_m)
+    scene = view.scene
+
+    def to_site(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        local = site.frame.from_pixels(FilePixels(points), scene.transform, scene.crs)
+        return np.asarray(local + shift)
+
+    looked = shapely.union_all([shapely.transform(shape, to_site) for shape in scene.looked])
+    inside = view.outline.intersection(zone.shape)
+    return bool(looked.intersection(inside).area >= FULL_SHARE * inside.area > 0)
+
+
+def _inside(zone: Zone, parts: Sequence[PlacedObjects]) -> PlacedObjects:
+    """The objects of several scenes of a day that lie in a zone, each once."""
+    objects = merge_objects(parts)
+    return objects.select(assign_to_zones(objects.corners, (zone,))[0])
 
 
 def _status(fraction: float, views: Sequence[ZoneView]) -> Status:

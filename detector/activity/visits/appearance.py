@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from detector.activity.looks.runs import Runs, RunScene
+from detector.activity.looks.sightings import FileObjects
 from detector.classes import PORT
 from detector.errors import SceneError
 from detector.geometry.frames import FilePixels
@@ -67,7 +68,18 @@ def _first_layers(network: nn.Module) -> nn.Sequential:
 
 
 def _with_features(scene: RunScene, layers: nn.Sequential, width: int) -> RunScene:
-    objects = scene.objects
+    objects = _described(scene, scene.objects, layers, width)
+    found = scene.found
+    return replace(
+        scene,
+        objects=objects,
+        found=None if found is None else _described(scene, found, layers, width),
+    )
+
+
+def _described(
+    scene: RunScene, objects: FileObjects, layers: nn.Sequential, width: int
+) -> FileObjects:
     features = np.full((len(objects), width), np.nan)
     ships = PORT.mask(objects.class_ids, "visits") & (objects.length_m >= LEAST_LENGTH_M)
     if ships.any():
@@ -77,7 +89,7 @@ def _with_features(scene: RunScene, layers: nn.Sequential, width: int) -> RunSce
             )
         except SceneError as error:
             logger.warning("ships of %s are not compared by their look: %s", scene.path, error)
-    return replace(scene, objects=replace(objects, embeddings=features))
+    return replace(objects, embeddings=features)
 
 
 def _cut(path: str, boxes: FilePixels) -> NDArray[np.uint8]:

@@ -184,7 +184,10 @@ def gather_ships(
         length_m=found.length_m,
         width_m=found.width_m,
         axis_deg=found.axis_deg,
-        probability=probability(found.class_ids, found.scores, found.length_m),
+        # what a person called real is as sure as anything
+        probability=np.where(
+            found.is_sure, 1.0, probability(found.class_ids, found.scores, found.length_m)
+        ),
         sure_size=~found.is_cut,
         embeddings=found.embeddings,
     )

@@ -1,0 +1,81 @@
+"""`detector review import`: what people left in files becomes the review of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.command import EXIT_DONE, Command
+from detector.errors import ConfigError
+from detector.reviewing.options import ReviewImportConfig
+
+if TYPE_CHECKING:
+    from detector.reviewing.importing import Imported
+
+DESCRIPTION = """
+Reads what people said of the boxes of a run, and makes it the run's review: review.json in its
+folder, with who and when. FILES are what a tool saved; without any, the GeoPackages of the run that
+were edited in QGIS are read: verdicts, comments, boxes that were deleted, moved, drawn or given
+another class, and the zones that somebody looked at as a whole. `detector activity` and `detector
+report` then use the corrections, and say so. A file that cannot be used leaves everything as it
+was.
+"""
+
+
+def run(config: ReviewImportConfig) -> int:
+    """Read the files, write the review, say what it changes.
+
+    Raises:
+        QuaywatchError: a file cannot be used; nothing is written then.
+    """
+    if not config.run:
+        raise ConfigError("no run: name the folder of detector predict with run=FOLDER")
+    from detector.reviewing.importing import ImportSettings, import_reviews
+
+    settings = ImportSettings(
+        run=Path(config.run),
+        files=tuple(map(Path, config.paths)),
+        who=" ".join(config.who.split()),
+        conflicts="newest" if config.conflicts == "newest" else "refuse",
+    )
+    for line in summary(import_reviews(settings), settings.run):
+        print(line)
+    return EXIT_DONE
+
+
+def summary(done: Imported, folder: Path) -> list[str]:
+    """What was read and what it changes, line by line."""
+    from detector.reviewing.correct import Corrections, count_corrections
+    from detector.reviewing.ledger import of_scene
+    from detector.wording import counted
+
+    lines = []
+    for source in done.new.sources:
+        mine = [one for one in done.new.statements if one.source == source.key]
+        told = count_corrections(mine)
+        who = source.who or "nobody by name"
+        lines.append(
+            f"{source.file}, {source.picture} ({who}, {source.when}): {told.judged} judged, "
+            f"{told.moved} moved, {told.reclassified} given another class, {told.drawn} drawn"
+        )
+    scenes = [of_scene(done.review, scene_id)[0] for scene_id in done.review.scenes]
+    total = sum(map(count_corrections, scenes), Corrections())
+    lines.append(
+        f"the review of {folder} holds {counted(total.judged, 'judged box', 'judged boxes')} "
+        f"({total.real} real, {total.false} false, {total.doubtful} doubtful), {total.moved} "
+        f"moved, {total.drawn} drawn, in {counted(len(scenes), 'scene')}; review.json "
+        f"{done.review.sha256[:12]}"
+    )
+    return lines
+
+
+COMMAND = Command(
+    name="review import",
+    summary="read what people said of the boxes of a run; activity and report then use it",
+    description=DESCRIPTION,
+    config="review_import",
+    schema=ReviewImportConfig,
+    run=run,
+    paths="FILES…",
+    examples=(("detector review import run=runs/najin", "what was edited in QGIS"),),
+)
