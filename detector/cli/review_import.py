@@ -10,7 +10,7 @@ from detector.errors import ConfigError
 from detector.reviewing.options import ReviewImportConfig
 
 if TYPE_CHECKING:
-    from detector.reviewing.importing import Imported
+    from detector.reviewing.importing import Imported, ImportSettings
 
 DESCRIPTION = """
 Reads what people said of the boxes of a run, and makes it the run's review: review.json in its
@@ -30,17 +30,24 @@ def run(config: ReviewImportConfig) -> int:
     """
     if not config.run:
         raise ConfigError("no run: name the folder of detector predict with run=FOLDER")
-    from detector.reviewing.importing import ImportSettings, import_reviews
+    from detector.reviewing.importing import import_reviews
 
-    settings = ImportSettings(
+    settings = import_settings(config)
+    for line in summary(import_reviews(settings), settings.run):
+        print(line)
+    return EXIT_DONE
+
+
+def import_settings(config: ReviewImportConfig) -> ImportSettings:
+    """The options as the import's own settings."""
+    from detector.reviewing.importing import ImportSettings
+
+    return ImportSettings(
         run=Path(config.run),
         files=tuple(map(Path, config.paths)),
         who=" ".join(config.who.split()),
         conflicts="newest" if config.conflicts == "newest" else "refuse",
     )
-    for line in summary(import_reviews(settings), settings.run):
-        print(line)
-    return EXIT_DONE
 
 
 def summary(done: Imported, folder: Path) -> list[str]:

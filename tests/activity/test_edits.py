@@ -126,7 +126,7 @@ def test_an_edit_of_a_scene_is_said_and_not_used(run: Path, name: str) -> None:
     how = {
         "edited": f"run 'run': 1 file was edited since the run wrote it ({file}), and no review "
         "holds the edits, so they are not used: make them one with detector review import "
-        f"run={run}; to have the run's own files back, delete the changed ones and run detector "
+        "run=FOLDER; to have the run's own files back, delete the changed ones and run detector "
         "predict again with the same out=",
         "changed": f"run 'run': 1 file was changed since the run wrote it ({file}). The changes "
         "are not used: activity and report read detections.parquet, counts.parquet and "

@@ -60,7 +60,7 @@ def check_run(folder: Path, review: Review | None = None) -> list[str]:
         told.append(
             f"run '{name}': {_files(unread)} edited since the run wrote {_them(unread)} "
             f"({_names(unread)}), and no review holds the edits, so they are not used: make them "
-            f"one with detector review import run={folder}; to have the run's own files back, "
+            "one with detector review import run=FOLDER; to have the run's own files back, "
             "delete the changed ones and run detector predict again with the same out="
         )
     if changed:
