@@ -38,6 +38,7 @@ from detector.files import atomic_path
 from detector.geometry.windows import PixelWindow
 from detector.lengths import CUT_WORDS, WHOLE
 from detector.scenes.scene import Scene
+from detector.scenes.stretch import brightened, eye_gain
 from detector.scenes.types import SceneInfo
 from detector.wording import counted
 
@@ -81,10 +82,11 @@ def draw_overlay(
     """Draw a scene with everything that was found in it.
 
     Ships and container stacks have a colour each, deck cargo is dashed, boxes that are cut (by the
-    edge of the scene, nodata, clouds, tiles) are filled; those that lie by half or more on unseen
+    edge of the scene, nodata, clouds, tiles) are hatched; those that lie by half or more on unseen
     pixels are dashed in grey: no observations. Pixels without data are hatched grey. Nothing is
     drawn over the scene but marks and labels; a label that would hide a box or another label is
-    left out. A scene below about 1,600 px is enlarged by a whole number, at most 3.
+    left out. A scene below about 1,600 px is enlarged by a whole number, at most 3. A dark scene is
+    brightened for the eye, in this picture only, and the line below it says so.
 
     Args:
         scene: open.
@@ -106,8 +108,8 @@ def draw_overlay(
         )
     content = _Content(scene.info, detections, zones, notes)
     view, strips = _lay_out(content, max_side_px)
-    picture, unseen = _draw_picture(scene, content, view, strips.font_px)
-    return _compose(picture, strips, content.furniture(view, strips, unseen))
+    picture, state = _draw_picture(scene, content, view, strips.font_px)
+    return _compose(picture, strips, content.furniture(view, strips, state))
 
 
 def write_overlay(
@@ -134,11 +136,12 @@ def write_overlay(
 
 
 @dataclass(frozen=True, slots=True)
-class _Unseen:
-    """Why parts of a picture show no ground."""
+class _State:
+    """Why parts of a picture show no ground, and how much brighter it is than the scene."""
 
     nodata: bool
     clouds: bool
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +158,15 @@ class _Content:
         """The scene tells where its clouds are, and there may be some."""
         return self.info.cloud_source not in (None, "user")
 
-    def furniture(self, view: OverlayView, strips: Strips, unseen: _Unseen) -> Furniture:
+    def furniture(self, view: OverlayView, strips: Strips, state: _State) -> Furniture:
         """What stands around a picture."""
         metres = view.metres_a_pixel
         return Furniture(
             title=self.info.name,
             date=(self.info if self.info.when.iso else self.detections).when.words,
-            entries=_legend(self.detections, self.zones, unseen),
+            entries=_legend(self.detections, self.zones, state),
             notes=self.notes,
-            facts=_facts(self.info, view),
+            facts=_facts(self.info, view, state.gain),
             bar=scale_bar(metres, strips.max_bar_px) if metres is not None else None,
             north=north_direction(self.info, view),
         )
@@ -171,13 +174,13 @@ class _Content:
 
 def _lay_out(content: _Content, max_side_px: int) -> tuple[OverlayView, Strips]:
     """The largest picture that leaves room for its strips, were every legend entry needed."""
-    unseen = _Unseen(nodata=content.info.valid_source != "all", clouds=content.has_cloud_mask)
+    state = _State(nodata=content.info.valid_source != "all", clouds=content.has_cloud_mask)
     taken = 0
     while True:
         view = fit_view(content.info, max_side_px, max_side_px - taken)
         width = max(view.width, MIN_SIDE_PX)
         strips = Strips(width, font_size_px(min(max(view.width, view.height), 2 * width)))
-        furniture = content.furniture(view, strips, unseen)
+        furniture = content.furniture(view, strips, state)
         needed = strips.top_height + strips.bottom_height(furniture)
         if view.height + needed <= max_side_px:
             return view, strips
@@ -186,12 +189,13 @@ def _lay_out(content: _Content, max_side_px: int) -> tuple[OverlayView, Strips]:
 
 def _draw_picture(
     scene: Scene, content: _Content, view: OverlayView, font_px: int
-) -> tuple[NDArray[np.uint8], _Unseen]:
+) -> tuple[NDArray[np.uint8], _State]:
     """The scene with its marks and labels."""
     info, detections, pen = content.info, content.detections, Pen.of(font_px)
     window, size = PixelWindow(0, 0, info.width, info.height), (view.width, view.height)
     pixels = scene.read(window, size)
-    image = pixels.rgb
+    gain = eye_gain(pixels.rgb, pixels.valid)
+    image = brightened(pixels.rgb, gain)
     clouds = np.zeros_like(pixels.valid)
     if content.has_cloud_mask:
         clouds = pixels.valid & ~scene.observation(window, size).seen
@@ -209,7 +213,7 @@ def _draw_picture(
         text = _zone_text(zone, style, _zone_room_px(drawn, view, style))
         label_zone(image, text, drawn, style, ZONE_NAME_COLOUR, room)
     label_ships(image, detections, view, Style(max(12, round(font_px * LABEL_SIZE))), room)
-    return image, _Unseen(nodata=not pixels.valid.all(), clouds=bool(clouds.any()))
+    return image, _State(not pixels.valid.all(), bool(clouds.any()), gain)
 
 
 def _compose(picture: NDArray[np.uint8], strips: Strips, furniture: Furniture) -> NDArray[np.uint8]:
@@ -224,7 +228,7 @@ def _compose(picture: NDArray[np.uint8], strips: Strips, furniture: Furniture) -
     return canvas
 
 
-def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unseen) -> list[Entry]:
+def _legend(detections: Detections, zones: Sequence[ZoneOutline], state: _State) -> list[Entry]:
     """Every class, counted; everything else only where it is in the picture."""
     kinds = box_kinds(detections)[::-1]
     whole = [kind for kind in kinds if not kind.dashed]
@@ -240,9 +244,9 @@ def _legend(detections: Detections, zones: Sequence[ZoneOutline], unseen: _Unsee
         entries.append(Entry("zone", counted(len(zones) - unobserved, "zone")))
     if unobserved:
         entries.append(Entry("unseen_zone", f"{counted(unobserved, 'zone')} not observed"))
-    if unseen.nodata:
+    if state.nodata:
         entries.append(Entry("nodata", "no data"))
-    if unseen.clouds:
+    if state.clouds:
         entries.append(Entry("cloud", "cloud, not observed"))
     return entries
 
@@ -256,12 +260,12 @@ def _cut_entries(detections: Detections, kinds: Sequence[BoxKind]) -> list[Entry
         number = int((cut == reason).sum())
         if number:
             colour = colours[0] if colours else kinds[-1].colour
-            entries.append(Entry("filled", f"{number:,} cut by {words}", colour))
+            entries.append(Entry("hatched", f"{number:,} cut by {words}", colour))
     return entries
 
 
-def _facts(info: SceneInfo, view: OverlayView) -> str:
-    """Resolution, frame and size; what is unknown is said too."""
+def _facts(info: SceneInfo, view: OverlayView, gain: float) -> str:
+    """Resolution, frame, size and brightness; what is unknown is said too."""
     scale = np.sqrt(view.scale_x * view.scale_y)
     shown = "full size" if abs(scale - 1.0) < 0.005 else f"drawn at {100.0 * scale:.3g} %"
     gsd = f"gsd {info.gsd_m:.3g} m" if info.gsd_m is not None else "gsd unknown, so no scale bar"
@@ -270,7 +274,10 @@ def _facts(info: SceneInfo, view: OverlayView) -> str:
     crs = "no CRS, so north is unknown"
     if info.crs is not None:
         crs = info.crs if len(info.crs) <= LONGEST_CRS else "CRS without a code"
-    return " · ".join([gsd, crs, f"{info.width:,} x {info.height:,} px, {shown}"])
+    facts = [gsd, crs, f"{info.width:,} x {info.height:,} px, {shown}"]
+    if gain > 1.0:
+        facts.append(f"a dark scene, brightened {gain:.1f} times for the eye")
+    return " · ".join(facts)
 
 
 def _zone_room_px(shapes: Sequence[Polygon], view: OverlayView, style: Style) -> int:

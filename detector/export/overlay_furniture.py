@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from detector.export.overlay_marks import (
     CASING,
-    EDGE_FILL,
     Pen,
     dashes,
     fill_polygon,
+    hatch_box,
     hatch_nodata,
     hatch_unseen,
     polylines,
@@ -32,7 +32,7 @@ WATER: Final[Colour] = (74, 84, 82)  # ground of the legend's samples, dark as m
 LINE = 1.5  # height of a row, in font sizes
 MAX_NOTES = 6
 BAR_SHARE = 0.22  # longest scale bar, of the canvas
-Sample = Literal["box", "dashed", "filled", "zone", "unseen_zone", "nodata", "cloud"]
+Sample = Literal["box", "dashed", "hatched", "zone", "unseen_zone", "nodata", "cloud"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +209,8 @@ def draw_sample(canvas: NDArray[np.uint8], entry: Entry, pen: Pen) -> None:
         hatch_nodata(canvas, ~whole, pen)
     elif entry.sample in ("cloud", "unseen_zone"):
         hatch_unseen(canvas, whole, pen)
-    elif entry.sample == "filled":
-        fill_polygon(canvas, box, entry.colour, EDGE_FILL)
+    elif entry.sample == "hatched":
+        hatch_box(canvas, box, entry.colour, pen)
     if entry.sample == "dashed":
         paths = dashes(box, 2.0 * pen.line_px)
     else:

@@ -21,7 +21,7 @@ CASING: Final[Colour] = (0, 0, 0)
 NODATA_GROUND: Final[Colour] = (178, 178, 178)
 NODATA_LINES: Final[Colour] = (140, 140, 140)
 HATCH_COLOUR: Final[Colour] = (235, 235, 235)
-EDGE_FILL = 0.2  # opacity of a box that is cut
+CUT_OPACITY = 0.8  # of the hatch inside a box that is cut
 UNSEEN_COLOUR: Final[Colour] = (225, 225, 225)  # of boxes that are no observations
 UNSEEN_TITLE: Final = "on unseen pixels: no observation"
 SMALL_SIDES = 4  # a box narrower than so many line widths is drawn with a finer line
@@ -99,7 +99,7 @@ def box_kinds(detections: Detections) -> list[BoxKind]:
 def draw_boxes(
     image: NDArray[np.uint8], detections: Detections, view: OverlayView, pen: Pen
 ) -> None:
-    """Draw every box: its class by colour, deck cargo dashed, cut ones filled, unseen ones hollow.
+    """Draw every box: its class by colour, deck cargo dashed, cut ones hatched, unseen ones hollow.
 
     Args:
         image: RGB of the scene, changed.
@@ -110,7 +110,7 @@ def draw_boxes(
     corners = view.to_view(detections.corners)
     for kind in box_kinds(detections):
         for i in kind.index[(detections.is_cut & ~detections.unseen)[kind.index]]:
-            fill_polygon(image, corners[i], kind.colour, EDGE_FILL)
+            hatch_box(image, corners[i], kind.colour, pen)
     for kind in box_kinds(detections):
         draw_outlines(image, corners[kind.index], kind.colour, pen, dashed=kind.dashed)
 
@@ -155,6 +155,16 @@ def polylines(
     """Draw smooth lines; coordinates as `OverlayView.to_view` gives them."""
     fixed = [np.rint((path - 0.5) * (1 << SHIFT)).astype(np.int32) for path in paths]
     cv2.polylines(image, fixed, closed, colour, width, cv2.LINE_AA, SHIFT)
+
+
+def hatch_box(
+    image: NDArray[np.uint8], ring: NDArray[np.float64], colour: Colour, pen: Pen
+) -> None:
+    """Hatch the inside of a polygon `(K, 2)`; what lies between the lines stays as it is."""
+    mask, origin = polygon_mask([ring], image.shape[1], image.shape[0])
+    height, width = mask.shape
+    lines = _stripes(height, width, pen.hatch_px, max(1, pen.line_px // 2), origin)
+    blend(image, np.asarray(mask * lines, np.uint8), origin, colour, CUT_OPACITY)
 
 
 def fill_polygon(

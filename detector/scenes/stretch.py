@@ -15,6 +15,7 @@ MAX_GAIN_8BIT = 3.0
 DARK_8BIT_MEAN = 60.0  # below it an 8-bit scene is dark, though its bright end may be filled
 DARK_HIGH_PERCENTILE = 99.8  # of a dark scene: white decks and roofs keep their shades
 MAX_GAIN_DARK = 2.0
+MAX_GAIN_EYE = 3.0  # of a dark picture, shown to people
 FLOAT32_STEPS = 256  # a range of fewer steps than grey levels is no range
 SMALLEST_RANGE = 1e-20  # keeps the gain finite in float32
 MIN_RELATIVE_RANGE = 0.5  # of the low value: flat water stays dark and flat, not noise
@@ -53,6 +54,32 @@ def fit_stretch(values: NDArray[np.generic], dtype: str, *, brighten_dark: bool 
         smallest = FLOAT32_STEPS * float(np.spacing(np.float32(max(abs(low), abs(high)))))
         span = max(high - low, MIN_RELATIVE_RANGE * abs(low), smallest, SMALLEST_RANGE)
     return Stretch(float(low), float(low + span), "percentiles")
+
+
+def eye_gain(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> float:
+    """How much brighter a dark picture should be shown: for the eye, never for the network.
+
+    Args:
+        rgb: `(h, w, 3)` of a whole scene as it is read, at any scale.
+        valid: `(h, w)` pixels that hold data.
+
+    Returns:
+        1 where the mean of its valid pixels is 60 or more; else the gain that takes their
+        percentile 99.8 to white, at most 3.
+    """
+    seen = rgb[valid]
+    if not seen.size or seen.mean() >= DARK_8BIT_MEAN:
+        return 1.0
+    bright = max(float(np.percentile(seen, DARK_HIGH_PERCENTILE)), 1.0)
+    return float(np.clip(255.0 / bright, 1.0, MAX_GAIN_EYE))
+
+
+def brightened(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    """A picture whose values are multiplied; what passes white is white."""
+    if gain == 1.0:
+        return rgb
+    steps = np.clip(np.rint(np.arange(256) * gain), 0, 255).astype(np.uint8)
+    return np.asarray(steps[rgb], np.uint8)
 
 
 def apply_stretch(values: NDArray[np.generic], stretch: Stretch) -> NDArray[np.uint8]:

@@ -25,11 +25,12 @@ from detector.export import overlay_furniture, overlay_labels
 from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.overlay_furniture import BAR_INK, draw_north
 from detector.export.overlay_labels import Room, label_ships
-from detector.export.overlay_marks import EDGE_FILL, HATCH_COLOUR, NODATA_GROUND, NODATA_LINES
+from detector.export.overlay_marks import CUT_OPACITY, HATCH_COLOUR, NODATA_GROUND, NODATA_LINES
 from detector.export.overlay_text import Style, clean_text, elide, text_mask, text_width
 from detector.export.overlay_view import OverlayView, fit_view, north_direction, scale_bar
 from detector.export.styles import ZONE_COLOUR
 from detector.scenes.scene import Scene, open_scene
+from detector.scenes.stretch import brightened, eye_gain
 from detector.scenes.types import SceneOptions
 from tests.counting.make import ACQUIRED, SHIP, STACK, Row, make_detections
 from tests.scenes.rasters import utm_transform, write_raster
@@ -111,18 +112,52 @@ def test_boxes_have_the_colour_of_their_class_at_their_edges(tmp_path: Path) -> 
     assert picture[265:270, 300].max(axis=1).min() < 0.5 * max(GROUND)  # the dark casing
 
 
-def test_a_box_cut_by_the_edge_is_tinted_and_its_length_is_a_least_one(
+def test_a_box_cut_by_the_edge_is_hatched_and_its_length_is_a_least_one(
     tmp_path: Path, written: list[str]
 ) -> None:
     found = make_detections([(SHIP, 20, 500, 200, 40, 0.0), (SHIP, 900, 500, 200, 40, 0.0)])
     found = replace(found, cut=np.array(["scene_edge", ""]))
     picture = picture_of(draw(make_scene(tmp_path), found))
-    tint = np.array(GROUND) + (np.array(PORT[SHIP].colour) - GROUND) * EDGE_FILL
-    assert np.abs(picture[500, 50] - tint).max() <= 1
-    assert tuple(picture[500, 900]) == GROUND
+    tint = np.array(GROUND) + (np.array(PORT[SHIP].colour) - GROUND) * CUT_OPACITY
+    inside = picture[490:511, 20:100]
+    lines = np.abs(inside - tint).max(axis=2) <= 1
+    assert (lines | is_colour(inside, GROUND)).all()  # what lies between the lines stays
+    assert 0.05 < lines.mean() < 0.3
+    assert (np.abs(lines.mean(axis=0) - lines.mean()) < 0.1).all()  # everywhere alike
+    assert is_colour(picture[490:511, 830:970], GROUND).all()
     assert "≥100 m · 0.90" in written
     assert "100 m · 0.30" in written
     assert "1 cut by the scene's edge" in written
+
+
+@pytest.mark.parametrize(
+    ("ground", "bright", "gain"),
+    [((20, 40, 30), 110, 255 / 110), ((20, 40, 30), 230, 255 / 230), ((50, 130, 45), 110, 1.0)],
+)
+def test_a_dark_scene_is_brightened_for_the_eye_and_it_is_said(
+    tmp_path: Path, written: list[str], ground: tuple[int, int, int], bright: int, gain: float
+) -> None:
+    values = np.empty((3, 1000, 1700), np.uint8)
+    values[:] = np.array(ground, np.uint8)[:, None, None]
+    values[:, 300:600, 1000:1300] = bright  # 5 %: nothing is stretched when it is read
+    picture = picture_of(draw(open_scene(write_raster(tmp_path / "dark.tif", values))))
+    assert np.abs(picture[700, 700] - np.array(ground) * gain).max() <= 0.5
+    assert np.abs(picture[400, 1100].astype(float) - bright * gain).max() <= 0.5
+    (facts,) = [text for text in written if text.startswith("gsd")]
+    said = f"a dark scene, brightened {gain:.1f} times for the eye"
+    assert facts.endswith(said if gain > 1 else "full size")
+
+
+def test_a_picture_is_brightened_at_most_threefold_and_keeps_its_hue() -> None:
+    rgb = np.tile(np.array([10, 20, 30], np.uint8), (40, 40, 1))
+    valid = np.ones((40, 40), np.bool_)
+    assert eye_gain(rgb, valid) == 3.0
+    assert brightened(rgb, 3.0)[0, 0].tolist() == [30, 60, 90]
+    rgb[:20] = 255  # where there is no data
+    valid[:20] = False
+    assert eye_gain(rgb, valid) == 3.0
+    assert eye_gain(rgb, np.zeros_like(valid)) == 1.0
+    assert eye_gain(rgb, ~valid) == 1.0
 
 
 @pytest.mark.parametrize(("gsd_m", "width"), [(0.5, 1700), (10.0, 1700), (0.3, 5000), (0.5, 200)])
