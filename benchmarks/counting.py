@@ -2,19 +2,22 @@
 
 Simulates series and counts their visits (five minutes), writes down what the card of the weights
 says of the intervals of counts, after `detector card`, and with `--sites 40` measures them on
-so many rendered sites of fresh seeds (five minutes).
+so many rendered sites of fresh seeds (five minutes; what was found is kept in `--parts`, so a call
+that was cut goes on). Beside them stands what the card of `--beside` says of the same places.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
-from benchmarks.counting_sites import sites_table
+from benchmarks.counting_sites import sites_rows
 from benchmarks.tables import markdown, put
 from detector.activity.visits.bounds import VisitSettings, count_visits
 from detector.activity.visits.linking import LinkSettings
@@ -48,6 +51,7 @@ VISITS_HEAD = (
     "series of", "visits", "in view", "`visits_min`", "≤ truth", "`visits_seen_max`", "≥ in view",
     "slack of min to truth", "to in view",
 )  # fmt: skip
+Rows = Sequence[Mapping[str, Any]]
 GROUNDS = ("all", "land", "water")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "counting.md"
 QUICK_SERIES = 2
@@ -70,6 +74,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=200, help="series of each case")
     parser.add_argument("--weights", default="port-n3", help="whose card is read")
+    parser.add_argument("--beside", default="port-n-blocks", help="earlier weights; '': none")
+    parser.add_argument("--parts", type=Path, default=Path("runs/card/parts"))
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")
     parser.add_argument("--sites", type=int, default=0, help="rendered sites of fresh seeds")
     parser.add_argument("--quick", action="store_true", help="few series, nothing is written")
@@ -77,13 +83,16 @@ def main() -> None:
     options = parser.parse_args()
     card = ModelCard.read(find_card(options.weights))
     calibration = Calibration.from_card(card.calibration)
+    names = [options.weights, *([options.beside] if options.beside else [])]
     series = QUICK_SERIES if options.quick else options.series
     tables = {
-        "intervals": f"Weights `{card.name}`:\n\n{coverage_table(calibration.coverage)}",
+        "intervals": _beside(card.name, _coverages(names)),
         "rates": rates_table(calibration),
-        "sites": _sites(options.weights, card.name, options.sites),
+        "sites": "",
         "visits": "" if options.skip_series else visits_table(series),
     }
+    if options.sites:
+        tables["sites"] = _beside(card.name, sites_rows(names, options.sites, options.parts))
     for place, table in tables.items():
         if options.quick:
             print(f"\n## {place}\n{table}", flush=True)
@@ -91,8 +100,16 @@ def main() -> None:
             put(options.docs, place, table)
 
 
-def _sites(weights: str, name: str, sites: int) -> str:
-    return f"Weights `{name}`:\n\n{sites_table(weights, sites)}" if sites else ""
+def _coverages(names: Sequence[str]) -> dict[str, Rows]:
+    """What cards say of how often their intervals hold, by the name of the card."""
+    cards = [ModelCard.read(find_card(name)) for name in names]
+    return {card.name: Calibration.from_card(card.calibration).coverage for card in cards}
+
+
+def _beside(name: str, rows: Mapping[str, Rows]) -> str:
+    """The table of one set of weights, with those of the others beside it."""
+    others = {other: told for other, told in rows.items() if other != name}
+    return f"Weights `{name}`:\n\n{coverage_table(rows[name], others)}"
 
 
 def visits_table(series: int) -> str:

@@ -5,6 +5,8 @@ python -m benchmarks.stacks_zones --scenes 12          the first yards only
 python -m benchmarks.stacks_zones --weights port-n     of other weights; their card must hold blocks
 python -m benchmarks.stacks_zones --weights ""         the simulated detector alone
 
+What was found is kept in `--parts`, yard by yard, so that a call that was cut goes on.
+
 Yards of seeds that nothing was tuned on. The network is read with the card's own model of blocks,
 which real places alone decide. The simulated detector misses, joins and makes up blocks at known
 rates; its model is fitted on the other half of the yards.
@@ -13,9 +15,11 @@ rates; its model is fitted on the other half of the yards.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,10 +31,12 @@ from benchmarks.stacks import SETTINGS, _pixels, _scores, found_boxes, yard_spec
 from benchmarks.tables import markdown, put
 from detector.boxes.scored import Boxes
 from detector.calibrating.blocks import BlockImage, block_image, fit_blocks
+from detector.calibrating.kept import key_of
 from detector.counting.counts import OBSERVED_SHARE
 from detector.counting.zones import Zone, first_zones
 from detector.detections import Detections
 from detector.evaluation.dataset import rendered_image
+from detector.files import atomic_path
 from detector.geometry.boxes import edge_lengths, order_corners
 from detector.inference.pipeline import predict_scene
 from detector.models.detector import Detector, DetectorSettings, load_detector
@@ -48,6 +54,7 @@ KINDS: Final = ("yard", "quay", "railhead")
 MISSED, FALSE, JOINED = 0.15, 0.12, 0.10  # of the simulated detector, of true blocks
 PLACE_SD: Final = 0.5  # of its log odds of missing, between scenes
 SIMULATED: Final = "simulated detector"
+TRUTH_FILE, STACKS_FILE, IMAGE_FILE = "truth.parquet", "stacks.parquet", "image.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +74,78 @@ class Yard:
     image: BlockImage
 
 
-def examine(specs: Sequence[tuple[PortSpec, int]], network: Detector | None) -> dict[str, Any]:
-    """The yards as each detector saw them: name to a list of `Yard`."""
-    seen: dict[str, list[Yard]] = {SIMULATED: []}
-    for spec, seed in specs:
-        scene = render(spec, seed)
-        with tempfile.TemporaryDirectory() as folder:
-            path = write_scene(scene, Path(folder) / "scene.tif")
-            with open_scene(path) as opened:
-                found = simulated(scene, np.random.default_rng(seed))
-                seen[SIMULATED].append(_yard(scene, opened, found, seed))
-                if network is not None:
-                    name = network.card.name
-                    found = predict_scene(opened, network)
-                    seen.setdefault(name, []).append(_yard(scene, opened, found, seed))
+def examine(
+    specs: Sequence[tuple[PortSpec, int]], network: Detector | None, parts: Path
+) -> dict[str, list[Yard]]:
+    """The yards as each detector saw them: name to a list of `Yard`.
+
+    Args:
+        specs: of the yards, with their seeds.
+        network: None for the simulated detector alone.
+        parts: folder of what was found before.
+    """
+    seen: dict[str, list[Yard]] = {}
+    detectors = [None] if network is None else [None, network]
+    for number, (spec, seed) in enumerate(specs, start=1):
+        paths = [_part_of(parts, spec, seed, one) for one in detectors]
+        known = [read_yard(path) for path in paths]
+        if not all(known):
+            known = list(_yards(spec, seed, detectors))
+            for path, yard in zip(paths, known, strict=True):
+                write_yard(path, yard)
+        for one, yard in zip(detectors, known, strict=True):
+            seen.setdefault(SIMULATED if one is None else one.card.name, []).append(yard)
+        print(f"yard {seed}: {number} of {len(specs)}", flush=True)
     return seen
+
+
+def _yards(spec: PortSpec, seed: int, detectors: Sequence[Detector | None]) -> Iterator[Yard]:
+    scene = render(spec, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_scene(scene, Path(folder) / "scene.tif")
+        with open_scene(path) as opened:
+            for one in detectors:
+                if one is None:
+                    found = simulated(scene, np.random.default_rng(seed))
+                else:
+                    found = predict_scene(opened, one)
+                yield _yard(scene, opened, found, seed)
+
+
+def _part_of(parts: Path, spec: PortSpec, seed: int, network: Detector | None) -> Path:
+    facts = asdict(spec), seed, asdict(SETTINGS)
+    plain = json.dumps(facts, sort_keys=True, default=str).encode()
+    key = hashlib.sha256(plain).hexdigest()[:16] if network is None else key_of(network.card, facts)
+    return parts / f"yard{seed}-{key}"
+
+
+def write_yard(folder: Path, yard: Yard) -> None:
+    """Keep a yard as tables and one JSON file; the latter last, so a cut call leaves none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    yard.truth.to_parquet(folder / TRUTH_FILE)
+    yard.stacks.to_parquet(folder / STACKS_FILE)
+    image = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in asdict(yard.image).items()
+    }
+    with atomic_path(folder / IMAGE_FILE) as temporary:
+        temporary.write_text(json.dumps({"zones": list(yard.zones), "image": image}))
+
+
+def read_yard(folder: Path) -> Yard | None:
+    """Read what `write_yard` wrote; None where it did not."""
+    try:
+        told = json.loads((folder / IMAGE_FILE).read_text())
+        truth, stacks = (pd.read_parquet(folder / name) for name in (TRUTH_FILE, STACKS_FILE))
+        image = {
+            name: np.array(value, np.int64 if name == "held" else np.float64)
+            if isinstance(value, list)
+            else value
+            for name, value in told["image"].items()
+        }
+    except (OSError, ValueError, KeyError):
+        return None
+    return Yard([(name, kind) for name, kind in told["zones"]], truth, stacks, BlockImage(**image))
 
 
 def simulated(scene: RenderedScene, generator: np.random.Generator) -> Detections:
@@ -215,7 +279,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=30)
-    parser.add_argument("--weights", default="port-n-blocks", help="empty: no network")
+    parser.add_argument("--weights", default="port-n3", help="empty: no network")
+    parser.add_argument("--parts", type=Path, default=Path("runs/card/parts"))
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/stacks.md")
     words = parser.parse_args()
     network = card = None
@@ -225,7 +290,7 @@ def main() -> None:
         if card is None:
             parser.error(f"the card of {words.weights} holds no blocks; run detector card first")
     specs = yard_specs([*FRESH, f"scenes={words.scenes}"])
-    tables = {"zones": summarize(examine(specs, network), card)}
+    tables = {"zones": summarize(examine(specs, network, words.parts), card)}
     if card is not None:
         tables["places"] = at_real_places(card)
     for name, text in tables.items():

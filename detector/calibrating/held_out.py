@@ -164,8 +164,21 @@ def _join(parts: Sequence[Judged]) -> Judged:
     )
 
 
-def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a Markdown table."""
+def coverage_table(
+    rows: Sequence[Mapping[str, Any]],
+    beside: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> str:
+    """The rows as a Markdown table.
+
+    Args:
+        rows: of one set of weights.
+        beside: rows of other weights by their name; what they say of the same places stands in
+            columns of their own.
+    """
+    others = {
+        name: {(row["class"], row["data"], row["count"]): row for row in told if row["claim"]}
+        for name, told in (beside or {}).items()
+    }
     head = (
         "class",
         "data",
@@ -178,6 +191,7 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
         "Poisson: coverage",
         "width",
         "score",
+        *(word for name in others for word in (f"{name}: coverage", "width", "score")),
     )
     lines: list[tuple[str, ...]] = []
     for row in rows:
@@ -185,8 +199,9 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
         if not row["claim"]:
             if row["count"] == "all":
                 known = f"{row['object_places']} places with objects, {MIN_PLACES} needed"
-                lines.append((*start, f"no claim: {known}", *("",) * 6))
+                lines.append((*start, f"no claim: {known}", *("",) * (len(head) - 5)))
             continue
+        key = (row["class"], row["data"], row["count"])
         low, high = row["coverage_interval"]
         share = row.get("relative_width")  # cards of earlier versions don't say
         lines.append(
@@ -199,9 +214,17 @@ def coverage_table(rows: Sequence[Mapping[str, Any]]) -> str:
                 f"{row['poisson_coverage']:.3f}",
                 f"{row['poisson_width']:.2f}",
                 f"{row['poisson_score']:.2f}",
+                *(cell for told in others.values() for cell in _short(told.get(key))),
             )
         )
     return table(head, lines)
+
+
+def _short(row: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Coverage, width and score; empty where other weights say nothing of these places."""
+    if row is None:
+        return ("", "", "")
+    return (f"{row['coverage']:.3f}", f"{row['width']:.2f}", f"{row['score']:.2f}")
 
 
 def _rows(

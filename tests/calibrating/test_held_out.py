@@ -158,3 +158,15 @@ def test_too_few_places_claim_nothing() -> None:
     assert not any(row["claim"] for row in rows)
     assert "coverage" not in rows[0]
     assert "no claim: 19 places with objects, 20 needed" in coverage_table(rows)
+
+
+def test_other_weights_stand_beside_by_place_and_size() -> None:
+    """Rows are found by class, data and size; where others say nothing the cells are empty."""
+    model = fit_counts(uneven(40, 7), CONF)
+    rows = check_rows({"port": uneven(30, 8, "other")}, model, 40, SHIP)
+    other = [row | {"coverage": 0.5, "width": 7.0, "score": 9.25} for row in reversed(rows[1:])]
+    lines = coverage_table(rows, {"before": other}).splitlines()
+    assert lines[0].count("|") == coverage_table(rows).splitlines()[0].count("|") + 3
+    assert "before: coverage" in lines[0]
+    cells = [[cell.strip() for cell in line.split("|")[-4:-1]] for line in lines[2:]]
+    assert cells == [["", "", ""], *[["0.500", "7.00", "9.25"]] * (len(rows) - 1)]

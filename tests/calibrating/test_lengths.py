@@ -31,10 +31,11 @@ def measured(n: int, seed: int) -> pd.DataFrame:
 
 
 def test_the_rank_covers_a_new_value() -> None:
-    """Of nine values the ninth: with eight tenths of the rank it would be the eighth."""
-    assert conformal(np.arange(9.0), 0.9) == 8.0
-    assert conformal(np.arange(19.0), 0.9) == 17.0
-    assert conformal(np.arange(99.0), 0.9) == 89.0
+    """The new value is as likely to have any of n + 1 ranks: nine tenths of them, and no fewer."""
+    for n in range(9, 121):
+        covering = next(rank for rank in range(1, n + 1) if 10 * rank >= 9 * (n + 1))
+        assert conformal(np.arange(1.0, n + 1), 0.9) == covering
+    assert conformal(np.arange(10.0), 0.9) == 9.0  # of ten the tenth; without the + 1 the ninth
     assert conformal(np.array([3.0, 1.0]), 0.9) == 3.0
 
 
