@@ -50,13 +50,14 @@ accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it w
 	$(BIN)/python -m benchmarks.accuracy --weights $(WEIGHTS) --docs docs/accuracy.md
 
 card: $(STAMP)  ## thresholds, metrics, intervals of WEIGHTS=name into runs/card; SISTER=file, see docs/counting.md
-	$(BIN)/python -m detector card weights=$(WEIGHTS) thresholds_from=$(or $(THRESHOLDS),split) \
+	$(BIN)/python -m detector card weights=$(WEIGHTS) thresholds_from=$(or $(THRESHOLDS),train) \
 		also=dev2 sister=$(or $(SISTER),null) check_ports=24 out=$(CARD)
 
 counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS=name, after make card
-	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) --docs
+	$(BIN)/python -m benchmarks.counting --weights $(MADE) --skip-series --sites $(or $(SITES),40) \
+		--parts $(CARD)/parts --docs
 	$(BIN)/python -m benchmarks.lengths --weights $(MADE) --card $(CARD) --docs
-	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --docs
+	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --parts $(CARD)/parts --docs
 
 kills: $(STAMP)  ## runs killed at random moments and repeated, KILLS=50
 	QUAYWATCH_KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest tests/prediction/test_checkpoint.py

@@ -29,13 +29,11 @@ from detector.calibrating.calibrate import (
     calibrate,
     read_evaluation,
 )
-from detector.calibrating.held_out import FOLDS
+from detector.calibrating.choosing import by_f1, by_totals, training_sample, with_totals
 from detector.calibrating.kept import FOLDER, Kept
 from detector.calibrating.length_rows import real_rows, rendered_rows
 from detector.calibrating.lengths import ROWS_FILE, fit_lengths
 from detector.calibrating.luck import LOOKS, measure_luck
-from detector.calibrating.sample import sample_of
-from detector.calibrating.thresholds import Balance, balance, next_thresholds
 from detector.counting.calibration import Calibration, CalibrationError
 from detector.errors import ConfigError
 from detector.evaluation.dataset import Dataset
@@ -57,7 +55,6 @@ from detector.stacks.block_model import CARD_KEY, BlockModel
 from detector.wording import counted
 
 LOG = logging.getLogger(__name__)
-ROUNDS: Final = 4  # of counting and choosing: a merge at other thresholds gives other boxes
 ALONE: Final = 1.0  # floor of predictions of which only what is counted is wanted
 Thresholds = Literal["split", "train", "card"]
 Luck = Literal["card", "measure"]
@@ -73,8 +70,9 @@ class CardSettings:
         out: folder of the card and its weights.
         detector: which weights run where.
         name: of the card; empty for that of the card that is read.
-        thresholds: `split` chooses them on the images that are evaluated, `train` on those of the
-            training split, `card` keeps them.
+        thresholds: `train` chooses them by F1 on a sample of the training split, `split` by totals
+            on the images that are evaluated, `card` keeps them.
+        threshold_images: of the training split, at most.
         luck: `measure`, or `card` keeps it.
         evaluation: folder of a finished evaluation of these weights, or None.
         sister: weights that trained on fewer places; what they find on training places that they
@@ -85,7 +83,8 @@ class CardSettings:
     out: Path
     detector: DetectorSettings
     name: str = ""
-    thresholds: Thresholds = "split"
+    thresholds: Thresholds = "train"
+    threshold_images: int = 160
     luck: Luck = "card"
     evaluation: Path | None = None
     sister: DetectorSettings | None = None
@@ -157,11 +156,23 @@ def make_card(settings: CardSettings, data: CardData, progress: Progress | None 
             **calibration.to_card(),
             **({} if blocks is None else {CARD_KEY: blocks.to_card()}),
         },
-        sources={**card.sources, "metrics": evaluated.data, "version": __version__},
+        sources={
+            **_with_elsewhere(card, desk, evaluated),
+            "metrics": evaluated.data,
+            "version": __version__,
+        },
     )
     return MadeCard(
         made, _write(made, card.weights_beside(source), settings.out), calibration, blocks
     )
+
+
+def _with_elsewhere(card: ModelCard, desk: _Desk, evaluated: Evaluated) -> Mapping[str, Any]:
+    """Sources of a card; thresholds of training places with the totals on those evaluated."""
+    if desk.settings.thresholds != "train":
+        return card.sources
+    told = with_totals(card.sources["thresholds"], evaluated.counted, card, evaluated.data)
+    return {**card.sources, "thresholds": told}
 
 
 @dataclass(frozen=True)
@@ -202,7 +213,13 @@ class _Desk:
     @cached_property
     def chosen_on(self) -> tuple[Dataset, str]:
         """The images on which thresholds are chosen and luck is measured."""
-        return self.data.trained() if self.settings.thresholds == "train" else self.evaluated
+        if self.settings.thresholds != "train":
+            return self.evaluated
+        dataset, name = self.data.trained()
+        like = [self.measured[0], *([self.data.also()[0]] if self.data.also is not None else [])]
+        sources = {image.source for part in like for image in part.images}
+        sample = training_sample(dataset, sources, self.settings.threshold_images)
+        return sample, f"{counted(len(sample.images), 'image')} of {name}"
 
     @cached_property
     def kept(self) -> Kept:
@@ -334,8 +351,7 @@ def unseen_by(dataset: Dataset, card: ModelCard) -> Dataset:
             "a place that is new to it and of a source that it knows; name weights that trained on "
             "fewer places, or none"
         )
-    images = [dataset.images[i] for i in kept]
-    return Dataset(images, [dataset.paths[i] for i in kept], dataset.clipped, dataset.outside)
+    return dataset.take(kept)
 
 
 def _with_luck(card: ModelCard, desk: _Desk) -> ModelCard:
@@ -357,59 +373,28 @@ def _with_luck(card: ModelCard, desk: _Desk) -> ModelCard:
 
 def _with_thresholds(card: ModelCard, desk: _Desk) -> ModelCard:
     """The card with its thresholds and where they come from."""
-    if desk.settings.thresholds == "card":
+    source = desk.settings.thresholds
+    if source == "card":
         told = card.sources.get("thresholds", {"from": f"the card of {card.name}"})
         return replace(card, sources={**card.sources, "thresholds": told})
-    first = desk.given if desk.settings.thresholds == "split" else None
-    if first is not None and first.luck in (None, card.luck):
+    if source == "train":
+        dataset, data = desk.chosen_on
+        chosen = by_f1(card, desk.matches(dataset, card))
+        told = chosen.told(data, "best F1 of what the counts claim; the network trained on them")
+        return replace(card, conf=chosen.conf, sources={**card.sources, "thresholds": told})
+    first = desk.given if desk.given is not None and desk.given.luck in (None, card.luck) else None
+    if first is not None:
         card = replace(card, conf=first.conf)
-    else:
-        first = None
-    tried: list[tuple[dict[str, float], dict[str, Balance | None]]] = []
-    conf = dict(card.conf)
-    while len(tried) < ROUNDS and conf not in [earlier for earlier, _ in tried]:
-        now = replace(card, conf=conf)
-        table = first.complete if first is not None and not tried else None
-        if table is None:
-            table = desk.matches(desk.chosen_on[0], now)
-        balances = {
-            name: balance(sample_of(table, class_id, card.gsd_read_m), conf[name])
-            for class_id, name in enumerate(card.classes)
-        }
-        tried.append((conf, balances))
-        LOG.info("thresholds %s: %s", conf, _totals(balances))
-        conf = next_thresholds(conf, balances)
-    conf, balances = min(reversed(tried), key=lambda item: _off(item[1]))
-    data = first.data if first is not None else desk.chosen_on[1]
-    return replace(card, conf=conf, sources={**card.sources, "thresholds": _told(data, balances)})
-
-
-def _off(balances: Mapping[str, Balance | None]) -> float:
-    """How far the totals of all classes are off."""
-    return sum(abs(found.error) for found in balances.values() if found is not None)
-
-
-def _totals(balances: Mapping[str, Balance | None]) -> str:
-    return ", ".join(
-        f"{name} {found.counted} of {found.true}"
-        for name, found in balances.items()
-        if found is not None
+    chosen = by_totals(
+        card,
+        lambda read: desk.matches(desk.chosen_on[0], read),
+        None if first is None else first.complete,
     )
-
-
-def _told(data: str, balances: Mapping[str, Balance | None]) -> dict[str, Any]:
-    """Where thresholds come from, as plain values."""
-    told: dict[str, Any] = {
-        "from": data,
-        "how": f"totals of what the counts claim; held out: {FOLDS} folds of places",
-    }
-    for name, found in balances.items():
-        if found is None:
-            LOG.warning("%s: no true object or no box in %s; its threshold stays", name, data)
-            told[name] = "kept: no true object or no box"
-        else:
-            told[name] = found.to_card()
-    return told
+    told = chosen.told(
+        first.data if first is not None else desk.chosen_on[1],
+        "totals of what the counts claim",
+    )
+    return replace(card, conf=chosen.conf, sources={**card.sources, "thresholds": told})
 
 
 def _check_folder(out: Path, source: Path) -> None:

@@ -1,9 +1,9 @@
-"""Score thresholds at which the totals come out: as many objects counted as there are."""
+"""Score thresholds: at which totals come out, or at which most is right and found (F1)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,10 @@ from detector.calibrating.sample import Sample
 
 LOG = logging.getLogger(__name__)
 THRESHOLDS: Final = np.arange(5, 96) / 100  # what may be chosen
+F1_SLACK: Final = 0.005  # thresholds whose F1 is so near to the best are as good
 DIGITS: Final = 4
+Rule = Callable[[Sample], float]
+"""From a sample with objects to the threshold of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Balance:
     """How the total of one class comes out, over what the counts claim (`sample_of`).
 
     Attributes:
-        conf: threshold that balances the total.
+        conf: threshold that is chosen.
         true: objects.
         counted: boxes at the threshold at which the sample was counted.
         held_out: boxes where every place is counted at the threshold of the places of other folds;
@@ -64,18 +67,20 @@ class Balance:
         }
 
 
-def balance(sample: Sample, conf: float) -> Balance | None:
-    """The threshold that balances one class, and how well others' thresholds do on each place.
+def balance(sample: Sample, conf: float | None, rule: Rule | None = None) -> Balance | None:
+    """The threshold of one class, and how well the total comes out at others' thresholds.
 
     Args:
         sample: of the class, with boxes of scores below the threshold too.
-        conf: threshold at which the sample was counted.
+        conf: threshold at which the sample was counted; None: the one that is chosen.
+        rule: by which a threshold is chosen; by default `balancing_threshold`.
 
     Returns:
         None where there are no true objects or no boxes: nothing can be chosen.
     """
     if not len(sample.true_found) or not len(sample.score):
         return None
+    choose = balancing_threshold if rule is None else rule
     places = sample.places
     folds = np.random.default_rng(SEED).permutation(len(places)) % FOLDS
     chosen: list[float] = []
@@ -84,15 +89,16 @@ def balance(sample: Sample, conf: float) -> Balance | None:
         rest = sample.of_places(places[folds != fold])
         if not len(rest.true_found):
             continue
-        chosen.append(balancing_threshold(rest))
+        chosen.append(choose(rest))
         mine = sample.of_places(places[folds == fold])
         held_out += int(counted_from(mine.score, np.array([chosen[-1]]))[0])
         held_out_true += len(mine.true_found)
-    threshold = balancing_threshold(sample)
+    threshold = choose(sample)
+    at = threshold if conf is None else conf
     return Balance(
         conf=threshold,
         true=len(sample.true_found),
-        counted=int(counted_from(sample.score, np.array([conf]))[0]),
+        counted=int(counted_from(sample.score, np.array([at]))[0]),
         held_out=held_out,
         held_out_true=held_out_true,
         folds=(min(chosen, default=threshold), max(chosen, default=threshold)),
@@ -105,6 +111,19 @@ def balancing_threshold(sample: Sample) -> float:
     off = np.abs(counted_from(sample.score, THRESHOLDS) - len(sample.true_found))
     nearest = np.flatnonzero(off == off.min())
     return float(THRESHOLDS[nearest[len(nearest) // 2]])
+
+
+def sharpest_threshold(sample: Sample) -> float:
+    """The threshold of the best F1: the middle of those within `F1_SLACK` of it.
+
+    The curve is flat at its top, and which of its thresholds is the very best is luck.
+    """
+    counted, hits = (
+        counted_from(score, THRESHOLDS) for score in (sample.score, sample.score[sample.real])
+    )
+    f1 = 2 * hits / (counted + len(sample.true_found))
+    near = np.flatnonzero(f1 >= f1.max() - F1_SLACK)
+    return float(THRESHOLDS[near[len(near) // 2]])
 
 
 def counted_from(score: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:

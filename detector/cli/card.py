@@ -20,7 +20,7 @@ from detector.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from detector.calibrating.card import CardData, CardSettings, MadeCard
+    from detector.calibrating.card import CardData, CardSettings, MadeCard, Thresholds
     from detector.counting.calibration import ClassCalibration
     from detector.evaluation.dataset import Dataset
 
@@ -28,7 +28,8 @@ DESCRIPTION = """
 Measures weights and writes their card, with a copy of the weights, into out=; name both from there
 with weights=out/NAME.safetensors, or copy them into weights/ to ship them. Nothing is put in by
 hand, nothing is written beside the weights that are read, and equal inputs give equal bytes.
-Thresholds are those at which totals come out; metrics and the calibration of scores and counts are
+Thresholds are chosen by F1 on training places, or with thresholds_from=split as those at which the
+totals of what is measured on come out; metrics and the calibration of scores and counts are
 of the images of data= and split=, which the network must never have seen; the card says where each
 comes from. EVALUATION is a folder that detector evaluate wrote of these weights and this data: it
 saves one pass over the images.
@@ -49,9 +50,13 @@ class CardConfig:
         "format of another dataset, read from root; null: what data says", choices=KINDS
     )
     root: str | None = option("folder of that other dataset", path=True)
-    thresholds_from: str = option(
-        "split: chosen on what is measured on; train: on the training split; card: kept",
-        choices=("split", "train", "card"),
+    thresholds_from: str | None = option(
+        "train: chosen on training places; split: on what is measured on; card: kept; null: train, "
+        "of data without a training split split",
+        choices=("train", "split", "card"),
+    )
+    threshold_images: int = option(
+        "training images on which thresholds are chosen, at most", low=20, high=100_000
     )
     luck: str = option("what one look is lucky by; measure: minutes", choices=("card", "measure"))
     also: str | None = option("further split for the fit of counts; null: none")
@@ -95,7 +100,7 @@ def run(config: CardConfig) -> int:
 
 def to_settings(config: CardConfig) -> CardSettings:
     """The options as settings of their own."""
-    from detector.calibrating.card import CardSettings, Luck, Thresholds
+    from detector.calibrating.card import CardSettings, Luck
     from detector.models.detector import DetectorSettings
 
     detector = DetectorSettings(
@@ -109,12 +114,23 @@ def to_settings(config: CardConfig) -> CardSettings:
         out=Path(config.out),
         detector=detector,
         name=config.name or "",
-        thresholds=cast(Thresholds, config.thresholds_from),  # one of its choices, as the next
+        thresholds=_thresholds_of(config),
+        threshold_images=config.threshold_images,
         luck=cast(Luck, config.luck),
         evaluation=Path(config.paths[0]) if config.paths else None,
         sister=replace(detector, weights=config.sister) if config.sister else None,
         length_sites=config.length_sites,
     )
+
+
+def _thresholds_of(config: CardConfig) -> Thresholds:
+    if config.thresholds_from is None:
+        return "split" if _has_no_splits(config) else "train"
+    return cast("Thresholds", config.thresholds_from)  # one of its choices
+
+
+def _has_no_splits(config: CardConfig) -> bool:
+    return bool(config.dataset) or config.data.kind != "pool"
 
 
 def to_data(config: CardConfig) -> CardData:
@@ -126,7 +142,7 @@ def to_data(config: CardConfig) -> CardData:
     from detector.api.learning import evaluation_data
     from detector.calibrating.card import CardData
 
-    if config.dataset or config.data.kind != "pool":
+    if _has_no_splits(config):
         if config.thresholds_from == TRAINED:
             raise ConfigError(
                 "thresholds_from=train: only the port pool tells which images are for training; "
@@ -177,6 +193,13 @@ def _print(made: MadeCard) -> None:
     thresholds = ", ".join(f"{name} {value:g}" for name, value in made.card.conf.items())
     origin = made.card.sources["thresholds"]["from"]
     print(f"thresholds: {thresholds} (from {origin})")
+    for name, found in made.card.sources["thresholds"].items():
+        if isinstance(found, dict) and "elsewhere" in found:
+            other = found["elsewhere"]
+            print(
+                f"{name}: {other['counted']} counted of {other['objects']} in {other['data']}, "
+                f"{100 * other['total_error']:+.1f} %"
+            )
     print(f"luck: {made.card.luck:g} (from {made.card.sources['luck']['from']})")
     print(f"written; use it with weights={made.weights}")
 
@@ -208,8 +231,7 @@ COMMAND = Command(
             "thresholds, metrics and calibration on the dev split of the pool",
         ),
         (
-            "detector card weights=port-n thresholds_from=train luck=measure check_ports=24 "
-            "out=runs/card",
+            "detector card weights=port-n luck=measure check_ports=24 out=runs/card",
             "all that a shipped card holds; thresholds without a look at the dev split",
         ),
         (

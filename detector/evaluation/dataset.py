@@ -47,6 +47,11 @@ class Dataset:
     clipped: int
     outside: int
 
+    def take(self, chosen: Sequence[int]) -> Dataset:
+        """Some of the images, by their positions; what was clipped is told of all."""
+        images, paths = [self.images[i] for i in chosen], [self.paths[i] for i in chosen]
+        return Dataset(images, paths, self.clipped, self.outside)
+
 
 def labelled_dataset(labelled: Iterable[LabelledImage]) -> Dataset:
     """The truth of labelled images.

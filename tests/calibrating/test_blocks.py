@@ -172,6 +172,16 @@ def test_the_fit_finds_the_numbers_that_made_the_places() -> None:
     assert model.n_places == 120
 
 
+def test_the_share_of_clean_places_by_laplaces_rule() -> None:
+    """Three of five have neither a joined nor a missed block; one more of each is added to both."""
+    clean = [square(0, 0, 50, 20)]
+    missed = [*clean, square(200, 0, 50, 20)]
+    images = [replace(seen(clean, clean), place=f"{i}") for i in range(3)]
+    images += [replace(seen(missed, clean), place=f"{i}") for i in (3, 4)]
+    assert blocks_module._clean_share(images) == pytest.approx(4 / 7, abs=1e-4)
+    assert blocks_module._clean_share(images[:1]) == pytest.approx(2 / 3, abs=1e-4)
+
+
 def test_intervals_hold_at_places_left_out() -> None:
     model = fit_blocks(made_places(30, 12, 5), "made places")
     assert model is not None

@@ -19,11 +19,19 @@ from detector.activity import find
 from detector.calibrating import card as card_module
 from detector.calibrating import kept
 from detector.calibrating.card import CardData, CardSettings, make_card
+from detector.calibrating.choosing import training_sample
+from detector.calibrating.held_out import FOLDS, SEED
 from detector.calibrating.luck import LOOKS, MeasuredLuck, measure_luck
 from detector.calibrating.sample import Sample
-from detector.calibrating.thresholds import balance, balancing_threshold, counted_from
+from detector.calibrating.thresholds import (
+    Rule,
+    balance,
+    balancing_threshold,
+    counted_from,
+    sharpest_threshold,
+)
 from detector.cli.main import main
-from detector.counting.calibration import Calibration
+from detector.counting.calibration import Calibration, CalibrationError
 from detector.data import port_pool
 from detector.evaluation import evaluator
 from detector.evaluation.dataset import Dataset, labelled_dataset
@@ -31,6 +39,7 @@ from detector.models.card import ModelCard, sha256_of
 from detector.models.detector import Detector, DetectorSettings
 from detector.models.yolo import YoloBackend
 from tests.calibrating.test_calibration import made
+from tests.evaluation.make import image as image_of
 from tests.evaluation.pool import Blob, BlobRunner, PoolImage, blob_detector, write_pool
 from tests.inference.blobs import CARD
 
@@ -90,7 +99,7 @@ def run(tmp_path: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*words: str, command: str = "card", weights: str = "blobs") -> int:
         given = [f"data.root={pool}", f"weights={weights}", "quiet=true"]
         if command == "card":
-            given.append("length_sites=0")
+            given += ["length_sites=0", "thresholds_from=split"]
         return main([command, *given, *words])
 
     return call
@@ -142,15 +151,60 @@ def test_equal_inputs_give_equal_bytes(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "one" / "blobs.yaml").read_bytes() == first
 
 
-def test_thresholds_of_the_training_split(run: Run, tmp_path: Path) -> None:
-    assert run(f"out={tmp_path / 'out'}", "thresholds_from=train") == 0
+@pytest.mark.parametrize("source", ["train", "null"])
+def test_thresholds_of_the_training_split(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """By F1: all six true ships from 0.25 on and no false one. On dev three false ones join."""
+    assert run(f"out={tmp_path / 'out'}", f"thresholds_from={source}") == 0
     card = ModelCard.read(tmp_path / "out" / "blobs.yaml")
     told = card.sources["thresholds"]
-    assert told["from"] == "the port pool, split train"
+    assert told["from"] == "3 images of the port pool, split train"
+    assert told["how"].startswith("best F1 of what the counts claim; the network trained on them")
     assert (told["ship"]["objects"], told["ship"]["counted"]) == (6, 6)
-    assert card.conf["ship"] < 0.25
+    assert 0.05 < card.conf["ship"] < 0.25
+    assert card.conf["container_stack"] == 0.5
+    assert told["container_stack"].startswith("kept")
+    assert told["ship"]["elsewhere"] == {
+        "data": "the port pool, split dev",
+        "objects": 12,
+        "counted": 15,
+        "total_error": 0.25,
+    }
+    assert "ship: 15 counted of 12 in the port pool, split dev, +25.0 %" in capsys.readouterr().out
     assert card.metrics["data"] == card.sources["metrics"] == "the port pool, split dev"
     assert card.metrics["ship, polygon"]["precision"].startswith("0.8")  # all 12 and the 3 false
+
+
+def test_a_sample_of_training_images() -> None:
+    """Of what is measured on, one a place, of every class; the same in every call."""
+    images = [
+        replace(
+            image_of(f"{i}", [[50.0, 50.0, 40.0, 10.0, 0.0]] * (i % 3 > 0)),
+            source=("port", "sea", "marina")[i % 7 % 3],
+            place=f"{i // 2}",
+        )
+        for i in range(300)
+    ]
+    images = [
+        replace(image, class_ids=np.ones(len(image.corners), np.int64)) if i % 50 == 0 else image
+        for i, image in enumerate(images, start=2)
+    ]
+    whole = Dataset(images, [Path(image.name) for image in images], 0, 0)
+    part = training_sample(whole, {"port", "sea"}, 60)
+    assert [path.name for path in part.paths] == [image.name for image in part.images]
+    assert len({image.place for image in part.images}) == len(part.images) == 60
+    assert {image.source for image in part.images} == {"port", "sea"}
+    assert sum((image.class_ids == 0).any() for image in part.images) >= 20
+    rare = [i for i in whole.images if (i.class_ids == 1).any() and i.source != "marina"]
+    assert len(rare) >= 3
+    held = {image.place for image in part.images if (image.class_ids == 1).any()}
+    assert len(held) >= len(rare) - 2  # not those at whose place another image was drawn
+    again = training_sample(whole, {"port", "sea"}, 60)
+    assert [image.name for image in again.images] == [image.name for image in part.images]
+    assert len(training_sample(whole, {"port", "sea"}, 1000).images) < 151
+    with pytest.raises(CalibrationError, match="no training image is of a source"):
+        training_sample(whole, {"elsewhere"}, 60)
 
 
 def test_an_evaluation_is_taken_where_it_fits(
@@ -328,6 +382,32 @@ def test_thresholds_by_hand() -> None:
     assert found is not None
     assert (found.true, found.counted, found.error) == (3, 4, pytest.approx(1 / 3))
     assert balance(replace(sample, score=np.zeros(0)), 0.25) is None
+
+
+def test_the_best_f1_by_hand() -> None:
+    """Two of three found and nothing false from 0.61 to 0.80; all with two false are worse."""
+    score, real = [0.9, 0.8, 0.4, 0.6, 0.5], [True] * 3 + [False] * 2
+    sample = scored(score, real, [0, 1, 2, 3, 4], true=3)
+    assert sharpest_threshold(sample) == pytest.approx(0.71)
+    found = balance(sample, None, sharpest_threshold)
+    assert found is not None
+    assert (found.conf, found.counted, found.true) == (pytest.approx(0.71), 2, 3)
+
+
+@pytest.mark.parametrize("rule", [balancing_threshold, sharpest_threshold])
+def test_no_fold_leaks_into_its_threshold(rule: Rule) -> None:
+    """Every place at a threshold that was chosen without it: against an own account."""
+    sample = made(30)
+    fold = np.random.default_rng(SEED).permutation(30) % FOLDS
+    counted = 0
+    for place in range(30):
+        others = np.flatnonzero(fold != fold[place])
+        conf = rule(sample.of_places(others))
+        counted += int(counted_from(sample.score[sample.image == place], np.array([conf]))[0])
+    found = balance(sample, None, rule)
+    assert found is not None
+    assert found.held_out == counted != found.counted
+    assert found.held_out_true == found.true
 
 
 def test_held_out_totals_are_of_other_places() -> None:

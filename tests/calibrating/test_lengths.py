@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.calibrating.lengths import LEAST_OBJECTS, conformal, fit_lengths, held_out
+from detector.calibrating.lengths import (
+    FOLDS,
+    LEAST_OBJECTS,
+    conformal,
+    fit_lengths,
+    folds_of,
+    held_out,
+)
 from detector.errors import WeightsError
 from detector.lengths import LengthErrors, Measured
 
@@ -98,3 +105,12 @@ def test_a_size_known_to_a_factor_of_two_at_best_has_no_interval() -> None:
     found = errors.log_errors("ship", np.array([20.0, 300.0]) * 0.3, 0.3)
     assert np.isnan(found[0])
     assert 0.03 < found[1] < 0.07
+
+
+def test_boxes_of_one_place_are_in_one_fold() -> None:
+    """However often a place occurs, and beside whom; a fold by the row would leak."""
+    places = [f"port {i % 11}" for i in range(50)]
+    folds = folds_of(places)
+    of = dict(zip(places, folds.tolist(), strict=True))
+    assert folds.tolist() == [of[place] for place in places]
+    assert sorted(set(folds.tolist())) == list(range(FOLDS))
