@@ -252,13 +252,14 @@ def _add_site(
         told = lay.get(zone.name), lay_found.get(zone.name)
         _add_zone(rows, site, zone, looks[zone.name], settings, *told)
         if zone.kind in YARD_KINDS:
-            found = stack_rows(site, zone, looks[zone.name], by_id, placed, book)
+            of_stacks = [look.of_class(CONTAINER_STACK.name) for look in looks[zone.name]]
+            found = stack_rows(site, zone, of_stacks, by_id, placed, book)
             for name, more in found.items():
                 rows[name] += more
-            rows["events"] += stack_events(found["stack_changes"], looks[zone.name])
-            rows[_STANDING] += standing_blocks(site.name, looks[zone.name])
+            rows["events"] += stack_events(found["stack_changes"], of_stacks)
+            rows[_STANDING] += standing_blocks(site.name, of_stacks)
             if zone.kind == "railhead":
-                rows["events"] += railhead_events(site.name, zone, looks[zone.name])
+                rows["events"] += railhead_events(site.name, zone, of_stacks)
     alone = [item for item in registered if item.method == "none"]
     warnings = [
         f"site '{site.name}', zone '{zone.name}': no scene meets it"

@@ -18,7 +18,9 @@ class ActivityConfig:
     paths: list[str] = option("site files", path=True)
     runs: list[str] = option("folders that detector predict wrote", path=True)
     out: str = option("folder of the results", path=True)
-    weights: str = option("weights whose calibration is used: those of the runs")
+    weights: str | None = option(
+        "weights whose calibration is used; null: the shipped ones that read the runs"
+    )
     min_length_m: float = option("ships from this length on make the headline series", low=0)
     first: str | None = option("first day, such as 2026-10-01; null: that of the first scene")
     last: str | None = option("last day; null: that of the last scene")

@@ -92,13 +92,14 @@ def series_rows(
         mine_of: dict[int, list[dict[str, Any]]] = {}
         drawn = _draw_look(look, zone, settings) if look.whole and not look.reviewed else {}
         for class_id, name, mine in _groups(look, settings.min_length_m):
+            view = look.of_class(PORT.names[class_id])
             chosen = found.select(mine)
             said = interval_columns(None)
             if look.reviewed:
-                said |= _columns_of(_by_hand(chosen)) if look.whole else {}
-            elif look.whole and PORT[class_id].containers:
+                said |= _columns_of(_by_hand(chosen)) if view.whole else {}
+            elif view.whole and PORT[class_id].containers:
                 said |= _columns_of(count_blocks(chosen, zone, settings.blocks))
-            elif class_id in drawn:
+            elif view.whole and class_id in drawn:
                 said = interval_columns(drawn[class_id].sum(name, mine, settings.min_length_m))
             rows.append(
                 {
@@ -110,15 +111,15 @@ def series_rows(
                     "acquired_precision": look.when.precision,
                     "class": PORT.names[class_id],
                     "length_class": name,
-                    "count": len(chosen) if look.usable else None,
+                    "count": len(chosen) if view.usable else None,
                     **{key: said[key] for key in INTERVAL_COLUMNS},
-                    "area_m2": float(chosen.area_m2.sum()) if look.usable else None,
+                    "area_m2": float(chosen.area_m2.sum()) if view.usable else None,
                     "observed_fraction": look.observed_fraction,
-                    "status": look.status,
+                    "status": view.status,
                     "scene_ids": "; ".join(look.scene_ids),
-                    "evidence": "; ".join(chosen.ids.tolist()) if look.usable else "",
+                    "evidence": "; ".join(chosen.ids.tolist()) if view.usable else "",
                     "source": source_of(look),
-                    "count_found": counted_before[class_id, name] if look.usable else None,
+                    "count_found": counted_before[class_id, name] if view.usable else None,
                     DRAWS_COLUMN: said[DRAWS_COLUMN],
                 }
             )

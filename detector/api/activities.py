@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from detector.counting.calibration import Calibration
 from detector.errors import ConfigError
 from detector.models.card import ModelCard
 from detector.models.detector import find_card
+from detector.resources import weights_dir
 from detector.stacks.block_model import BlockModel
 
 
@@ -75,23 +77,49 @@ def activity_of(sites: Sequence[Site], runs: Runs, config: ActivityConfig) -> Ac
     Raises:
         QuaywatchError: as `find_activity`.
     """
-    if config.appearance:
+    path = card_of(runs, config.weights)
+    if config.appearance and path is not None:
         from detector.activity.visits.appearance import with_appearance  # noqa: PLC0415 - torch is slow
 
-        runs = with_appearance(runs, config.weights)
-    return trace_activity(sites, runs, activity_settings(config))
+        runs = with_appearance(runs, str(path))
+    return trace_activity(sites, runs, activity_settings(config, path))
 
 
-def activity_settings(config: ActivityConfig) -> ActivitySettings:
-    """The options as activity's own settings, with the calibration of the weights' card.
+def card_of(runs: Runs, weights: str | None) -> Path | None:
+    """The card of the weights that read most scenes of the runs.
+
+    Args:
+        runs: as read.
+        weights: as the user says them; None finds them among the shipped ones, by their hash.
+
+    Returns:
+        Its path; None where no shipped weights have read a scene. Then nothing is calibrated, and
+        the activity says so.
 
     Raises:
-        WeightsError: no such weights.
-        CalibrationError: the card's calibration cannot be read.
+        WeightsError: no such weights, or the card of shipped ones cannot be read.
+    """
+    if weights is not None:
+        return find_card(weights)
+    shipped = {ModelCard.read(card).sha256: card for card in sorted(weights_dir().glob("*.yaml"))}
+    readers = Counter(scene.weights_sha256 for scene in runs.scenes)
+    return next((shipped[sha] for sha, _ in readers.most_common() if sha in shipped), None)
+
+
+def activity_settings(config: ActivityConfig, path: Path | None) -> ActivitySettings:
+    """The options as activity's own settings, with the calibration of a card.
+
+    Args:
+        config: of the command.
+        path: of the card, see `card_of`.
+
+    Raises:
+        WeightsError: it cannot be read.
+        CalibrationError: its calibration cannot be read.
         ConfigError: a day that is none.
     """
-    card = ModelCard.read(find_card(config.weights))
-    calibration = Calibration.from_card(card.calibration)
+    told = ModelCard.read(path).calibration if path is not None else {}
+    calibration = Calibration.from_card(told)
     recall = config.recall or calibration.recall(PORT.id("ship")) or LinkSettings().recall
     return ActivitySettings(
         visits=VisitSettings(
@@ -101,7 +129,7 @@ def activity_settings(config: ActivityConfig) -> ActivitySettings:
             seed=config.seed,
         ),
         calibration=calibration,
-        blocks=BlockModel.from_card(card.calibration),
+        blocks=BlockModel.from_card(told),
         registered=config.register,
         first=_day("first", config.first),
         last=_day("last", config.last),

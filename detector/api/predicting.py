@@ -320,5 +320,6 @@ def _result(source: _Source, work: SceneWork, seen: Copies) -> Result:
             logger.warning("not counted again: %s", record.reason)
             return Result(record, None, work, None)
         scene.info = replace(scene.info, scene_id=record.scene_id)
+        work = work.fit(scene)
         found = work.result(scene)
         return Result(found.record, scene.info, work, found, source.keep)

@@ -136,6 +136,8 @@ class TrainOptions(TypedDict, total=False):
     stack_scale_min: float
     stack_gsd_min: float
     stack_gsd_max: float
+    gsd_min: float
+    gsd_max: float
     whole: float
     any_angle: float
     on_object: float
@@ -186,7 +188,7 @@ class TrainOptions(TypedDict, total=False):
 class FindActivityOptions(TypedDict, total=False):
     """Options of `detector.find_activity`."""
 
-    weights: str
+    weights: str | None
     min_length_m: float
     first: str | None
     last: str | None

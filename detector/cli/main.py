@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "train": ("detector.cli.train", "train the network on labelled images"),
     "evaluate": ("detector.cli.evaluate", "measure weights on labelled images, with intervals"),
+    "data coarsen": (
+        "detector.cli.data_coarsen",
+        "write a labelled dataset as a coarser sensor sees it",
+    ),
     "data convert": ("detector.cli.data_convert", "write a labelled dataset as YOLO-OBB"),
     "data summary": ("detector.cli.data_summary", "count what a labelled dataset holds"),
     "data preview": ("detector.cli.data_preview", "draw what the network sees after augmentation"),

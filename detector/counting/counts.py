@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -177,6 +177,7 @@ def count_scene(
     zones: Sequence[Zone],
     in_model_range: bool | None,
     calibration: Calibration | None = None,
+    unreadable: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[CountedArea]]:
     """Count the detections of a scene, as a whole and in each zone.
 
@@ -186,6 +187,7 @@ def count_scene(
         zones: in file pixels.
         in_model_range: whether the card covers the scene's gsd; None where the gsd is unknown.
         calibration: of the weights; without it counts have no intervals.
+        unreadable: classes that the network cannot tell at the scene's gsd, by name.
 
     Returns:
         The table (`COUNT_COLUMNS`; see `count_rows`) and the areas that were counted.
@@ -209,7 +211,7 @@ def count_scene(
     rows = [
         row
         for area, shape in zip(areas, shapes, strict=True)
-        for row in count_rows(detections, area, drawn, shape)
+        for row in count_rows(detections, area, drawn, shape, unreadable)
     ]
     return counts_table(rows), areas
 
@@ -219,6 +221,7 @@ def count_rows(
     area: CountedArea,
     drawn: SceneDraws,
     shape: BaseGeometry | None = None,
+    unreadable: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The rows of one area: of each counted class all, then those of each length class.
 
@@ -238,20 +241,24 @@ def count_rows(
         area: of the scene.
         drawn: of the scene.
         shape: of the zone, file pixels; None for the scene.
+        unreadable: classes that the network cannot tell at the scene's gsd, by name.
     """
     found = detections.select(area.members)
     classes = found.classes
+    status_of = {
+        class_id: _class_status(area.status, classes.names[class_id] in unreadable)
+        for class_id in classes.with_role("counted")
+    }
     groups = [
         group
-        for class_id in classes.with_role("counted")
-        for group in _groups(found, class_id, hidden=not gives_number(area.status))
+        for class_id, status in status_of.items()
+        for group in _groups(found, class_id, hidden=not gives_number(status))
     ]
     kept = drawn.readable[area.members]
-    sure = area.status in ("observed", "cloud_unknown")
     inside = {class_id: drawn.lone_inside(class_id, shape) for class_id in drawn.numbers}
 
     def draws(class_id: int, name: str, chosen: NDArray[np.bool_]) -> NDArray[np.int64] | None:
-        if not sure or class_id not in inside:
+        if status_of[class_id] not in ("observed", "cloud_unknown") or class_id not in inside:
             return None
         lone = inside[class_id]
         if name != ALL_LENGTHS:
@@ -275,7 +282,7 @@ def count_rows(
             "left_out": None if unknown else int((chosen & ~kept).sum()),
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.told_fraction,
-            "status": area.status,
+            "status": status_of[class_id],
             "gsd_source": area.gsd_source,
         }
         for class_id, length_class, chosen, unknown in groups
@@ -283,6 +290,11 @@ def count_rows(
     for class_id in classes.with_role("counted"):
         agree([row for row in rows if row["class"] == classes.names[class_id]], classes[class_id])
     return rows
+
+
+def _class_status(status: Status, is_unreadable: bool) -> Status:
+    """Of one class: what cannot be read at this gsd is that wherever anything was seen."""
+    return "outside_model_range" if is_unreadable and gives_number(status) else status
 
 
 def _groups(

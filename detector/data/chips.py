@@ -28,7 +28,7 @@ from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
 
-CACHE_VERSION = 3  # raise when chips of the same settings change
+CACHE_VERSION = 4  # raise when chips of the same settings change
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,20 @@ def _cut_image(
             if scale < 1 and max(image.width, image.height) * scale < settings.min_side_px:
                 continue
             for window in _windows((image.width, image.height), scale, settings):
-                yield _cut_window(image, scene, window, scale, folder)
+                record = _cut_window(image, scene, window, scale, folder)
+                if record is not None:
+                    yield record
 
 
 def _cut_window(
     image: LabelledImage, scene: Scene, window: PixelWindow, scale: float, folder: Path
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    """Write the pixels of a window, and give what is to be known of it; None where nothing is."""
     size = (max(round(window.width * scale), 1), max(round(window.height * scale), 1))
-    pixels = scene.read(window, size).rgb.copy()
+    read = scene.read(window, size)
+    if not read.valid.any():
+        return None
+    pixels = read.rgb.copy()
     factor = np.array(size) / (window.width, window.height)
     origin = (window.col, window.row)
     settled = settle(

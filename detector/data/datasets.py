@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detector.classes import PORT, ClassSet
-from detector.data import coco, dota, hrsc, port_pool, xview, yolo
+from detector.data import coco, dota, geojson, hrsc, port_pool, xview, yolo
 from detector.data.kinds import DATASETS
 from detector.data.labelled import DataError, Fault, LabelledImage
 from detector.errors import PluginError, nearest
@@ -27,6 +27,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "yolo": yolo.read,
     "yolo-obb": yolo.read_oriented,
     "coco": coco.read,
+    "geojson": geojson.read,
 }
 POOL_VARIABLE: Final = "QUAYWATCH_POOL"
 POOL_KINDS: Final = ("pool", "port")
@@ -35,6 +36,7 @@ ANY_CLASSES: Final[Mapping[str, ClassReader]] = {
     "yolo": yolo.read,
     "yolo-obb": yolo.read_oriented,
     "coco": coco.read,
+    "geojson": geojson.read,
 }
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from detector.plugins import PluginGroup
 
-KINDS: Final = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco")
+KINDS: Final = ("port", "dota", "hrsc", "xview", "yolo", "yolo-obb", "coco", "geojson")
 POOL_OR_RENDERED: Final = ("pool", "rendered")  # other images that can be learnt from
 DATASETS: Final = PluginGroup(
     group="detector.datasets",

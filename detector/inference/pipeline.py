@@ -305,6 +305,7 @@ def plan_scene(
             tile_px=card.tile_px,
             read_gsd_m=card.gsd_read_m,
             longest_m=longest_m,
+            upsampling=card.upsampling,
         )
     settings = settings.snug(frame.width, frame.height)
     if area is not None:

@@ -19,6 +19,10 @@ from detector.files import file_sha256
 SUFFIX = ".safetensors"
 YOLO = "yolo"
 MOST_TILE_PX = 4096
+UPSAMPLING = 1.5
+"""Most read pixels by scene pixel, unless a card says that its network was taught more."""
+
+MOST_UPSAMPLING = 8.0
 
 Metres = Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
@@ -41,7 +45,8 @@ class ModelCard:
         tile_px: side of the square tiles that the network reads.
         gsd_min_m: finest ground sample distance that the training data held.
         gsd_max_m: coarsest one; outside the range counts are flagged.
-        gsd_read_m: ground sample distance to which finer scenes are reduced.
+        gsd_read_m: ground sample distance to which finer scenes are reduced, and coarser ones
+            enlarged as far as `upsampling` allows.
         conf: score threshold of each class.
         iou: exact polygon IoU over which two boxes of one tile are duplicates.
         licence: of the weights, apart from the code's.
@@ -59,6 +64,9 @@ class ModelCard:
         sources: where thresholds, luck and metrics come from, as `detector card` says it.
         class_entries: plain entries, by name, of classes that `detector.classes.TABLE` doesn't
             know.
+        upsampling: most read pixels by scene pixel.
+        class_gsd_max_m: of classes that are not readable over the whole range, the coarsest gsd
+            at which they are; 0 where they never are.
         lengths: how far the lengths of boxes are off, see `detector.lengths.LengthErrors`; empty
             where it was not measured.
     """
@@ -87,6 +95,12 @@ class ModelCard:
     sources: Told = field(default_factory=dict)
     class_entries: Told = field(default_factory=dict)
     lengths: Told = field(default_factory=dict)
+    upsampling: Annotated[
+        float, Field(strict=True, ge=1, le=MOST_UPSAMPLING, allow_inf_nan=False)
+    ] = UPSAMPLING
+    class_gsd_max_m: Mapping[
+        str, Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         try:
@@ -95,9 +109,16 @@ class ModelCard:
             raise WeightsError(f"{error}; its `classes` and `class_entries` say them") from error
         if sorted(self.conf) != sorted(names):
             raise WeightsError(f"the card of '{self.name}' needs a conf for each class")
-        if not 0 < self.gsd_min_m <= self.gsd_read_m <= self.gsd_max_m:
+        if not 0 < self.gsd_min_m <= self.gsd_max_m:
+            raise WeightsError(f"the card of '{self.name}' needs 0 < gsd_min_m <= gsd_max_m")
+        if not self.gsd_min_m / self.upsampling <= self.gsd_read_m <= self.gsd_max_m:
             raise WeightsError(
-                f"the card of '{self.name}' needs 0 < gsd_min_m <= gsd_read_m <= gsd_max_m"
+                f"the card of '{self.name}' needs gsd_min_m / upsampling <= gsd_read_m <= gsd_max_m"
+            )
+        strange = sorted(set(self.class_gsd_max_m) - set(names))
+        if strange:
+            raise WeightsError(
+                f"the card of '{self.name}' has class_gsd_max_m of '{strange[0]}', no class of it"
             )
         if self.tile_px < 32 or self.tile_px % 32:
             raise WeightsError(f"the card of '{self.name}' needs a tile_px divisible by 32")
@@ -118,6 +139,12 @@ class ModelCard:
     def covers(self, gsd_m: float | None) -> bool | None:
         """Whether a scene's gsd lies in the card's range; None where the gsd is unknown."""
         return None if gsd_m is None else self.gsd_min_m <= gsd_m <= self.gsd_max_m
+
+    def unreadable(self, gsd_m: float | None) -> tuple[str, ...]:
+        """Classes that the network cannot tell at a gsd that the card covers, by name."""
+        if gsd_m is None:
+            return ()
+        return tuple(name for name, most in self.class_gsd_max_m.items() if gsd_m > most)
 
     def weights_beside(self, card: Path) -> Path:
         """The safetensors file of the card that lies at this path."""
@@ -155,9 +182,11 @@ class ModelCard:
         values["classes"] = list(self.classes)
         if self.family == YOLO:
             del values["family"]  # said only of others
-        for name in ("class_entries", "lengths"):
+        for name in ("class_entries", "lengths", "class_gsd_max_m"):
             if not values[name]:
                 del values[name]
+        if self.upsampling == UPSAMPLING:
+            del values["upsampling"]
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 

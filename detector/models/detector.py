@@ -28,6 +28,8 @@ from detector.models.yolo import YOLO_BACKENDS
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32
 CARD_SUFFIX = ".yaml"
+AUTO = "auto"
+AUTO_WEIGHTS = ("port-n3", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
 
 
@@ -36,7 +38,8 @@ class DetectorSettings:
     """Which weights run where.
 
     Attributes:
-        weights: name of shipped weights, or path of a safetensors file with its card beside it.
+        weights: name of shipped weights, or path of a safetensors file with its card beside it;
+            `auto`: those that fit a scene (`detector.models.choice`), here the first of them.
         device: `auto`, `cpu`, `cuda`, `cuda:0`.
         backend: `auto`, `torch`, `openvino`, or the name of a plug-in's.
         batch: tiles a batch; None for the device's default.
@@ -175,6 +178,7 @@ def find_card(name: str) -> Path:
     Raises:
         WeightsError: there is none, or it is a pickled checkpoint, which could run code.
     """
+    name = AUTO_WEIGHTS[0] if name == AUTO else name
     path = Path(name)
     if path.suffix in PICKLED_SUFFIXES:
         raise WeightsError(

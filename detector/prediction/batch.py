@@ -51,6 +51,7 @@ from detector.inference.pipeline import (
     prepare_scene,
     settle_scale,
 )
+from detector.models.choice import choose_weights
 from detector.models.detector import Detector, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
 from detector.prediction.copies import Copies, identify
@@ -60,7 +61,7 @@ from detector.prediction.fingerprint import (
     run_provenance,
     settings_fingerprint,
 )
-from detector.prediction.remarks import left_out_remarks, scene_remarks
+from detector.prediction.remarks import left_out_remarks, scene_remarks, unreadable_remarks
 from detector.prediction.settings import BatchSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
 from detector.progress import Progress, SilentProgress
@@ -105,7 +106,7 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     with held_folder(out):
         names = write_list(settings.out, shard, scenes) if shard else ""
         _do_scenes(run, shard.own(scenes) if shard else scenes, alone=len(scenes) == 1)
-        result = RunResult(run.records, run.counts, run_provenance(settings, detector, zones))
+        result = RunResult(run.records, run.counts, run.work.provenance())
         write_run_files(out, result)
         remove_checkpoints(out)
         if shard:
@@ -149,17 +150,35 @@ class SceneWork:
         detector: loaded.
         zones: of the run.
         how: fingerprint of these three; the constants of the code are hashed once a run.
+        others: the same with other weights, by their name, as scenes have asked for them.
     """
 
     settings: BatchSettings
     detector: Detector
     zones: Zones
     how: str = field(init=False)
+    others: dict[str, SceneWork] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         how = settings_fingerprint(self.settings, self.detector, self.zones)
         object.__setattr__(self, "how", how)
         Calibration.from_card(self.detector.card.calibration)  # refused now, not after the work
+
+    def fit(self, scene: Scene) -> SceneWork:
+        """The work with the weights that read a scene, where the user leaves them to its gsd.
+
+        Raises:
+            WeightsError: they are missing or damaged.
+            DeviceError: the device is gone.
+        """
+        asked = self.settings.detector
+        name = choose_weights(asked.weights, scene.info.gsd_m)
+        if name in (asked.weights, self.detector.card.name):
+            return self
+        if name not in self.others:
+            detector = load_detector(replace(asked, weights=name))
+            self.others[name] = replace(self, detector=detector, others={})
+        return self.others[name]
 
     def result(
         self,
@@ -223,7 +242,9 @@ class SceneWork:
 
     def provenance(self) -> dict[str, Any]:
         """What `run.json` says of the run, besides its scenes."""
-        return run_provenance(self.settings, self.detector, self.zones)
+        told = run_provenance(self.settings, self.detector, self.zones)
+        beside = [work.provenance() for _, work in sorted(self.others.items())]
+        return told | {"other_networks": beside} if beside else told
 
     def _find(
         self, scene: Scene, zones: Sequence[Zone], telling: _Telling, kept: Path | None
@@ -289,11 +310,13 @@ class SceneWork:
         detections = found.detections
         card = self.detector.card
         in_range = card.covers(scene.info.gsd_m)
+        unreadable = card.unreadable(scene.info.gsd_m)
         model = ModelUse(card.name, card.sha256, in_range, self.fingerprint(scene))
         calibration = Calibration.from_card(card.calibration)
-        counts, areas = count_scene(scene, detections, zones, model.in_range, calibration)
+        counts, areas = count_scene(scene, detections, zones, in_range, calibration, unreadable)
         fractions = [area.seen.fraction for area in areas[1:]]
         warnings = scene_remarks(scene, model, fractions, placeable(self.zones, scene))
+        warnings += unreadable_remarks(scene, card.class_set, unreadable)
         warnings += left_out_remarks(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)
@@ -361,7 +384,7 @@ class _Run:
     """The state of a run: its results so far."""
 
     def __init__(self, work: SceneWork, progress: Progress) -> None:
-        self._work = work
+        self.work = work
         self._progress = progress
         self._copies = Copies()
         self.records: list[SceneRecord] = []
@@ -371,7 +394,7 @@ class _Run:
     def do_scene(self, source: SceneSource, label: str) -> None:
         if source.problem:
             raise SceneError(source.problem)
-        path, settings = source.path, self._work.settings
+        path, settings = source.path, self.work.settings
         options = source.options(settings.scene)
         with open_scene(path, options) as scene:
             settled = self._copies.check(identify(scene))
@@ -380,10 +403,11 @@ class _Run:
                 self.records.append(settled)
                 return
             scene.info = replace(scene.info, scene_id=settled.scene_id)
-            record, counts, was_there = self._work.write(
+            work = self.work.fit(scene)
+            record, counts, was_there = work.write(
                 settings.folder,
                 scene,
-                lambda: self._work.result(
+                lambda: work.result(
                     scene,
                     label,
                     self._progress,

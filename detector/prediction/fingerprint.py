@@ -23,6 +23,7 @@ from detector.scenes.types import SceneOptions
 HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
 DECISIVE_OF_CARD: Final = (
     *("architecture", "family", "tile_px", "gsd_min_m", "gsd_max_m", "gsd_read_m", "calibration"),
+    *("upsampling", "class_gsd_max_m"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from detector.classes import ClassSet
 from detector.counting.counts import unreadable_words
 from detector.export.records import ModelUse
 from detector.inference.pipeline import Found
@@ -51,6 +52,12 @@ def scene_remarks(
     elif zone_fractions and not any(zone_fractions):
         found.append("none of the zones was seen in this scene")
     return found
+
+
+def unreadable_remarks(scene: Scene, classes: ClassSet, names: Sequence[str]) -> list[str]:
+    """One sentence for each class that the network cannot tell at the scene's gsd."""
+    words = unreadable_words(scene.info.gsd_m)
+    return [f"{classes[classes.id(n)].many}: {words}, so their number is unknown" for n in names]
 
 
 def left_out_remarks(result: Found) -> list[str]:

@@ -66,7 +66,11 @@ SMALL_LIMIT_SHARE = 0.4
 that fill a window better in a coarse look (`docs/research/merging.md`)."""
 
 MAX_UPSAMPLING = 1.5
-"""Most read pixels by scene pixel where a gsd or a tile's size asks for them."""
+"""Most read pixels by scene pixel where a gsd or a tile's size asks for them, unless the network
+was taught more."""
+
+MOST_UPSAMPLING = 8.0
+"""The same of any network: bilinear sampling adds no detail, and work grows with the square."""
 
 CLOSEST_LOOK = 3.0
 """The same of a small scene of unknown gsd, whose boats of 8 to 16 pixels the network finds only
@@ -106,8 +110,8 @@ class PlanSettings:
     def __post_init__(self) -> None:
         if self.tile_px < 32:
             raise ConfigError(f"tile_px is {self.tile_px}; a tile has at least 32 pixels a side")
-        if not 0 < self.scale <= CLOSEST_LOOK:
-            raise ConfigError(f"scale is {self.scale}; it lies above 0 and up to {CLOSEST_LOOK}")
+        if not 0 < self.scale <= MOST_UPSAMPLING:
+            raise ConfigError(f"scale is {self.scale}; it lies above 0 and up to {MOST_UPSAMPLING}")
         if self.coarse_scale is not None and not 0 < self.coarse_scale < self.scale:
             raise ConfigError(
                 f"coarse_scale is {self.coarse_scale}; it lies above 0 and below {self.scale}"
@@ -132,6 +136,7 @@ class PlanSettings:
         read_gsd_m: float,
         longest_m: float | None = LONGEST_SHIP_M,
         coarse_ratio: float = COARSE_RATIO,
+        upsampling: float = MAX_UPSAMPLING,
     ) -> PlanSettings:
         """Scales and overlaps for a scene, from its gsd and that of the model.
 
@@ -145,15 +150,16 @@ class PlanSettings:
             longest_m: longest object that the coarse scale may read, metres; None for one scale
                 that overlaps as the fine one of two does.
             coarse_ratio: fine scale by coarse scale; more where the longest ship demands it.
+            upsampling: most read pixels by scene pixel that the network was taught.
         """
         if longest_m is None:
-            return cls._fine_alone(gsd_m, tile_px, read_gsd_m)
+            return cls._fine_alone(gsd_m, tile_px, read_gsd_m, upsampling)
         if gsd_m is None:
             limit_px = FINE_OVERLAP_SHARE * tile_px / BAND_HIGH / ENVELOPE
             return cls(
                 tile_px, 1.0, 1.0 / coarse_ratio, None, limit_px, LONGEST_BY_LIMIT * limit_px
             )
-        scale = min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
+        scale = min(gsd_m / read_gsd_m, upsampling)
         window_m = tile_px / scale * gsd_m
         if longest_m * ENVELOPE <= SINGLE_SCALE_SHARE * window_m:
             return cls(tile_px, scale, None, gsd_m, longest_m, longest_m)
@@ -162,9 +168,11 @@ class PlanSettings:
         return cls(tile_px, scale, scale / ratio, gsd_m, limit_m, longest_m)
 
     @classmethod
-    def _fine_alone(cls, gsd_m: float | None, tile_px: int, read_gsd_m: float) -> PlanSettings:
+    def _fine_alone(
+        cls, gsd_m: float | None, tile_px: int, read_gsd_m: float, upsampling: float
+    ) -> PlanSettings:
         """One scale; its overlap is that of the fine one of two, longer objects are joined."""
-        scale = 1.0 if gsd_m is None else min(gsd_m / read_gsd_m, MAX_UPSAMPLING)
+        scale = 1.0 if gsd_m is None else min(gsd_m / read_gsd_m, upsampling)
         limit = FINE_OVERLAP_SHARE * tile_px / scale / ENVELOPE * (gsd_m or 1.0)
         return cls(tile_px, scale, None, gsd_m, limit, limit)
 

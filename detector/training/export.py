@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from detector.classes import TABLE, ClassEntry
 from detector.errors import WeightsError
 from detector.files import atomic_path, prepare_folder
-from detector.models.card import ModelCard, sha256_of
+from detector.models.card import UPSAMPLING, ModelCard, sha256_of
 from detector.training.checkpoint import TrainingError, load_state
 from detector.training.settings import TrainingSettings
 from detector.training.start import save_weights
@@ -61,6 +62,7 @@ def export_weights(
         raise TrainingError(f"{out}: no checkpoint to export; train first")
     prepare_folder(folder)
     name = name or out.name
+    gsd = _gsd_range(settings.views, manifest)
     path = folder / f"{name}.safetensors"
     if _is_exported(path, state.ema):
         return path
@@ -71,9 +73,10 @@ def export_weights(
         classes=settings.classes.names,
         sha256=sha256_of(path),
         tile_px=settings.views.tile_px,
-        gsd_min_m=GSD_MIN_M,
-        gsd_max_m=GSD_MAX_M,
-        gsd_read_m=_read_gsd(settings.views),
+        gsd_min_m=gsd.low_m,
+        gsd_max_m=gsd.high_m,
+        gsd_read_m=gsd.read_m,
+        upsampling=gsd.upsampling,
         conf=dict.fromkeys(settings.classes.names, DEFAULT_CONF),
         class_entries={e.name: _own_entry(e) for e in settings.classes if e.name not in TABLE},
         iou=DUPLICATE_IOU,
@@ -119,6 +122,28 @@ def _is_exported(path: Path, tensors: Mapping[str, Tensor]) -> bool:
         name in tensors and torch.equal(half, tensors[name].to(half.dtype))
         for name, half in there.items()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Gsd:
+    """What the card says of the gsd, metres."""
+
+    low_m: float
+    high_m: float
+    read_m: float
+    upsampling: float = UPSAMPLING
+
+
+def _gsd_range(views: ViewSettings, manifest: Mapping[str, Any]) -> _Gsd:
+    """The range of the pool's own images, or of images that all tell theirs.
+
+    The latter are shown at one gsd, and coarse ones enlarged for it, as the pipeline then does.
+    """
+    if not views.gsd_max or not manifest.get("gsd_m"):
+        return _Gsd(GSD_MIN_M, GSD_MAX_M, _read_gsd(views))
+    low, high = (round(float(value), 2) for value in manifest["gsd_m"])
+    read = round(math.sqrt(views.gsd_min * views.gsd_max), 2)
+    return _Gsd(low, max(high, read), read, max(UPSAMPLING, round(high / read, 2)))
 
 
 def _read_gsd(views: ViewSettings) -> float:

@@ -67,6 +67,8 @@ class ViewsConfig:
     stack_scale_min: float = option("smallest read scale of a chip with stacks", above=0, high=4)
     stack_gsd_min: float = option("finest gsd of views with stacks, m", low=0, high=10)
     stack_gsd_max: float = option("coarsest one; 0: by the scales", low=0, high=10)
+    gsd_min: float = option("finest gsd of other views of known gsd, m", low=0, high=100)
+    gsd_max: float = option("coarsest one; 0: by the scales", low=0, high=100)
     whole: float = option("share of views that show the whole chip", low=0, high=1)
     any_angle: float = option("share turned by any angle, not by quarters", low=0, high=1)
     on_object: float = option("share that hold a chosen object", low=0, high=1)
@@ -139,7 +141,7 @@ class TrainConfig:
 
     experiment: str = option(
         "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n,"
-        " port-n-blocks, port-n2, port-n3"
+        " port-n-blocks, port-n2, port-n3, port-s2"
     )
     out: str = option("folder of the run; the same folder continues it", path=True)
     data: DataConfig

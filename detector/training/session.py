@@ -151,6 +151,11 @@ def settings_from(config: TrainConfig) -> TrainingSettings:
             f"views.stack_gsd_min={views.stack_gsd_min:g} must lie above 0 and not above "
             f"views.stack_gsd_max={views.stack_gsd_max:g}"
         )
+    if views.gsd_max and not 0 < views.gsd_min <= views.gsd_max:
+        raise ConfigError(
+            f"views.gsd_min={views.gsd_min:g} must lie above 0 and not above "
+            f"views.gsd_max={views.gsd_max:g}"
+        )
     return TrainingSettings(
         out=config.out,
         views=ViewSettings(**asdict(views)),
@@ -177,6 +182,7 @@ def describe(
 ) -> dict[str, Any]:
     """What a run learns from: hash, counts, places, code."""
     objects: Counter[str] = Counter()
+    known = [image.gsd_m for image in images if image.gsd_m is not None]
     for image in images:
         objects.update(f"{image.source}/{image.classes.names[c]}" for c in image.class_ids)
     return {
@@ -185,6 +191,7 @@ def describe(
         "objects": dict(objects),
         "ignored": int(sum(len(image.ignored) for image in images)),
         "chips": len(chips),
+        "gsd_m": [min(known), max(known)] if known else [],
         "problems": list(problems),
         "places": sorted({image.place for image in images}),
         "version": __version__,

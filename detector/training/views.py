@@ -28,6 +28,9 @@ class ViewSettings:
         stack_gsd_min: finest ground sample distance, in metres, at which chips with stacks are
             shown where theirs is known, as the pipeline reads scenes of known gsd at one.
         stack_gsd_max: coarsest one; 0 leaves it to the scales above.
+        gsd_min: finest ground sample distance, in metres, at which other chips of known gsd are
+            shown, for a network that reads all scenes at one.
+        gsd_max: coarsest one; 0 leaves it to the scales above.
         whole: share of views that show the whole chip.
         any_angle: share of views turned by any angle; the others are turned by quarters.
         on_object: share of views that hold a chosen object, where the chip is larger than a view.
@@ -46,6 +49,8 @@ class ViewSettings:
     stack_scale_min: float = 0.7
     stack_gsd_min: float = 0.2
     stack_gsd_max: float = 0.45
+    gsd_min: float = 0.0
+    gsd_max: float = 0.0
     whole: float = 0.4
     any_angle: float = 0.5
     on_object: float = 0.7
@@ -186,6 +191,9 @@ def _draw_scale(
 ) -> float:
     if has_stacks and gsd_m is not None and settings.stack_gsd_max:
         bounds = np.log([settings.stack_gsd_min, settings.stack_gsd_max])
+        return float(gsd_m / np.exp(rng.uniform(*bounds)))
+    if not has_stacks and gsd_m is not None and settings.gsd_max:
+        bounds = np.log([settings.gsd_min, settings.gsd_max])
         return float(gsd_m / np.exp(rng.uniform(*bounds)))
     low = settings.stack_scale_min if has_stacks else settings.scale_min
     if not has_stacks and rng.random() < settings.whole:

@@ -25,6 +25,7 @@ from detector.cli.review_import import import_settings
 from detector.config.compose import load_config
 from detector.data.orient import OrientSettings
 from detector.evaluation.options import EvaluateConfig
+from detector.models.detector import find_card
 from detector.prediction.options import PredictConfig
 from detector.rendering.options import RenderConfig
 from detector.report.options import ReportConfig
@@ -53,7 +54,7 @@ ELSEWHERE = {
 def composed() -> Iterator[Any]:
     """The settings of every command, as its config gives them without a word of the user."""
     yield predict_settings(load_config("predict", PredictConfig, []))
-    yield activity_settings(load_config("activity", ActivityConfig, []))
+    yield activity_settings(load_config("activity", ActivityConfig, []), find_card("port-n3"))
     yield evaluation_settings(load_config("evaluate", EvaluateConfig, []), None)  # type: ignore[arg-type]
     yield report_settings(load_config("report", ReportConfig, []))
     yield load_config("render", RenderConfig, []).spec

@@ -24,6 +24,7 @@ from detector.config.compose import load_config
 from detector.counting.zones import read_zones
 from detector.detections import Detections
 from detector.export.records import ModelUse
+from detector.models.detector import find_card
 from detector.report.publish import ReportSettings, make_report
 from detector.report.sources import record_inputs
 from detector.scenes.scene import Scene, open_scene
@@ -64,7 +65,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(home / "run", read_zones(home / "zones.geojson"), seen(), model, {})
     site = home / "site.yaml"
     site.write_text("name: Port\nzones: zones.geojson\ntime_zone: America/Los_Angeles\n")
-    settings = activity_settings(load_config("activity", ActivityConfig, ["register=false"]))
+    config = load_config("activity", ActivityConfig, ["register=false"])
+    settings = activity_settings(config, find_card("port-n"))
     activity = trace_activity([read_site(site)], read_runs([run]), settings)
     activity.write(home / "activity")
     record_inputs(home / "activity", [site], [run])

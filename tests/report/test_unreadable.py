@@ -23,6 +23,7 @@ from detector.counting.zones import read_zones
 from detector.detections import Detections
 from detector.export.records import ModelUse, SceneRecord
 from detector.export.run_files import read_records
+from detector.models.detector import find_card
 from detector.prediction.headline import headline_counts
 from detector.report.captions import percent, picture_caption
 from detector.report.content import build_document
@@ -66,7 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(home / "run", read_zones(home / "zones.geojson"), seen(), model, {})
     site = home / "site.yaml"
     site.write_text("name: Port\nzones: zones.geojson\n")
-    settings = activity_settings(load_config("activity", ActivityConfig, ["register=false"]))
+    config = load_config("activity", ActivityConfig, ["register=false"])
+    settings = activity_settings(config, find_card("port-n"))
     activity = trace_activity([read_site(site)], read_runs([run]), settings)
     activity.write(home / "activity")
     record_inputs(home / "activity", [site], [run])

@@ -70,7 +70,7 @@ def test_enlarged_by_half_at_most() -> None:
     ("good", "bad"),
     [
         ({"tile_px": 32, "limit": 5.0}, {"tile_px": 31, "limit": 5.0}),
-        ({"scale": 3.0}, {"scale": 3.0001}),
+        ({"scale": 8.0, "limit": 10.0}, {"scale": 8.0001, "limit": 10.0}),
         ({"coarse_scale": 0.999, "longest": 300.0}, {"coarse_scale": 1.0, "longest": 300.0}),
         ({"limit": 1e-9}, {"limit": 0.0}),
         ({"longest": 1e-9}, {"longest": 0.0}),

@@ -67,6 +67,7 @@ class RunScene:
         whole: what was seen of the scene itself.
         objects: found in it.
         weights_sha256: which network found them.
+        unreadable: classes that it could not tell at the scene's gsd, by name.
         folder: of the run.
         acquired_day: the day at the place where only that is known; else None.
         gsd_m: ground sample distance at its centre, or None where unknown.
@@ -88,6 +89,7 @@ class RunScene:
     whole: Observed
     objects: FileObjects
     weights_sha256: str = ""
+    unreadable: frozenset[str] = frozenset()
     folder: str = ""
     acquired_day: date | None = None
     gsd_m: float | None = None
@@ -283,7 +285,10 @@ def _scene(
         return "no time of acquisition; give it with scene.acquired= and predict again"
     if not record.crs:
         return "no CRS, so it cannot be laid beside other dates"
-    seen = _observed(counts) if counts is not None else {}
+    unreadable = (
+        _unreadable(counts) if counts is not None and record.in_model_range else frozenset()
+    )
+    seen = _observed(counts, unreadable) if counts is not None else {}
     return RunScene(
         scene_id=record.scene_id,
         path=record.path,
@@ -300,10 +305,18 @@ def _scene(
         objects=_objects(record, found, embeddings),
         unseen=_objects(record, found, None, unseen=True),
         weights_sha256=record.weights_sha256,
+        unreadable=unreadable,
     )
 
 
-def _observed(counts: pd.DataFrame) -> dict[str, Observed]:
+def _unreadable(counts: pd.DataFrame) -> frozenset[str]:
+    """Classes that the network could not tell in a scene whose gsd it covers otherwise."""
+    told = counts["status"] == "outside_model_range"
+    return frozenset(map(str, counts["class"][told]))
+
+
+def _observed(counts: pd.DataFrame, unreadable: frozenset[str]) -> dict[str, Observed]:
+    counts = counts[~counts["class"].isin(unreadable)]
     columns = (counts["zone"], counts["observed_fraction"], counts["status"])
     return {
         str(zone): Observed(0.0 if pd.isna(fraction) else float(fraction), status)

@@ -53,6 +53,8 @@ class Look:
         gsd_m: of the scene that saw most.
         reviewed: a person looked at all of the zone that was seen: its objects are what is there.
         found: what the network found, where people corrected it; None elsewhere.
+        unreadable: classes that one of the scenes could not tell at its gsd, by name: of them
+            nothing is known, whatever was seen of the zone.
     """
 
     zone: str
@@ -73,6 +75,16 @@ class Look:
         if self.found is None:
             return self
         return replace(self, sightings=self.found, reviewed=False, found=None)
+
+    unreadable: frozenset[str] = frozenset()
+
+    def status_of(self, name: str) -> Status:
+        """The status of the counts of one class."""
+        return "outside_model_range" if name in self.unreadable and self.usable else self.status
+
+    def of_class(self, name: str) -> Look:
+        """The same look as those see it who ask for one class alone."""
+        return replace(self, status=self.status_of(name))
 
     @property
     def when(self) -> Acquired:
@@ -250,6 +262,7 @@ def _look(
         gsd_m=used[0].scene.gsd_m,
         reviewed=reviewed,
         found=before,
+        unreadable=frozenset().union(*(view.scene.unreadable for view in used)),
     )
 
 
