@@ -79,10 +79,10 @@ def dry_run(config: ActivityConfig) -> int:
     from detector.activity.looks.runs import read_runs
     from detector.activity.looks.sites import read_site
     from detector.activity.rehearsal import rehearse
-    from detector.api.activities import activity_settings
+    from detector.api.activities import activity_settings, card_of
 
     sites, runs = [read_site(path) for path in config.paths], read_runs(config.runs)
-    planned = rehearse(sites, runs, activity_settings(config))
+    planned = rehearse(sites, runs, activity_settings(config, card_of(runs, config.weights)))
     if config.log == "json":
         skipped = [{"scene": scene, "reason": reason} for scene, reason in runs.skipped]
         told = {"sites": [asdict(site) for site in planned], "skipped": skipped, "out": config.out}

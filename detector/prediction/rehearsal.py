@@ -141,7 +141,7 @@ def _plan_all(
             continue
         try:
             with open_scene(source.path, source.options(work.settings.scene)) as scene:
-                planned.append(_plan(work, scene, copies, tile_s))
+                planned.append(_plan(work.fit(scene), scene, copies, tile_s))
         except QuaywatchError as error:
             if len(sources) == 1 or isinstance(error, OutputError):
                 raise
