@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and folders that one process writes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ import logging
 import os
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from detector.errors import OutputError
+from detector.errors import OutputError, QuaywatchError
 
 UNFIT = re.compile(r"[^\w-]+")
 TEMPORARY_PREFIX = ".unfinished-"
-LEFTOVER = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-")  # of which process
+HOST_DIGITS = 8
+# of which process on which machine; names of an earlier version have no machine, and are our own
+LEFTOVER = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-(?:([0-9a-f]{{{HOST_DIGITS}}})-)?")
+LONGEST_NAME_BYTES = 255  # of most file systems
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+PROBE_BYTES = 65_536
 MARK_FILE = ".quaywatch"
 MARK_TEXT = "A folder that quaywatch writes: its pictures are results and no scenes.\n"
 LOCK_FILE = ".quaywatch.lock"
+PID_NAMESPACE = "/proc/self/ns/pid"
 
 logger = logging.getLogger(__name__)
+_held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
 
 
 def file_sha256(path: Path) -> str:
@@ -43,12 +51,26 @@ def file_part(text: str, longest: int) -> str:
     return UNFIT.sub("_", text)[:longest]
 
 
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        OutputError: a file stands there, or the rights or the disk do not allow it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(write_fault(folder, error)) from error
+    return folder
+
+
 @contextmanager
-def atomic_path(final: Path) -> Iterator[Path]:
+def atomic_path(final: Path, *failures: type[Exception]) -> Iterator[Path]:
     """A temporary sibling path that becomes `final` when the block ends well.
 
     Args:
         final: the file to write; an existing one stays as it is until the new one is complete.
+        failures: what a library raises, beside errors of the system, when it cannot write.
 
     Yields:
         Where to write: a hidden name with the ending of `final`, since writers go by endings. It is
@@ -57,17 +79,21 @@ def atomic_path(final: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk or the rights do not allow it.
     """
-    temporary = final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{final.name}")
+    temporary = _temporary(final)
     try:
         yield temporary
         temporary.replace(final)
+    except failures as error:
+        fault = _disk_fault(final.parent) or error
+        _discard(temporary)
+        raise OutputError(write_fault(final, fault)) from fault
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         if _concerns(error, temporary, final):
-            raise OutputError(_sentence(final, error)) from error
+            raise OutputError(write_fault(final, error)) from error
         raise
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
 
 
@@ -84,9 +110,9 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk or the rights do not allow it.
     """
-    temporary = final.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{final.name}")
+    temporary = _temporary(final)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _discard(temporary)
         temporary.mkdir(parents=True)
         _mark(temporary)
         yield temporary
@@ -94,20 +120,41 @@ def atomic_folder(final: Path) -> Iterator[Path]:
             shutil.rmtree(final)
         temporary.replace(final)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _discard(temporary)
         if _concerns(error, temporary, final):
-            raise OutputError(_sentence(final, error)) from error
+            raise OutputError(write_fault(final, error)) from error
         raise
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _discard(temporary)
         raise
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """An empty folder beside another, of its name for messages; it is gone when the block ends.
+
+    Raises:
+        OutputError: the disk or the rights do not allow it.
+    """
+    scratch = _temporary(beside)
+    try:
+        _discard(scratch)
+        scratch.mkdir()
+        yield scratch
+    except OSError as error:
+        if _concerns(error, scratch, beside):
+            raise OutputError(write_fault(beside, error)) from error
+        raise
+    finally:
+        _discard(scratch)
 
 
 def prepare_folder(folder: Path, *, mark: bool | None = None) -> Path:
     """Make a folder that files can be written to, and clear what a killed run left half-done.
 
     A folder that holds nothing else is marked as one that we write, so that its pictures are taken
-    for scenes at no moment (`is_marked`). What a process that still runs has begun stays.
+    for scenes at no moment (`is_marked`). What a process that still runs has begun stays, and so
+    does what one of another machine has: nobody can tell from here whether it runs.
 
     Args:
         folder: of results.
@@ -116,7 +163,7 @@ def prepare_folder(folder: Path, *, mark: bool | None = None) -> Path:
     Raises:
         OutputError: a file stands where the folder should be, or it cannot be written to.
     """
-    probe = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-probe"
+    probe = _temporary(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
@@ -125,18 +172,26 @@ def prepare_folder(folder: Path, *, mark: bool | None = None) -> Path:
             _mark(folder)
         _clear(folder, lambda name: not _is_at_work(name))
     except OSError as error:
-        raise OutputError(_sentence(folder, error)) from error
+        raise OutputError(write_fault(folder, error)) from error
     return folder
 
 
 @contextmanager
-def held_folder(folder: Path) -> Iterator[Path]:
+def held_folder(folder: Path, *, mark: bool | None = None) -> Iterator[Path]:
     """As `prepare_folder`; while the block runs no other process can hold the folder.
+
+    Who holds a folder can hold it again. A folder that was made for the block is gone where the
+    block ends with one of our errors and has written nothing.
 
     Raises:
         OutputError: another process holds it, or as `prepare_folder`.
     """
-    prepare_folder(folder)
+    place = folder.absolute()
+    if place in _held.get():
+        yield prepare_folder(folder, mark=mark)
+        return
+    made = [path for path in (place, *place.parents) if not path.exists()]
+    prepare_folder(folder, mark=mark)
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
         lock.acquire()
@@ -147,15 +202,27 @@ def held_folder(folder: Path) -> Iterator[Path]:
         ) from error
     except (OSError, NotImplementedError) as error:  # some network disks have no locks
         logger.warning("%s: cannot be locked (%s); let one process at a time write", folder, error)
+    before = _held.set(_held.get() | {place})
     try:
-        _clear(folder, lambda name: True)
+        if lock.is_locked:
+            _clear(folder, lambda name: True)
         yield folder
+        made.clear()
+    except QuaywatchError:
+        raise
+    except BaseException:
+        made.clear()
+        raise
     finally:
+        _held.reset(before)
         with suppress(OSError):
             if {path.name for path in folder.iterdir()} <= {MARK_FILE, LOCK_FILE}:
                 (folder / MARK_FILE).unlink(missing_ok=True)  # nothing came of it
-            # who waits for the lock sees that this file is gone, and makes a new one
-            (folder / LOCK_FILE).unlink(missing_ok=True)
+            if lock.is_locked:
+                # who waits for the lock sees that this file is gone, and makes a new one
+                (folder / LOCK_FILE).unlink(missing_ok=True)
+            for path in made:
+                path.rmdir()
         lock.release()
 
 
@@ -164,24 +231,75 @@ def is_marked(folder: Path) -> bool:
     return os.path.lexists(folder / MARK_FILE)
 
 
+def write_fault(path: Path, error: Exception) -> str:
+    """The sentence for a file or folder that cannot be written, with the way out.
+
+    Args:
+        path: of it; temporary folders above it are told by the name that they would get.
+        error: of the system, which may name another file, or of a library.
+    """
+    named = error.filename if isinstance(error, OSError) and error.errno in DISK_ERRORS else None
+    if isinstance(named, str) and TEMPORARY_PREFIX not in named:
+        path = Path(named)
+    path = Path(*(LEFTOVER.sub("", part) for part in path.parts))
+    obstacle = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), None)
+    if obstacle is not None and isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{path}: {obstacle} is a file where a folder should be; name another with out="
+    told = error.strerror if isinstance(error, OSError) else None
+    reason = " ".join((told or str(error)).split())[:200] or type(error).__name__
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return f"{path}: cannot be written ({reason}); raise the limit with ulimit -n"
+    way_out = "make room or name" if is_full(error) else "name"
+    return f"{path}: cannot be written ({reason}); {way_out} another folder with out="
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, of the system or in the words of a library, is that of a full disk."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number in FULL_ERRORS or os.strerror(errno.ENOSPC) in str(error)
+
+
+def _temporary(final: Path) -> Path:
+    name = f"{TEMPORARY_PREFIX}{os.getpid()}-{_this_host()}-{final.name}"
+    if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+        short = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:16]
+        name = f"{TEMPORARY_PREFIX}{os.getpid()}-{_this_host()}-{short}{final.suffix[:16]}"
+    return final.with_name(name)
+
+
+def _this_host() -> str:
+    """The machine and, of containers that share its name, the one: where a process number holds."""
+    try:
+        namespace = str(Path(PID_NAMESPACE).readlink())
+    except OSError:
+        namespace = ""
+    told = f"{socket.gethostname()} {namespace}"
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:HOST_DIGITS]
+
+
+def _discard(path: Path) -> None:
+    """Remove a file or folder of our own; what cannot be removed is cleared by a later run."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _mark(folder: Path) -> None:
     (folder / MARK_FILE).write_text(MARK_TEXT, encoding="utf-8")
 
 
 def _clear(folder: Path, is_left: Callable[[str], bool]) -> None:
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        if not is_left(leftover.name):
-            continue
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        if is_left(leftover.name):
+            _discard(leftover)
 
 
 def _is_at_work(name: str) -> bool:
     """Whether the process that began a file may still run; unknown counts as yes."""
     match = LEFTOVER.match(name)
-    if match is None:
+    if match is None or match.group(2) not in (None, _this_host()):
         return True
     try:
         os.kill(int(match.group(1)), 0)
@@ -192,18 +310,26 @@ def _is_at_work(name: str) -> bool:
     return True
 
 
+def _is_in(path: Path, folder: Path) -> bool:
+    return folder in (path, *path.parents)
+
+
 def _concerns(error: OSError, *paths: Path) -> bool:
     """Whether an error is of writing `paths`, not of some other file that the block reads."""
     if error.errno is None:
         return False
-    unnamed = error.filename is None  # as pyarrow raises
-    return unnamed or error.errno in DISK_ERRORS or error.filename in map(str, paths)
+    if error.filename is None or error.errno in DISK_ERRORS:  # without a name, as pyarrow raises
+        return True
+    return isinstance(error.filename, str) and any(_is_in(Path(error.filename), p) for p in paths)
 
 
-def _sentence(path: Path, error: OSError) -> str:
-    obstacle = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), None)
-    if obstacle is not None and isinstance(error, FileExistsError | NotADirectoryError):
-        return f"{path}: {obstacle} is a file where a folder should be; name another with out="
-    reason = error.strerror or type(error).__name__
-    way_out = "make room or name" if error.errno in FULL_ERRORS else "name"
-    return f"{path}: cannot be written ({reason}); {way_out} another folder with out="
+def _disk_fault(folder: Path) -> OSError | None:
+    """Why nothing can be written into a folder now: libraries say less than the system."""
+    probe = _temporary(folder / "probe")
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    except OSError as error:
+        return OSError(error.errno, error.strerror)
+    finally:
+        _discard(probe)
+    return None

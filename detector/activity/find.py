@@ -53,7 +53,7 @@ from detector.counting.calibration import Calibration
 from detector.counting.zones import Zone
 from detector.documents import DocumentError, read_json
 from detector.export.tables import write_csv, write_json
-from detector.files import prepare_folder
+from detector.files import held_folder
 from detector.stacks.block_model import BlockModel
 from detector.times import format_time
 from detector.wording import counted
@@ -132,10 +132,10 @@ class Activity:
         Raises:
             OutputError: the folder cannot be written.
         """
-        prepare_folder(out)
-        for name, table in self.tables.items():
-            write_csv(out / f"{name}.csv", _flat(table))
-        write_json(out / ACTIVITY_FILE, self.to_dict())
+        with held_folder(out):
+            for name, table in self.tables.items():
+                write_csv(out / f"{name}.csv", _flat(table))
+            write_json(out / ACTIVITY_FILE, self.to_dict())
 
 
 def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings) -> Activity:

@@ -41,7 +41,7 @@ from detector.evaluation.evaluator import CARD_FILE, EvaluationSettings, run_eva
 from detector.evaluation.predicting import FLOOR
 from detector.evaluation.summary import Predictions
 from detector.evaluation.table import MatchTable, match_images
-from detector.files import atomic_path, prepare_folder
+from detector.files import atomic_path, held_folder
 from detector.models.card import SUFFIX, ModelCard, sha256_of
 from detector.models.detector import (
     CARD_SUFFIX,
@@ -141,7 +141,13 @@ def make_card(settings: CardSettings, data: CardData, progress: Progress | None 
     folder = settings.evaluation
     given = read_evaluation(folder, card) if folder is not None else None
     desk = _Desk(settings, data, given, progress or SilentProgress())
-    prepare_folder(settings.out)
+    with held_folder(settings.out):
+        return _measured(desk, card, source)
+
+
+def _measured(desk: _Desk, card: ModelCard, source: Path) -> MadeCard:
+    """The card of weights, measured and written."""
+    settings = desk.settings
     card = _with_thresholds(_with_luck(card, desk), desk)
     evaluated, check = desk.evaluations(card)
     calibration = calibrate(evaluated, desk.further(card, check), card)
@@ -245,7 +251,8 @@ class _Desk:
         rendered = rendered_rows(card, lambda: self.reading(card), sites, self.kept, self.progress)
         real = real_rows(evaluated.complete, card.gsd_read_m)
         rows = pd.concat([rendered, real], ignore_index=True)
-        rows.to_parquet(self.settings.out / ROWS_FILE)
+        with atomic_path(self.settings.out / ROWS_FILE) as temporary:
+            rows.to_parquet(temporary)
         places = counted(real["place"].nunique(), "place")
         told = f"{counted(sites, 'rendered site')} in pieces, and {places} of {evaluated.data}"
         return fit_lengths(rows, told, card.class_set)

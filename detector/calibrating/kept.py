@@ -19,7 +19,7 @@ from detector.classes import ClassSet
 from detector.evaluation.dataset import Dataset
 from detector.evaluation.predicting import FLOOR, predict_images
 from detector.evaluation.summary import Predictions
-from detector.files import atomic_path, file_sha256
+from detector.files import atomic_path, file_sha256, make_folder
 from detector.geometry.boxes import as_corners
 from detector.models.card import ModelCard
 from detector.models.detector import Detector
@@ -99,14 +99,14 @@ class Kept:
             return pd.read_parquet(path)
         except (OSError, ValueError):
             table = make()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         with atomic_path(path) as temporary:
             table.to_parquet(temporary)
         return pd.read_parquet(path)
 
 
 def _write_boxes(path: Path, found: Predictions) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     columns: dict[str, Any] = {}
     for name, images in _parts(found).items():
         boxes = Boxes.concatenate(images)

@@ -39,18 +39,11 @@ def run(config: ActivityConfig) -> int:
     _check_inputs(config)
     configure_logging(config.log, quiet=config.quiet)
     from detector.activity.find import ACTIVITY_FILE
-    from detector.activity.schema import json_schema
-    from detector.export.tables import write_json
-    from detector.report.sources import record_inputs
+    from detector.files import held_folder
 
     out = Path(config.out)
-    activity = _find(config, out)
-    activity.write(out)
-    write_json(out / SCHEMA_FILE, json_schema())
-    record_inputs(out, config.paths, config.runs)
-    if config.plots:
-        _draw(activity, out / PLOTS_FOLDER)
-    page = _report(out) if config.report else None
+    with held_folder(out):
+        activity, page = _write(config, out)
     if config.log == "json":
         print((out / ACTIVITY_FILE).read_text(encoding="utf-8"), end="")
         return EXIT_DONE
@@ -104,6 +97,21 @@ def _check_inputs(config: ActivityConfig) -> None:
         raise ConfigError("no sites: name site files (see detector activity --help)")
     if not config.runs:
         raise ConfigError("no runs: name the folders of detector predict with runs=[FOLDER,…]")
+
+
+def _write(config: ActivityConfig, out: Path) -> tuple[Activity, Path | None]:
+    """The activity, written, and the page of its report."""
+    from detector.activity.schema import json_schema
+    from detector.export.tables import write_json
+    from detector.report.sources import record_inputs
+
+    activity = _find(config, out)
+    activity.write(out)
+    write_json(out / SCHEMA_FILE, json_schema())
+    record_inputs(out, config.paths, config.runs)
+    if config.plots:
+        _draw(activity, out / PLOTS_FOLDER)
+    return activity, _report(out) if config.report else None
 
 
 def _find(config: ActivityConfig, out: Path) -> Activity:

@@ -31,11 +31,13 @@ def run(config: ConvertConfig) -> int:
     """Convert and say what was left out."""
     from detector.data.convert import convert
     from detector.data.datasets import find_root, read_dataset
+    from detector.files import held_folder
 
     root = find_root(config.kind, config.root, "root")
     images, faults = read_dataset(config.kind, root)
     chosen = [image for image in images if config.split in (None, image.split)]
-    written, left_out = convert(chosen, Path(config.out))
+    with held_folder(Path(config.out), mark=False) as out:
+        written, left_out = convert(chosen, out)
     for reason in [*map(str, faults), *left_out]:
         print(f"left out: {reason}")
     lost = sum(not fault.note for fault in faults)

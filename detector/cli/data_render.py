@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detector.cli.command import EXIT_DONE, Command
-from detector.errors import OutputError
+from detector.files import held_folder
 from detector.rendering.options import RenderConfig
 
 DESCRIPTION = """
@@ -19,12 +19,9 @@ options and seed give the same scene on any machine.
 def run(config: RenderConfig) -> int:
     """Render what `config` asks for, and say where it is."""
     out = Path(config.out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"out={out}: cannot make this folder ({error.strerror})") from error
-    for path in _render(config, out):
-        print(path)
+    with held_folder(out, mark=False):
+        for path in _render(config, out):
+            print(path)
     return EXIT_DONE
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from detector.cli.command import EXIT_DONE, Command
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
-from detector.files import prepare_folder
+from detector.files import held_folder
 from detector.options import option
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ def run(config: DemoConfig) -> int:
 
     configure_logging("text", quiet=True)
     progress = make_progress("text", quiet=config.quiet)
-    out = prepare_folder(Path(config.out), mark=False)
     story = demo_story(config.seed)
-    with log_to_file(out / "demo.log"):
+    with held_folder(Path(config.out), mark=False) as out, log_to_file(out / "demo.log"):
         looks = _write_scenes(story, out / "scenes", progress)
         summaries = {site: _count(out, site, seen, progress) for site, seen in looks.items()}
         page = _report(out, list(looks), progress)

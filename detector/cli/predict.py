@@ -45,7 +45,7 @@ def run(config: PredictConfig) -> int:
     out = Path(config.out)
     if config.shard is not None:
         out = Shard.parse(config.shard).folder(out)
-    with _run_log(out, as_json=config.log == "json"):
+    with _run_log(out):
         from detector.api.predicting import predict_settings
         from detector.cli.summary import exit_code, print_summary
         from detector.prediction.batch import predict_paths
@@ -86,11 +86,11 @@ def dry_run(config: PredictConfig) -> int:
 
 
 @contextmanager
-def _run_log(out: Path, *, as_json: bool) -> Iterator[None]:
+def _run_log(out: Path) -> Iterator[None]:
     """Keep `run.log`, but leave no folder behind that holds nothing else."""
     is_new = not out.exists()
     try:
-        with log_to_file(out / LOG_FILE, as_json=as_json):
+        with log_to_file(out / LOG_FILE):
             logger.debug("quaywatch %s begins: results in %s", __version__, out)
             yield
     except QuaywatchError:

@@ -1,9 +1,13 @@
-"""Where messages go: to the terminal in words or JSON, and to `run.log` in full."""
+"""Where messages go: to the terminal in words or JSON, and to `run.log` in full.
+
+The lines of `run.log` are JSON, see `docs/run-log.schema.json`.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from detector.errors import OutputError, shown
+from detector.files import write_fault
 
 PACKAGE_LOGGER = "detector"
+# what JSON lets stand, but moves a cursor, turns a line round or ends one for some readers
+UNSAFE = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 WARNINGS_LOGGER = "py.warnings"  # where Python's `logging.captureWarnings` sends them
 
 
@@ -33,22 +40,21 @@ def configure_logging(log: str, *, quiet: bool) -> None:
 
 
 @contextmanager
-def log_to_file(path: Path, *, as_json: bool = False) -> Iterator[None]:
+def log_to_file(path: Path) -> Iterator[None]:
     """Keep all messages, the libraries' warnings too, in a file while the block runs.
 
-    An exception that leaves the block is written with its traceback and goes on.
+    One JSON object a line: `time`, `level`, `logger`, `message`, and `traceback` where there is
+    one. An exception that leaves the block is written with its traceback and goes on.
 
     Args:
         path: appended to, since a run may be resumed. While its folder does not exist, messages
             wait in memory: a run that comes to nothing makes no folder.
-        as_json: one object a line: `time`, `level`, `logger`, `message`, and `traceback` where
-            there is one.
 
     Raises:
         OutputError: the file cannot be written.
     """
     handler = _LateFileHandler(path)
-    handler.setFormatter(_JsonFileFormatter() if as_json else _FileFormatter())
+    handler.setFormatter(_JsonFileFormatter())
     loggers = [logging.getLogger(name) for name in (PACKAGE_LOGGER, WARNINGS_LOGGER)]
     logging.captureWarnings(True)
     for logger in loggers:
@@ -87,15 +93,27 @@ class _LateFileHandler(logging.Handler):
             with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(self._waiting)
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+            raise OutputError(write_fault(self._path, error)) from error
         self._waiting.clear()
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to what `sys.stderr` is now, so that a live progress bar can step aside."""
+    """Writes to what `sys.stderr` is now, so that a live progress bar can step aside.
+
+    A warning is said once, however many scenes it holds for; `run.log` has every one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201 - the terminal
+        text = self.format(record)
+        if record.levelno == logging.WARNING:
+            if (warning := record.getMessage()) in self._said:
+                return
+            self._said.add(warning)
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the terminal
 
 
 class _TextFormatter(logging.Formatter):
@@ -105,14 +123,6 @@ class _TextFormatter(logging.Formatter):
         text = shown(record.getMessage())
         marked = record.levelno >= logging.WARNING
         return f"{record.levelname.lower()}: {text}" if marked else text
-
-
-class _FileFormatter(logging.Formatter):
-    """Time, level, module, message, traceback."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        head = f"{_utc(record)} {record.levelname} {record.name}: {shown(record.getMessage())}"
-        return f"{head}\n{self.formatException(record.exc_info)}" if record.exc_info else head
 
 
 class _JsonFormatter(logging.Formatter):
@@ -128,7 +138,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _JsonFileFormatter(logging.Formatter):
-    """As `_JsonFormatter`, with the module and the traceback."""
+    """What `docs/run-log.schema.json` says: with the module and the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -139,7 +149,8 @@ class _JsonFileFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry | getattr(record, "fields", {}), ensure_ascii=False, default=str)
+        text = json.dumps(entry, ensure_ascii=False)
+        return UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _utc(record: logging.LogRecord) -> str:

@@ -22,7 +22,7 @@ from detector.classes import PORT, ClassSet
 from detector.data.borders import paint_over, settle
 from detector.data.labelled import DataError, LabelledImage
 from detector.errors import QuaywatchError
-from detector.files import atomic_path, file_sha256
+from detector.files import atomic_path, file_sha256, make_folder
 from detector.geometry.boxes import Corners, as_corners, polygons
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene, open_scene
@@ -118,7 +118,7 @@ def cut_chips(
     chips = _read_cache(folder, classes)
     if chips is not None:
         return chips
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     records: list[dict[str, Any]] = []
     problems: list[str] = []
     for image in images:

@@ -15,7 +15,7 @@ from detector.data.labelled import DataError, LabelledImage, Labelling
 from detector.data.yolo import INDEX, INDEX_COLUMNS
 from detector.data.yolo_lines import IGNORE_FOLDER
 from detector.errors import OutputError
-from detector.files import atomic_path
+from detector.files import atomic_path, make_folder
 from detector.geometry.boxes import Corners
 
 
@@ -89,7 +89,7 @@ def _write_index(images: Sequence[LabelledImage], path: Path) -> None:
 
 def _write(image: LabelledImage, out: Path, named: Sequence[int]) -> None:
     target, name = out / "images" / image.image.name, f"{image.image.stem}.txt"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with atomic_path(target) as temporary:
         shutil.copyfile(image.image, temporary)
     _write_lines(out / "labels" / name, image, image.corners, image.class_ids, named)
@@ -115,6 +115,6 @@ def _write_lines(
         f"{named.index(class_id)} " + " ".join(f"{value:.6f}" for value in box.ravel())
         for class_id, box in zip(class_ids, normalised, strict=True)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + ("\n" if lines else ""), encoding="utf-8")

@@ -15,6 +15,7 @@ from detector.classes import PORT, ClassSet
 from detector.data.labelled import LabelledImage, Labelling
 from detector.data.sources import PARTLY_BOXED_SHIPS, complete_above_px
 from detector.evaluation.truth import ANY_CLASS, EvalImage, EvaluationError, Measure
+from detector.files import make_folder
 from detector.geometry.boxes import as_corners, order_corners
 from detector.geometry.geodesy import apply_transform
 from detector.geometry.rectangles import clip_to_window
@@ -89,7 +90,7 @@ def rendered_dataset(folder: Path, scenes: int, classes: ClassSet = PORT) -> Dat
         scenes: how many at most.
         classes: of the network that is measured.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     images: list[EvalImage] = []
     paths: list[Path] = []
     for number, (spec, seed) in enumerate(validation_specs()[:scenes]):

@@ -26,7 +26,7 @@ from detector.evaluation.record import Facts, card_metrics, to_json, to_markdown
 from detector.evaluation.summary import Evaluation, Predictions, evaluate
 from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
-from detector.files import atomic_path, prepare_folder
+from detector.files import atomic_path, held_folder
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.progress import Progress, SilentProgress
@@ -137,28 +137,28 @@ def run_evaluation(
     for note in notes:
         LOG.warning("%s", note)
     other = load_side(settings.compare) if settings.compare is not None else None
-    out = prepare_folder(settings.out)
-    if settings.finished is not None:
-        run, facts = _finished(dataset, name, settings.finished, notes)
-    else:
-        detector = detector or load_detector(settings.detector)
-        run, facts = _predicted(
-            dataset, name, settings, notes, progress or SilentProgress(), detector, found
+    with held_folder(settings.out) as out:
+        if settings.finished is not None:
+            run, facts = _finished(dataset, name, settings.finished, notes)
+        else:
+            detector = detector or load_detector(settings.detector)
+            run, facts = _predicted(
+                dataset, name, settings, notes, progress or SilentProgress(), detector, found
+            )
+        start = time.perf_counter()
+        evaluation = evaluate(dataset.images, run.predictions)
+        side = Side(evaluation.complete, evaluation.counted)
+        deltas = compare(side, other) if other is not None else []
+        _write(out, dataset, settings.gallery, facts, evaluation, deltas, run)
+        cost = Cost(
+            images=len(dataset.images),
+            tiles=run.tiles,
+            seconds=round(run.seconds + time.perf_counter() - start, 2),
+            model_seconds=round(run.model_seconds, 2),
+            predict_seconds=round(run.seconds, 2),
         )
-    start = time.perf_counter()
-    evaluation = evaluate(dataset.images, run.predictions)
-    side = Side(evaluation.complete, evaluation.counted)
-    deltas = compare(side, other) if other is not None else []
-    _write(out, dataset, settings.gallery, facts, evaluation, deltas, run)
-    cost = Cost(
-        images=len(dataset.images),
-        tiles=run.tiles,
-        seconds=round(run.seconds + time.perf_counter() - start, 2),
-        model_seconds=round(run.model_seconds, 2),
-        predict_seconds=round(run.seconds, 2),
-    )
-    share = round(cost.share_outside_model, 4)
-    _write_json(out / COST_FILE, {**asdict(cost), "share_outside_model": share})
+        share = round(cost.share_outside_model, 4)
+        _write_json(out / COST_FILE, {**asdict(cost), "share_outside_model": share})
     return Result(facts, evaluation, deltas, run, cost)
 
 

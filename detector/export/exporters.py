@@ -5,7 +5,6 @@ Other distributions add exporters of their own (docs/extending/exporters.md).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
 from detector.export.tables import write_csv
 from detector.export.vector import write_geojson, write_geopackage
-from detector.files import TEMPORARY_PREFIX
+from detector.files import make_folder, scratch_folder
 from detector.scenes.scene import Scene
 
 Exporter = Callable[[SceneResult, Path], None]
@@ -80,10 +79,10 @@ def _export(
     name: str, exporter: Exporter, result: SceneResult, folder: Path, others: Mapping[str, str]
 ) -> list[str]:
     """The files that an exporter wrote: first into a folder of its own, to know them by."""
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder.parent) as scratch:
+    with scratch_folder(folder) as scratch:
         with FORMATS.blaming(name):
-            exporter(result, Path(scratch))
-        files = sorted(path for path in Path(scratch).rglob("*") if path.is_file())
+            exporter(result, scratch)
+        files = sorted(path for path in scratch.rglob("*") if path.is_file())
         inside = [path.relative_to(scratch).as_posix() for path in files]
         taken = next((file for file in inside if file in others), None)
         if taken is not None:
@@ -92,7 +91,7 @@ def _export(
                 "out of formats="
             )
         for path, file in zip(files, inside, strict=True):
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            make_folder((folder / file).parent)
             path.replace(folder / file)
     return inside
 

@@ -25,7 +25,6 @@ from pyproj import CRS
 
 from detector.counting.zones import Zone
 from detector.detections import Detections
-from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_styles
 from detector.files import atomic_path
@@ -171,15 +170,10 @@ def cut_at_antimeridian(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """As `atomic_path`; what GDAL and SQLite cannot write is one sentence."""
-    try:
-        with warnings.catch_warnings(), atomic_path(path) as temporary:
-            warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-            yield temporary
-    except (DataSourceError, DataLayerError, FeatureError, sqlite3.Error) as error:
-        raise OutputError(
-            f"{path}: cannot be written ({' '.join(str(error).split())[:200]}); make room or name "
-            "another folder with out="
-        ) from error
+    failures = (DataSourceError, DataLayerError, FeatureError, sqlite3.Error)
+    with warnings.catch_warnings(), atomic_path(path, *failures) as temporary:
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        yield temporary
 
 
 def _review_layer(detections: Detections) -> gpd.GeoDataFrame:

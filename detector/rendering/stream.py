@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from detector.errors import ConfigError
-from detector.files import atomic_path
+from detector.files import atomic_path, make_folder
 from detector.geometry.windows import PixelWindow
 from detector.rendering.content import populate
 from detector.rendering.layout import lay_out
@@ -76,10 +77,13 @@ def render_to_file(
     wanted = [
         window for window in prepared.windows() if _near_coast(prepared, window, coast_strip_m)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     profile = raster_profile(spec, prepared.frame.transform) | {"SPARSE_OK": True}
     rendered = 0
-    with atomic_path(path) as temporary, rasterio.open(temporary, "w", **profile) as raster:
+    with (
+        atomic_path(path, RasterioError) as temporary,
+        rasterio.open(temporary, "w", **profile) as raster,
+    ):
         for window, measured in _in_order(prepared, wanted):
             place = Window(window.col, window.row, window.width, window.height)
             raster.write(measured.values.transpose(2, 0, 1), window=place)

@@ -13,9 +13,11 @@ import rasterio.shutil
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
 
-from detector.files import atomic_path
+from detector.files import atomic_path, make_folder
 from detector.geometry.geodesy import lonlat
 from detector.rendering.georef import scene_frame
 from detector.rendering.spec import PortSpec
@@ -82,7 +84,7 @@ def write_scene(scene: Writable, path: Path, *, cog: bool = False) -> Path:
     """
     if path.suffix.lower() not in (".tif", ".tiff"):
         path = path / f"{rendered_stem(scene.spec)}.tif"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     profile = raster_profile(scene.spec, scene.transform)
     _write_raster(path, scene.values, profile, cog=cog)
     mask = scene.cloud.astype(np.uint8)[..., None]
@@ -123,7 +125,7 @@ def raster_profile(spec: PortSpec, transform: Affine) -> dict[str, Any]:
 
 def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
     """Write zones or truth as GeoJSON, WGS84."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, DataSourceError, DataLayerError, FeatureError) as temporary:
         # the layer is named in the file: not after the temporary name
         table.to_crs(4326).to_file(temporary, layer=path.stem, driver="GeoJSON", RFC7946="YES")
     return path
@@ -174,7 +176,7 @@ def stac_item(spec: PortSpec, seed: int, name: str, *, cloud_mask: bool) -> dict
 def _write_raster(
     path: Path, values: NDArray[Any], profile: dict[str, Any], *, cog: bool = False
 ) -> None:
-    with atomic_path(path) as temporary:
+    with atomic_path(path, RasterioError) as temporary:
         raw = temporary.with_suffix(".raw") if cog else temporary
         try:
             with rasterio.open(raw, "w", **profile) as raster:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detector.export.tables import write_json
-from detector.files import atomic_path, prepare_folder
+from detector.files import atomic_path, held_folder
 from detector.progress import Progress, SilentProgress
 from detector.report.charts import save_charts
 from detector.report.content import build_document
@@ -103,14 +103,14 @@ def make_report(settings: ReportSettings, progress: Progress | None = None) -> R
         raise ReportError(f"{settings.activity}: no look of any zone, so nothing to report")
     words = Words.read()
     document = build_document(sources, words, settings.note)
-    out = prepare_folder(settings.out)
-    page, remarks = _fitting_page(document, sources, words, progress or SilentProgress())
-    with atomic_path(out / PAGE_FILE) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
-    write_json(out / DOCUMENT_FILE, document)
-    write_tables(out / TABLES_FOLDER, document, sources.activity)
-    if settings.charts:
-        save_charts(out / CHARTS_FOLDER, document, words)
+    with held_folder(settings.out) as out:
+        page, remarks = _fitting_page(document, sources, words, progress or SilentProgress())
+        with atomic_path(out / PAGE_FILE) as temporary:
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+        write_json(out / DOCUMENT_FILE, document)
+        write_tables(out / TABLES_FOLDER, document, sources.activity)
+        if settings.charts:
+            save_charts(out / CHARTS_FOLDER, document, words)
     return Report(out / PAGE_FILE, document, remarks)
 
 

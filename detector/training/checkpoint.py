@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from detector.errors import OutputError, QuaywatchError
-from detector.files import atomic_path
+from detector.files import atomic_path, is_full
 
 
 class TrainingError(QuaywatchError):
@@ -69,15 +69,15 @@ def run_file(path: Path, what: str, intact: str, *errors: type[Exception]) -> It
     Raises:
         OutputError: the disk is full or the folder cannot be written.
     """
-    failures: tuple[type[Exception], ...] = (OSError, OutputError, *errors)
     try:
-        with atomic_path(path) as temporary:
+        with atomic_path(path, *errors) as temporary:
             yield temporary
-    except failures as error:
+    except (OSError, OutputError) as error:
         reason = error.__cause__ or error
+        way_out = "make room and start" if is_full(reason) else "mend that and start"
         raise OutputError(
-            f"{path}: {what} could not be written ({reason}); {intact} is intact, make room and "
-            "start the same command again"
+            f"{path}: {what} could not be written ({reason}); {intact} is intact, {way_out} the "
+            "same command again"
         ) from error
 
 

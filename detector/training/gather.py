@@ -15,7 +15,7 @@ from detector.classes import PORT, ClassSet
 from detector.data.datasets import read_images
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.data.sources import PARTLY_BOXED_SHIPS
-from detector.files import atomic_path
+from detector.files import atomic_path, make_folder
 from detector.geometry.boxes import as_corners
 from detector.models.card import sha256_of
 from detector.models.detector import DetectorSettings, find_weights, load_detector
@@ -150,7 +150,7 @@ def _oriented(
     if todo:
         LOG.info("the teacher orients the ships of %d images", len(todo))
         detector = load_detector(DetectorSettings(weights=settings.teacher, conf=TEACHER_CONF))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         answers = zip(todo, orient_ships(todo, detector), strict=True)
         for number, (before, after) in enumerate(answers, start=1):
             if Labelling.ENVELOPE in after.labelling:

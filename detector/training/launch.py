@@ -27,7 +27,12 @@ def is_first_process() -> bool:
 
 def needs_launch(device: str) -> bool:
     """Whether the run wants several processes and this one is not one of them."""
-    return gpu_count(device) > 1 and "LOCAL_RANK" not in os.environ
+    return gpu_count(device) > 1 and not is_launched()
+
+
+def is_launched() -> bool:
+    """Whether this process is one of several that `launch` started."""
+    return "LOCAL_RANK" in os.environ
 
 
 def launch(device: str, words: Sequence[str]) -> None:

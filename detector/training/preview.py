@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.data.chips import Chip
 from detector.errors import OutputError
-from detector.files import atomic_path
+from detector.files import atomic_path, make_folder
 from detector.geometry.boxes import corners_from_xywhr
 from detector.training.dataset import ChipViews, MixSampler
 from detector.training.loss import TAUGHT
@@ -62,7 +62,7 @@ def write_sheet(sheet: NDArray[np.uint8], path: Path) -> None:
         raise OutputError(f"{path}: '{path.suffix}' is no picture; use .png or .jpg") from error
     if not done:
         raise OutputError(f"{path}: the picture could not be encoded")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.tobytes())
 

@@ -7,6 +7,7 @@ import logging
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,12 @@ from detector.data.labelled import Fault, LabelledImage
 from detector.data.rendered import rendered_depots, rendered_ports
 from detector.data.summary import listed
 from detector.errors import ConfigError
-from detector.files import atomic_path, prepare_folder
+from detector.files import atomic_path, held_folder
 from detector.training.augment import AugmentSettings
 from detector.training.dataset import worth_showing
 from detector.training.export import export_weights
 from detector.training.gather import DataSettings, gather, manifest_hash
-from detector.training.launch import is_first_process, launch, needs_launch
+from detector.training.launch import is_first_process, is_launched, launch, needs_launch
 from detector.training.mix import MixSettings
 from detector.training.options import TrainConfig
 from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
@@ -71,8 +72,13 @@ def train(config: TrainConfig) -> TrainResult:
             "which weights does the network start from? Say network.start=file.safetensors, or "
             f"network.start={RANDOM} for none"
         )
+    # of several processes the one that started the others holds the folder
+    with nullcontext() if is_launched() else held_folder(Path(config.out)):
+        return _train(config, settings)
+
+
+def _train(config: TrainConfig, settings: TrainingSettings) -> TrainResult:
     out = Path(config.out)
-    prepare_folder(out)
     faults: list[Fault] = []
     images = images_of(config, faults)
     chips, unread = cut_chips(images, settings.chips, Path(config.data.cache) / "chips")

@@ -9,8 +9,10 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from detector.cli.console import make_progress
 from detector.config.logging import configure_logging, log_to_file
@@ -18,6 +20,7 @@ from detector.errors import OutputError
 from detector.progress import SilentProgress
 
 Output = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
 logger = logging.getLogger("detector.some.module")
 
 
@@ -33,6 +36,39 @@ def speak() -> None:
     logger.debug("detail")
     logger.info("scene %s done", "나진.tif", extra={"fields": {"ships": 3}})
     logger.warning("no CRS")
+
+
+def log_entries(file: Path) -> list[dict[str, Any]]:
+    """The lines of a log, each checked against the schema that is published."""
+    schema = json.loads((ROOT / "docs" / "run-log.schema.json").read_text(encoding="utf-8"))
+    check = Draft202012Validator(schema)
+    entries = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for entry in entries:
+        check.validate(entry)
+    return entries
+
+
+def test_names_of_any_bytes_are_lines_that_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "run.log"
+    with log_to_file(file):
+        logger.warning("%s: no such file", "a\udcff\n\x1b[2J\u2028.tif")
+    (entry,) = log_entries(file)
+    assert entry["message"] == "a\udcff\n\x1b[2J\u2028.tif: no such file"
+
+
+def test_a_warning_is_said_once_and_logged_each_time(tmp_path: Path, capsys: Output) -> None:
+    configure_logging("text", quiet=False)
+    file = tmp_path / "run.log"
+    with log_to_file(file):
+        for name in ("a", "b", "a"):
+            logger.warning("%s: no CRS", name)
+            logger.info("done")
+    assert capsys.readouterr().err.splitlines() == [
+        *("warning: a: no CRS", "done", "warning: b: no CRS", "done", "done")
+    ]
+    assert [e["message"] for e in log_entries(file) if e["level"] == "warning"] == [
+        *("a: no CRS", "b: no CRS", "a: no CRS")
+    ]
 
 
 def test_text_for_people(capsys: Output) -> None:
@@ -72,27 +108,30 @@ def test_the_file_holds_everything(tmp_path: Path, capsys: Output) -> None:
         speak()
         warnings.warn("a library's warning", UserWarning, stacklevel=1)
     speak()
-    lines = file.read_text(encoding="utf-8").splitlines()
-    assert [line.split(" ", 1)[1] for line in lines[:3]] == [
-        "DEBUG detector.some.module: detail",
-        "INFO detector.some.module: scene 나진.tif done",
-        "WARNING detector.some.module: no CRS",
+    entries = log_entries(file)
+    assert [(e["level"], e["logger"], e["message"]) for e in entries[:3]] == [
+        ("debug", "detector.some.module", "detail"),
+        ("info", "detector.some.module", "scene 나진.tif done"),
+        ("warning", "detector.some.module", "no CRS"),
     ]
-    assert "a library's warning" in lines[3]
-    assert len([line for line in lines if " detector.some.module: " in line]) == 3
+    assert "a library's warning" in entries[3]["message"]
+    assert entries[3]["logger"] == "py.warnings"
+    assert len([e for e in entries if e["logger"] == "detector.some.module"]) == 3
     assert "a library's warning" not in capsys.readouterr().err
 
 
 def test_the_file_is_appended_to_and_keeps_tracebacks(tmp_path: Path) -> None:
     configure_logging("text", quiet=True)
     file = tmp_path / "run.log"
-    file.write_text("before\n")
+    with log_to_file(file):
+        logger.info("before")
     with pytest.raises(ZeroDivisionError), log_to_file(file):
         raise ZeroDivisionError("cause")
-    text = file.read_text()
-    assert text.startswith("before\n")
-    assert "Traceback (most recent call last)" in text
-    assert text.endswith("ZeroDivisionError: cause\n")
+    before, after = log_entries(file)
+    assert before["message"] == "before"
+    assert "traceback" not in before
+    assert after["traceback"].startswith("Traceback (most recent call last)")
+    assert after["traceback"].endswith("ZeroDivisionError: cause")
 
 
 def test_messages_wait_for_the_folder(tmp_path: Path) -> None:
@@ -103,8 +142,7 @@ def test_messages_wait_for_the_folder(tmp_path: Path) -> None:
         assert not file.parent.exists()
         file.parent.mkdir()
         logger.info("after")
-    words = [line.rsplit(" ", 1)[1] for line in file.read_text().splitlines()]
-    assert words == ["before", "after"]
+    assert [entry["message"] for entry in log_entries(file)] == ["before", "after"]
     with log_to_file(tmp_path / "never" / "run.log"):
         logger.info("nothing came of it")
     assert not (tmp_path / "never").exists()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from detector.errors import OutputError
 from detector.files import (
@@ -18,6 +22,7 @@ from detector.files import (
     held_folder,
     is_marked,
     prepare_folder,
+    scratch_folder,
 )
 
 
@@ -101,6 +106,86 @@ def test_a_folder_has_one_holder(tmp_path: Path) -> None:
         other.kill()
     with held_folder(tmp_path) as folder:  # a killed holder holds nothing
         assert folder == tmp_path
+
+
+def test_what_a_process_of_another_machine_writes_stays(tmp_path: Path) -> None:
+    """On a shared disk its number says nothing here: it was once taken for dead."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with atomic_path(tmp_path / "counts.csv") as mine:
+        mine.write_text("")
+        name = mine.name
+    number, host = re.fullmatch(r"\.unfinished-(\d+)-([0-9a-f]{8})-counts\.csv", name).groups()  # type: ignore[union-attr]
+    assert int(number) == os.getpid()
+    here = tmp_path / f".unfinished-{ended.pid}-{host}-a.csv"
+    there = tmp_path / f".unfinished-{ended.pid}-{'0' * 8}-a.csv"
+    for file in (here, there):
+        file.write_text("half")
+    prepare_folder(tmp_path)
+    assert [here.exists(), there.exists()] == [False, True]
+    with held_folder(tmp_path):  # who holds the folder knows that nobody else writes
+        assert not there.exists()
+
+
+def test_a_folder_that_cannot_be_locked_keeps_what_others_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(lock: FileLock) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    there = tmp_path / f".unfinished-1-{'0' * 8}-a.csv"
+    there.write_text("half")
+    monkeypatch.setattr(FileLock, "_acquire", no_locks)
+    monkeypatch.setattr(logging.getLogger("detector"), "propagate", True)
+    with held_folder(tmp_path):
+        assert there.exists()
+    assert "cannot be locked (" in caplog.text
+
+
+def test_who_holds_a_folder_can_hold_it_again(tmp_path: Path) -> None:
+    with held_folder(tmp_path / "out"), held_folder(tmp_path / "out") as folder:
+        (folder / "a.csv").write_text("x")
+    with ThreadPoolExecutor(1) as pool, held_folder(tmp_path / "out"):
+        other = pool.submit(held_folder(tmp_path / "out").__enter__)
+        with pytest.raises(OutputError, match="another process writes"):
+            other.result()
+
+
+def test_a_folder_that_nothing_came_of_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), held_folder(tmp_path / "a" / "b"):
+        raise OutputError("nothing")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ZeroDivisionError), held_folder(tmp_path / "a" / "b"):
+        raise ZeroDivisionError
+    assert (tmp_path / "a" / "b").is_dir()  # its log will be written there
+
+
+def test_names_that_are_as_long_as_names_can_be(tmp_path: Path) -> None:
+    for name in ("n" * 251 + ".csv", "\ub098" * 83 + ".csv"):
+        with atomic_path(tmp_path / name) as temporary:
+            temporary.write_text("x")
+            assert temporary.suffix == ".csv"
+        assert (tmp_path / name).read_text() == "x"
+
+
+def test_a_fault_inside_a_scene_is_told_by_the_name_that_stays(tmp_path: Path) -> None:
+    expected = pytest.raises(OutputError)
+    with expected as caught, atomic_folder(tmp_path / "scene") as folder:  # noqa: SIM117
+        with scratch_folder(folder) as scratch, atomic_path(scratch / "a.gpkg") as temporary:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(temporary))
+    assert str(caught.value) == (
+        f"{tmp_path}/scene/a.gpkg: cannot be written (Permission denied); name another folder with "
+        "out="
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_library_says_of_a_disk_that_is_not_full_asks_for_no_room(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "a.gpkg", KeyError):
+        raise KeyError("no such driver")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.gpkg: cannot be written ('no such driver'); name another folder with out="
+    )
 
 
 def test_only_a_full_disk_asks_for_room(tmp_path: Path) -> None:
