@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -20,6 +19,7 @@ from scipy.special import log_expit, logsumexp
 from scipy.stats import binomtest
 
 from detector.boxes.scored import Boxes
+from detector.columns import Column, TableError, read_columns
 from detector.counting.calibration import CalibrationError
 from detector.detections import CORNER_COLUMNS
 from detector.evaluation.dataset import Dataset
@@ -131,6 +131,16 @@ def block_image(image: EvalImage, boxes: Boxes, class_id: int) -> BlockImage | N
     )
 
 
+PREDICTION_COLUMNS: Final = (
+    Column("image", "text"),
+    Column("counted", "yes or no"),
+    Column("class", "text"),
+    Column("score", "number", low=0, high=1),
+    *(Column(name, "number") for name in CORNER_COLUMNS),
+)
+"""Of an evaluation's `predictions.parquet`."""
+
+
 def read_block_images(dataset: Dataset, folder: Path, class_id: int) -> list[BlockImage]:
     """The images of an evaluation, by what was counted of them.
 
@@ -144,11 +154,9 @@ def read_block_images(dataset: Dataset, folder: Path, class_id: int) -> list[Blo
     """
     path = folder / PREDICTIONS_FILE
     try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise CalibrationError(
-            f"{path}: no predictions ({error}); run detector evaluate again"
-        ) from error
+        table = read_columns(path, PREDICTION_COLUMNS).to_pandas()
+    except TableError as error:
+        raise CalibrationError(f"{error}; run detector evaluate again") from error
     name = dataset.images[0].classes.names[class_id]
     mine = table[table["counted"] & (table["class"] == name)]
     of = dict(iter(mine.groupby("image")))

@@ -254,10 +254,14 @@ def unpack_draws(text: str) -> NDArray[np.int64]:
     Raises:
         ValueError: the text holds no draws.
     """
+    size = DRAWS * np.dtype("<i4").itemsize
     try:
-        plain = zlib.decompress(base64.b64decode(text, validate=True))
-    except zlib.error as error:
+        # no more than draws can be: a few bytes may stand for gigabytes
+        plain = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+    except (zlib.error, TypeError) as error:
         raise ValueError(f"these are no draws ({error})") from error
+    if len(plain) != size:
+        raise ValueError(f"these are no {DRAWS} draws")
     return np.frombuffer(plain, "<i4").astype(np.int64)
 
 

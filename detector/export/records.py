@@ -140,15 +140,14 @@ class SceneRecord:
         """Read back what `to_dict` made.
 
         Raises:
-            TypeError: the values are those of another version.
+            TypeError: the values are those of another version; names the first field.
         """
-        tuples = ("transform", "bands", "warnings")
-        fixed: dict[str, Any] = {k: tuple(v) if k in tuples else v for k, v in values.items()}
-        fixed["areas"] = tuple(AreaRecord(**area) for area in values.get("areas", ()))
         try:
-            return cast(Self, _records.validate_python(fixed))
+            return cast(Self, _records.validate_python(values))
         except ValidationError as error:
-            raise TypeError(str(error)) from error
+            first = error.errors(include_url=False)[0]
+            field_name = ".".join(str(part)[:60] for part in first["loc"])
+            raise TypeError(f"{field_name}: {first['msg']}") from error
 
 
 _records = TypeAdapter(SceneRecord)

@@ -122,13 +122,19 @@ def run_content(out: Path) -> dict[str, Any]:
 
 def _named(content: dict[str, Any], path: Path) -> list[SceneRecord]:
     try:
-        return [
-            SceneRecord(**{key: scene[key] for key in NAMED if key != "copy_of" or key in scene})
+        scenes = [
+            SceneRecord.from_dict(
+                {key: scene[key] for key in NAMED if key != "copy_of" or key in scene}
+            )
             for scene in content["scenes"]
         ]
     except (KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OutputError(f"{path}: not the record of a run ({reason})") from error
+    strange = next((s for s in scenes if s.scene_id != Path(s.scene_id).name), None)
+    if strange is not None:
+        raise OutputError(f"{path}: scene_id '{strange.scene_id[:60]}' is no name of a folder")
+    return scenes
 
 
 def _named_and_sealed(out: Path, record: SceneRecord) -> dict[str, Any]:

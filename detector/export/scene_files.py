@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from pyarrow import ArrowException
 
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
@@ -85,17 +84,8 @@ def add_formats(folder: Path, scene: Scene, zones: Sequence[Zone], formats: Sequ
         PluginError: the exporter of another distribution cannot be used, or failed.
         SceneError: the scene is damaged.
     """
-    read = read_scene_files(folder)
-    try:
-        table = read_detections(folder / PARQUET_FILE)
-    except (OSError, ArrowException) as error:
-        raise OutputError(
-            f"{folder / PARQUET_FILE}: gone or damaged ({' '.join(str(error).split())[:200]}); "
-            "remove the folder and run detector predict again"
-        ) from error
-    if read is None:
-        raise OutputError(f"{folder / RECORD_FILE}: gone or damaged; remove the folder")
-    record, counts = read
+    table = read_detections(folder / PARQUET_FILE)
+    record, counts = _read_content(folder)
     found = Detections.from_geodataframe(table, scene_id=record.scene_id)
     stacks = read_stacks(folder / STACKS_FILE)
     result = SceneResult(replace(found, crs=record.crs), counts, zones, record, stacks)
@@ -158,25 +148,39 @@ def read_record(folder: Path) -> SceneRecord:
     Raises:
         OutputError: there is none of this version.
     """
-    found = read_scene_files(folder)
-    if found is None:
-        raise OutputError(
-            f"{folder / RECORD_FILE}: the scene's record is missing or damaged; run detector "
-            "predict again with overwrite=true"
-        )
-    return found[0]
+    return _read_content(folder)[0]
 
 
 def read_scene_files(folder: Path) -> tuple[SceneRecord, pd.DataFrame] | None:
     """Record and counts of a scene's folder; None where there are none of this version."""
     try:
-        content = read_json(folder / RECORD_FILE)
+        return _read_content(folder)
+    except OutputError:
+        return None
+
+
+def _read_content(folder: Path) -> tuple[SceneRecord, pd.DataFrame]:
+    """Record and counts of a scene's folder.
+
+    Raises:
+        OutputError: there are none of this version; says what is wrong, and in which field.
+    """
+    path = folder / RECORD_FILE
+    try:
+        content = read_json(path)
         for key in ("formats", FILES, SEAL):
             content.pop(key, None)
         counts = counts_table(content.pop("counts"))
         return SceneRecord.from_dict(content), counts
-    except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return None
+    except (
+        *(OSError, DocumentError, ValueError, KeyError),
+        *(TypeError, AttributeError, OverflowError),
+    ) as error:
+        missing = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
+        raise OutputError(
+            f"{path}: the scene's record is missing or damaged ({' '.join(missing.split())[:200]});"
+            " run detector predict again with overwrite=true"
+        ) from error
 
 
 def _written(folder: Path) -> dict[str, list[str]]:

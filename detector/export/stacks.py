@@ -9,7 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from detector.columns import TableError, read_columns
 from detector.errors import OutputError
+from detector.export.columns import STACK_SCHEMA
 from detector.export.tables import write_csv, write_parquet
 from detector.files import atomic_path
 from detector.stacks.estimate import COLUMNS, TEXT_COLUMNS
@@ -80,13 +82,11 @@ def read_stacks(path: Path) -> pd.DataFrame:
     """
     source = _parquet(path)
     try:
-        return pd.read_parquet(source)[list(COLUMNS)].astype(_KINDS)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise OutputError(
-            f"{source}: not a table of stacks of this version ({reason}); run detector predict "
-            "again with overwrite=true"
-        ) from error
+        table = read_columns(source, STACK_SCHEMA)
+    except TableError as error:
+        raise OutputError(f"{error}; run detector predict again with overwrite=true") from error
+    rows: pd.DataFrame = table.select(list(COLUMNS)).to_pandas()
+    return rows.astype(_KINDS)
 
 
 def _parquet(path: Path) -> Path:

@@ -22,9 +22,14 @@ from antimeridian import fix_polygon
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.errors import GEOSException
 
+from detector.columns import TableError, read_columns
 from detector.counting.zones import Zone
 from detector.detections import Detections
+from detector.errors import OutputError
+from detector.export.columns import DETECTION_COLUMNS
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_styles
 from detector.files import atomic_path
@@ -37,6 +42,7 @@ ROW_GROUP_ROWS = 50_000
 GEOPARQUET_VERSION = "1.1.0"
 REVIEW_COLUMNS = ("box", "verdict", "comment")
 """Of the layer `detections` of a GeoPackage: the row's id, and what a person says of it."""
+AGAIN = "run detector predict again with overwrite=true"
 
 
 def write_geopackage(
@@ -141,8 +147,23 @@ def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | 
 
 
 def read_detections(path: Path) -> gpd.GeoDataFrame:
-    """A scene's `detections.parquet` as a table, in the scene's own CRS."""
-    return gpd.read_parquet(path).drop(columns="bbox", errors="ignore")
+    """A `detections.parquet` as a table, in the CRS that it is written in.
+
+    Raises:
+        OutputError: it is missing or damaged, or a column is not what `DETECTION_COLUMNS` says.
+    """
+    try:
+        read_columns(path, DETECTION_COLUMNS)
+        return gpd.read_parquet(path).drop(columns="bbox", errors="ignore")
+    except TableError as error:
+        raise OutputError(f"{error}; {AGAIN}") from error
+    except (
+        # what geopandas lets through of the metadata and the geometry of a damaged file
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        *(pa.ArrowException, GEOSException, CRSError),
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"{path}: its geometry cannot be read ({reason}); {AGAIN}") from error
 
 
 def to_wgs84(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -14,7 +14,6 @@ import pandas as pd
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyarrow import ArrowException
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.errors import ActivityError
@@ -28,12 +27,15 @@ from detector.activity.looks.sightings import (
 )
 from detector.activity.looks.sites import SEGMENTS, LocalFrame, Site
 from detector.classes import PORT, ClassSet
+from detector.columns import TableError, read_columns
 from detector.counting.counts import WHOLE_SCENE, Status
 from detector.detections import CORNER_COLUMNS, with_new_columns
 from detector.errors import OutputError
+from detector.export.columns import COUNT_SCHEMA
 from detector.export.records import SceneRecord
 from detector.export.run_files import COUNTS_FILE, read_records
 from detector.export.scene_files import PARQUET_FILE
+from detector.export.vector import read_detections
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 from detector.lengths import CUT_TYPE
@@ -231,11 +233,11 @@ def _read_run(
     """The record of every scene, failed ones too, with its detections and counts."""
     try:
         records = read_records(folder)
-        found = gpd.read_parquet(folder / PARQUET_FILE)
-        counts = pd.read_parquet(folder / COUNTS_FILE)
+        found = read_detections(folder / PARQUET_FILE)
+        counts = read_columns(folder / COUNTS_FILE, COUNT_SCHEMA).to_pandas()
         objects = {str(key): part for key, part in found.groupby("scene_id", sort=False)}
         seen = {str(key): part for key, part in counts.groupby("scene_id", sort=False)}
-    except (OSError, ValueError, KeyError, ArrowException, OutputError) as error:
+    except (OutputError, TableError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ActivityError(
             f"{folder}: not a finished run of 'detector predict' ({reason}); name its folder out="
