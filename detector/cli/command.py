@@ -10,7 +10,8 @@ EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERNAL_ERROR = 70  # EX_SOFTWARE of BSD's sysexits.h
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_HUNG_UP = 129  # 128 + SIGHUP, as shells report it
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 COMMON_EXIT_CODES = {
@@ -18,6 +19,7 @@ COMMON_EXIT_CODES = {
     EXIT_SOME_FAILED: "done, but some inputs failed",
     EXIT_BAD_INPUT: "nothing done: bad input",
     EXIT_INTERNAL_ERROR: "an error of the program itself, with a traceback",
+    EXIT_HUNG_UP: "stopped with SIGHUP: its terminal is gone",
     EXIT_INTERRUPTED: "stopped with Ctrl-C",
     EXIT_TERMINATED: "stopped with SIGTERM",
 }

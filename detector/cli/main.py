@@ -66,6 +66,10 @@ REPLACED = {
     "thresholds and metrics, into a card of that folder; nothing beside the weights changes"
 }
 
+DISK_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM),
+    errno.EMFILE,
+)  # of a file that nobody thought of
 STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)  # of writing to stdout
 
 
@@ -127,6 +131,9 @@ def main(words: Sequence[str]) -> int:  # noqa: PLR0911 - one for each way to en
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except OSError as error:
+        if error.filename is not None and error.errno in DISK_ERRORS:
+            print(f"detector: {shown(write_fault(Path(error.filename), error))}", file=sys.stderr)
+            return EXIT_BAD_INPUT
         if error.filename is not None or error.errno not in STREAM_ERRORS:
             return _internal_error()
         print(f"detector: stdout cannot be written ({error.strerror})", file=sys.stderr)
