@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from detector._version import __version__
@@ -25,6 +26,7 @@ from detector.cli.command import (
 from detector.cli.help import command_help, main_help
 from detector.config.compose import load_config, nearest, to_yaml
 from detector.errors import ConfigError, QuaywatchError, shown
+from detector.files import write_fault
 
 # name -> (module with a `COMMAND`, summary); imported only when the command is called for
 COMMANDS: dict[str, tuple[str, str]] = {
