@@ -45,7 +45,7 @@ def write_scene_files(
         formats: names of exporters.
 
     Raises:
-        SceneError: the scene is damaged.
+        SceneError: the scene is damaged, or was changed since it was opened.
         OutputError: the folder cannot be written.
         PluginError: the exporter of another distribution cannot be used, or failed.
     """
@@ -57,6 +57,7 @@ def write_scene_files(
         result = replace(result, stacks=read_stacks(temporary / STACKS_FILE))
         written = export_formats(temporary, scene, result, formats, {OWN: RECORD_FILES})
         write_record(temporary, result.record, result.counts, written)
+        scene.check_unchanged()
 
 
 def missing_formats(folder: Path, formats: Sequence[str]) -> list[str]:

@@ -14,7 +14,21 @@ from detector.errors import DeviceError
 
 CPU: Final = "cpu"
 CUDA: Final = re.compile(r"cuda(?::(\d{1,3}))?")
+# What torch says on a CPU and a GPU, cuBLAS, and OpenVINO; torch has a type for CUDA's alone.
+NO_MEMORY: Final = (
+    "out of memory",
+    "cublas_status_alloc_failed",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+)
 DRIVERS: Final = ("libcuda.so.1", "nvcuda.dll")  # of CUDA, on Linux and on Windows
+
+
+def is_no_memory(error: BaseException) -> bool:
+    """Whether an error is that of a memory that is full."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(told in words for told in NO_MEMORY)
 
 
 def resolve_device(device: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
 from typing import Any
 
@@ -10,7 +12,11 @@ import openvino as ov
 import torch
 from numpy.typing import NDArray
 
+from detector.errors import DeviceError
+from detector.models.devices import is_no_memory
 from detector.models.network import Network
+
+logger = logging.getLogger(__name__)
 
 
 class TorchRunner:
@@ -24,11 +30,39 @@ class TorchRunner:
         if device.type == "cpu":
             torch.set_num_threads(threads)
         network = network.to(device).to(memory_format=torch.channels_last)
+        self._most = sys.maxsize  # tiles at a time
         self._network = network.half() if device.type == "cuda" else network.float()
 
     @torch.inference_mode()
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Runner.forward`."""
+        """See `Runner.forward`.
+
+        A batch that does not fit into memory is read in halves, and so are the later ones.
+
+        Raises:
+            DeviceError: not even one tile fits.
+        """
+        step = min(self._most, len(tiles))
+        try:
+            parts = [self._run(tiles[at : at + step]) for at in range(0, len(tiles), step)]
+            return np.concatenate(parts)
+        except (MemoryError, RuntimeError) as error:
+            if not is_no_memory(error):
+                raise
+            reason = " ".join(str(error).split())[:120]
+        if step <= 1:
+            raise DeviceError(
+                f"{self.device}: not even one tile fits into memory ({reason}); end what else runs "
+                "there, or use device=cpu"
+            )
+        self._most = step // 2
+        logger.warning(
+            "%s: %d tiles do not fit into memory (%s); %d at a time from here on",
+            *(self.device, step, reason, self._most),
+        )
+        return self.forward(tiles)
+
+    def _run(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
         output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
         return output

@@ -127,7 +127,7 @@ def _do_scenes(run: _Run, scenes: Sequence[SceneSource], *, alone: bool) -> None
             run.do_scene(found, f"{number}/{len(scenes)}")
         except OutputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a thread that ends must not end the run
             if alone:
                 raise
             run.records.append(failed_record(found.path, error))
@@ -369,7 +369,7 @@ def earlier_results(
     )
 
 
-def failed_record(path: str, error: Exception) -> SceneRecord:
+def failed_record(path: str, error: BaseException) -> SceneRecord:
     """The row of a scene that could not be done; what nobody foresaw goes into the log in full."""
     reason = str(error)
     if not isinstance(error, QuaywatchError):

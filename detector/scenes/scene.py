@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import rasterio
@@ -53,6 +53,10 @@ from detector.scenes.valid import PixelRules
 from detector.times import Acquired
 
 
+Stamp: TypeAlias = tuple[int, int]
+"""Size and time of change of a file."""
+
+
 def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     """Open a raster as a scene.
 
@@ -69,14 +73,17 @@ def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
             not tell its colours.
     """
     options = options or SceneOptions()
+    stamp = _stamp(str(path))
     with _as_scene_error(str(path)):
         placed = open_placed(str(path), options.allow_remote, options.nodata)
     try:
         with _as_scene_error(str(path)):
-            return _examine(placed, str(path), options)
+            scene = _examine(placed, str(path), options)
     except BaseException:
         placed.close()
         raise
+    scene._stamp = stamp
+    return scene
 
 
 class Scene:
@@ -97,6 +104,7 @@ class Scene:
         self._allow_remote: tuple[str, ...] = ()
         self._content = ""
         self._shown: str | None = None
+        self._stamp: Stamp | None = None
         self.keep: object = None
         """What the files need to stay there as long as the scene is open; see `scenes.arrays`."""
 
@@ -134,6 +142,20 @@ class Scene:
     def is_all_seen(self) -> bool:
         """Whether nothing can hide a pixel: no nodata, no mask, no cloud mask."""
         return self._pixels.valid_source == "all" and self._clouds is None
+
+    def check_unchanged(self) -> None:
+        """Refuse a scene whose file is no more the one that was opened, such as half a download.
+
+        Raises:
+            SceneError: it was written to, replaced or removed since.
+        """
+        now = _stamp(self.info.path)
+        if now == self._stamp:
+            return
+        what = "removed" if now is None else "changed"
+        raise SceneError(
+            f"{self.info.path}: {what} while it was read; predict it again when it is complete"
+        )
 
     def content_sha256(self) -> str:
         """Hash of everything that the result is read from, in whole.
@@ -275,6 +297,15 @@ class Scene:
     def to_pixel(self, points: NDArray[np.float64]) -> FilePixels:
         """Pixel coordinates of `(..., 2)` map coordinates; unchanged without CRS."""
         return FilePixels(apply_transform(~self.info.transform, np.asarray(points, np.float64)))
+
+
+def _stamp(path: str) -> Stamp | None:
+    """Size and time of change of a file; None of a name that is no file's."""
+    try:
+        told = os.stat(path)  # noqa: PTH116 - GDAL names too
+    except (OSError, ValueError):
+        return None
+    return told.st_size, told.st_mtime_ns
 
 
 def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:

@@ -6,9 +6,11 @@ import json
 import logging
 import math
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +20,7 @@ from torch import nn, optim
 from torch.utils.data import DataLoader
 
 from detector.data.chips import Chip
+from detector.models.devices import is_no_memory
 from detector.models.mirrors import MIRRORS, twins
 from detector.models.network import architecture_layers
 from detector.training.checkpoint import RunState, TrainingError, load_state, run_file, save_state
@@ -32,8 +35,8 @@ LOG = logging.getLogger(__name__)
 STATE_FILE = "last.pt"
 WEIGHTS_FILE = "ema.safetensors"
 METRICS_FILE = "metrics.jsonl"
-# What PyTorch says on a GPU, cuBLAS, and PyTorch on a CPU.
-MEMORY_ERRORS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
+SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - of Linux; others have none
+SHARED_BYTES = 64_000_000  # a few batches on their way
 EMA_TAU = 100  # updates over which the average's memory grows; runs here are short
 
 
@@ -95,7 +98,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         try:
             super().train()
         except RuntimeError as error:
-            if not any(words in str(error) for words in MEMORY_ERRORS):
+            if not is_no_memory(error):
                 raise
             raise TrainingError(self._out_of_memory()) from error
 
@@ -136,7 +139,7 @@ class PortTrainer(OBBTrainer):  # type: ignore[misc]
         sampler = MixSampler(
             self.chips, replace(settings.mix, epoch_views=views), settings.trainer.seed + rank + 1
         )
-        workers = settings.trainer.workers if mode == "train" else 0
+        workers = usable_workers(settings.trainer.workers) if mode == "train" else 0
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -306,6 +309,31 @@ class _NoValidator:
 
     metrics = _Metrics()
     dataloader: Any = None
+
+
+def usable_workers(wanted: int) -> int:
+    """Processes that prepare views: none where the system has no shared memory for what they give.
+
+    Containers without `/dev/shm`, or with a tiny one, are common.
+    """
+    if not wanted:
+        return 0
+    try:
+        shared = SharedMemory(create=True, size=1)
+        shared.close()
+        shared.unlink()
+        room = shutil.disk_usage(SHARED_FOLDER).free if SHARED_FOLDER.is_dir() else SHARED_BYTES
+        reason = "" if room >= SHARED_BYTES else f"{room:,} bytes in {SHARED_FOLDER}"
+    except (OSError, ImportError) as error:
+        reason = str(error)
+    if not reason:
+        return wanted
+    LOG.warning(
+        "no shared memory for other processes (%s), so this one prepares the views itself; give "
+        "/dev/shm room to have trainer.workers",
+        reason,
+    )
+    return 0
 
 
 def is_finished(state: RunState, trainer: TrainerSettings) -> bool:
