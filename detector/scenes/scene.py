@@ -52,7 +52,6 @@ from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePix
 from detector.scenes.valid import PixelRules
 from detector.times import Acquired
 
-
 Stamp: TypeAlias = tuple[int, int]
 """Size and time of change of a file."""
 
