@@ -177,17 +177,22 @@ def prepare_folder(folder: Path, *, mark: bool | None = None) -> Path:
 
 
 @contextmanager
-def held_folder(folder: Path, *, mark: bool | None = None) -> Iterator[Path]:
+def held_folder(folder: Path, *, mark: bool | None = None, again: bool = False) -> Iterator[Path]:
     """As `prepare_folder`; while the block runs no other process can hold the folder.
 
-    Who holds a folder can hold it again. A folder that was made for the block is gone where the
-    block ends with one of our errors and has written nothing.
+    A folder that was made for the block is gone where the block ends with one of our errors and has
+    written nothing.
+
+    Args:
+        folder: of results.
+        mark: as `prepare_folder`.
+        again: whoever called may hold the folder already.
 
     Raises:
         OutputError: another process holds it, or as `prepare_folder`.
     """
     place = folder.absolute()
-    if place in _held.get():
+    if again and place in _held.get():
         yield prepare_folder(folder, mark=mark)
         return
     made = [path for path in (place, *place.parents) if not path.exists()]

@@ -132,7 +132,7 @@ class Activity:
         Raises:
             OutputError: the folder cannot be written.
         """
-        with held_folder(out):
+        with held_folder(out, again=True):
             for name, table in self.tables.items():
                 write_csv(out / f"{name}.csv", _flat(table))
             write_json(out / ACTIVITY_FILE, self.to_dict())

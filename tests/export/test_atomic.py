@@ -142,11 +142,14 @@ def test_a_folder_that_cannot_be_locked_keeps_what_others_began(
     assert "cannot be locked (" in caplog.text
 
 
-def test_who_holds_a_folder_can_hold_it_again(tmp_path: Path) -> None:
-    with held_folder(tmp_path / "out"), held_folder(tmp_path / "out") as folder:
+def test_who_holds_a_folder_can_hold_it_again_if_it_says_so(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    with held_folder(place), held_folder(place, again=True) as folder:
         (folder / "a.csv").write_text("x")
-    with ThreadPoolExecutor(1) as pool, held_folder(tmp_path / "out"):
-        other = pool.submit(held_folder(tmp_path / "out").__enter__)
+        with pytest.raises(OutputError, match="another process writes"):
+            held_folder(place).__enter__()
+    with ThreadPoolExecutor(1) as pool, held_folder(place):
+        other = pool.submit(held_folder(place, again=True).__enter__)
         with pytest.raises(OutputError, match="another process writes"):
             other.result()
 
