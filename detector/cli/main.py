@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "what looks of sites show over time: series, visits, events",
     ),
     "report": ("detector.cli.report", "what an activity found, as one page that can be published"),
+    "review export": (
+        "detector.cli.review_export",
+        "pictures with boxes drawn, for a person to look at",
+    ),
     "review import": (
         "detector.cli.review_import",
         "read what people said of the boxes of a run; activity and report then use it",

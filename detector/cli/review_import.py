@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Reads what people said of the boxes of a run, and makes it the run's review: review.json in its
-folder, with who and when. FILES are what a tool saved; without any, the GeoPackages of the run that
-were edited in QGIS are read: verdicts, comments, boxes that were deleted, moved, drawn or given
-another class, and the zones that somebody looked at as a whole. `detector activity` and `detector
-report` then use the corrections, and say so. A file that cannot be used leaves everything as it
-was.
+folder, with who and when. FILES are what a tool saved: Label Studio's JSON, CVAT's XML or archive,
+a COCO JSON, a folder of YOLO-OBB or DOTA labels, a GeoPackage, or what the review mode of the
+report saved. Without any, the GeoPackages of the run that were edited in QGIS are read: verdicts,
+comments, boxes that were deleted, moved, drawn or given another class, and the zones that somebody
+looked at as a whole. `detector activity` and `detector report` then use the corrections, and say
+so. A file that cannot be used leaves everything as it was.
 """
 
 
@@ -33,7 +34,8 @@ def run(config: ReviewImportConfig) -> int:
     from detector.reviewing.importing import import_reviews
 
     settings = import_settings(config)
-    for line in summary(import_reviews(settings), settings.run):
+    done = import_reviews(settings)
+    for line in (*summary(done, settings.run), *scores(done, settings.run)):
         print(line)
     return EXIT_DONE
 
@@ -47,6 +49,8 @@ def import_settings(config: ReviewImportConfig) -> ImportSettings:
         files=tuple(map(Path, config.paths)),
         who=" ".join(config.who.split()),
         conflicts="newest" if config.conflicts == "newest" else "refuse",
+        export=Path(config.export) if config.export else None,
+        whole=config.whole,
     )
 
 
@@ -76,6 +80,14 @@ def summary(done: Imported, folder: Path) -> list[str]:
     return lines
 
 
+def scores(done: Imported, folder: Path) -> list[str]:
+    """Precision and recall by the chips that chance chose, one line a class."""
+    from detector.reviewing.runs import ReviewedRun
+    from detector.reviewing.score import say_scored, score_sample
+
+    return [say_scored(one) for one in score_sample(done.review, ReviewedRun.read(folder))]
+
+
 COMMAND = Command(
     name="review import",
     summary="read what people said of the boxes of a run; activity and report then use it",
@@ -84,5 +96,11 @@ COMMAND = Command(
     schema=ReviewImportConfig,
     run=run,
     paths="FILES…",
-    examples=(("detector review import run=runs/najin", "what was edited in QGIS"),),
+    examples=(
+        ("detector review import run=runs/najin", "what was edited in QGIS"),
+        (
+            "detector review import review/project-1.json run=runs/najin who=Ann",
+            "what Label Studio exported",
+        ),
+    ),
 )

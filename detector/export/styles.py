@@ -26,12 +26,17 @@ UNSEEN_BOX = "not seen: no observation"
 Rule = tuple[str, str, tuple[int, int, int], str]
 """Label, QGIS filter expression, outline colour, pen style."""
 
+SAMPLE = "sample"  # layer of a review's export: chips to look at
 LAYER_RULES: dict[str, tuple[Rule, ...]] = {
     "zones": (
         ("zone, seen", "\"status\" <> 'unobserved'", ZONE_COLOUR, "solid"),
         ("zone, not seen", "\"status\" = 'unobserved'", SCENE_COLOUR, "dash"),
     ),
     "scenes": (("scene", "TRUE", SCENE_COLOUR, "dash"),),
+    SAMPLE: (
+        ("to be looked at", 'NOT coalesce("reviewed", 0)', (255, 0, 255), "dash dot"),
+        ("looked at", 'coalesce("reviewed", 0)', (0, 158, 115), "dash dot"),
+    ),
 }
 
 # QGIS's own table, as its "Save style in database" creates it.
@@ -85,12 +90,11 @@ def add_layer_styles(
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA synchronous = OFF")
         database.execute(STYLE_TABLE)
-        for layer, rules in {"detections": class_rules(classes), **LAYER_RULES}.items():
-            database.execute(
-                f"INSERT INTO layer_styles ({STYLE_COLUMNS}) "  # noqa: S608 - a constant
-                "VALUES ('', '', ?, ?, ?, ?, '', 1, '', '', NULL, ?)",
-                (layer, geometry_column, layer, _qml(rules, _fields(layer, classes)), timestamp),
-            )
+        rules_of = {"detections": class_rules(classes), **LAYER_RULES}
+        for layer, rules in rules_of.items():
+            if layer != SAMPLE:
+                qml = _qml(rules, _fields(layer, classes))
+                _insert(database, layer, geometry_column, qml, timestamp)
         database.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, "
             "last_change) VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
@@ -143,10 +147,21 @@ def _fields(layer: str, classes: ClassSet) -> tuple[Field, ...]:
     )
 
 
-def layer_qml(layer: str, classes: ClassSet = PORT) -> str:
-    """The style and the form of a layer, as QGIS stores them; also of `sample`, see `review`."""
-    rules = {"detections": class_rules(classes), **LAYER_RULES}[layer]
-    return _qml(rules, _fields(layer, classes))
+def add_layer_style(path: Path, layer: str, geometry_column: str, timestamp: str) -> None:
+    """Add the style of one more layer to a GeoPackage that has styles; see `add_layer_styles`."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        qml = _qml(LAYER_RULES[layer], _fields(layer, PORT))
+        _insert(database, layer, geometry_column, qml, timestamp)
+
+
+def _insert(
+    database: sqlite3.Connection, layer: str, geometry_column: str, qml: str, timestamp: str
+) -> None:
+    database.execute(
+        f"INSERT INTO layer_styles ({STYLE_COLUMNS}) "  # noqa: S608 - a constant
+        "VALUES ('', '', ?, ?, ?, ?, '', 1, '', '', NULL, ?)",
+        (layer, geometry_column, layer, qml, timestamp),
+    )
 
 
 def _qml(rules: tuple[Rule, ...], fields: tuple[Field, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.columns import DETECTION_COLUMNS
 from detector.export.records import SceneRecord
-from detector.export.styles import add_layer_styles
+from detector.export.styles import add_layer_style, add_layer_styles
 from detector.files import atomic_path
 
 GEOMETRY = "geom"
@@ -94,6 +95,38 @@ def write_geopackage(
             add_layer_styles(temporary, GEOMETRY, timestamp, detections.classes)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None, "OGR_SQLITE_SYNCHRONOUS": None})
+
+
+def add_layer(path: Path, name: str, layer: gpd.GeoDataFrame, record: SceneRecord) -> None:
+    """Add one more layer of polygons to a GeoPackage, with its style.
+
+    Args:
+        path: of a file that `write_geopackage` wrote.
+        name: of the layer, one that `styles.LAYER_RULES` has.
+        layer: in the scene's CRS.
+        record: of the scene.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
+    options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
+    try:
+        with writing(path) as temporary:
+            shutil.copyfile(path, temporary)
+            pyogrio.write_dataframe(
+                layer,
+                temporary,
+                layer=name,
+                driver="GPKG",
+                append=True,
+                geometry_type="Polygon",
+                layer_options=options,
+            )
+            add_layer_style(temporary, name, GEOMETRY, timestamp)
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def write_geojson(path: Path, detections: Detections) -> None:

@@ -1,10 +1,12 @@
 """Sheets as Label Studio, CVAT and COCO write them.
 
 Label Studio: tasks with predictions or annotations of `rectanglelabels`, in percent of the picture,
-turned clockwise around their first corner (https://labelstud.io/tags/rectanglelabels). CVAT: XML
-for images 1.1, boxes turned clockwise around their centres
+turned clockwise around their first corner (https://labelstud.io/tags/rectanglelabels), with
+choices and texts of each region (https://labelstud.io/tags/choices, `perRegion`). CVAT: XML
+for images 1.1, boxes turned clockwise around their centres, tags of a picture
 (https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat). COCO: polygons with `attributes`
-(https://cocodataset.org/#format-data). All three keep ids, verdicts and comments.
+(https://cocodataset.org/#format-data). All three keep ids, verdicts and comments, and whether
+somebody looked at all of the picture.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
+from urllib.parse import quote, unquote
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -22,8 +26,10 @@ from detector.documents import parse_json, parse_xml
 from detector.errors import QuaywatchError
 from detector.reviewing.errors import ReviewError
 from detector.reviewing.sheet import (
+    VERDICTS,
     Sheet,
     SheetRow,
+    Told,
     rotated,
     sheet_of,
     sides_and_degrees,
@@ -72,57 +78,134 @@ def read_sheets(kind: str, text: str, where: str, classes: ClassSet = PORT) -> l
         ) from error
 
 
+LOCAL_FILES: Final = "/data/local-files/?d=images/"  # where Label Studio serves a folder's files
+VERDICT_TAG, COMMENT_TAG, LOOKED_TAG = "verdict", "comment", "looked"
+LOOKED_CHOICE: Final = "all of it"
+LOOKED_LABEL: Final = "looked-at"  # tag of a picture in CVAT
+
+
 def _label_studio(sheets: Sequence[Sheet]) -> str:
-    tasks = [
-        {
-            "data": {"image": sheet.image, "width": sheet.width, "height": sheet.height},
-            "predictions": [{"result": [_rectangle(sheet, i) for i in range(len(sheet.ids))]}],
-        }
-        for sheet in sheets
-    ]
+    tasks = []
+    for sheet in sheets:
+        told = [part for i in range(len(sheet.ids)) for part in _regions(sheet, i)]
+        if sheet.reviewed:
+            told.append(_choice(LOOKED_TAG, LOOKED_CHOICE))
+        data: dict[str, Any] = {"image": LOCAL_FILES + quote(sheet.image), "name": sheet.image}
+        data |= {"width": sheet.width, "height": sheet.height}
+        tasks.append({"data": data, "predictions": [{"result": told}]})
     return json.dumps(tasks, ensure_ascii=False)
 
 
-def _rectangle(sheet: Sheet, index: int) -> dict[str, Any]:
+def _regions(sheet: Sheet, index: int) -> list[dict[str, Any]]:
+    """The rectangle of a box, and what was said of it: results of one `id` are of one region."""
     (length, across), turn = sides_and_degrees(sheet.corners[index])
     x, y = sheet.corners[index, 0].tolist()
-    return {
-        "type": "rectanglelabels",
-        "from_name": "label",
-        "to_name": "image",
-        "original_width": sheet.width,
-        "original_height": sheet.height,
-        "value": {
-            "x": PERCENT * x / sheet.width,
-            "y": PERCENT * y / sheet.height,
-            "width": PERCENT * length / sheet.width,
-            "height": PERCENT * across / sheet.height,
-            "rotation": turn,
-            "rectanglelabels": [sheet.classes.names[sheet.class_ids[index]]],
-        },
-        "meta": _said(sheet, index),
+    place = {
+        "x": PERCENT * x / sheet.width,
+        "y": PERCENT * y / sheet.height,
+        "width": PERCENT * length / sheet.width,
+        "height": PERCENT * across / sheet.height,
+        "rotation": turn,
     }
+    name = sheet.ids[index] or f"drawn-{index}"
+    frame: dict[str, Any] = {"id": name, "to_name": "image"}
+    frame |= {"original_width": sheet.width, "original_height": sheet.height}
+    label = {"rectanglelabels": [sheet.classes.names[sheet.class_ids[index]]]}
+    rectangle = {"type": "rectanglelabels", "from_name": "label", "value": {**place, **label}}
+    told = [{**frame, **rectangle, "meta": {"box": sheet.ids[index]}}]
+    if sheet.verdicts[index]:
+        told.append(_choice(VERDICT_TAG, sheet.verdicts[index], place) | frame)
+    if sheet.comments[index]:
+        value = {**place, "text": [sheet.comments[index]]}
+        told.append({**frame, "type": "textarea", "from_name": COMMENT_TAG, "value": value})
+    return told
+
+
+def _choice(tag: str, word: str, place: Mapping[str, float] | None = None) -> dict[str, Any]:
+    value = {**(place or {}), "choices": [word]}
+    return {"type": "choices", "from_name": tag, "to_name": "image", "value": value}
+
+
+def labelling_config(classes: ClassSet) -> str:
+    """The labelling interface of Label Studio for its setting "Labeling Interface, Code"."""
+    labels = "".join(
+        f"<Label value={quoteattr(entry.name)} background={quoteattr(_hex(entry.colour))}/>"
+        for entry in (classes[i] for i in classes.in_order)
+    )
+    verdicts = "".join(f'<Choice value="{verdict}"/>' for verdict in VERDICTS if verdict)
+    return (
+        '<View><Image name="image" value="$image" zoom="true"/>'
+        f'<RectangleLabels name="label" toName="image" canRotate="true">{labels}</RectangleLabels>'
+        f'<Choices name="{VERDICT_TAG}" toName="image" perRegion="true" choice="single">'
+        f"{verdicts}</Choices>"
+        f'<TextArea name="{COMMENT_TAG}" toName="image" perRegion="true" maxSubmissions="1"/>'
+        f'<Header value="Looked at"/><Choices name="{LOOKED_TAG}" toName="image">'
+        f'<Choice value="{LOOKED_CHOICE}"/></Choices></View>\n'
+    )
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{part:02x}" for part in colour)
 
 
 def _read_label_studio(text: str, classes: ClassSet) -> list[Sheet]:
     sheets = []
     for task in parse_json(text):
         data = task["data"]
-        size = int(data["width"]), int(data["height"])
-        # what a person saved goes before what was drawn for them
-        said = task.get("annotations") or task.get("predictions") or [{"result": []}]
-        boxes = [one for one in said[-1]["result"] if one["type"] == "rectanglelabels"]
-        rows = [_label_studio_row(one, size) for one in boxes]
-        sheets.append(sheet_of(PurePath(data["image"]).name, size, rows, classes))
+        # what a person saved goes before what was drawn for them; what was skipped says nothing
+        saved = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+        said = (saved or task.get("predictions") or [{"result": []}])[-1]
+        boxes = [one for one in said["result"] if one["type"] == "rectanglelabels"]
+        size = _task_size(data, boxes)
+        words = _words_of_regions(said["result"])
+        rows = [_label_studio_row(one, size, words.get(one.get("id", ""), {})) for one in boxes]
+        told = Told(
+            reviewed=any(one.get("from_name") == LOOKED_TAG for one in said["result"]),
+            answered=bool(saved),
+            who=_annotator(said.get("completed_by")),
+            when=str(said.get("updated_at") or said.get("created_at") or ""),
+        )
+        name = data.get("name") or PurePath(unquote(data["image"])).name
+        sheets.append(sheet_of(name, size, rows, classes, told))
     return sheets
 
 
-def _label_studio_row(one: Mapping[str, Any], size: tuple[int, int]) -> SheetRow:
+def _task_size(data: Mapping[str, Any], boxes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    if "width" in data:
+        return int(data["width"]), int(data["height"])
+    return int(boxes[0]["original_width"]), int(boxes[0]["original_height"])
+
+
+def _words_of_regions(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Verdict and comment of each region, by its id."""
+    words: dict[str, dict[str, str]] = {}
+    for one in results:
+        value = one.get("value", {})
+        if one["type"] == "choices" and one.get("from_name") == VERDICT_TAG:
+            words.setdefault(one.get("id", ""), {})["verdict"] = value["choices"][0]
+        elif one["type"] == "textarea" and one.get("from_name") == COMMENT_TAG:
+            words.setdefault(one.get("id", ""), {})["comment"] = " ".join(value["text"])
+    return words
+
+
+def _annotator(told: Any) -> str:
+    """Label Studio names a person by number, or by a mapping with an address."""
+    if isinstance(told, Mapping):
+        return str(told.get("email") or told.get("username") or told.get("id") or "")
+    return "" if told is None else str(told)
+
+
+def _label_studio_row(
+    one: Mapping[str, Any], size: tuple[int, int], words: Mapping[str, str]
+) -> SheetRow:
     value, (width, height) = one["value"], size
     sides = value["width"] * width / PERCENT, value["height"] * height / PERCENT
     x, y = value["x"] * width / PERCENT, value["y"] * height / PERCENT
     outline = rotated(x, y, sides, value.get("rotation", 0.0))
-    return _row(value["rectanglelabels"][0], outline, one.get("meta") or {})
+    # some versions drop what they do not know of a region, but keep its id
+    kept = one.get("id", "") if "#" in str(one.get("id", "")) else ""
+    box = (one.get("meta") or {}).get("box") or kept
+    return _row(value["rectanglelabels"][0], outline, {"box": box, **words})
 
 
 def _cvat(sheets: Sequence[Sheet]) -> str:
@@ -131,6 +214,8 @@ def _cvat(sheets: Sequence[Sheet]) -> str:
     for number, sheet in enumerate(sheets):
         size = {"width": str(sheet.width), "height": str(sheet.height)}
         image = ET.SubElement(root, "image", {"id": str(number), "name": sheet.image, **size})
+        if sheet.reviewed:
+            ET.SubElement(image, "tag", {"label": LOOKED_LABEL})
         for index, corners in enumerate(sheet.corners):
             (length, across), turn = sides_and_degrees(corners)
             x, y = corners.mean(axis=0).tolist()
@@ -158,11 +243,30 @@ def _read_cvat(text: str, classes: ClassSet) -> list[Sheet]:
             f"of version {root.findtext('version')}; export it from CVAT as 'CVAT for images 1.1'"
         )
     sheets = []
+    who = root.findtext(".//assignee/username") or root.findtext(".//owner/username") or ""
+    when = root.findtext(".//dumped") or ""
     for image in root.iter("image"):
         size = int(image.attrib["width"]), int(image.attrib["height"])
         rows = [_cvat_row(box) for box in image.iter("box")]
-        sheets.append(sheet_of(image.attrib["name"], size, rows, classes))
+        looked = any(tag.get("label") == LOOKED_LABEL for tag in image.iter("tag"))
+        name = PurePath(image.attrib["name"]).name  # CVAT puts the folder in front
+        told = Told(reviewed=looked, who=who.strip(), when=when.strip())
+        sheets.append(sheet_of(name, size, rows, classes, told))
     return sheets
+
+
+def cvat_labels(classes: ClassSet) -> str:
+    """The labels of a task of CVAT, for its "Raw" constructor."""
+    said = [
+        {"name": "verdict", "input_type": "select", "mutable": False, "values": list(VERDICTS)},
+        {"name": "box", "input_type": "text", "mutable": False, "values": [""]},
+        {"name": "comment", "input_type": "text", "mutable": False, "values": [""]},
+    ]
+    labels: list[dict[str, Any]] = [
+        {"name": classes[i].name, "type": "rectangle", "attributes": said} for i in classes.in_order
+    ]
+    labels.append({"name": LOOKED_LABEL, "type": "tag", "attributes": []})
+    return json.dumps(labels, ensure_ascii=False, indent=2) + "\n"
 
 
 def _cvat_row(box: ET.Element) -> SheetRow:
@@ -179,7 +283,8 @@ def _coco(sheets: Sequence[Sheet]) -> str:
     annotations: list[dict[str, Any]] = []
     for number, sheet in enumerate(sheets, start=1):
         size = {"width": sheet.width, "height": sheet.height}
-        images.append({"id": number, "file_name": sheet.image, **size})
+        looked = {"looked_at": sheet.reviewed}
+        images.append({"id": number, "file_name": sheet.image, **size, **looked})
         for index, box in enumerate(sheet.corners):
             low, high = box.min(axis=0), box.max(axis=0)
             (length, across), _ = sides_and_degrees(box)
@@ -211,7 +316,13 @@ def _read_coco(text: str, classes: ClassSet) -> list[Sheet]:
         row = _row(names[one["category_id"]], outline, one.get("attributes") or {})
         rows[one["image_id"]].append(row)
     return [
-        sheet_of(one["file_name"], (one["width"], one["height"]), rows[one["id"]], classes)
+        sheet_of(
+            PurePath(one["file_name"]).name,
+            (one["width"], one["height"]),
+            rows[one["id"]],
+            classes,
+            Told(reviewed=bool(one.get("looked_at"))),
+        )
         for one in content["images"]
     ]
 

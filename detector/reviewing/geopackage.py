@@ -26,7 +26,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detector.classes import PORT, ClassSet
 from detector.export.records import SceneRecord
-from detector.export.vector import REVIEW_COLUMNS
+from detector.export.vector import REVIEW_COLUMNS, add_layer
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import apply_transform
@@ -245,6 +245,29 @@ def _marked(frame: gpd.GeoDataFrame, name: str, layer: str, record: SceneRecord)
         inside = shapely.transform(shape, lambda points: _to_pixels(points, frame.crs, record))
         marked.append(Marked(_text(row[name]) if name else "", layer, inside))
     return marked
+
+
+def add_sample_layer(
+    path: Path, record: SceneRecord, chips: Sequence[tuple[str, tuple[float, float, float, float]]]
+) -> None:
+    """Add the layer `sample` to a GeoPackage: chips that a person is asked to look at.
+
+    Args:
+        path: of a file that `write_geopackage` wrote.
+        record: of its scene.
+        chips: name of each and its bounds in file pixels.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    transform = _transform(record)
+    shapes = [
+        shapely.transform(shapely.box(*bounds), lambda points: apply_transform(transform, points))
+        for _, bounds in chips
+    ]
+    table = {"image": [name for name, _ in chips], "reviewed": np.zeros(len(chips), np.bool_)}
+    layer = gpd.GeoDataFrame(table, geometry=shapes, crs=record.crs)
+    add_layer(path, SAMPLE_LAYER, layer, record)
 
 
 def to_file(corners: Corners) -> FilePixels:

@@ -17,8 +17,8 @@ import numpy as np
 import shapely
 
 from detector.detections import CORNER_COLUMNS
-from detector.export.seals import GEOPACKAGE, altered_record, file_seals
-from detector.files import held_folder
+from detector.export.seals import GEOPACKAGE, altered_record, file_seals, seal_of
+from detector.files import file_sha256, held_folder
 from detector.reviewing.compare import Shown, compare
 from detector.reviewing.correct import box_ids, corners_of
 from detector.reviewing.errors import ReviewError
@@ -26,11 +26,14 @@ from detector.reviewing.geopackage import read_geopackage, scene_of_geopackage, 
 from detector.reviewing.ledger import (
     Looked,
     Review,
+    SampledChip,
     Source,
     read_review,
     write_review,
 )
+from detector.reviewing.manifest import MANIFEST_FILE, read_manifest
 from detector.reviewing.merge import Conflicts, merge
+from detector.reviewing.pictures import read_pictures, sampled
 from detector.reviewing.runs import ReviewedRun
 from detector.times import TIME_FORMAT
 
@@ -48,12 +51,16 @@ class ImportSettings:
         files: what people left; none: the GeoPackages of the run that were changed.
         who: looked, where a file does not say.
         conflicts: see `merge`.
+        export: folder of the export that the files are of; None: that of each file, or one above.
+        whole: every picture of the files was looked at as a whole.
     """
 
     run: Path
     files: tuple[Path, ...] = ()
     who: str = ""
     conflicts: Conflicts = "refuse"
+    export: Path | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +123,12 @@ def _check_bound(review: Review, run: ReviewedRun) -> None:
 
 
 def _read(path: Path, run: ReviewedRun, settings: ImportSettings) -> Review:
-    if not path.is_file():
+    if not path.exists():
         raise ReviewError(f"{path}: no such file; name what your tool saved")
     if path.suffix.lower() == GEOPACKAGE:
         return _read_geopackage(path, run, settings)
-    raise ReviewError(f"{path}: not a file that is read; name a GeoPackage of the run")
+    stamp = settings.who, time_of(path), _sha256(path)
+    return read_pictures(path, run, stamp=stamp, export=settings.export, whole=settings.whole)
 
 
 def _read_geopackage(path: Path, run: ReviewedRun, settings: ImportSettings) -> Review:
@@ -133,14 +141,32 @@ def _read_geopackage(path: Path, run: ReviewedRun, settings: ImportSettings) -> 
         scene_id, box_ids(scene_id, len(found)), corners_of(found), found["class"].tolist()
     )
     who = read.sheet.who or settings.who
-    key = f"{QGIS}:{scene_id}:{who}"
+    key = f"{QGIS}:{path.name}:{scene_id}:{who}"
     source = Source(key, QGIS, path.name, seal_of_file(path), scene_id, who, time_of(path))
     statements = compare(read.sheet, shown, key, to_file)
     looked = [
         Looked(key, scene_id, one.name if one.of == "zones" else "", shapely.to_wkt(one.shape, 3))
         for one in read.marked
     ]
-    return Review({scene_id: run.seal(scene_id)}, (source,), tuple(statements), tuple(looked))
+    if settings.whole:
+        frame = shapely.box(0, 0, record.width or 0, record.height or 0)
+        looked.append(Looked(key, scene_id, "", shapely.to_wkt(frame, 3)))
+    return Review(
+        {scene_id: run.seal(scene_id)},
+        (source,),
+        tuple(statements),
+        tuple(looked),
+        _sample_beside(path, scene_id),
+    )
+
+
+def _sample_beside(path: Path, scene_id: str) -> tuple[SampledChip, ...]:
+    """The chips that chance chose, of the export that a GeoPackage lies in."""
+    if not (path.parent / MANIFEST_FILE).is_file():
+        return ()
+    pictures = read_manifest(path.parent / MANIFEST_FILE).pictures
+    mine = [one for one in pictures if one.weight and one.scene_id == scene_id]
+    return tuple(map(sampled, mine))
 
 
 def _check_same_boxes(path: Path, scene_id: str, found: gpd.GeoDataFrame) -> None:
@@ -175,6 +201,14 @@ def seal_of_file(path: Path) -> str:
 def time_of(path: Path) -> str:
     """When a file was saved, UTC, ISO 8601."""
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(TIME_FORMAT)
+
+
+def _sha256(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder by their names."""
+    if path.is_file():
+        return seal_of_file(path)
+    seals = {file.name: file_sha256(file) for file in sorted(path.rglob("*.txt"))}
+    return seal_of(seals)
 
 
 def _joined(parts: Sequence[Review]) -> Review:

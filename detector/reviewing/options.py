@@ -14,6 +14,28 @@ from detector.options import option
 CONFLICTS: Final = ("refuse", "newest")
 
 
+KINDS: Final = ("qgis", "label-studio", "cvat", "coco", "yolo-obb", "dota")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewExportConfig:
+    """Everything `detector review export` can be told."""
+
+    run: str = option("folder that detector predict wrote", path=True)
+    out: str = option("folder of the export", path=True)
+    format: str = option("of the tool that people look with", choices=KINDS)
+    sample: str = option(
+        "random: measures precision and recall; uncertain: what changes the sentences most; "
+        "changed: what came and went; zone:NAME: all of a zone"
+    )
+    number: int = option("pictures at most; 0: all that the sample has", low=0, high=100_000)
+    side_px: int = option("longest side of a picture; 0: whole scenes", low=0, high=4096)
+    seed: int = option("of chance", low=0)
+    sites: list[str] = option("site files, for sample=uncertain", path=True)
+    activity: str = option("folder of detector activity, for sample=changed", path=True)
+    quiet: bool = option("no progress, only the result")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewImportConfig:
     """Everything `detector review import` can be told."""
@@ -27,3 +49,5 @@ class ReviewImportConfig:
         "two people who contradict: refuse names them, newest takes who looked last",
         choices=CONFLICTS,
     )
+    export: str = option("folder of the export; empty: that of each file, or one above", path=True)
+    whole: bool = option("every picture of the files was looked at as a whole")

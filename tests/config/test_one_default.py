@@ -21,6 +21,7 @@ from detector.cli.card import CardConfig
 from detector.cli.card import to_settings as card_settings
 from detector.cli.collect import CollectConfig
 from detector.cli.collect import to_settings as collect_settings
+from detector.cli.review_export import export_settings
 from detector.cli.review_import import import_settings
 from detector.config.compose import load_config
 from detector.data.orient import OrientSettings
@@ -30,7 +31,7 @@ from detector.prediction.options import PredictConfig
 from detector.rendering.options import RenderConfig
 from detector.report.options import ReportConfig
 from detector.report.publish import report_settings
-from detector.reviewing.options import ReviewImportConfig
+from detector.reviewing.options import ReviewExportConfig, ReviewImportConfig
 from detector.tiling.plan import PlanSettings
 from detector.training.options import TrainConfig
 from detector.training.session import data_settings, settings_from
@@ -61,6 +62,7 @@ def composed() -> Iterator[Any]:
     yield card_settings(load_config("card", CardConfig, []))
     yield collect_settings(load_config("collect", CollectConfig, []))
     yield import_settings(load_config("review_import", ReviewImportConfig, []))
+    yield export_settings(load_config("review_export", ReviewExportConfig, []))
     train = load_config("train", TrainConfig, ["data.root=pool"])
     yield settings_from(train)
     yield data_settings(train)

@@ -17,20 +17,7 @@ from detector.export.seals import write_sealed
 from detector.reviewing.errors import ReviewError
 from detector.reviewing.importing import ImportSettings, import_reviews
 from detector.reviewing.ledger import REVIEW_FILE, read_review
-from tests.reviewing.made_run import draw, edit, geopackages, make_run, outline, redraw
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("reviewed")
-    make_run(home)
-    return home
-
-
-@pytest.fixture
-def run(made: Path, tmp_path: Path) -> Path:
-    """A copy of the run, free to be edited."""
-    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+from tests.reviewing.made_run import draw, edit, geopackages, outline, redraw
 
 
 def test_everything_that_can_be_said_is_read(run: Path) -> None:
