@@ -102,7 +102,7 @@ def uncertain(frame: Frame, sites: Sequence[Site]) -> dict[str, float]:
         worth |= dict(zip(box_ids(scene_id, len(table)), values.tolist(), strict=True))
     if not sites:
         return worth
-    settings = activity_settings(load_config("activity", ActivityConfig, []))
+    settings = activity_settings(load_config("activity", ActivityConfig, []), None)
     visits = replace(settings.visits, draws=DRAWS)
     scenes = read_runs([frame.run.folder], reviewed=False).scenes
     for site in sites:
