@@ -23,6 +23,7 @@ from detector.activity.changes.events import (
 )
 from detector.activity.changes.lots import consistent_links, standing_blocks
 from detector.activity.changes.stack_tables import StackBook, stack_rows
+from detector.activity.changes.yard_ground import ground_rows
 from detector.activity.corrections import correction_rows
 from detector.activity.errors import ActivityError
 from detector.activity.looks.quays import find_quay
@@ -63,9 +64,10 @@ logger = logging.getLogger(__name__)
 ACTIVITY_FILE: Final = "activity.json"
 DIGITS: Final = 4
 YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
+GROUND_KINDS: Final = ("yard", "railhead")  # nothing else than stacks changes their ground so
 CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
 LATER: Final = (
-    *("stacks", "stack_changes", "trains", "acquired_precision"),
+    *("stacks", "stack_changes", "ground_changes", "trains", "acquired_precision"),
     *("reviews", "corrections", "source", "count_found", "visits_min_found"),
 )
 """Tables and columns that earlier versions did not write."""
@@ -195,6 +197,7 @@ _TABLE_NAMES: Final = (
     "registration",
     "stacks",
     "stack_changes",
+    "ground_changes",
     "trains",
     "skipped",
     "reviews",
@@ -258,6 +261,8 @@ def _add_site(
                 rows[name] += more
             rows["events"] += stack_events(found["stack_changes"], of_stacks)
             rows[_STANDING] += standing_blocks(site.name, of_stacks)
+            if zone.kind in GROUND_KINDS:
+                rows["ground_changes"] += ground_rows(site, zone, looks[zone.name], by_id, placed)
             if zone.kind == "railhead":
                 rows["events"] += railhead_events(site.name, zone, of_stacks)
     alone = [item for item in registered if item.method == "none"]

@@ -273,6 +273,27 @@ class StackChangeRow(Row):
     picture: str | None
 
 
+class GroundChangeRow(Row):
+    """How much of a yard's ground changed between two looks whose pixels are too coarse for blocks.
+
+    The share is that of the zone's area, less what chance alone would give; see
+    `changes.yard_ground`. It is no number of containers.
+    """
+
+    site: str
+    zone: str
+    kind: str
+    from_day: date
+    to_day: date
+    changed_share: Share | None
+    changed_low: Share | None
+    changed_high: Share | None
+    false_alarm: Share | None
+    area_m2: float | None
+    gsd_m: float | None
+    reason: str
+
+
 class TrainRow(LookRow):
     """A train or row of wagons at one look of a railhead."""
 
@@ -356,6 +377,7 @@ class ActivityFile(BaseModel):
     links: list[LinkRow]
     stacks: list[StackRow]
     stack_changes: list[StackChangeRow]
+    ground_changes: list[GroundChangeRow]
     trains: list[TrainRow]
     skipped: list[SkippedRow]
     reviews: list[ReviewRow]
@@ -375,6 +397,7 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "links": LinkRow,
     "stacks": StackRow,
     "stack_changes": StackChangeRow,
+    "ground_changes": GroundChangeRow,
     "trains": TrainRow,
     "skipped": SkippedRow,
     "reviews": ReviewRow,

@@ -77,12 +77,14 @@ def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
     )
     found = [_call(row, words) for row in calls]
     found += _without_calls(periods, looks, words)
-    found += _stack_changes(events, looks, words)
+    stacks = [row for row in activity.get("stacks", ()) if row["site"] == site]
+    found += _stack_changes(events, looks, stacks, words)
+    found += _ground_changes(activity.get("ground_changes", ()), site, words)
     changes = [row for row in activity.get("stack_changes", ()) if row["site"] == site]
     found += _without_claim(changes, "exchanged", words)
     found += _containers(activity.get("stacks", ()), site, words)
     return Findings(
-        lead=_lead(calls, periods, events, words),
+        lead=_lead(calls, periods, events, stacks, words),
         found=tuple(_sentence(text) for text in found),
         unseen=(
             *_unseen(site_days(site, activity), looks, words),
@@ -131,7 +133,13 @@ def length_words(min_length_m: float, words: Words) -> str:
     return words.say("short.length", metres=f"{min_length_m:g}") if min_length_m > 0 else ""
 
 
-def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], words: Words) -> str:
+def _lead(
+    calls: Sequence[Row],
+    periods: Sequence[Row],
+    events: Sequence[Row],
+    stacks: Sequence[Row],
+    words: Words,
+) -> str:
     parts = []
     for key, called in (("short.lead_ships", True), ("short.lead_in", False)):
         first = [row for row in calls if tells_calls(row) == called][:ZONES_LED]
@@ -147,7 +155,7 @@ def _lead(calls: Sequence[Row], periods: Sequence[Row], events: Sequence[Row], w
     if spans:
         parts.append(_span_words(spans[0], words))
     elif not parts:
-        parts.append(words.say("short.no_stack_change"))
+        parts.append(_no_stack_change(stacks, words))
     return " ".join(_sentence(part) for part in parts)
 
 
@@ -203,7 +211,9 @@ def _without_calls(periods: Sequence[Row], looks: Sequence[Row], words: Words) -
     return told
 
 
-def _stack_changes(events: Sequence[Row], looks: Sequence[Row], words: Words) -> list[str]:
+def _stack_changes(
+    events: Sequence[Row], looks: Sequence[Row], stacks: Sequence[Row], words: Words
+) -> list[str]:
     """The largest changes, and all together where these are not all: sums of `stack_changes`."""
     spans = _spans(events)
     if spans:
@@ -216,7 +226,30 @@ def _stack_changes(events: Sequence[Row], looks: Sequence[Row], words: Words) ->
             told.append(words.say("short.all_changes", parts=words.listed(_parts(sums, words))))
         return told
     lands = any(row["kind"] in ("yard", "railhead") for row in looks)
-    return [words.say("short.no_stack_change")] if lands else []
+    return [_no_stack_change(stacks, words)] if lands else []
+
+
+def _no_stack_change(stacks: Sequence[Row], words: Words) -> str:
+    """That no change was found; or that none could be, where no pixel was fine enough."""
+    unread = [row for row in stacks if row["status"] == "outside_model_range" and row["gsd_m"]]
+    if unread and not any(gives_number(row["status"]) for row in stacks):
+        finest = min(row["gsd_m"] for row in unread)
+        return words.say("short.stacks_unreadable", gsd=f"{finest:.3g}")
+    return words.say("short.no_stack_change")
+
+
+def _ground_changes(changes: Sequence[Row], site: str, words: Words) -> list[str]:
+    """One sentence for each pair of coarse looks of a yard: how much of its ground changed."""
+    told = []
+    for row in changes:
+        if row["site"] != site or row["changed_share"] is None:
+            continue
+        low, mid, high = (round(100 * row[f"changed_{end}"]) for end in ("low", "share", "high"))
+        values = {"zone": row["zone"], "low": low, "mid": mid, "high": high}
+        values["between"] = words.between(row["from_day"], row["to_day"])
+        values["gsd"] = f"{row['gsd_m']:.3g}"
+        told.append(words.say("short.ground" if low else "short.ground_same", **values))
+    return told
 
 
 def _without_claim(changes: Sequence[Row], kind: str, words: Words) -> list[str]:

@@ -42,6 +42,7 @@ def write_run(
     model: ModelUse,
     facts: dict[str, str],
     failed: Sequence[SceneRecord] = (),
+    unreadable: Sequence[str] = (),
 ) -> Path:
     """Write a run and return its folder; a scene is used before the next is asked for.
 
@@ -49,7 +50,8 @@ def write_run(
     """
     records, counts = [], []
     for scene, found in seen:
-        table, areas = count_scene(scene, found, zones_in_pixels(zones, scene), model.in_range)
+        mine = zones_in_pixels(zones, scene)
+        table, areas = count_scene(scene, found, mine, model.in_range, unreadable=unreadable)
         digest = scene.pixels_sha256()
         records.append(scene_record(scene.info, found, areas, model, 1, pixels_sha256=digest))
         counts.append(table)
