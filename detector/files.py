@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -31,6 +32,7 @@ MARK_FILE = ".quaywatch"
 MARK_TEXT = "A folder that quaywatch writes: its pictures are results and no scenes.\n"
 LOCK_FILE = ".quaywatch.lock"
 PID_NAMESPACE = "/proc/self/ns/pid"
+NOWHERE = Path("/nowhere")  # what no name leads to
 
 logger = logging.getLogger(__name__)
 _held: ContextVar[frozenset[Path]] = ContextVar("held", default=frozenset())
@@ -62,6 +64,35 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(write_fault(folder, error)) from error
     return folder
+
+
+def as_on_disk(name: str) -> str:
+    """A path as the disk spells it, where it holds the same letters composed in another way.
+
+    Macs and archives made on them write é as e and an accent (NFD), keyboards write one letter
+    (NFC): to most disks these are two names. The name itself where there is such a file, or none.
+    """
+    if name.isascii() or os.path.lexists(name):
+        return name
+    path = Path(name)
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        found = found / part if os.path.lexists(found / part) else _alike(found, part)
+        if found is NOWHERE:
+            return name
+    return str(found)
+
+
+def _alike(folder: Path, part: str) -> Path:
+    """The entry of a folder that is called so when its letters are composed."""
+    wanted = unicodedata.normalize("NFC", part)
+    try:
+        for entry in sorted(folder.iterdir()):
+            if unicodedata.normalize("NFC", entry.name) == wanted:
+                return entry
+    except OSError:
+        return NOWHERE
+    return NOWHERE
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detector.cli.command import EXIT_BAD_INPUT, EXIT_DONE, EXIT_SOME_FAILED, Command
@@ -47,7 +48,7 @@ def run(config: InfoConfig) -> int:
     from detector.models.card import ModelCard
     from detector.models.detector import DetectorSettings, find_card, load_detector
     from detector.prediction.describe import describe_scene, tile_seconds
-    from detector.scenes.discover import discover
+    from detector.scenes.discover import discover, said_of_all
     from detector.scenes.scene import open_scene
 
     card = ModelCard.read(find_card(config.weights))
@@ -57,6 +58,7 @@ def run(config: InfoConfig) -> int:
         tile_s = tile_seconds(load_detector(DetectorSettings(config.weights)))
     options, told, failed = scene_options(config.scene), [], 0
     sources = discover(config.paths)
+    _say((*said_of_all(options, sources), *zones.warnings))
     for source in sources:
         chosen = source.options(options)
         try:
@@ -68,7 +70,7 @@ def run(config: InfoConfig) -> int:
             failed += 1
             told.append({"path": source.path, "problem": str(error)})
             if not config.json:
-                print(f"detector: {shown(str(error))}", file=sys.stderr)
+                _say([str(error)])
             continue
         told.append(dataclasses.asdict(description))
         if not config.json:
@@ -78,6 +80,11 @@ def run(config: InfoConfig) -> int:
     if not failed:
         return EXIT_DONE
     return EXIT_SOME_FAILED if failed < len(sources) else EXIT_BAD_INPUT
+
+
+def _say(remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        print(f"detector: {shown(remark)}", file=sys.stderr)
 
 
 COMMAND = Command(

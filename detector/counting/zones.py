@@ -6,38 +6,33 @@ import difflib
 import logging
 import re
 import unicodedata
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+from pyproj import Transformer
+from pyproj.exceptions import CRSError, ProjError
 from shapely.geometry.base import BaseGeometry
 
+from detector.counting.layers import read_layers
 from detector.counting.vectors import check_amount, check_crossing, check_vector_file
-from detector.documents import guess_encoding
 from detector.errors import ZonesError
+from detector.files import as_on_disk
 from detector.geometry.boxes import Corners, centres
 from detector.geometry.frames import FilePixels
+from detector.geometry.turns import in_one_piece, nearest_turn, turn_of
 from detector.scenes.scene import Scene
+from detector.scenes.types import SceneInfo
 
 ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
 OTHER_KIND = "zone"
 MAX_EDGE_SHARE = 0.02  # of a zone's extent: longer edges are split before they are reprojected
-LONLAT_LIMITS_DEG = (360.0, 90.0)  # 360: files that cross the antimeridian count on
 POLYGON_TYPE = 3  # of GEOS
-RAW_ENCODING = "ISO-8859-1"  # a character for each byte
-DBF_CODE_PAGE = 29  # position of the byte that tells it
-NO_CODE_PAGE = (0x00, 0x57)  # none, and that of whatever machine wrote it
-LARGEST_SITE_DEG = 20.0  # of a zone across 180 degrees; a longer one is not cut wrongly but large
-SITE_DEG = 2.0  # no zone is longer; pixels are
+POLYGON_TYPES = ("Polygon", "MultiPolygon")
 LARGEST_COORDINATE = 1e12  # of a map in its unit, or of pixels
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -89,28 +84,25 @@ def read_zones(path: str | Path) -> Zones:
     `zone <row>`, counted over all layers, one without `kind` is a `zone`. Names are one line of
     text without control characters. Invalid polygons are repaired and named in `warnings`.
     GeoJSON without a CRS is in degrees, or, where its numbers cannot be degrees, in pixels.
+    Points and lines beside polygons are left out, a closed line is the polygon that it encloses,
+    a copy of a zone is taken once: each is said in `warnings`.
 
     Raises:
         ZonesError: the file is missing or unreadable, holds no polygon, has a polygon that cannot
             be repaired, an unknown kind, two zones of one name, or degrees that are none.
     """
-    source = str(path)
+    source = as_on_disk(str(path))
     if not source.startswith("/vsi") and not Path(source).exists():
         raise ZonesError(f"{source}: no such zones file; check the name and the folder")
     check_vector_file(source)
-    zones: list[Zone] = []
-    notes: list[str] = []
+    rows = _Rows(source)
     crs: str | None = None
-    for layer, frame in _read_layers(source):
-        if frame.empty:
-            continue
-        notes += _decode(frame, source)
-        layer_crs = _layer_crs(source, layer, frame)
-        if zones and layer_crs != crs:
-            raise ZonesError(f"{source}: layer '{layer}' has another CRS than the first one")
-        crs = layer_crs
-        _add_rows(zones, notes, frame, source)
-    return _checked(zones, crs, source, notes)
+    for layer in read_layers(source, rows.notes):
+        if rows.number and layer.crs != crs:
+            raise ZonesError(f"{source}: layer '{layer.name}' has another CRS than the first one")
+        crs = layer.crs
+        rows.add(layer.frame)
+    return rows.checked(crs)
 
 
 def read_lines(path: str | Path) -> tuple[dict[str, BaseGeometry], str | None]:
@@ -126,17 +118,18 @@ def read_lines(path: str | Path) -> tuple[dict[str, BaseGeometry], str | None]:
         ZonesError: the file is missing or unreadable, or holds a row without name, or one that is
             no line.
     """
-    source = str(path)
+    source = as_on_disk(str(path))
     if not source.startswith("/vsi") and not Path(source).exists():
         raise ZonesError(f"{source}: no such file of lines; check the name and the folder")
     lines: dict[str, list[BaseGeometry]] = {}
     crs: str | None = None
-    for layer, frame in _read_layers(source):
-        crs = _layer_crs(source, layer, frame) if len(frame) else crs
-        columns = {str(name).lower(): name for name in frame.columns}
-        for index, shape in enumerate(frame.geometry):
-            name = _text(frame, columns.get("name"), index)
-            label = f"{source}: line {index + 1} of layer '{layer}'"
+    notes: list[str] = []
+    for layer in read_layers(source, notes):
+        crs = layer.crs
+        columns = {str(name).lower(): name for name in layer.frame.columns}
+        for index, shape in enumerate(layer.frame.geometry):
+            name = _text(layer.frame, columns.get("name"), index)
+            label = f"{source}: line {index + 1} of layer '{layer.name}'"
             if not name:
                 raise ZonesError(f"{label} has no name; give it that of its zone")
             kind = "empty" if shape is None or shape.is_empty else shape.geom_type
@@ -156,17 +149,9 @@ def zones_of(frame: gpd.GeoDataFrame, source: str = "zones") -> Zones:
     Raises:
         ZonesError: as `read_zones`.
     """
-    zones: list[Zone] = []
-    notes: list[str] = []
-    _add_rows(zones, notes, frame, source)
-    return _checked(zones, frame.crs.to_string() if frame.crs is not None else None, source, notes)
-
-
-def _checked(zones: list[Zone], crs: str | None, source: str, notes: list[str]) -> Zones:
-    if not zones:
-        raise ZonesError(f"{source}: holds no zones; draw polygons with the columns name and kind")
-    _check_names(source, zones)
-    return Zones(tuple(zones), crs, source, tuple(notes))
+    rows = _Rows(source)
+    rows.add(frame)
+    return rows.checked(frame.crs.to_string() if frame.crs is not None else None)
 
 
 def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
@@ -189,31 +174,43 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         return _as_of_scene(zones, scene)
     if info.crs is None:
         return tuple(Zone(zone.name, zone.kind, shapely.MultiPolygon()) for zone in zones.zones)
-    transformer = Transformer.from_crs(zones.crs, info.crs, always_xy=True)
+    transformer = _transformer(zones, info)
 
     def to_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
         x, y = transformer.transform(points[:, 0], points[:, 1])
         return np.stack([np.asarray(x), np.asarray(y)], axis=-1)
 
     middle = scene.to_map(FilePixels(np.array([info.width / 2.0, info.height / 2.0])))
-    turning = CRS.from_user_input(info.crs).is_geographic
     shapes = np.array([zone.shape for zone in zones.zones], object)
-    if CRS.from_user_input(zones.crs).is_geographic:
-        shapes = np.array([_unwrapped(shape) for shape in shapes], object)
+    turn = turn_of(zones.crs)
+    if turn is not None:
+        shapes = np.array([in_one_piece(shape, turn) for shape in shapes], object)
     min_x, min_y, max_x, max_y = shapely.bounds(shapes).T
     steps = MAX_EDGE_SHARE * np.maximum(max_x - min_x, max_y - min_y)
     # all at once: 20,000 zones one by one take most of a minute
     shapes = shapely.transform(shapely.segmentize(shapes, steps), to_map)
     points, of_zone = shapely.get_coordinates(shapes, return_index=True)
     shapes[of_zone[~np.isfinite(points).all(axis=1)]] = shapely.MultiPolygon()
-    if turning:
-        shapes = np.array([_near_longitude(shape, float(middle[0])) for shape in shapes], object)
+    turn = turn_of(info.crs)
+    if turn is not None:
+        shapes = np.array([nearest_turn(one, float(middle[0]), turn) for one in shapes], object)
     shapes = shapely.transform(shapes, scene.to_pixel)
     whole = shapely.is_valid(shapes) & (shapely.get_type_id(shapes) == POLYGON_TYPE)
     return tuple(
         Zone(zone.name, zone.kind, shape if sound else _polygonal(_valid(shape)))
         for zone, shape, sound in zip(zones.zones, shapely.force_2d(shapes), whole, strict=True)
     )
+
+
+def _transformer(zones: Zones, info: SceneInfo) -> Transformer:
+    try:
+        return Transformer.from_crs(zones.crs, info.crs, always_xy=True)
+    except (CRSError, ProjError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise ZonesError(
+            f"{zones.source}: its CRS '{str(zones.crs)[:80]}' is no map of the Earth ({reason}); "
+            "save the zones in another one"
+        ) from error
 
 
 def _as_of_scene(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
@@ -233,20 +230,6 @@ def _as_of_scene(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         crs,
     )
     return found
-
-
-def _unwrapped(shape: BaseGeometry) -> BaseGeometry:
-    """A shape in degrees in one piece, where its corners lie on either side of 180 degrees."""
-    west, _, east, _ = shape.bounds
-    if east - west <= 180.0:
-        return shape
-
-    def eastward(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(points < [0.0, -np.inf], np.add(points, [360.0, 0.0]), points)
-
-    moved = shapely.transform(shape, eastward)
-    west, _, east, _ = moved.bounds
-    return moved if 0 < east - west < LARGEST_SITE_DEG else shape
 
 
 def placeable(zones: Zones, scene: Scene) -> bool:
@@ -288,135 +271,113 @@ def first_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[tuple[str, st
     return found
 
 
-def _read_layers(source: str) -> list[tuple[str, gpd.GeoDataFrame]]:
-    name = _gdal_name(source)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # A layer without a geometry type is a plain table, such as QGIS' layer_styles.
-            layers = [str(layer) for layer, kind in pyogrio.list_layers(name) if kind is not None]
-            more = {"encoding": RAW_ENCODING} if _tells_no_encoding(source) else {}
-            return [
-                (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix", **more))
-                for layer in layers
-            ]
-    except (
-        *(DataSourceError, DataLayerError, FeatureError, GeometryError, CRSError, ValueError),
-        *(shapely.errors.GEOSException, OverflowError, KeyError, TypeError),
-    ) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ZonesError(f"{source}: not a vector file that GDAL can read ({reason})") from error
+class _Rows:
+    """The rows of a file, numbered over all layers, and the zones that they are."""
 
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.notes: list[str] = []
+        self.number = 0
+        self._zones: dict[int, Zone] = {}
+        self._without_area: list[str] = []
 
-def _tells_no_encoding(source: str) -> bool:
-    """Whether a Shapefile has neither a `.cpg` nor a code page in its `.dbf`."""
-    path = Path(source)
-    if path.suffix.lower() != ".shp" or not path.is_file():
-        return False
-    beside = {file.suffix.lower(): file for file in path.parent.glob(f"{path.stem}.*")}
-    if ".dbf" not in beside or ".cpg" in beside:
-        return False
-    with beside[".dbf"].open("rb") as file:
-        head = file.read(DBF_CODE_PAGE + 1)
-    return len(head) > DBF_CODE_PAGE and head[DBF_CODE_PAGE] in NO_CODE_PAGE
+    def add(self, frame: gpd.GeoDataFrame) -> None:
+        """Add the rows of a layer."""
+        columns = {str(name).lower(): name for name in frame.columns}
+        check_amount(self.source, np.asarray(frame.geometry.array), self.number)
+        for index, shape in enumerate(frame.geometry):
+            self.number += 1
+            name = _text(frame, columns.get("name"), index) or f"zone {self.number}"
+            label = f"{self.source}: zone '{name}' (row {self.number})"
+            kind = (_text(frame, columns.get("kind"), index) or OTHER_KIND).lower()
+            polygon = self._polygon(shape, label)
+            if polygon is None:
+                continue
+            if kind not in (*ZONE_KINDS, OTHER_KIND):
+                raise ZonesError(f"{label} is of the kind '{kind}'; {_kind_hint(kind)}")
+            self._zones[self.number] = Zone(name, kind, polygon)
 
+    def checked(self, crs: str | None) -> Zones:
+        """All zones, each name once.
 
-def _decode(frame: gpd.GeoDataFrame, source: str) -> list[str]:
-    """Decode the texts of a Shapefile that does not say its encoding; what to say of it."""
-    if not _tells_no_encoding(source):
-        return []
-    columns = [name for name in frame.columns if str(name).lower() in ("name", "kind")]
-    raw = {
-        name: [text.encode(RAW_ENCODING) if isinstance(text, str) else b"" for text in frame[name]]
-        for name in columns
-    }
-    every = b" ".join(text for texts in raw.values() for text in texts)
-    if every.isascii():
-        return []
-    encoding = guess_encoding(every)
-    for name, texts in raw.items():
-        frame[name] = [text.decode(encoding, errors="replace") for text in texts]
-    return [
-        f"{source}: does not say its encoding, {encoding} was taken; if names are wrong, put a "
-        ".cpg file beside it"
-    ]
+        Raises:
+            ZonesError: there are none, or two different ones of a name.
+        """
+        if self._without_area and not self._zones:
+            raise ZonesError(f"{self._without_area[0]}; draw it as a polygon")
+        if not self._zones:
+            raise ZonesError(
+                f"{self.source}: holds no zones; draw polygons with the columns name and kind"
+            )
+        self.notes += [
+            f"{told}, so it is left out; draw it as a polygon to count it"
+            for told in self._without_area
+        ]
+        turn = turn_of(crs) if crs is not None else None
+        zones = [
+            zone if turn is None else replace(zone, shape=in_one_piece(zone.shape, turn))
+            for zone in self._unique()
+        ]
+        return Zones(tuple(zones), crs, self.source, tuple(self.notes))
 
-
-def _gdal_name(source: str) -> str:
-    """The name under which pyogrio opens a local file as it stands.
-
-    It reads `!` as an archive, and cuts what follows a `;` as the parameters of an address.
-    """
-    special = "!" in source or ";" in source
-    return f"/vsisubfile/0,{source}" if special and Path(source).is_file() else source
-
-
-def _layer_crs(source: str, layer: str, frame: gpd.GeoDataFrame) -> str | None:
-    """The CRS of a layer; None for pixels, and for GeoJSON that holds other than degrees.
-
-    GDAL takes every GeoJSON without a CRS for WGS84, as its standard says; people write pixels
-    into it all the same.
-    """
-    if frame.crs is None or not frame.crs.is_geographic:
-        return frame.crs.to_string() if frame.crs is not None else None
-    largest = np.abs(shapely.get_coordinates(frame.geometry.array)).max(axis=0, initial=0.0)
-    if not (largest > LONLAT_LIMITS_DEG).any():
-        return str(frame.crs.to_string())
-    points = shapely.get_coordinates(frame.geometry.array)
-    if (np.ptp(points, axis=0) < SITE_DEG).all() and largest[0] <= 90.0 and largest[1] <= 180.0:
-        raise ZonesError(
-            f"{source}: {points[0, 0]:g}, {points[0, 1]:g} are latitude and longitude swapped; "
-            "longitude comes first, so swap them in the file"
-        )
-    if pyogrio.read_info(_gdal_name(source), layer=layer)["driver"] == "GeoJSON":
-        return None
-    raise ZonesError(
-        f"{source}: {largest[0]:g}, {largest[1]:g} are no longitude and latitude, but the file "
-        f"says {frame.crs.to_string()}; give it the CRS that its coordinates are in"
-    )
-
-
-def _add_rows(zones: list[Zone], notes: list[str], frame: gpd.GeoDataFrame, source: str) -> None:
-    """Add the zones of a layer; rows are numbered over all layers."""
-    columns = {str(name).lower(): name for name in frame.columns}
-    before = len(zones)
-    check_amount(source, np.asarray(frame.geometry.array), before)
-    for index, shape in enumerate(frame.geometry):
-        row = before + index + 1
-        name = _text(frame, columns.get("name"), index) or f"zone {row}"
-        label = f"{source}: zone '{name}' (row {row})"
-        kind = (_text(frame, columns.get("kind"), index) or OTHER_KIND).lower()
-        if kind not in (*ZONE_KINDS, OTHER_KIND):
-            raise ZonesError(f"{label} is of the kind '{kind}'; {_kind_hint(kind)}")
+    def _polygon(self, shape: BaseGeometry | None, label: str) -> BaseGeometry | None:
+        """The polygon of a row; None, with a note, for points and lines."""
         if shape is None or shape.is_empty:
             raise ZonesError(f"{label} has no geometry; draw it or delete the row")
         if not (np.abs(shapely.get_coordinates(shape)) < LARGEST_COORDINATE).all():
             raise ZonesError(f"{label} has a coordinate that is not finite; draw it again")
+        ring = _closed_line(shape)
+        if ring is not None:
+            self.notes.append(f"{label} is a closed line, taken as the polygon that it encloses")
+            shape = ring
         if not shape.is_valid:
             check_crossing(label, shape)
         polygon = _polygonal(_valid(shape))
         if polygon.is_empty:
-            raise ZonesError(f"{label} is a {shape.geom_type} without area; draw it as a polygon")
+            told = f"{label} is a {shape.geom_type} without area"
+            if shape.geom_type in POLYGON_TYPES:
+                raise ZonesError(f"{told}; draw it as a polygon")
+            self._without_area.append(told)
+            return None
         if not shape.is_valid:
-            notes.append(f"{label} was repaired: {shapely.is_valid_reason(shape)}")
-        zones.append(Zone(name, kind, polygon))
+            self.notes.append(f"{label} was repaired: {shapely.is_valid_reason(shape)}")
+        return polygon
+
+    def _unique(self) -> list[Zone]:
+        """The zones without copies of themselves.
+
+        Raises:
+            ZonesError: two different ones have one name.
+        """
+        first: dict[str, tuple[int, Zone]] = {}
+        for row, zone in self._zones.items():
+            before, known = first.setdefault(zone.name, (row, zone))
+            if before == row:
+                continue
+            if known.kind != zone.kind or not known.shape.equals(zone.shape):
+                raise ZonesError(
+                    f"{self.source}: the zones of rows {before} and {row} are both named "
+                    f"'{zone.name}'; counts are given by name, so give each its own"
+                )
+            self.notes.append(
+                f"{self.source}: zone '{zone.name}' (row {row}) is the same as that of row "
+                f"{before}, and taken once"
+            )
+        return [zone for _, zone in first.values()]
+
+
+def _closed_line(shape: BaseGeometry) -> BaseGeometry | None:
+    """The polygon inside a line that ends where it begins and crosses nothing; None for others."""
+    if shape.geom_type != "LineString" or not (shape.is_closed and shape.is_simple):
+        return None
+    polygon = shapely.Polygon(shapely.get_coordinates(shape))
+    return polygon if polygon.is_valid and polygon.area > 0 else None
 
 
 def _kind_hint(kind: str) -> str:
     near = difflib.get_close_matches(kind, ZONE_KINDS, 1)
     meant = f" (did you mean '{near[0]}'?)" if near else ""
     return f"use {', '.join(ZONE_KINDS)}, or leave it empty{meant}"
-
-
-def _check_names(source: str, zones: list[Zone]) -> None:
-    rows: dict[str, int] = {}
-    for row, zone in enumerate(zones, start=1):
-        if zone.name in rows:
-            raise ZonesError(
-                f"{source}: the zones of rows {rows[zone.name]} and {row} are both named "
-                f"'{zone.name}'; counts are given by name, so give each its own"
-            )
-        rows[zone.name] = row
 
 
 def _text(frame: gpd.GeoDataFrame, column: Any, index: int) -> str:
@@ -435,16 +396,6 @@ def _valid(shape: BaseGeometry) -> BaseGeometry:
     if shape.is_valid:
         return shape
     return shapely.make_valid(shape, method="structure", keep_collapsed=False)
-
-
-def _near_longitude(shape: BaseGeometry, longitude_deg: float) -> BaseGeometry:
-    """The same place, every part in the turn of the globe that is nearest to a longitude."""
-    moved = []
-    for part in shapely.get_parts(shape):
-        turns = round((longitude_deg - part.centroid.x) / 360.0)
-        shift = np.array([360.0 * turns, 0.0])
-        moved.append(shapely.transform(part, lambda points, by=shift: points + by))
-    return shapely.MultiPolygon(moved)
 
 
 def _polygonal(shape: BaseGeometry) -> BaseGeometry:

@@ -65,7 +65,7 @@ from detector.prediction.remarks import left_out_remarks, scene_remarks, unreada
 from detector.prediction.settings import BatchSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
 from detector.progress import Progress, SilentProgress
-from detector.scenes.discover import SceneSource, discover
+from detector.scenes.discover import SceneSource, discover, said_of_all
 from detector.scenes.scene import Scene, open_scene
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import estimate_stacks
@@ -98,7 +98,7 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
             )
     scenes = discover(settings.paths)
     zones = read_zones(settings.zones) if settings.zones else NO_ZONES
-    for warning in zones.warnings:
+    for warning in (*said_of_all(settings.scene, scenes), *zones.warnings):
         logger.warning(warning)
     detector = load_detector(settings.detector)
     run = _Run(SceneWork(settings, detector, zones), progress)

@@ -14,6 +14,7 @@ from detector.export.formats import FORMATS
 from detector.models.kinds import BACKENDS
 from detector.options import option
 from detector.prediction.shard import Shard
+from detector.scenes.limits import CLOUD_WORDS, LARGEST_GSD_M
 from detector.stacks.settings import StackSettings
 
 
@@ -33,13 +34,15 @@ class SceneConfig:
     """What you know of the scenes better than their files."""
 
     bands: list[int] | None = option("red, green, blue, or one band; null: as the file says", low=1)
-    gsd: float | None = option("metres a pixel, for scenes without a CRS", above=0, high=1000)
+    gsd: float | None = option(
+        "metres a pixel, for scenes without a CRS", above=0, high=LARGEST_GSD_M
+    )
     acquired: str | None = option(
         "time of acquisition (ISO 8601, UTC unless it says otherwise), or the date"
     )
     clouds: str = option(
         "auto: masks that come with the scene; clear: somebody looked; unknown: ignore masks",
-        choices=("auto", "clear", "unknown"),
+        choices=CLOUD_WORDS,
     )
     nodata: float | None = option("value of missing pixels; null: as the file says")
     allow_remote: list[str] = option(

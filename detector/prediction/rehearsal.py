@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -15,8 +16,10 @@ from detector.prediction.batch import SceneWork, earlier_results
 from detector.prediction.copies import Copies, identify
 from detector.prediction.describe import tile_seconds
 from detector.prediction.settings import BatchSettings
-from detector.scenes.discover import SceneSource, discover
+from detector.scenes.discover import SceneSource, discover, said_of_all
 from detector.scenes.scene import Scene, open_scene
+
+logger = logging.getLogger(__name__)
 
 Fate = Literal["to do", "to be continued", "done already", "a copy", "cannot be done"]
 WORK: tuple[Fate, ...] = ("to do", "to be continued")
@@ -115,6 +118,8 @@ def rehearse(settings: BatchSettings) -> Rehearsal:
     if len(sources) == 1 and sources[0].problem:
         raise SceneError(sources[0].problem)
     zones = read_zones(settings.zones) if settings.zones else NO_ZONES
+    for warning in (*said_of_all(settings.scene, sources), *zones.warnings):
+        logger.warning(warning)
     if settings.out.exists() and not settings.out.is_dir():
         raise OutputError(f"{settings.out}: is a file; name a folder with out=")
     detector = load_detector(settings.detector)

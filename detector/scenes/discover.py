@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from detector.files import is_marked
+from detector.files import as_on_disk, is_marked
 from detector.scenes.parts import split_part
 from detector.scenes.safe import find_product, is_product_name
 from detector.scenes.scene_table import read_scene_table
 from detector.scenes.types import SceneOptions, naming
+from detector.times import Acquired
 
 # formats that hold imagery and that GDAL's wheels read; a file named by itself may be of any other
 RASTER_SUFFIXES = frozenset(
@@ -77,7 +78,20 @@ def discover(names: Sequence[str | Path]) -> list[SceneSource]:
     return list(found.values())
 
 
+def said_of_all(common: SceneOptions, sources: Sequence[SceneSource]) -> list[str]:
+    """What is said of many scenes in one word and can hardly be true of all; a sentence each."""
+    meant = [one for one in sources if one.problem is None and "acquired" not in one.said]
+    if common.acquired is None or len(meant) < 2:
+        return []
+    when = Acquired.of(common.acquired).iso
+    return [
+        f"scene.acquired={when} was taken for {len(meant)} scenes; if their dates differ, give a "
+        "table of scenes (.csv) with the column acquired"
+    ]
+
+
 def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
+    name = name if REMOTE.match(name) else as_on_disk(name)
     path = Path(name)
     if REMOTE.match(name) or split_part(name).part:
         yield SceneSource(name)

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 
 from detector.errors import SceneError
 from detector.geometry.geodesy import apply_transform
+from detector.geometry.turns import turn_of
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
@@ -227,11 +228,12 @@ def _node_pixels(info: SceneInfo, grid: Grid) -> NDArray[np.float64]:
     x, y = _transformer(grid.crs, info.crs).transform(points[..., 0], points[..., 1])
     if not np.isfinite([x, y]).all():
         raise SceneError(f"{info.path}: its CRS is not defined at the place it is to be laid on")
-    if _in_degrees(info.crs):
-        # a scene across 180 degrees counts on beyond it, PROJ starts again at -180
+    turn = turn_of(info.crs)
+    if turn is not None:
+        # a scene across 180 degrees counts on beyond it, PROJ starts again on the other side
         centre = np.array([info.width / 2, info.height / 2])
-        middle, x = apply_transform(info.transform, centre)[0], np.asarray(x)
-        x = np.where(np.abs(x - middle) > 180.0, x - np.copysign(360.0, x - middle), x)
+        middle = apply_transform(info.transform, centre)[0]
+        x = np.asarray(x) - np.round((np.asarray(x) - middle) / turn) * turn
     return apply_transform(~info.transform, np.stack([x, y], axis=-1))
 
 
@@ -264,8 +266,3 @@ def _between_nodes(
 def _transformer(source: str, target: str) -> Transformer:
     """Making one takes longer than using it."""
     return Transformer.from_crs(source, target, always_xy=True)
-
-
-@lru_cache(maxsize=64)
-def _in_degrees(crs: str) -> bool:
-    return bool(CRS.from_user_input(crs).is_geographic)

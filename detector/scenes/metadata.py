@@ -6,7 +6,7 @@ import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import rasterio
 
 from detector.documents import DocumentError, read_json
 from detector.scenes.dates import Reading, read_name, read_text
+from detector.scenes.limits import ANGLE_LIMITS_DEG
 from detector.scenes.parts import split_part
 from detector.scenes.safe import find_product
 from detector.scenes.types import ViewAngles
@@ -40,12 +41,6 @@ ANGLE_KEYS = {
     "sun_azimuth_deg": ("view:sun_azimuth", "sun_azimuth", "IMAGE_1.meanSunAz"),
     "off_nadir_deg": ("view:off_nadir", "view_angle", "IMAGE_1.meanOffNadirViewAngle"),
     "view_azimuth_deg": ("view:azimuth", "satellite_azimuth", "IMAGE_1.meanSatAz"),
-}
-ANGLE_LIMITS_DEG = {
-    "sun_elevation_deg": (-90.0, 90.0),
-    "sun_azimuth_deg": (-360.0, 360.0),
-    "off_nadir_deg": (-90.0, 90.0),
-    "view_azimuth_deg": (-360.0, 360.0),
 }
 
 
@@ -147,6 +142,24 @@ def find_acquired(
         if found.acquired != Acquired():
             return FoundTime(found.acquired, f"tag:{LAST_TAG}", tuple(remarks))
     return FoundTime(Acquired(), "unknown", tuple(remarks))
+
+
+def given_time(given: date, found: FoundTime) -> FoundTime:
+    """What the user says; where the files tell another day, which no time zone explains, it's said.
+
+    Args:
+        given: time or day.
+        found: in and beside the scene.
+    """
+    said = Acquired.of(given)
+    one, two = (acquired.day_in(UTC) for acquired in (said, found.acquired))
+    remarks = []
+    if one is not None and two is not None and abs(one - two) > timedelta(days=1):
+        remarks.append(
+            f"scene.acquired={said.iso} was taken, though the {found.source} says "
+            f"{found.acquired.iso}"
+        )
+    return FoundTime(said, "given", tuple(remarks))
 
 
 def _believed(found: Reading) -> Reading:

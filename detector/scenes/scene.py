@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import rasterio
@@ -37,9 +37,9 @@ from detector.scenes.identity import (
     scene_stem,
 )
 from detector.scenes.metadata import (
-    FoundTime,
     find_acquired,
     find_angles,
+    given_time,
     read_sidecar,
     sidecar_files,
     unread_sidecars,
@@ -50,7 +50,6 @@ from detector.scenes.safe import FINEST, find_product, lacking_image
 from detector.scenes.stretch import apply_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, ViewAngles
 from detector.scenes.valid import PixelRules
-from detector.times import Acquired
 
 Stamp: TypeAlias = tuple[int, int]
 """Size and time of change of a file."""
@@ -301,7 +300,7 @@ class Scene:
 def _stamp(path: str) -> Stamp | None:
     """Size and time of change of a file; None of a name that is no file's."""
     try:
-        told = os.stat(path)  # noqa: PTH116 - GDAL names too
+        told = os.stat(split_part(path).file)  # noqa: PTH116 - GDAL names too
     except (OSError, ValueError):
         return None
     return told.st_size, told.st_mtime_ns
@@ -317,8 +316,9 @@ def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
     sidecar = read_sidecar(path)
     found = find_acquired(header, sidecar, scene_stem(split_part(path).file))
     if options.acquired is not None:
-        found = FoundTime(Acquired.of(options.acquired), "given", ())
-    mask, cloud_remarks = _cloud_mask(placed, path, sidecar, options)
+        found = given_time(options.acquired, found)
+    beside = find_cloud_mask(header, path, sidecar)
+    mask = beside if options.clouds == "auto" else None
     clouds = CloudReader(mask, placed) if mask is not None else None
     size, gsd_source = _measure(placed, options.gsd_m)
     digest = content_hash(dataset)
@@ -345,8 +345,8 @@ def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
             *rules.remarks,
             *unread_sidecars(path),
             *placed.remarks,
-            *cloud_remarks,
             *_header_remarks(header, path),
+            *_overridden(options, header, beside),
             *_unused_options(options, size, gsd_source),
         ),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
@@ -382,15 +382,6 @@ def _offset(header: rasterio.DatasetReader, bands: Sequence[int], path: str) -> 
     return product.offset()
 
 
-def _cloud_mask(
-    placed: Placed, path: str, sidecar: Mapping[str, Any], options: SceneOptions
-) -> tuple[CloudMask | None, list[str]]:
-    """The cloud mask that is used, and what to say of it."""
-    if options.clouds != "auto":
-        return None, []
-    return find_cloud_mask(placed.source, path, sidecar), []
-
-
 def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
     """What the user says, else what was found."""
     said = {name: value for name, value in asdict(given).items() if value is not None}
@@ -416,6 +407,22 @@ def _header_remarks(dataset: rasterio.DatasetReader, path: str) -> list[str]:
     if turned not in ("", "1"):
         found.append(
             f"its EXIF says that it is shown turned (orientation {turned}); it is read as stored"
+        )
+    return found
+
+
+def _overridden(
+    options: SceneOptions, header: rasterio.DatasetReader, mask: CloudMask | None
+) -> list[str]:
+    """What a file says that the user knows better."""
+    found = []
+    if options.nodata is not None and header.nodata not in (None, options.nodata):
+        found.append(
+            f"scene.nodata={options.nodata:g} was taken in place of the file's {header.nodata:g}"
+        )
+    if options.clouds != "auto" and mask is not None:
+        found.append(
+            f"scene.clouds={options.clouds} was taken in place of the mask {Path(mask.path).name}"
         )
     return found
 

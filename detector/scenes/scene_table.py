@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from detector.documents import decode_text
-from detector.scenes.metadata import ANGLE_LIMITS_DEG
-from detector.scenes.types import CloudOption, ViewAngles
+from detector.scenes.limits import ANGLE_LIMITS_DEG, CLOUD_WORDS, LARGEST_GSD_M
+from detector.scenes.types import ViewAngles
 from detector.times import parse_acquired
 
 ANGLES: Final = {name.removesuffix("_deg"): name for name in ANGLE_LIMITS_DEG}
@@ -100,8 +100,8 @@ def _acquired(text: str) -> date:
 
 def _gsd(text: str) -> float:
     value = float(text)
-    if not 0 < value <= 1000:
-        raise ValueError("metres a pixel, up to 1000")
+    if not 0 < value <= LARGEST_GSD_M:
+        raise ValueError(f"metres a pixel, up to {LARGEST_GSD_M:g}")
     return value
 
 
@@ -113,8 +113,8 @@ def _bands(text: str) -> tuple[int, ...]:
 
 
 def _clouds(text: str) -> str:
-    if text not in get_args(CloudOption):
-        raise ValueError("auto, clear or unknown")
+    if text not in CLOUD_WORDS:
+        raise ValueError(f"{', '.join(CLOUD_WORDS[:-1])} or {CLOUD_WORDS[-1]}")
     return text
 
 

@@ -14,6 +14,7 @@ from affine import Affine
 from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.scenes.dates import read_name
+from detector.scenes.discover import SceneSource, said_of_all
 from detector.scenes.identity import make_scene_id
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions, ViewAngles
@@ -327,3 +328,31 @@ def test_hangul_stays(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "나진항 2023-10-13.tif", gradient(20, 20), crs=UTM52)
     with open_scene(path) as scene:
         assert scene.info.scene_id.startswith("나진항_2023-10-13-")
+
+
+def test_what_is_overridden_is_said(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a_2023-10-13.tif", gradient(40, 40), nodata=0)
+    write_raster(tmp_path / "a_2023-10-13_cloud.tif", np.zeros((1, 40, 40), np.uint8))
+    given = SceneOptions(nodata=7.0, clouds="clear", acquired=date(2024, 1, 2), gsd_m=0.7)
+    with open_scene(path, given) as scene:
+        assert scene.info.remarks == (
+            "scene.nodata=7 was taken in place of the file's 0",
+            "scene.clouds=clear was taken in place of the mask a_2023-10-13_cloud.tif",
+            "scene.gsd=0.7 was not used: the file is georeferenced, with 0.5 m a pixel",
+        )
+        assert scene.info.acquired_remarks == (
+            "scene.acquired=2024-01-02 was taken, though the file name says 2023-10-13",
+        )
+    same = SceneOptions(acquired=datetime(2023, 10, 13, 2, tzinfo=UTC), nodata=0.0)
+    with open_scene(path, same) as scene:
+        assert (scene.info.remarks, scene.info.acquired_remarks) == ((), ())
+
+
+def test_one_date_for_many_scenes_is_said() -> None:
+    common = SceneOptions(acquired=date(2023, 10, 13))
+    one, two = SceneSource("a.tif"), SceneSource("b.tif")
+    told = SceneSource("c.tif", said={"acquired": date(2023, 10, 14)})
+    (remark,) = said_of_all(common, [one, two, told])
+    assert remark.startswith("scene.acquired=2023-10-13 was taken for 2 scenes; if their dates")
+    assert said_of_all(common, [one, told]) == []
+    assert said_of_all(SceneOptions(), [one, two]) == []
