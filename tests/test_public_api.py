@@ -200,9 +200,12 @@ def test_an_array_in_its_place_is_the_file(
         array.counts.drop(columns=by_angles), file.counts.drop(columns=by_angles)
     )
     assert array.info is not None
+    (said_of_file,) = file.info.remarks
+    assert said_of_file.startswith("scene.clouds=clear was taken in place of the mask")
     assert array.info == replace(
         file.info,
         path=array.info.path,
+        remarks=(),
         asked=array.info.asked,  # names the file that may be read
         angles=array.info.angles,  # a sidecar tells the angles
     )

@@ -24,9 +24,9 @@ from detector.errors import ZonesError
 from detector.files import as_on_disk
 from detector.geometry.boxes import Corners, centres
 from detector.geometry.frames import FilePixels
+from detector.geometry.geodesy import to_lonlat_transformer
 from detector.geometry.turns import in_one_piece, nearest_turn, turn_of
 from detector.scenes.scene import Scene
-from detector.scenes.types import SceneInfo
 
 ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
 OTHER_KIND = "zone"
@@ -174,7 +174,7 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         return _as_of_scene(zones, scene)
     if info.crs is None:
         return tuple(Zone(zone.name, zone.kind, shapely.MultiPolygon()) for zone in zones.zones)
-    transformer = _transformer(zones, info)
+    transformer = Transformer.from_crs(zones.crs, info.crs, always_xy=True)
 
     def to_map(points: NDArray[np.float64]) -> NDArray[np.float64]:
         x, y = transformer.transform(points[:, 0], points[:, 1])
@@ -200,17 +200,6 @@ def zones_in_pixels(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
         Zone(zone.name, zone.kind, shape if sound else _polygonal(_valid(shape)))
         for zone, shape, sound in zip(zones.zones, shapely.force_2d(shapes), whole, strict=True)
     )
-
-
-def _transformer(zones: Zones, info: SceneInfo) -> Transformer:
-    try:
-        return Transformer.from_crs(zones.crs, info.crs, always_xy=True)
-    except (CRSError, ProjError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise ZonesError(
-            f"{zones.source}: its CRS '{str(zones.crs)[:80]}' is no map of the Earth ({reason}); "
-            "save the zones in another one"
-        ) from error
 
 
 def _as_of_scene(zones: Zones, scene: Scene) -> tuple[Zone, ...]:
@@ -313,6 +302,8 @@ class _Rows:
             f"{told}, so it is left out; draw it as a polygon to count it"
             for told in self._without_area
         ]
+        if crs is not None:
+            _check_map(crs, self.source)
         turn = turn_of(crs) if crs is not None else None
         zones = [
             zone if turn is None else replace(zone, shape=in_one_piece(zone.shape, turn))
@@ -364,6 +355,17 @@ class _Rows:
                 f"{before}, and taken once"
             )
         return [zone for _, zone in first.values()]
+
+
+def _check_map(crs: str, source: str) -> None:
+    try:
+        to_lonlat_transformer(crs)
+    except (CRSError, ProjError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise ZonesError(
+            f"{source}: its CRS '{crs[:80]}' is no map of the Earth ({reason}); save the zones in "
+            "another one, or without"
+        ) from error
 
 
 def _closed_line(shape: BaseGeometry) -> BaseGeometry | None:

@@ -16,6 +16,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
+from pyproj.exceptions import CRSError, ProjError
 
 from detector.errors import SceneError
 from detector.geometry.geodesy import apply_transform
@@ -225,7 +226,12 @@ def _node_pixels(info: SceneInfo, grid: Grid) -> NDArray[np.float64]:
         raise SceneError(
             f"{info.path}: has no CRS, so it cannot be laid on a map; georeference it first"
         )
-    x, y = _transformer(grid.crs, info.crs).transform(points[..., 0], points[..., 1])
+    try:
+        x, y = _transformer(grid.crs, info.crs).transform(points[..., 0], points[..., 1])
+    except (CRSError, ProjError) as error:
+        raise SceneError(
+            f"{info.path}: cannot be laid on the map '{grid.crs[:80]}' ({error})"
+        ) from error
     if not np.isfinite([x, y]).all():
         raise SceneError(f"{info.path}: its CRS is not defined at the place it is to be laid on")
     turn = turn_of(info.crs)

@@ -86,7 +86,7 @@ def _gcps() -> list[GroundControlPoint]:
         ("given gsd", "scene.gsd=0.7 was not used: the file is georeferenced, with 0.5 m a pixel"),
         ("damaged sidecar", "its side file a.json is not used (Expecting"),
         ("other sidecar", "its side file a.json is not used: it is no STAC item"),
-        ("pages", "holds 2 pages or subdatasets, of which the first is read"),
+        ("pages", "holds 2 pages or parts, of which the first is read"),
         ("near infrared", "band 4 is called alpha but has all kinds of values"),
         ("placeholder", "1970-01-01 is what programs write that know no time"),
     ],
@@ -97,8 +97,10 @@ def test_what_is_not_used_is_said(tmp_path: Path, capsys: Output, kind: str, wor
     options = ["gsd=0.7"] if kind == "given gsd" else []
     (told,) = _info(capsys, str(path), *options)
     assert any(words in str(remark) for remark in told["remarks"]), told["remarks"]  # type: ignore[attr-defined]
-    if kind in ("no transform", "control points", "world file"):
+    if kind in ("no transform", "world file"):
         assert (told["crs"], told["gsd_m"]) == (None, None)
+    if kind == "control points":
+        assert (told["crs"], told["gsd_m"]) == ("EPSG:32652", pytest.approx(1.0, abs=0.001))
 
 
 def _write(path: Path, kind: str) -> None:
