@@ -18,7 +18,7 @@ import shapely
 import shapely.geometry
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 
 from detector.classes import PORT, ClassSet
 from detector.data.files import find_images, unreadable
@@ -120,9 +120,12 @@ def _objects(labels: Path, info: SceneInfo, wrong: list[Fault]) -> list[Labelled
             f"{info.path}: labels in map coordinates need a scene that is georeferenced"
         )
     features, crs = _features(labels)
-    to_map = Transformer.from_crs(
-        CRS.from_user_input(crs), CRS.from_user_input(info.crs), always_xy=True
-    )
+    try:
+        to_map = Transformer.from_crs(
+            CRS.from_user_input(crs), CRS.from_user_input(info.crs), always_xy=True
+        )
+    except (CRSError, ProjError) as error:
+        raise DataError(f"{labels}: its CRS {crs} is no map of the Earth ({error})") from error
     objects: list[Labelled] = []
     for number, feature in enumerate(features, start=1):
         told = feature.get("properties") or {}

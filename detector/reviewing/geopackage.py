@@ -94,7 +94,7 @@ def read_geopackage(path: Path, record: SceneRecord, classes: ClassSet = PORT) -
         *_marked(scenes, "", "scenes", record),
         *_marked(_layer(path, "zones"), "name", "zones", record),
     ]
-    if SAMPLE_LAYER in {name for name, _ in pyogrio.list_layers(path)}:
+    if SAMPLE_LAYER in _layers(path):
         marked += _marked(_layer(path, SAMPLE_LAYER), "image", SAMPLE_LAYER, record)
     reviewers = scenes["reviewer"].dropna().tolist() if "reviewer" in scenes.columns else []
     who = _text(reviewers[0]) if reviewers else ""
@@ -116,6 +116,13 @@ def scene_of_geopackage(path: Path) -> str:
             "boxes are of"
         )
     return told[0]
+
+
+def _layers(path: Path) -> set[str]:
+    try:
+        return {str(name) for name, _ in pyogrio.list_layers(path)}
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
+        raise ReviewError(f"{path}: no GeoPackage that can be read ({error})") from error
 
 
 def _layer(path: Path, name: str) -> gpd.GeoDataFrame:

@@ -15,6 +15,7 @@ from typing import Final
 import geopandas as gpd
 import numpy as np
 import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
 
 from detector.detections import CORNER_COLUMNS
 from detector.export.seals import GEOPACKAGE, altered_record, file_seals, seal_of
@@ -178,7 +179,7 @@ def _check_same_boxes(path: Path, scene_id: str, found: gpd.GeoDataFrame) -> Non
         )
         frame = frame[frame["box"].notna()]
         numbers = frame[columns[1:]].to_numpy(float)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, DataSourceError, DataLayerError) as error:
         raise ReviewError(f"{path}: the columns of its boxes were changed ({error})") from error
     known = dict(
         zip(box_ids(scene_id, len(found)), found[columns[1:]].to_numpy(float), strict=True)
