@@ -64,7 +64,8 @@ class Yard:
     Attributes:
         zones: name and kind of each.
         truth: of `zone_truth`, in their order.
-        stacks: rows of `stacks.csv` with `score`, deck cargo left out.
+        stacks: rows of `stacks.csv` with `score`; deck cargo is left out, and what is neither right
+            nor wrong, such as containers on chassis: no truth says whether it counts.
         image: boxes laid on true blocks.
     """
 
@@ -138,14 +139,15 @@ def read_yard(folder: Path) -> Yard | None:
         told = json.loads((folder / IMAGE_FILE).read_text())
         truth, stacks = (pd.read_parquet(folder / name) for name in (TRUTH_FILE, STACKS_FILE))
         image = {
-            name: np.array(value, np.int64 if name == "held" else np.float64)
+            name: np.array(value, np.int64 if name in ("held", "row") else np.float64)
             if isinstance(value, list)
             else value
             for name, value in told["image"].items()
         }
-    except (OSError, ValueError, KeyError):
+        block = BlockImage(**image)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Yard([(name, kind) for name, kind in told["zones"]], truth, stacks, BlockImage(**image))
+    return Yard([(name, kind) for name, kind in told["zones"]], truth, stacks, block)
 
 
 def simulated(scene: RenderedScene, generator: np.random.Generator) -> Detections:
@@ -201,11 +203,11 @@ def _yard(scene: RenderedScene, opened: Scene, found: Detections, seed: int) -> 
     table = estimate_stacks(opened, found, first_zones(found.corners, zones), SETTINGS)
     rows = [int(name.rpartition("#")[2]) for name in table["id"]]
     table["score"] = found.scores[rows].astype(float)
-    table = table[~table["flags"].str.contains("deck_cargo")]
     boxes = Boxes(found.corners, found.scores, np.where(found.on_ship, -1, found.class_ids))
     image = block_image(rendered_image(scene, f"{seed}"), boxes, STACK_ID)
     if image is None:
         raise ValueError(f"yard {seed}: its truth does not say where stacks are")
+    table = table[np.isin(rows, image.row) & ~table["flags"].str.contains("deck_cargo")]
     return Yard([(zone.name, zone.kind) for zone in zones], zone_truth(scene), table, image)
 
 

@@ -66,6 +66,7 @@ class BlockImage:
         inside: `(N,)` share of each box's area that lies on true blocks.
         missed_m2: `(M,)` areas of the true blocks in no box.
         true_inside_m2: area of true blocks that lies in boxes, held or not.
+        row: `(N,)` positions of the boxes among those that were given.
     """
 
     name: str
@@ -77,6 +78,7 @@ class BlockImage:
     inside: Floats
     missed_m2: Floats
     true_inside_m2: float
+    row: Ints
 
     @property
     def true(self) -> int:
@@ -128,6 +130,7 @@ def block_image(image: EvalImage, boxes: Boxes, class_id: int) -> BlockImage | N
         inside=inside[judged],
         missed_m2=true_size[~kept] * square,
         true_inside_m2=float(covered.sum() * square),
+        row=np.flatnonzero(mine)[judged],
     )
 
 

@@ -152,6 +152,7 @@ def made_places(number: int, boxes: int, seed: int) -> list[BlockImage]:
                 inside=(drawn.worth[0] > 0).astype(float),
                 missed_m2=sizes,
                 true_inside_m2=float(held_m2.sum()),
+                row=np.arange(boxes),
             )
         )
     return images
