@@ -51,7 +51,7 @@ from detector.activity.visits.zone_visits import (
 )
 from detector.classes import CONTAINER_STACK
 from detector.counting.calibration import Calibration
-from detector.counting.zones import Zone
+from detector.counting.zones import MARINA, Zone
 from detector.documents import DocumentError, read_json
 from detector.export.tables import write_csv, write_json
 from detector.files import held_folder
@@ -65,7 +65,7 @@ ACTIVITY_FILE: Final = "activity.json"
 DIGITS: Final = 4
 YARD_KINDS: Final = ("yard", "railhead", "quay", "zone")  # where stacks come and go
 GROUND_KINDS: Final = ("yard", "railhead")  # nothing else than stacks changes their ground so
-CALLED_KINDS: Final = ("berth", "quay", "anchorage", "zone")  # where ships lie
+CALLED_KINDS: Final = ("berth", "quay", "anchorage", MARINA, "zone")  # where ships lie
 LATER: Final = (
     *("stacks", "stack_changes", "ground_changes", "trains", "acquired_precision"),
     *("reviews", "corrections", "source", "count_found", "visits_min_found"),
@@ -160,6 +160,7 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
     warnings += _settings_warnings(runs, settings)
     rows["reviews"] = [review.row for review in runs.reviews]
     for site in sites:
+        warnings += _marina_warnings(site)
         warnings += _add_site(rows, site, runs, settings)
     if not rows["looks"]:
         raise ActivityError(
@@ -224,6 +225,15 @@ def _settings_warnings(runs: Runs, settings: ActivitySettings) -> list[str]:
         if fitted.lack and name != CONTAINER_STACK.name  # stacks have a model of their own
     ]
     return warnings
+
+
+def _marina_warnings(site: Site) -> list[str]:
+    return [
+        f"{site.name}, {zone.name}: a marina, whose boats are missed too often for an interval; "
+        "its ships are told as at least count_low"
+        for zone in site.zones
+        if zone.kind == MARINA
+    ]
 
 
 def _add_site(

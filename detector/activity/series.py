@@ -26,7 +26,7 @@ from detector.counting.counts import (
 )
 from detector.counting.draws import DRAWS, LoneObjects
 from detector.counting.intervals import CountEstimate
-from detector.counting.zones import Zone
+from detector.counting.zones import MARINA, Zone
 from detector.stacks.block_model import BlockModel
 from detector.stacks.totals import FoundBlocks, draw_number, interval_of
 from detector.times import Acquired
@@ -100,7 +100,9 @@ def series_rows(
             elif view.whole and PORT[class_id].containers:
                 said |= _columns_of(count_blocks(chosen, zone, settings.blocks))
             elif view.whole and class_id in drawn:
-                said = interval_columns(drawn[class_id].sum(name, mine, settings.min_length_m))
+                draws = drawn[class_id].sum(name, mine, settings.min_length_m)
+                least_only = zone.kind == MARINA and PORT[class_id].visits
+                said = interval_columns(draws, least_only=least_only)
             rows.append(
                 {
                     "site": site,

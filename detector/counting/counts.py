@@ -20,7 +20,7 @@ from detector.counting.calibration import Calibration
 from detector.counting.draws import pack_draws, unpack_draws
 from detector.counting.intervals import QUANTILES, add_up, estimate_of, quantiles_of
 from detector.counting.scene_draws import Ground, SceneDraws, draw_scene
-from detector.counting.zones import Zone, assign_to_zones
+from detector.counting.zones import MARINA, Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import Scene
@@ -156,6 +156,7 @@ class CountedArea:
         status: see `find_status`.
         members: indices of its detections.
         gsd_source: of the scene, see `SceneInfo`.
+        marina: it is a marina or holds a part of one: of its ships only a lower end is claimed.
     """
 
     name: str
@@ -164,6 +165,7 @@ class CountedArea:
     status: Status
     members: NDArray[np.int64]
     gsd_source: GsdSource
+    marina: bool = False
 
     @property
     def told_fraction(self) -> float | None:
@@ -199,8 +201,20 @@ def count_scene(
     members = [np.arange(len(detections)), *assign_to_zones(detections.corners, tuple(zones))]
     names = [(WHOLE_SCENE, WHOLE_SCENE), *((zone.name, zone.kind) for zone in zones)]
     source = scene.info.gsd_source
+    holds_marina = any(
+        zone.kind == MARINA and part.fraction > 0
+        for zone, part in zip(zones, seen[1:], strict=True)
+    )
     areas = [
-        CountedArea(name, kind, part, find_status(part, in_model_range), index, source)
+        CountedArea(
+            name,
+            kind,
+            part,
+            find_status(part, in_model_range),
+            index,
+            source,
+            kind == MARINA or (kind == WHOLE_SCENE and holds_marina),
+        )
         for (name, kind), part, index in zip(names, seen, members, strict=True)
     ]
     known = replace(calibration or Calibration(), class_set=detections.classes)
@@ -234,7 +248,8 @@ def count_rows(
     The estimate with its 90 % interval is that of the objects long enough to be read; `left_out`
     tells how many boxes are not. It is null where the count is, where not all was seen, outside the
     model's range, where the calibration claims nothing, and for ships below 25 m, some of which are
-    too short. All rows of a scene are sums of the same draws.
+    too short. All rows of a scene are sums of the same draws. Of ships in a marina, and in a scene
+    that holds a part of one, only `count_low` is told (`interval_columns`).
 
     Args:
         detections: of the scene.
@@ -278,7 +293,10 @@ def count_rows(
             "class": classes.names[class_id],
             "length_class": length_class,
             "count": None if unknown else int(chosen.sum()),
-            **interval_columns(None if unknown else draws(class_id, length_class, chosen)),
+            **interval_columns(
+                None if unknown else draws(class_id, length_class, chosen),
+                least_only=area.marina and classes[class_id].visits,
+            ),
             "left_out": None if unknown else int((chosen & ~kept).sum()),
             "area_m2": None if unknown else _area_m2(found.area_m2[chosen]),
             "observed_fraction": area.told_fraction,
@@ -315,15 +333,19 @@ def _groups(
     ]
 
 
-def interval_columns(draws: NDArray[np.int64] | None) -> dict[str, Any]:
+def interval_columns(
+    draws: NDArray[np.int64] | None, *, least_only: bool = False
+) -> dict[str, Any]:
     """The columns of an estimate: mean, 90 % interval, quantiles, and the draws themselves.
 
     Args:
         draws: `(DRAWS,)`; None where nothing is said.
+        least_only: only what there are at least is said, with 95 %; no sum can be made of it.
     """
-    if draws is None:
+    if draws is None or least_only:
         names = ("count_est", "count_low", "count_high", *QUANTILE_COLUMNS, DRAWS_COLUMN)
-        return dict.fromkeys(names)
+        least = None if draws is None else quantiles_of(draws)[0]
+        return {**dict.fromkeys(names), "count_low": least}
     said = estimate_of(draws)
     return {
         "count_est": said.estimate,

@@ -28,7 +28,9 @@ from detector.geometry.geodesy import to_lonlat_transformer
 from detector.geometry.turns import in_one_piece, nearest_turn, turn_of
 from detector.scenes.scene import Scene
 
-ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead")
+MARINA = "marina"
+"""Of boats side by side: too many of them are missed, unseen, for an upper end of their number."""
+ZONE_KINDS = ("berth", "quay", "anchorage", "yard", "railhead", MARINA)
 OTHER_KIND = "zone"
 MAX_EDGE_SHARE = 0.02  # of a zone's extent: longer edges are split before they are reprojected
 POLYGON_TYPE = 3  # of GEOS

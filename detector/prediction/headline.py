@@ -58,7 +58,7 @@ def _seen(row: pd.Series[Any], gsd_m: float | None) -> dict[str, str]:
 
 
 def interval_notes(counts: pd.DataFrame) -> list[str]:
-    """What the intervals of a run leave out, one sentence a class.
+    """What the intervals of a run leave out, one sentence a class, and one a marina.
 
     Args:
         counts: as `detector.counting.counts.counts_table` makes them.
@@ -72,8 +72,16 @@ def interval_notes(counts: pd.DataFrame) -> list[str]:
                 f"{name}: {short} of {int(rows['count'].fillna(0).sum())} boxes are too short for "
                 "the claim of the intervals; they are in the counts and in no interval"
             )
-        if rows["count"].notna().any() and said.empty:
+        if rows["count"].notna().any() and said.empty and rows["count_low"].isna().all():
             notes.append(f"{name}: counts have no intervals; the card of the weights claims none")
+    all_lengths = counts[counts["length_class"] == "all"]
+    least = all_lengths[all_lengths["count_est"].isna() & all_lengths["count_low"].notna()]
+    for (name, zone), rows in least.groupby(["class", "zone"], sort=False):
+        numbers = sorted({int(rows["count_low"].min()), int(rows["count_low"].max())})
+        notes.append(
+            f"{name}: {zone or 'the scene'} {'is' if zone else 'holds'} a marina, whose boats are "
+            f"missed too often for an interval: at least {' to '.join(map(str, numbers))}"
+        )
     return notes
 
 

@@ -12,7 +12,7 @@ from detector.report.findings import length_words, shows_whole
 from detector.report.words import Words
 
 Row = Mapping[str, Any]
-SHIP_KINDS: Final = ("berth", "quay", "anchorage", "zone")
+SHIP_KINDS: Final = ("berth", "quay", "anchorage", "marina", "zone")
 STACK_KINDS: Final = ("yard", "railhead", "quay", "zone")
 
 

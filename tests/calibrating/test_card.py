@@ -523,6 +523,14 @@ def test_a_card_of_too_few_places_says_so(
     assert told[1][0].startswith("the weights are not calibrated")
 
 
+def test_a_marina_is_named_on_the_page() -> None:
+    """As a warning, with the site and the zone: of its ships only the least is told."""
+    zones = [SimpleNamespace(name=kind, kind=kind) for kind in ("berth", "marina")]
+    site = SimpleNamespace(name="Port", zones=zones)
+    (words,) = find._marina_warnings(site)  # type: ignore[arg-type]
+    assert words.startswith("Port, marina: a marina, whose boats are missed too often")
+
+
 def test_a_site_is_measured_once(tmp_path: Path) -> None:
     shelf, calls = kept.Kept(tmp_path), []
 

@@ -31,6 +31,7 @@ from detector.counting.intervals import estimate_of, quantiles_of
 from detector.counting.zones import Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.boxes import corners_from_xywhr
+from detector.prediction.headline import interval_notes
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import CloudOption, SceneOptions
 from tests.counting.make import SHIP, STACK, make_detections
@@ -403,6 +404,44 @@ def test_counts_carry_their_intervals(tmp_path: Path) -> None:
     assert short[["count_low", "count_q50", "draws"]].isna().all().all()
     assert few["count_high"].isna().all()
     assert outside["count_high"].isna().all()
+
+
+def test_of_a_marina_only_the_least_is_told(tmp_path: Path) -> None:
+    """Its zone, and the scene that holds a part of it; berths and stacks beside it are as ever."""
+    found = make_detections(
+        [(SHIP, 50.0 + 200 * (i % 2), 25.0 * i + 20, 60, 9, 0.0) for i in range(11)]
+    )
+    parts = [(0, 0, 200, 300), (200, 0, 400, 300)]
+    tables = {}
+    with open_made(tmp_path, clouds="clear") as scene:
+        for kind in ("berth", "marina"):
+            west, east = (
+                zone(*bounds, name=name, kind=k)
+                for bounds, name, k in zip(parts, ("west", "east"), ("berth", kind), strict=True)
+            )
+            tables[kind], _ = count_scene(scene, found, [west, east], True, known_ships())
+        away = zone(900, 0, 999, 99, name="away", kind="marina")
+        outside, _ = count_scene(scene, found, [away], True, known_ships())
+    ships = {"class_": "ship", "length_class": "all"}
+    for name in ("", "west", "east"):
+        said, least = (cell(tables[kind], zone=name, **ships) for kind in ("berth", "marina"))
+        assert said["count"] == least["count"]
+        if name == "west":
+            assert least["draws"] == said["draws"]
+            continue
+        assert least["count_low"] == quantiles_of(unpack_draws(said["draws"]))[0] > 0
+        for column in ("count_est", "count_high", "count_q05", "count_q95", "draws"):
+            assert pd.isna(least[column])
+            assert not pd.isna(said[column])
+    assert not pd.isna(cell(outside, zone="", **ships)["count_high"])
+    notes = interval_notes(tables["marina"])
+    low = {name: cell(tables["marina"], zone=name, **ships)["count_low"] for name in ("", "east")}
+    words = "a marina, whose boats are missed too often for an interval: at least"
+    assert notes[-2:] == [
+        f"ship: the scene holds {words} {low['']}",
+        f"ship: east is {words} {low['east']}",
+    ]
+    assert not any(note.startswith("ship: counts have no intervals") for note in notes)
 
 
 def test_parts_and_totals_come_from_the_same_draws(tmp_path: Path) -> None:

@@ -213,8 +213,8 @@ def test_two_zones_of_one_name(write_zones: WriteZones) -> None:
 def test_an_unknown_kind_names_the_nearest(write_zones: WriteZones, kind: str, hint: str) -> None:
     message = refusal(write_zones(({"name": "A", "kind": kind}, square(130, 42, 1))))
     assert message == (
-        f"zone 'A' (row 1) is of the kind '{kind}'; use berth, quay, anchorage, yard, railhead, or "
-        f"leave it empty (did you mean {hint}?)"
+        f"zone 'A' (row 1) is of the kind '{kind}'; use berth, quay, anchorage, yard, railhead, "
+        f"marina, or leave it empty (did you mean {hint}?)"
     )
 
 
