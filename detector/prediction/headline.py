@@ -76,10 +76,10 @@ def interval_notes(counts: pd.DataFrame) -> list[str]:
             notes.append(f"{name}: counts have no intervals; the card of the weights claims none")
     all_lengths = counts[counts["length_class"] == "all"]
     least = all_lengths[all_lengths["count_est"].isna() & all_lengths["count_low"].notna()]
-    for (name, zone), rows in least.groupby(["class", "zone"], sort=False):
-        numbers = sorted({int(rows["count_low"].min()), int(rows["count_low"].max())})
+    for (of, zone), part in least.groupby(["class", "zone"], sort=False):
+        numbers = sorted({int(part["count_low"].min()), int(part["count_low"].max())})
         notes.append(
-            f"{name}: {zone or 'the scene'} {'is' if zone else 'holds'} a marina, whose boats are "
+            f"{of}: {zone or 'the scene'} {'is' if zone else 'holds'} a marina, whose boats are "
             f"missed too often for an interval: at least {' to '.join(map(str, numbers))}"
         )
     return notes
