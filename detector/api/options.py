@@ -57,13 +57,16 @@ class Door(Generic[T]):
     def options(self) -> dict[str, Option]:
         """What the function takes, by dotted key."""
         every = list_options(self.schema)
-        chosen = self.only or [key for key in every if key not in self.left_out]
+        chosen = self.only or [
+            key for key in every if not {key, key.split(".", 1)[0]} & set(self.left_out)
+        ]
         return {key: every[key] for key in chosen}
 
     @property
     def groups(self) -> list[str]:
         """The groups of which a named set can be taken."""
-        return [] if self.only else list(list_groups(self.schema))
+        every = [] if self.only else list_groups(self.schema)
+        return [name for name in every if name not in self.left_out]
 
     @property
     def short_names(self) -> dict[str, list[str]]:
@@ -80,6 +83,7 @@ PREDICT: Final = Door(
         "out": SAVED,
         "overwrite": "say it to .save(folder, overwrite=True)",
         "shard": "give the scenes of a part themselves",
+        **dict.fromkeys(("execution", "ray"), "'detector predict' runs on a cluster"),
         "log": SILENT,
         "quiet": SILENT,
     },

@@ -33,8 +33,8 @@ from detector.models.detector import Detector, DetectorSettings
 from detector.models.detector import load_detector as load
 from detector.prediction.batch import SceneWork, failed_record
 from detector.prediction.copies import Copies, identify
-from detector.prediction.options import PredictConfig, SceneConfig
-from detector.prediction.settings import BatchSettings
+from detector.prediction.options import PredictConfig, RayConfig, SceneConfig
+from detector.prediction.settings import BatchSettings, ClusterSettings
 from detector.prediction.shard import Shard
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
@@ -211,7 +211,13 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         stacks=config.stacks,
         formats=tuple(config.formats),
         shard=Shard.parse(config.shard) if config.shard is not None else None,
+        cluster=cluster_settings(config.ray) if config.execution == "ray" else None,
     )
+
+
+def cluster_settings(ray: RayConfig) -> ClusterSettings:
+    """The options `ray.*` of `detector predict` as those of its workers."""
+    return ClusterSettings(ray.address, ray.workers, ray.cpus, ray.gpus, ray.tries, ray.wait_s)
 
 
 def _said_time(text: str | None) -> date | None:

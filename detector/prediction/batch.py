@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +55,9 @@ from detector.inference.pipeline import (
     settle_scale,
 )
 from detector.models.choice import choose_weights
-from detector.models.detector import Detector, load_detector
+from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
+from detector.prediction.cluster import About, Answer, ClusterError, Outcome, do_on_cluster
 from detector.prediction.copies import Copies, identify
 from detector.prediction.fingerprint import (
     HALF,
@@ -62,7 +66,7 @@ from detector.prediction.fingerprint import (
     settings_fingerprint,
 )
 from detector.prediction.remarks import left_out_remarks, scene_remarks, unreadable_remarks
-from detector.prediction.settings import BatchSettings, RunSummary
+from detector.prediction.settings import BatchSettings, ClusterSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
 from detector.progress import Progress, SilentProgress
 from detector.scenes.discover import SceneSource, discover, said_of_all
@@ -100,19 +104,118 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
     zones = read_zones(settings.zones) if settings.zones else NO_ZONES
     for warning in (*said_of_all(settings.scene, scenes), *zones.warnings):
         logger.warning(warning)
-    detector = load_detector(settings.detector)
-    run = _Run(SceneWork(settings, detector, zones), progress)
+    if settings.cluster is None:
+        do = _here(settings, zones, progress)
+    else:
+        do = _on_cluster(settings, settings.cluster, zones, progress)
     shard, out = settings.shard, settings.folder
     with held_folder(out):
         names = write_list(settings.out, shard, scenes) if shard else ""
-        _do_scenes(run, shard.own(scenes) if shard else scenes, alone=len(scenes) == 1)
-        result = RunResult(run.records, run.counts, run.work.provenance())
-        write_run_files(out, result)
+        outcome = do(shard.own(scenes) if shard else scenes, len(scenes) == 1)
+        provenance = outcome.about.provenance
+        write_run_files(out, RunResult(outcome.records, outcome.counts, provenance))
         remove_checkpoints(out)
         if shard:
-            write_shard(out, shard, names, run.records)
-    classes = detector.card.class_set
-    return RunSummary(out, tuple(run.records), tuple(run.counts), run.resumed, classes)
+            write_shard(out, shard, names, outcome.records)
+    records, counts, classes = outcome.records, outcome.counts, outcome.about.classes
+    return RunSummary(out, tuple(records), tuple(counts), outcome.resumed, classes)
+
+
+Doing = Callable[[Sequence[SceneSource], bool], Outcome]
+"""Does scenes; the second argument says that there is one alone, whose fault is raised."""
+
+
+def _here(settings: BatchSettings, zones: Zones, progress: Progress) -> Doing:
+    """Does scenes in this process, with the network loaded."""
+    work = SceneWork(settings, load_detector(settings.detector), zones)
+
+    def do(scenes: Sequence[SceneSource], alone: bool) -> Outcome:
+        run = _Run(work, progress)
+        _do_scenes(run, scenes, alone=alone)
+        return Outcome(run.records, run.counts, run.resumed, work.about())
+
+    return do
+
+
+def _on_cluster(
+    settings: BatchSettings, cluster: ClusterSettings, zones: Zones, progress: Progress
+) -> Doing:
+    """Does scenes on the workers of a cluster; only they load the network."""
+    threads = settings.detector.threads or max(1, int(cluster.cpus))
+    settings = replace(settings, detector=replace(settings.detector, threads=threads))
+    make = partial(_Worker, settings, zones, load_detector, Path.cwd())
+    gpus = 0.0 if settings.detector.device == "cpu" else 1.0
+
+    def do(scenes: Sequence[SceneSource], alone: bool) -> Outcome:
+        outcome = do_on_cluster(cluster, make, scenes, progress, gpus=gpus)
+        if alone and len(scenes) == 1 and outcome.records[0].status == "failed":
+            raise SceneError(outcome.records[0].reason)
+        return outcome
+
+    return do
+
+
+class _Worker:
+    """What does scenes on a machine of a cluster.
+
+    Args:
+        settings: of the run.
+        zones: of the run.
+        load: gives the detector.
+        place: folder that paths are relative to.
+
+    Raises:
+        ClusterError: this machine does not see the folders of the run.
+        QuaywatchError: weights or device cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: BatchSettings,
+        zones: Zones,
+        load: Callable[[DetectorSettings], Detector],
+        place: Path,
+    ) -> None:
+        if place.is_dir():
+            os.chdir(place)
+        if not settings.folder.is_dir():
+            raise ClusterError(
+                f"{settings.folder}: not seen on {socket.gethostname()}; workers write the results "
+                "themselves, so name a folder of a disk that all machines have, with out="
+            )
+        self._work = SceneWork(settings, load(settings.detector), zones)
+
+    def about(self) -> About:
+        """What it is."""
+        return self._work.about()
+
+    def identify(self, source: SceneSource) -> Answer:
+        """Which scene this is."""
+        return self._answer(source, lambda scene: Answer(identity=identify(scene)))
+
+    def do(self, source: SceneSource, scene_id: str) -> Answer:
+        """Find, count and write."""
+
+        def done(scene: Scene) -> Answer:
+            scene.info = replace(scene.info, scene_id=scene_id)
+            work = self._work.fit(scene)
+            record, counts, was_there = work.do(scene)
+            other = None if work is self._work else work.provenance()
+            return Answer(record=record, counts=counts, was_there=was_there, other=other)
+
+        return self._answer(source, done)
+
+    def _answer(self, source: SceneSource, use: Callable[[Scene], Answer]) -> Answer:
+        if source.problem:
+            return Answer(record=failed_record(source.path, SceneError(source.problem)))
+        try:
+            options = source.options(self._work.settings.scene)
+            with open_scene(source.path, options) as scene:
+                return use(scene)
+        except OutputError as error:
+            return Answer(stop=str(error))
+        except Exception as error:
+            return Answer(record=failed_record(source.path, error))
 
 
 def _do_scenes(run: _Run, scenes: Sequence[SceneSource], *, alone: bool) -> None:
@@ -203,6 +306,35 @@ class SceneWork:
         telling = _Telling(f"{label} {scene.info.name}".strip(), progress or SilentProgress())
         prepared, found = self._find(scene, zones, telling, kept)
         return self._result(scene, prepared, found, zones)
+
+    def about(self) -> About:
+        """What works here."""
+        return About(self.provenance(), self.detector.card.class_set)
+
+    def do(
+        self, scene: Scene, label: str = "", progress: Progress | None = None
+    ) -> tuple[SceneRecord, pd.DataFrame, bool]:
+        """Find, count and write a scene into the folder of the run, or go on with it.
+
+        Args:
+            scene: open, with the id that it has in the run.
+            label: as `result`.
+            progress: as `result`.
+
+        Returns:
+            As `write`.
+
+        Raises:
+            QuaywatchError: as `result` and `write`.
+        """
+        out = self.settings.folder
+        kept = checkpoint_folder(out, scene.info.scene_id)
+        return self.write(
+            out,
+            scene,
+            lambda: self.result(scene, label, progress, kept),
+            overwrite=self.settings.overwrite,
+        )
 
     def write(
         self, out: Path, scene: Scene, find: Callable[[], SceneResult], *, overwrite: bool
@@ -394,9 +526,8 @@ class _Run:
     def do_scene(self, source: SceneSource, label: str) -> None:
         if source.problem:
             raise SceneError(source.problem)
-        path, settings = source.path, self.work.settings
-        options = source.options(settings.scene)
-        with open_scene(path, options) as scene:
+        options = source.options(self.work.settings.scene)
+        with open_scene(source.path, options) as scene:
             settled = self._copies.check(identify(scene))
             if settled.status == "copy":
                 logger.warning("not counted again: %s", settled.reason)
@@ -404,17 +535,7 @@ class _Run:
                 return
             scene.info = replace(scene.info, scene_id=settled.scene_id)
             work = self.work.fit(scene)
-            record, counts, was_there = work.write(
-                settings.folder,
-                scene,
-                lambda: work.result(
-                    scene,
-                    label,
-                    self._progress,
-                    checkpoint_folder(settings.folder, scene.info.scene_id),
-                ),
-                overwrite=settings.overwrite,
-            )
+            record, counts, was_there = work.do(scene, label, self._progress)
             self.records.append(record)
             self.counts.append(counts)
             self.resumed += was_there

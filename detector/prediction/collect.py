@@ -23,6 +23,7 @@ from detector.export.run_files import RunResult, named_scenes, run_content, writ
 from detector.export.scene_files import is_damaged, read_scene_files
 from detector.export.seals import FILES, RUN_FILE, SEAL, record_seal
 from detector.files import LOCK_FILE, MARK_FILE, atomic_folder, held_folder, prepare_folder
+from detector.prediction.cluster import OTHERS, with_others
 from detector.prediction.copies import copy_of
 from detector.prediction.settings import RunSummary
 from detector.prediction.shard import SHARDS, Shard, shard_of
@@ -74,7 +75,9 @@ def collect_shards(settings: CollectSettings, progress: Progress | None = None) 
                 collecting.take(shard, path, position // of)
             task.advance()
         records, counts = collecting.records, collecting.counts
-        write_run_files(out, RunResult(records, counts, first.provenance))
+        others = [other for run in shards.values() for other in run.provenance.get(OTHERS, ())]
+        provenance = with_others(first.provenance, others)
+        write_run_files(out, RunResult(records, counts, provenance))
     content = first.provenance
     where = str(first.folder / RUN_FILE)
     classes = ClassSet.from_plain(content["classes"], where) if "classes" in content else PORT
@@ -159,7 +162,7 @@ def _check_alike(runs: Sequence[_ShardRun]) -> None:
             )
         for key in {**first.provenance, **run.provenance}:
             mine, theirs = first.provenance.get(key), run.provenance.get(key)
-            if mine != theirs and key != "threads":  # changes digits that nobody promises
+            if mine != theirs and key not in ("threads", OTHERS):  # digits that nobody promises
                 raise OutputError(
                     f"{run.folder}: made with {key}={str(theirs)[:60]}, {first.folder} with "
                     f"{str(mine)[:60]}; run one of them again as the other, with overwrite=true"

@@ -21,6 +21,7 @@ from detector.scenes.scene import Scene
 from detector.scenes.types import SceneOptions
 
 HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
+PLACES: Final = ("allow_remote", "item")  # where a scene and what names it may lie
 DECISIVE_OF_CARD: Final = (
     *("architecture", "family", "tile_px", "gsd_min_m", "gsd_max_m", "gsd_read_m", "calibration"),
     *("upsampling", "class_gsd_max_m"),
@@ -67,7 +68,13 @@ def _half(content: Mapping[str, Any]) -> str:
 
 def _asked(options: SceneOptions) -> dict[str, Any]:
     """What the user says of the scenes; where they may lie changes nothing of them."""
-    return {key: value for key, value in asdict(options).items() if key != "allow_remote"}
+    told = {key: value for key, value in asdict(options).items() if key not in PLACES}
+    return told if options.cloud_cover is not None else _common(told)
+
+
+def _common(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is only known of one scene at a time."""
+    return {key: value for key, value in options.items() if key not in ("item", "cloud_cover")}
 
 
 def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
@@ -112,5 +119,5 @@ def run_provenance(settings: BatchSettings, detector: Detector, zones: Zones) ->
         "program": "quaywatch",
         **_decisive(settings, detector, zones),
         "zones": zones.source or None,
-        "scene_options": json.loads(json.dumps(asdict(settings.scene), default=str)),
+        "scene_options": json.loads(json.dumps(_common(asdict(settings.scene)), default=str)),
     }

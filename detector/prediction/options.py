@@ -75,6 +75,20 @@ class MergeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RayConfig:
+    """Where the workers of `execution=ray` are, and what each takes of its machine."""
+
+    address: str | None = option("cluster, as auto or host:port; null: this machine alone")
+    workers: int | None = option("null: as many as the cluster has room for", low=1, high=100_000)
+    cpus: float = option("CPUs of a worker, and its threads", above=0, high=1024)
+    gpus: float | None = option(
+        "GPUs of a worker; null: one, unless device=cpu or the cluster has none", low=0, high=64
+    )
+    tries: int = option("workers that a scene may cost", low=1, high=100)
+    wait_s: float = option("seconds without any worker before the run ends", above=0, high=86_400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PredictConfig:
     """Everything `detector predict` can be told."""
 
@@ -83,6 +97,9 @@ class PredictConfig:
     zones_only: bool = option("read only tiles that touch a zone")
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
+    execution: str = option(
+        "local: this process; ray: workers of a cluster", choices=("local", "ray")
+    )
     shard: str | None = option(
         "part of the scenes, as in 3/16, in a folder of its own; see detector collect"
     )
@@ -106,6 +123,7 @@ class PredictConfig:
     scene: SceneConfig
     merge: MergeConfig
     stacks: StackSettings
+    ray: RayConfig
 
     def __post_init__(self) -> None:
         if self.zones_only and self.zones is None:

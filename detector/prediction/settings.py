@@ -18,6 +18,27 @@ from detector.stacks.settings import StackSettings
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Where the workers of a run are, and what each takes of its machine.
+
+    Attributes:
+        address: of a Ray cluster, `auto` or `host:port`; None is this machine alone.
+        workers: how many; None: as many as the cluster has room for.
+        cpus: of a worker; also its threads, where the run does not say them.
+        gpus: of a worker; None: one where the device may be a GPU and the cluster has some.
+        tries: how many workers a scene may cost before it counts as failed.
+        wait_s: how long no worker may be there.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    cpus: float = 1.0
+    gpus: float | None = None
+    tries: int = 3
+    wait_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSettings:
     """A run over scenes.
 
@@ -33,6 +54,7 @@ class BatchSettings:
         stacks: what is assumed of container stacks.
         formats: in which the results of a scene are written, beside its record.
         shard: the part of the scenes that is done; None does all.
+        cluster: what does the scenes; None: this process.
     """
 
     paths: tuple[str, ...]
@@ -46,6 +68,7 @@ class BatchSettings:
     stacks: StackSettings = field(default_factory=StackSettings)
     formats: tuple[str, ...] = DEFAULT_FORMATS
     shard: Shard | None = None
+    cluster: ClusterSettings | None = None
 
     @property
     def folder(self) -> Path:

@@ -13,6 +13,7 @@ from detector.files import as_on_disk, is_marked
 from detector.scenes.parts import split_part
 from detector.scenes.safe import find_product, is_product_name
 from detector.scenes.scene_table import read_scene_table
+from detector.scenes.stac import is_stac, read_stac
 from detector.scenes.types import SceneOptions, naming
 from detector.times import Acquired
 
@@ -63,7 +64,8 @@ def discover(names: Sequence[str | Path]) -> list[SceneSource]:
     or not. Lists (`.txt`, `.lst`) hold one name a line, relative to the list's own folder; lines
     that begin with `#` and empty lines are passed over. Tables (`.csv`) hold a scene a row, with
     what is known of it better than its file says, see `read_scene_table`. GDAL names (`/vsi…`,
-    `https://…`) and parts of files (`FILE::PART`) are taken as they are.
+    `https://…`) and parts of files (`FILE::PART`) are taken as they are. Catalogs (`stac:…`) give
+    the scenes of their items, see `read_stac`.
 
     Args:
         names: as the user gave them.
@@ -93,7 +95,9 @@ def said_of_all(common: SceneOptions, sources: Sequence[SceneSource]) -> list[st
 def _expand(name: str, *, lists: bool) -> Iterator[SceneSource]:
     name = name if REMOTE.match(name) else as_on_disk(name)
     path = Path(name)
-    if REMOTE.match(name) or split_part(name).part:
+    if is_stac(name):
+        yield from _expand_stac(name)
+    elif REMOTE.match(name) or split_part(name).part:
         yield SceneSource(name)
     elif not os.path.exists(name):  # noqa: PTH110 - Path.exists raises on overlong names
         yield SceneSource(name, _missing(name))
@@ -175,6 +179,17 @@ def _expand_table(file: Path) -> Iterator[SceneSource]:
         path = row.path if REMOTE.match(row.path) else str(file.parent / row.path)
         for source in _expand(path, lists=False):
             yield replace(source, named=False, said=row.said)
+
+
+def _expand_stac(name: str) -> Iterator[SceneSource]:
+    scenes = list(read_stac(name))
+    if not scenes:
+        yield SceneSource(name, f"{name}: names no item")
+    for scene in scenes:
+        problem = scene.problem
+        if problem is None and not REMOTE.match(scene.path) and not os.path.exists(scene.path):  # noqa: PTH110
+            problem = _missing(scene.path)
+        yield SceneSource(scene.path, problem, named=scene.near, said=scene.said)
 
 
 def _missing(name: str) -> str:

@@ -56,6 +56,8 @@ GIB: Final = 1 << 30
 MAX_SIDE_PX: Final = 1_000_000
 MAX_PIXELS: Final = 20_000_000_000  # 140,000 x 140,000; the longest strips have half of it
 MAX_BLOCK_BYTES: Final = GIB  # what GDAL holds at once to read one pixel
+REFUSED: Final = re.compile(r"\bHTTP response code: (?:401|403|410)\b")
+EXPIRED: Final = "; its address may have expired or need a key: sign it anew"
 # By default GDAL waits for ever and never asks again. It doubles the delay itself, with some luck.
 HTTP_DEFAULTS: Final = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
@@ -174,9 +176,9 @@ def _read_header(name: str, drivers: list[str], path: str) -> rasterio.DatasetRe
         try:
             return _open(name, drivers)
         except (*GDAL_ERRORS, ValueError, TypeError) as error:
-            raise SceneError(
-                f"{path}: not a raster that GDAL can read ({reason(error)})"
-            ) from error
+            said = reason(error)
+            hint = EXPIRED if REFUSED.search(said) else ""
+            raise SceneError(f"{path}: not a raster that GDAL can read ({said}){hint}") from error
 
 
 @ensure_env_with_credentials  # type: ignore[untyped-decorator]

@@ -348,6 +348,7 @@ def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
             *_header_remarks(header, path),
             *_overridden(options, header, beside),
             *_unused_options(options, size, gsd_source),
+            *_cloud_remarks(options, known=mask is not None),
         ),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
@@ -386,6 +387,17 @@ def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
     """What the user says, else what was found."""
     said = {name: value for name, value in asdict(given).items() if value is not None}
     return replace(found, **said)
+
+
+def _cloud_remarks(options: SceneOptions, *, known: bool) -> list[str]:
+    """What the share of clouds that an item tells is good for: nothing, where no mask is."""
+    cover = options.cloud_cover
+    if cover is None or known or options.clouds != "auto":
+        return []
+    return [
+        f"its STAC item says {cover:g} % clouds, but not where, so they are unknown; if you have "
+        "looked and there are none, say scene.clouds=clear"
+    ]
 
 
 def _header_remarks(dataset: rasterio.DatasetReader, path: str) -> list[str]:

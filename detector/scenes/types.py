@@ -42,6 +42,8 @@ class SceneOptions:
         brighten_dark: stretch dark 8-bit scenes too, see `fit_stretch`.
         allow_remote: hosts, addresses or folders that names in files may lead to.
         angles: of sun and view, each over what the files say.
+        item: the STAC item that names the scene; empty where none does.
+        cloud_cover: per cent of the scene, as that item tells; it does not say where.
     """
 
     bands: tuple[int, ...] | None = None
@@ -52,6 +54,8 @@ class SceneOptions:
     brighten_dark: bool = False
     allow_remote: tuple[str, ...] = ()
     angles: ViewAngles = ViewAngles()
+    item: str = ""
+    cloud_cover: float | None = None
 
 
 def naming(options: SceneOptions, path: str) -> SceneOptions:

@@ -16,7 +16,7 @@ from detector.activity.options import ActivityConfig
 from detector.activity.visits.simulation import SeriesSpec
 from detector.api.activities import activity_settings
 from detector.api.learning import evaluation_settings
-from detector.api.predicting import predict_settings
+from detector.api.predicting import cluster_settings, predict_settings
 from detector.cli.card import CardConfig
 from detector.cli.card import to_settings as card_settings
 from detector.cli.collect import CollectConfig
@@ -55,6 +55,7 @@ ELSEWHERE = {
 def composed() -> Iterator[Any]:
     """The settings of every command, as its config gives them without a word of the user."""
     yield predict_settings(load_config("predict", PredictConfig, []))
+    yield cluster_settings(load_config("predict", PredictConfig, []).ray)
     yield activity_settings(load_config("activity", ActivityConfig, []), find_card("port-n3"))
     yield evaluation_settings(load_config("evaluate", EvaluateConfig, []), None)  # type: ignore[arg-type]
     yield report_settings(load_config("report", ReportConfig, []))

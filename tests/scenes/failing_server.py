@@ -1,4 +1,4 @@
-"""A server of one file whose first requests of each range fail: `python -m … FILE FAILS`.
+"""A server of one file whose first requests of each range fail: `python -m … FILE FAILS [STATUS]`.
 
 A process of its own: GDAL may hold the interpreter while it opens a file. Every request is one line
 of its output, after the port.
@@ -17,6 +17,7 @@ class _Failing(BaseHTTPRequestHandler):
 
     content = Path(sys.argv[1]).read_bytes()
     fails = int(sys.argv[2])
+    status = int(sys.argv[3]) if len(sys.argv) > 3 else 503
     asked: dict[str, int] = {}  # noqa: RUF012 - one server a process
 
     def do_HEAD(self) -> None:
@@ -34,7 +35,7 @@ class _Failing(BaseHTTPRequestHandler):
         self.asked[key] = self.asked.get(key, 0) + 1
         print(key, flush=True)  # noqa: T201 - what the test reads
         if self.asked[key] <= self.fails:
-            self.send_response(503)
+            self.send_response(self.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return

@@ -1,0 +1,456 @@
+"""The scenes of a run on many machines, by Ray: `execution=ray`.
+
+A worker is an actor that has loaded the network once. It has one task at a time: to identify a
+scene, or to do it and write its folder. The process that was started hands the tasks out, in two
+stages, since only who has seen the scenes before knows a copy. What comes back is small: records
+and counts. A worker that is lost costs its task, which another one takes, and which goes on from
+the tiles that are kept on the disk in common.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol
+
+import pandas as pd
+
+from detector.classes import ClassSet
+from detector.errors import OutputError, QuaywatchError, SceneError
+from detector.export.records import SceneRecord
+from detector.prediction.copies import Copies, Identity
+from detector.prediction.settings import ClusterSettings
+from detector.progress import Progress
+from detector.scenes.discover import SceneSource
+from detector.wording import counted
+
+POLL_S: Final = 1.0
+STORE_BYTES: Final = 100_000_000  # of the machine's own Ray: only records travel
+NO_PHONING: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
+LOCAL: Final = "local"
+OTHERS: Final = "other_networks"  # key of a run's provenance
+
+logger = logging.getLogger(__name__)
+
+
+class ClusterError(QuaywatchError):
+    """A cluster that is not there, or whose workers cannot work."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a worker is.
+
+    Attributes:
+        provenance: what `run.json` says of its work; that of all workers must be one.
+        classes: that it looks for.
+    """
+
+    provenance: dict[str, Any]
+    classes: ClassSet
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker says of a scene.
+
+    Attributes:
+        identity: which scene it is, of a task that asked for it.
+        record: of the scene, done or failed; None after the first stage of a good one.
+        counts: of a scene that is done.
+        was_there: its results were.
+        other: what did it, where these were other weights than those of the run.
+        stop: why the whole run must end, or nothing.
+    """
+
+    identity: Identity | None = None
+    record: SceneRecord | None = None
+    counts: pd.DataFrame | None = None
+    was_there: bool = False
+    other: dict[str, Any] | None = None
+    stop: str = ""
+
+
+class SceneWorker(Protocol):
+    """What works on one machine, with the network loaded."""
+
+    def about(self) -> About:
+        """What it is."""
+
+    def identify(self, source: SceneSource) -> Answer:
+        """Which scene this is."""
+
+    def do(self, source: SceneSource, scene_id: str) -> Answer:
+        """Find, count and write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the scenes of a run.
+
+    Attributes:
+        records: one a scene, in order.
+        counts: of those that are done, in order.
+        resumed: scenes that were done already.
+        about: what did them.
+    """
+
+    records: Sequence[SceneRecord]
+    counts: Sequence[pd.DataFrame]
+    resumed: int
+    about: About
+
+
+def do_on_cluster(
+    settings: ClusterSettings,
+    make: Callable[[], SceneWorker],
+    sources: Sequence[SceneSource],
+    progress: Progress,
+    *,
+    gpus: float,
+) -> Outcome:
+    """Do scenes on the workers of a cluster.
+
+    Args:
+        settings: which cluster, and what a worker takes of it.
+        make: makes what works, in the process of a worker; goes there by pickle.
+        sources: scenes.
+        progress: where the work is shown.
+        gpus: that a worker takes, where the settings leave it to the device.
+
+    Raises:
+        ClusterError: the cluster is not there, no worker comes up, or workers differ.
+        OutputError: a worker cannot write.
+    """
+    with _connected(settings) as ray:
+        taken = settings.gpus if settings.gpus is not None else _gpus(ray, gpus)
+        tasks = _Tasks(sources, settings.tries)
+        pool = _Pool(ray, settings, make, len(sources), taken)
+        with progress.task("on the cluster", len(sources), "scenes") as shown:
+            told = 0
+            while not tasks.is_done or pool.about is None:
+                pool.hand_out(tasks)
+                pool.take_one(tasks)
+                shown.advance(len(tasks.done) - told)
+                told = len(tasks.done)
+        pool.close()
+    done = [tasks.done[position] for position in range(len(sources))]
+    others = [answer.other for answer in done if answer.other is not None]
+    return Outcome(
+        [answer.record for answer in done if answer.record is not None],
+        [answer.counts for answer in done if answer.counts is not None],
+        sum(answer.was_there for answer in done),
+        replace(pool.about, provenance=with_others(pool.about.provenance, others)),
+    )
+
+
+def with_others(
+    provenance: Mapping[str, Any], others: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What `run.json` says of a run, some of whose scenes other weights have read.
+
+    Args:
+        provenance: of the run.
+        others: of such scenes, in any order and repeated.
+    """
+    told = {str(other["weights"]): dict(other) for other in others}
+    beside = [told[name] for name in sorted(told)]
+    return {**provenance, **({OTHERS: beside} if beside else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One thing to do at one scene."""
+
+    stage: Literal["identify", "do"]
+    position: int
+    scene_id: str = ""
+
+
+@dataclass
+class _Tasks:
+    """What there is to do, has come back and waits for others.
+
+    Attributes:
+        sources: scenes.
+        tries: how often a task may cost its worker.
+        done: final answers by position.
+        copies: the pictures so far, in the order of the scenes.
+    """
+
+    sources: Sequence[SceneSource]
+    tries: int
+    done: dict[int, Answer] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
+
+    def __post_init__(self) -> None:
+        self._ready: deque[_Task] = deque()
+        self._next = 0  # to identify
+        self._settled = 0  # scenes before this one have their ids
+        self._identified: dict[int, Answer] = {}
+        self._lost: Counter[int] = Counter()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every scene has its answer."""
+        return len(self.done) == len(self.sources)
+
+    def take_next(self) -> _Task | None:
+        """A task; scenes are identified only when nothing else is to do, so few wait."""
+        if self._ready:
+            return self._ready.popleft()
+        if self._next < len(self.sources):
+            self._next += 1
+            return _Task("identify", self._next - 1)
+        return None
+
+    def give_back(self, task: _Task, why: str) -> None:
+        """A task whose worker was lost: for another one, unless it costs every worker."""
+        self._lost[task.position] += 1
+        lost, path = self._lost[task.position], self.sources[task.position].path
+        logger.warning("%s: its worker was lost (%s)", path, why)
+        if lost < self.tries:
+            self._ready.appendleft(task)
+            return
+        reason = (
+            f"{path}: {counted(lost, 'worker was', 'workers were')} lost at this scene ({why}); if "
+            "they lack memory, give each more of its machine with ray.cpus="
+        )
+        self.take(task, Answer(record=SceneRecord(path=path, status="failed", reason=reason)))
+
+    def take(self, task: _Task, answer: Answer) -> None:
+        """What a worker says.
+
+        Raises:
+            OutputError: it cannot write.
+        """
+        if answer.stop:
+            raise OutputError(answer.stop)
+        if task.stage == "do":
+            self._finish(task.position, answer)
+            return
+        self._identified[task.position] = answer
+        while self._settled in self._identified:
+            self._settle(self._settled, self._identified.pop(self._settled))
+            self._settled += 1
+
+    def _settle(self, position: int, answer: Answer) -> None:
+        if answer.identity is None:
+            self._finish(position, answer)
+            return
+        try:
+            record = self.copies.check(answer.identity)
+        except SceneError as error:
+            path = self.sources[position].path
+            record = SceneRecord(path=path, status="failed", reason=str(error))
+        if record.status == "done":
+            self._ready.append(_Task("do", position, record.scene_id))
+        else:
+            self._finish(position, Answer(record=record))
+
+    def _finish(self, position: int, answer: Answer) -> None:
+        record = answer.record
+        if record is not None and record.status != "done":
+            told = "failed" if record.status == "failed" else "not counted again"
+            logger.warning("%s: %s", told, record.reason)
+        self.done[position] = answer
+
+
+class _Actor:
+    """A worker: its handle, what it is busy with, and the reference to the answer.
+
+    Without a task it is coming up or idle; idle ones wait for no answer.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.task: _Task | None = None
+        self.answer: Any = handle.about.remote()
+
+
+class _Pool:
+    """The workers of a cluster."""
+
+    def __init__(
+        self,
+        ray: Any,
+        settings: ClusterSettings,
+        make: Callable[[], SceneWorker],
+        scenes: int,
+        gpus: float,
+    ) -> None:
+        self._ray, self._settings, self._make = ray, settings, make
+        self._kind = ray.remote(
+            num_cpus=settings.cpus, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
+        )(_Remote)
+        self._needs = f"{settings.cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
+        number = settings.workers or _fitting(ray.cluster_resources(), settings.cpus, gpus)
+        self._actors = [self._start() for _ in range(max(1, min(number, scenes)))]
+        self._up: set[int] = set()
+        self._since = time.monotonic()  # a worker was there
+        self._failed_starts = 0
+        self.about: About | None = None
+
+    def hand_out(self, tasks: _Tasks) -> None:
+        """Give every idle worker a task."""
+        for actor in self._actors:
+            if actor.answer is None:
+                task = tasks.take_next()
+                if task is None:
+                    return
+                source = tasks.sources[task.position]
+                actor.task = task
+                actor.answer = actor.handle.run.remote(task.stage, source, task.scene_id)
+
+    def take_one(self, tasks: _Tasks) -> None:
+        """Wait for an answer, at most `POLL_S`.
+
+        Raises:
+            ClusterError: no worker has been there for too long, or workers differ.
+            QuaywatchError: a worker cannot be made.
+        """
+        waiting = {actor.answer: actor for actor in self._actors if actor.answer is not None}
+        ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=POLL_S)
+        if self._up:
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > self._settings.wait_s:
+            raise ClusterError(
+                f"no worker came up in {self._settings.wait_s:.0f} s: each needs {self._needs}, "
+                f"the cluster has {_words(self._ray.cluster_resources())}; what is done is kept, "
+                "the same command goes on"
+            )
+        for reference in ready:
+            self._take(waiting[reference], tasks)
+
+    def close(self) -> None:
+        """End the workers."""
+        for actor in self._actors:
+            self._ray.kill(actor.handle)
+
+    def _start(self) -> _Actor:
+        return _Actor(self._kind.remote(self._make))
+
+    def _take(self, actor: _Actor, tasks: _Tasks) -> None:
+        errors = self._ray.exceptions
+        try:
+            answer = self._ray.get(actor.answer)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, Exception):
+                raise error.cause from error
+            raise
+        except errors.RayError as error:
+            self._replace(actor, tasks, _first_line(error))
+            return
+        task, actor.task, actor.answer = actor.task, None, None
+        if task is not None:
+            tasks.take(task, answer)
+            return
+        self._up.add(id(actor))
+        self._failed_starts = 0
+        self._check(answer)
+
+    def _replace(self, actor: _Actor, tasks: _Tasks, why: str) -> None:
+        self._up.discard(id(actor))
+        if actor.task is not None:
+            tasks.give_back(actor.task, why)
+        else:
+            self._failed_starts += 1
+            if self._failed_starts >= self._settings.tries * len(self._actors):
+                raise ClusterError(
+                    f"the workers of the cluster do not come up ({why}); try one by hand with "
+                    "execution=local on a machine of the cluster"
+                )
+        self._actors[self._actors.index(actor)] = self._start()
+
+    def _check(self, about: About) -> None:
+        """Refuse workers whose results would not be of one kind."""
+        if self.about is None:
+            self.about = about
+        for key, mine in self.about.provenance.items():
+            theirs = about.provenance.get(key)
+            if theirs != mine:
+                raise ClusterError(
+                    f"the workers of the cluster differ in {key} ({str(mine)[:60]} and "
+                    f"{str(theirs)[:60]}); settle it, for example with device=cpu or threads=1"
+                )
+
+
+class _Remote:
+    """The class of the actors: makes the worker when it is asked the first time."""
+
+    def __init__(self, make: Callable[[], SceneWorker]) -> None:
+        self._make = make
+        self._worker: SceneWorker | None = None
+
+    def about(self) -> About:
+        self._worker = self._make()
+        return self._worker.about()
+
+    def run(self, stage: str, source: SceneSource, scene_id: str) -> Answer:
+        if self._worker is None:
+            raise RuntimeError("asked before it was made")
+        if stage == "identify":
+            return self._worker.identify(source)
+        return self._worker.do(source, scene_id)
+
+
+@contextlib.contextmanager
+def _connected(settings: ClusterSettings) -> Iterator[Any]:
+    """Ray, connected; what was not connected before is disconnected at the end."""
+    os.environ.update(NO_PHONING)
+    try:
+        ray: Any = importlib.import_module("ray")
+        importlib.import_module("ray.exceptions")
+    except ImportError as error:
+        raise ClusterError(
+            f"execution=ray needs Ray ({error}); install it with pip install 'quaywatch[ray]'"
+        ) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    here = settings.address is None
+    own = {"object_store_memory": STORE_BYTES, "include_dashboard": False} if here else {}
+    try:
+        ray.init(
+            address=settings.address or LOCAL,
+            configure_logging=False,
+            log_to_driver=False,
+            **own,
+        )
+    except Exception as error:
+        raise ClusterError(
+            f"ray.address={settings.address or LOCAL}: no cluster answers ({_first_line(error)}); "
+            "start one with ray start, or say execution=local"
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _gpus(ray: Any, wanted: float) -> float:
+    """GPUs of a worker: what the device asks for, where the cluster has any."""
+    return wanted if ray.cluster_resources().get("GPU", 0) >= wanted else 0.0
+
+
+def _fitting(resources: dict[str, float], cpus: float, gpus: float) -> int:
+    """How many workers a cluster has room for."""
+    rooms = [resources.get("CPU", 0.0) / cpus] if cpus else []
+    rooms += [resources.get("GPU", 0.0) / gpus] if gpus else []
+    return int(min(rooms, default=1))
+
+
+def _words(resources: dict[str, float]) -> str:
+    told = [f"{resources[name]:g} {name}" for name in ("CPU", "GPU") if resources.get(name)]
+    return " and ".join(told) or "none"
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return " ".join(text.splitlines()[0].split())[:200] if text else type(error).__name__

@@ -1,0 +1,345 @@
+"""Scenes on a cluster: what Ray does in one real run, what can go wrong on a stand-in for Ray."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+
+from detector.classes import PORT
+from detector.errors import OutputError, QuaywatchError, WeightsError
+from detector.export.records import SceneRecord
+from detector.models.detector import DetectorSettings
+from detector.prediction import batch as run_module
+from detector.prediction import cluster as cluster_module
+from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
+from detector.prediction.cluster import (
+    About,
+    Answer,
+    ClusterError,
+    Outcome,
+    SceneWorker,
+    do_on_cluster,
+)
+from detector.prediction.copies import Identity
+from detector.prediction.settings import ClusterSettings
+from detector.progress import SilentProgress
+from detector.scenes.discover import SceneSource
+from tests.inference.blobs import BlobDetector, blob_scene
+from tests.prediction.test_batch import SIZE, _ships
+from tests.scenes.rasters import UTM52, utm_transform
+
+FORWARD_S = 0.3
+# of Ray's own processes, on a machine that is busy with other tests
+PATIENCE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_gcs_server_request_timeout_seconds": "600",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+}
+ROOT = Path(__file__).parents[2]
+
+
+class SlowDetector(BlobDetector):
+    """Takes its time, so that a node can be killed while it works."""
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        time.sleep(FORWARD_S)
+        return super().forward(tiles)
+
+
+def load_slow(settings: DetectorSettings) -> SlowDetector:
+    """For workers, which get it by name."""
+    return SlowDetector(threads=settings.threads or 1)
+
+
+def _predict(scenes: Path | str, out: Path, cluster: ClusterSettings | None = None) -> RunSummary:
+    settings = BatchSettings(
+        (str(scenes),), out, DetectorSettings("blobs"), formats=("csv",), cluster=cluster
+    )
+    return predict_paths(settings)
+
+
+def _bytes(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+@pytest.mark.slow
+def test_a_node_that_is_lost_costs_only_its_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in PATIENCE.items():
+        monkeypatch.setenv(name, value)
+    utils = pytest.importorskip("ray.cluster_utils")  # reads the environment
+    monkeypatch.setattr(run_module, "load_detector", load_slow)
+    scenes = tmp_path / "in"
+    scenes.mkdir()
+    for number in range(6):
+        place = (150.0 + 40 * number, 100.0)
+        path = scenes / f"{number}.tif"
+        blob_scene(path, SIZE, _ships(place), transform=utm_transform(), crs=UTM52)
+    (scenes / "text.tif").write_text("no raster")
+    with rasterio.open(scenes / "0.tif") as first:
+        profile, values = first.profile | {"compress": "lzw"}, first.read()
+    with rasterio.open(scenes / "copy.tif", "w", **profile) as same:
+        same.write(values)
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    _predict(scenes, whole)
+    node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+    cluster = utils.Cluster(initialize_head=True, head_node_args=node)
+    lost: list[int] = []
+    try:
+        second = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+
+        def kill_in_mid_run() -> None:
+            while len(list(out.glob("*/scene.json"))) < 2:
+                time.sleep(0.05)
+            cluster.remove_node(second, allow_graceful=False)
+            lost.append(len(list(out.glob("*/scene.json"))))
+
+        killer = threading.Thread(target=kill_in_mid_run, daemon=True)
+        killer.start()
+        summary = _predict(scenes, out, ClusterSettings(cluster.address, wait_s=600))
+        killer.join(60)
+    finally:
+        cluster.shutdown()
+    assert len(lost) == 1
+    assert lost[0] < 6  # it was in mid-run
+    assert [record.status for record in summary.records] == ["done"] * 6 + ["copy", "failed"]
+    assert _bytes(out) == _bytes(whole)
+
+
+class FakeTaskError(Exception):
+    """Stands in for Ray's: what the worker raised is its cause."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class FakeLostError(Exception):
+    """Stands in for the errors of lost workers."""
+
+
+class FakeRay:
+    """What is used of Ray, in this process; calls run when their answer is asked for."""
+
+    def __init__(self, resources: dict[str, float]) -> None:
+        self.exceptions = SimpleNamespace(RayTaskError=FakeTaskError, RayError=FakeLostError)
+        self.resources = resources
+        self.started = 0
+        self.flying: list[int] = []
+        self.most = 0
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def cluster_resources(self) -> dict[str, float]:
+        return self.resources
+
+    def remote(self, **options: Any) -> Callable[[type], Any]:
+        def wrap(kind: type) -> Any:
+            return SimpleNamespace(remote=lambda make: self._start(kind(make), options))
+
+        return wrap
+
+    def _start(self, actor: Any, options: dict[str, Any]) -> Any:
+        self.started += 1
+        room = self.resources["CPU"] >= options["num_cpus"] * self.started
+        number = self.started
+
+        def method(name: str) -> Any:
+            def call(*words: Any) -> Any:
+                self.flying.append(number)
+                self.most = max(self.most, self.flying.count(number))
+                return _Ref(number, room, lambda: getattr(actor, name)(*words))
+
+            return SimpleNamespace(remote=call)
+
+        return SimpleNamespace(about=method("about"), run=method("run"))
+
+    def wait(self, refs: Sequence[Any], **_: Any) -> tuple[list[Any], list[Any]]:
+        ready = [ref for ref in refs if ref.room]
+        return ready[-1:], []  # the latest first: answers come in another order than scenes
+
+    def get(self, ref: Any) -> Any:
+        self.flying.remove(ref.number)
+        try:
+            return ref.call()
+        except FakeLostError:
+            raise
+        except Exception as error:
+            raise FakeTaskError(error) from error
+
+    def kill(self, handle: Any) -> None:
+        pass
+
+
+class _Ref:
+    """An answer that is not there yet."""
+
+    def __init__(self, number: int, room: bool, call: Callable[[], Any]) -> None:
+        self.number, self.room, self.call = number, room, call
+
+
+class Worker:
+    """Does what the name of a scene says."""
+
+    made = 0
+
+    def __init__(self, log: list[str], device: str = "cpu") -> None:
+        self.log, self.device = log, device
+
+    def about(self) -> About:
+        return About({"device": self.device}, PORT)
+
+    def identify(self, source: SceneSource) -> Answer:
+        self.log.append(f"identify {source.path}")
+        if source.path.startswith("bad"):
+            return Answer(record=SceneRecord(source.path, "failed", "bad"))
+        picture = source.path.removeprefix("copy-")
+        record = SceneRecord(source.path, "done", scene_id=source.path, pixels_sha256=picture)
+        return Answer(identity=Identity(record, source.path))
+
+    def do(self, source: SceneSource, scene_id: str) -> Answer:
+        self.log.append(f"do {source.path}")
+        if source.path.startswith("heavy"):
+            raise FakeLostError("Worker ran out of memory\nmore words")
+        if source.path.startswith("unlucky") and self.log.count(f"do {source.path}") == 1:
+            raise FakeLostError("node died")
+        stop = "out: cannot be written" if source.path.startswith("full") else ""
+        return Answer(record=SceneRecord(source.path, "done", scene_id=scene_id), stop=stop)
+
+
+def _do(
+    monkeypatch: pytest.MonkeyPatch,
+    names: str,
+    make: Callable[[], SceneWorker],
+    *,
+    room: float = 2.0,
+    **changes: Any,
+) -> tuple[Outcome, FakeRay]:
+    fake = FakeRay({"CPU": room, "GPU": 0})
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
+    monkeypatch.setattr(cluster_module, "POLL_S", 0.0)
+    sources = [SceneSource(name) for name in names.split()]
+    settings = ClusterSettings(**changes)
+    done = do_on_cluster(settings, make, sources, SilentProgress(), gpus=1.0)
+    return done, fake
+
+
+def test_every_scene_has_its_answer_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    names = "a bad b copy-a c d e f unlucky g"
+    outcome, fake = _do(monkeypatch, names, lambda: Worker(log), room=100)
+    assert [record.path for record in outcome.records] == names.split()
+    told = {record.path: record.status for record in outcome.records}
+    assert {told[name] for name in "abcdefg"} | {told["unlucky"]} == {"done"}
+    assert (told["bad"], told["copy-a"]) == ("failed", "copy")
+    assert log.count("do a") == 1
+    assert log.count("do unlucky") == 2  # once more, and nothing else
+    assert "do copy-a" not in log
+    assert fake.most == 1  # one task at a time
+    assert fake.started == 10 + 1
+
+
+def test_few_scenes_wait_between_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    _do(monkeypatch, " ".join(f"s{number}" for number in range(40)), lambda: Worker(log))
+    waiting = most = 0
+    for line in log:
+        waiting += 1 if line.startswith("identify") else -1
+        most = max(most, waiting)
+    assert most <= 4  # of two workers
+
+
+def test_a_scene_that_costs_its_workers_is_a_row(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    outcome, fake = _do(monkeypatch, "a heavy b", lambda: Worker(log), room=100, tries=2)
+    assert [record.status for record in outcome.records] == ["done", "failed", "done"]
+    assert outcome.records[1].reason == (
+        "heavy: 2 workers were lost at this scene (Worker ran out of memory); if they lack "
+        "memory, give each more of its machine with ray.cpus="
+    )
+    assert log.count("do heavy") == 2
+    assert fake.started == 3 + 2
+    assert "heavy: its worker was lost (Worker ran out of memory)" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OutputError, match="out: cannot be written"):
+        _do(monkeypatch, "a full b", lambda: Worker([]))
+
+
+def test_what_a_worker_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> SceneWorker:
+        raise WeightsError("x: no such weights")
+
+    with pytest.raises(WeightsError, match="no such weights"):
+        _do(monkeypatch, "a b", refuse)
+
+
+def test_workers_that_do_not_come_up_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies() -> SceneWorker:
+        raise FakeLostError("killed")
+
+    with pytest.raises(ClusterError, match=r"do not come up \(killed\); try one by hand"):
+        _do(monkeypatch, "a b", dies, room=1000)
+
+
+def test_no_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ClusterError, match=r"each needs 8 CPU, the cluster has 2 CPU; what is don"):
+        _do(monkeypatch, "a b", lambda: Worker([]), cpus=8, wait_s=0.0)
+
+
+def test_workers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = iter(["cpu", "cuda:0", "cpu"])
+    with pytest.raises(ClusterError, match=r"differ in device \(.*\); settle it, for example with"):
+        _do(monkeypatch, "a b c", lambda: Worker([], next(devices)), room=3)
+
+
+def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay({})
+
+    def refused(**words: Any) -> None:
+        raise ConnectionError(f"could not connect to {words['address']}\nand more")
+
+    fake.is_initialized = lambda: False  # type: ignore[method-assign]
+    fake.init = refused  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
+    with pytest.raises(ClusterError) as told:
+        do_on_cluster(
+            ClusterSettings("10.0.0.9:6379"), lambda: Worker([]), [], SilentProgress(), gpus=0
+        )
+    assert str(told.value) == (
+        "ray.address=10.0.0.9:6379: no cluster answers (could not connect to 10.0.0.9:6379); start "
+        "one with ray start, or say execution=local"
+    )
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ClusterError, match=r"needs Ray \(.*\); install it with pip install 'quayw"):
+        do_on_cluster(ClusterSettings(), lambda: Worker([]), [], SilentProgress(), gpus=0)
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
+    settings = BatchSettings((), tmp_path / "gone", DetectorSettings("blobs"))
+    with pytest.raises(QuaywatchError, match=r"gone: not seen on .*; workers write the results"):
+        run_module._Worker(settings, run_module.NO_ZONES, load_slow, tmp_path)  # type: ignore[arg-type]
