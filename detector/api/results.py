@@ -212,7 +212,8 @@ class Results(Sequence[Result]):
                 for scene in self
             ]
             counts = [scene._result.counts for scene in self.done]
-            write_run_files(folder, RunResult(records, counts, self._work.provenance()))
+            about = self._work.about()
+            write_run_files(folder, RunResult(records, counts, about.provenance, about.model))
         return folder
 
     def __repr__(self) -> str:

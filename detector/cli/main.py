@@ -32,6 +32,7 @@ from detector.files import write_fault
 COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("detector.cli.predict", "find and count ships and container stacks in scenes"),
     "collect": ("detector.cli.collect", "put the shards of a run together"),
+    "store": ("detector.cli.store", "add runs to a store that a database asks questions"),
     "demo": ("detector.cli.demo", "the main job on rendered port scenes, with the truth beside it"),
     "train": ("detector.cli.train", "train the network on labelled images"),
     "evaluate": ("detector.cli.evaluate", "measure weights on labelled images, with intervals"),

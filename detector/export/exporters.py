@@ -20,6 +20,7 @@ from detector.export.kml import check_driver, write_kml, write_kmz
 from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
+from detector.export.stac import write_item
 from detector.export.tables import write_csv
 from detector.export.vector import write_geojson, write_geopackage
 from detector.files import make_folder, scratch_folder
@@ -104,6 +105,7 @@ def _ours(scene: Scene) -> dict[str, Exporter]:
         "png": partial(_png, scene),
         "kml": _kml,
         "kmz": _kmz,
+        "stac": partial(_stac, scene),
     }
 
 
@@ -128,6 +130,10 @@ def _kml(result: SceneResult, folder: Path) -> None:
 def _kmz(result: SceneResult, folder: Path) -> None:
     if result.detections.crs is not None:
         write_kmz(folder / "detections.kmz", result)
+
+
+def _stac(scene: Scene, result: SceneResult, folder: Path) -> None:
+    write_item(folder, scene, result.record)
 
 
 def _png(scene: Scene, result: SceneResult, folder: Path) -> None:

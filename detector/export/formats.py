@@ -14,6 +14,6 @@ ALWAYS_WRITTEN: Final = {"parquet": "detections.parquet"}
 FORMATS: Final = PluginGroup(
     group="detector.exporters",
     what="format",
-    built_in=(*DEFAULT_FORMATS, "kml", "kmz"),
+    built_in=(*DEFAULT_FORMATS, "kml", "kmz", "stac"),
     call=("result", "folder"),
 )

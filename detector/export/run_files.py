@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.scene_files import PARQUET_FILE, read_record
 from detector.export.seals import FILES, RUN_FILE, SEAL, file_seals, record_seal, write_sealed
+from detector.export.stac import STAC_FILES, write_collection
 from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
@@ -38,11 +39,13 @@ class RunResult:
         records: one a scene, in the order that the user gave, failed ones too.
         counts: of the scenes that are done, in that order.
         provenance: what `run.json` says besides the scenes: version, weights, settings.
+        model: the weights as a STAC item, where scenes have items (`detector.export.stac`).
     """
 
     records: Sequence[SceneRecord]
     counts: Sequence[pd.DataFrame]
     provenance: dict[str, Any]
+    model: Mapping[str, Any] | None = None
 
 
 def write_run_files(out: Path, result: RunResult) -> None:
@@ -62,8 +65,13 @@ def write_run_files(out: Path, result: RunResult) -> None:
     write_parquet(out / COUNTS_FILE, with_draws(counts))
     join_stacks(out / STACKS_FILE, [out / record.scene_id / STACKS_FILE for record in done])
     write_csv(out / "scenes.csv", scenes_table(result.records))
+    write_collection(out, result.records, result.model)
     scenes = [_named_and_sealed(out, record) for record in result.records]
-    sealed = {**result.provenance, "scenes": scenes, FILES: file_seals(out, RUN_TABLES)}
+    sealed = {
+        **result.provenance,
+        "scenes": scenes,
+        FILES: file_seals(out, (*RUN_TABLES, *STAC_FILES)),
+    }
     write_sealed(out / RUN_FILE, sealed)
 
 

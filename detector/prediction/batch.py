@@ -39,6 +39,7 @@ from detector.export.scene_files import (
     read_scene_files,
     write_scene_files,
 )
+from detector.export.stac import model_item
 from detector.files import held_folder
 from detector.inference.checkpoint import (
     Checkpoint,
@@ -55,7 +56,7 @@ from detector.inference.pipeline import (
     settle_scale,
 )
 from detector.models.choice import choose_weights
-from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
 from detector.prediction.cluster import About, Answer, ClusterError, Outcome, do_on_cluster
 from detector.prediction.copies import Copies, identify
@@ -113,7 +114,8 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         names = write_list(settings.out, shard, scenes) if shard else ""
         outcome = do(shard.own(scenes) if shard else scenes, len(scenes) == 1)
         provenance = outcome.about.provenance
-        write_run_files(out, RunResult(outcome.records, outcome.counts, provenance))
+        model = outcome.about.model
+        write_run_files(out, RunResult(outcome.records, outcome.counts, provenance, model))
         remove_checkpoints(out)
         if shard:
             write_shard(out, shard, names, outcome.records)
@@ -309,7 +311,15 @@ class SceneWork:
 
     def about(self) -> About:
         """What works here."""
-        return About(self.provenance(), self.detector.card.class_set)
+        return About(self.provenance(), self.detector.card.class_set, self.model())
+
+    def model(self) -> dict[str, Any] | None:
+        """The weights as a STAC item, where the run writes items."""
+        if "stac" not in self.settings.formats:
+            return None
+        return model_item(
+            self.detector.card, find_weights(self.settings.detector.weights), self.provenance()
+        )
 
     def do(
         self, scene: Scene, label: str = "", progress: Progress | None = None

@@ -50,10 +50,12 @@ class About:
     Attributes:
         provenance: what `run.json` says of its work; that of all workers must be one.
         classes: that it looks for.
+        model: the weights as a STAC item, where the run writes items.
     """
 
     provenance: dict[str, Any]
     classes: ClassSet
+    model: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

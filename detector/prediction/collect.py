@@ -22,6 +22,7 @@ from detector.export.records import SceneRecord
 from detector.export.run_files import RunResult, named_scenes, run_content, write_run_files
 from detector.export.scene_files import is_damaged, read_scene_files
 from detector.export.seals import FILES, RUN_FILE, SEAL, record_seal
+from detector.export.stac import read_model
 from detector.files import LOCK_FILE, MARK_FILE, atomic_folder, held_folder, prepare_folder
 from detector.prediction.cluster import OTHERS, with_others
 from detector.prediction.copies import copy_of
@@ -77,7 +78,7 @@ def collect_shards(settings: CollectSettings, progress: Progress | None = None) 
         records, counts = collecting.records, collecting.counts
         others = [other for run in shards.values() for other in run.provenance.get(OTHERS, ())]
         provenance = with_others(first.provenance, others)
-        write_run_files(out, RunResult(records, counts, provenance))
+        write_run_files(out, RunResult(records, counts, provenance, first.model))
     content = first.provenance
     where = str(first.folder / RUN_FILE)
     classes = ClassSet.from_plain(content["classes"], where) if "classes" in content else PORT
@@ -99,6 +100,7 @@ class _ShardRun:
         named: its scenes, in order.
         not_done: those that are not done, by path.
         provenance: what its `run.json` says besides the scenes.
+        model: its weights as a STAC item, where it wrote items.
     """
 
     folder: Path
@@ -106,6 +108,7 @@ class _ShardRun:
     named: Sequence[SceneRecord]
     not_done: Mapping[str, SceneRecord]
     provenance: dict[str, Any]
+    model: dict[str, Any] | None
 
 
 def _finished(out: Path) -> tuple[dict[int, _ShardRun], int]:
@@ -148,7 +151,7 @@ def _read(folder: Path) -> _ShardRun | None:
         return None
     provenance = {key: value for key, value in run.items() if key not in ("scenes", FILES, SEAL)}
     rows = {record.path: record for record in not_done}
-    return _ShardRun(folder, content["list"], named, rows, provenance)
+    return _ShardRun(folder, content["list"], named, rows, provenance, read_model(folder))
 
 
 def _check_alike(runs: Sequence[_ShardRun]) -> None:

@@ -23,7 +23,8 @@ from urllib.request import Request, urlopen
 
 from detector.documents import DocumentError, parse_json, read_json
 from detector.errors import QuaywatchError
-from detector.scenes.metadata import ANGLE_KEYS, ANGLE_LIMITS_DEG
+from detector.scenes.limits import ANGLE_LIMITS_DEG
+from detector.scenes.metadata import ANGLE_KEYS
 from detector.scenes.types import ViewAngles
 
 PREFIX: Final = "stac:"

@@ -140,7 +140,7 @@ class FakeRay:
         self.resources = resources
         self.started = 0
         self.flying: list[int] = []
-        self.most = 0
+        self.most = self.turn = 0
 
     def is_initialized(self) -> bool:
         return True
@@ -171,7 +171,8 @@ class FakeRay:
 
     def wait(self, refs: Sequence[Any], **_: Any) -> tuple[list[Any], list[Any]]:
         ready = [ref for ref in refs if ref.room]
-        return ready[-1:], []  # the latest first: answers come in another order than scenes
+        self.turn += 1  # answers come in another order than scenes
+        return [ready[-self.turn % len(ready)]] if ready else [], []
 
     def get(self, ref: Any) -> Any:
         self.flying.remove(ref.number)
