@@ -34,6 +34,7 @@ from detector.lengths import LengthErrors
 from detector.models.backends import Reading
 from detector.models.card import ModelCard
 from detector.models.detector import Detector
+from detector.scenes.guard import REMOTE_PART
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
 from detector.tiling.plan import (
@@ -48,6 +49,7 @@ from detector.tiling.plan import (
 from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
+REMOTE_READERS = 8  # each waits 50 ms and more for its blocks; a handle each costs little
 MOST_BLOCKS_READ = 400  # surest boxes of blocks, duplicates included, that the scale is told by
 
 
@@ -208,7 +210,7 @@ def find_objects(
         tell(taker.take_over(part, plan.tiles[part.start : part.stop]))
         begin = part.stop
     with ExitStack() as stack:
-        readers = stack.enter_context(_Readers(scene, frame, settings.readers))
+        readers = stack.enter_context(_Readers(scene, frame, _reader_threads(scene, settings)))
         merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
         stack.callback(merging.shutdown, wait=True, cancel_futures=True)
         pending: deque[Future[Advance]] = deque()
@@ -438,6 +440,12 @@ class _Blocks:
 def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:
     origin = np.array([tile.window.col, tile.window.row], np.float64)
     return PlanBoxes(replace(boxes, corners=boxes.corners / tile.scale + origin))
+
+
+def _reader_threads(scene: Scene, settings: PipelineSettings) -> int:
+    """How many threads read: more where they mostly wait for a network."""
+    far = REMOTE_PART.search(scene.info.path) is not None
+    return max(settings.readers, REMOTE_READERS) if far else settings.readers
 
 
 class _Readers:

@@ -53,6 +53,7 @@ MAX_VRT_DEPTH: Final = 4
 HEAD_BYTES: Final = 512
 OVERVIEW_SUFFIXES: Final = (".ovr", ".msk")
 GIB: Final = 1 << 30
+MIB: Final = 1 << 20
 MAX_SIDE_PX: Final = 1_000_000
 MAX_PIXELS: Final = 20_000_000_000  # 140,000 x 140,000; the longest strips have half of it
 MAX_BLOCK_BYTES: Final = GIB  # what GDAL holds at once to read one pixel
@@ -64,6 +65,9 @@ HTTP_DEFAULTS: Final = {
     "GDAL_HTTP_TIMEOUT": "120",  # seconds, of one answer
     "GDAL_HTTP_MAX_RETRY": "5",
     "GDAL_HTTP_RETRY_DELAY": "0.5",  # seconds, before the first
+    # Overlapping tiles, and the hash of the pixels before them, meet the same blocks: fetched once.
+    "CPL_VSIL_CURL_CACHE_SIZE": str(256 * MIB),
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
 }
 
 for _name, _value in HTTP_DEFAULTS.items():
