@@ -67,14 +67,18 @@ def parse_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, any_encoding: bool = False) -> Any:
     """The values of a JSON file.
+
+    Args:
+        path: of it.
+        any_encoding: guess the encoding where it is not UTF-8, as tools of labels write it.
 
     Raises:
         OSError: the file cannot be read.
         DocumentError: it is not JSON in UTF-8, too large, or too deep.
     """
-    return parse_json(_text(path, MAX_JSON_BYTES))
+    return parse_json(_text(path, MAX_JSON_BYTES, any_encoding=any_encoding))
 
 
 def parse_json(text: str) -> Any:
@@ -167,7 +171,7 @@ def _cyrillic(content: bytes, encoding: str) -> float:
     return good / max(len(found), 1)
 
 
-def _text(path: Path, most: int) -> str:
+def _text(path: Path, most: int, *, any_encoding: bool = False) -> str:
     size = path.stat().st_size
     if size > most:
         raise DocumentError(f"{size:,} bytes, at most {most:,} are read")
@@ -178,6 +182,8 @@ def _text(path: Path, most: int) -> str:
         marked = content.startswith(UTF_16_MARKS)
         return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if any_encoding:
+            return decode_text(content)
         raise DocumentError(f"not UTF-8 ({_reason(error)})") from error
 
 

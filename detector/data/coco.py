@@ -50,7 +50,7 @@ def read(
     """
     path = root / "annotations.json"
     try:
-        content = read_json(path)
+        content = read_json(path, any_encoding=True)
         categories = {c["id"]: c["name"] for c in content["categories"]}
         records = {record["id"]: record for record in content["images"]}
         annotations = [one for one in content["annotations"] if one.keys() is not None]

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import PORT
-from detector.data.files import find_images, orphans, unused_classes, with_sizes
+from detector.data.files import find_images, label_text, orphans, unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
-from detector.documents import decode_text
 from detector.geometry.rectangles import min_rectangles
 
 SOURCE = SOURCES["DOTA"]
@@ -54,9 +53,7 @@ def _image(image: Path, size: tuple[int, int], label: Path, unused: Counter[str]
     faults: list[Fault] = []
     gsd_m: float | None = None
     outlines: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    lines = decode_text(label.read_bytes()).splitlines() if label.is_file() else []
-    if not label.is_file():
-        faults.append(Fault(label, 0, "no label file of this image"))
+    lines = (label_text(label, faults, "no label file of this image") or "").splitlines()
     for number, line in enumerate(lines, start=1):
         words = line.split()
         if line.startswith("gsd:"):

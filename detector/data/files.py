@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from detector.data.labelled import DataError, Fault
+from detector.documents import decode_text
 from detector.errors import SceneError
 from detector.scenes.guard import open_raster
 
@@ -56,6 +57,25 @@ def with_sizes(
             faults.append(unreadable(image, error))
         else:
             yield image, size
+
+
+def label_text(label: Path, faults: list[Fault], missing: str = "") -> str | None:
+    """The text of a label file, in whatever encoding; None, with a fault, where there is none.
+
+    Args:
+        label: file.
+        faults: gets what is wrong.
+        missing: what is wrong where the file is not there; empty: nothing is.
+    """
+    if not label.is_file():
+        if missing:
+            faults.append(Fault(label, 0, missing))
+        return None
+    try:
+        return decode_text(label.read_bytes())
+    except OSError as error:
+        faults.append(Fault(label, 0, f"cannot be read ({error.strerror})"))
+        return None
 
 
 def unreadable(image: Path, error: Exception) -> Fault:

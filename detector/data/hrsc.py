@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from detector.classes import PORT
-from detector.data.files import find_images, orphans, with_sizes
+from detector.data.files import find_images, label_text, orphans, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SOURCES
-from detector.documents import DocumentError, decode_text, parse_xml
+from detector.documents import DocumentError, parse_xml
 from detector.geometry.boxes import as_corners, corners_from_xywhr
 
 XML_HEAD = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -79,13 +79,12 @@ def _image(image: Path, size: tuple[int, int], label: Path) -> LabelledImage:
 
 
 def _parse(label: Path, faults: list[Fault]) -> ET.Element | None:
-    if not label.is_file():
-        faults.append(Fault(label, 0, "no annotation of this image"))
+    text = label_text(label, faults, "no annotation of this image")
+    if text is None:
         return None
     try:
         # expat knows few encodings, and the declared one is often not that of the file
-        text = XML_HEAD.sub("", decode_text(label.read_bytes()))
-        return parse_xml(text)
+        return parse_xml(XML_HEAD.sub("", text))
     except DocumentError as error:
         faults.append(Fault(label, error.line, "not XML"))
         return None

@@ -38,7 +38,9 @@ def read(root: Path, faults: list[Fault] | None = None) -> Iterator[LabelledImag
     images = find_images(root / "train_images")
     path = root / "xView_train.geojson"
     try:
-        features = [one for one in read_json(path)["features"] if one.keys() is not None]
+        features = [
+            one for one in read_json(path, any_encoding=True)["features"] if one.keys() is not None
+        ]
     except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read as GeoJSON ({type(error).__name__})") from error
     by_image: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.classes import PORT
+from detector.data.files import label_text
 from detector.data.labelled import Fault
-from detector.documents import decode_text
 from detector.geometry.boxes import Corners, as_corners, corners_from_xywhr
 from detector.geometry.rectangles import min_rectangles
 
@@ -69,7 +69,7 @@ def _records(
     values: list[list[float]] = []
     class_ids: list[int] = []
     faults: list[Fault] = []
-    for number, fields in _lines(path):
+    for number, fields in _lines(path, faults):
         try:
             class_id = int(fields[0])
             coordinates = [float(text) for text in fields[1:]]
@@ -92,9 +92,7 @@ def _records(
     return values, class_ids, tuple(faults)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    if not path.is_file():
-        return
-    for number, line in enumerate(decode_text(path.read_bytes()).splitlines(), start=1):
+def _lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate((label_text(path, faults) or "").splitlines(), start=1):
         if line.strip():
             yield number, line.split()

@@ -25,6 +25,7 @@ GDAL_PART: Final = re.compile(rf"^(?:{'|'.join(PREFIXES)}):(?P<rest>.+)$", re.IG
 ZONE: Final = re.compile(r":EPSG_\d+$")  # behind the resolutions of Sentinel-2, one a product
 PAGE: Final = re.compile(r"^(?:\d+:)?\"?$")  # what may stand before the file
 NAMED: Final = 12  # parts that a message lists
+PACKED_ELSE: Final = (".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst")
 PACKED: Final = (".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg", ".img", ".ntf", ".nitf")
 
 
@@ -79,6 +80,11 @@ def container_of(name: str) -> PartName:
         return PartName(product.metadata, asked.part or FINEST, is_product=True)
     if is_archive(asked.file):
         return PartName(_packed(asked, name))
+    if asked.file.lower().endswith(PACKED_ELSE) and os.path.isfile(asked.file):  # noqa: PTH113
+        raise SceneError(
+            f"{name}: a packed file; unpack it and name the raster in it (of archives only a zip "
+            "is read as it is)"
+        )
     return asked
 
 

@@ -99,7 +99,8 @@ def _place(source: rasterio.DatasetReader, path: str, nodata: float | None) -> P
     has_transform = source.transform != nowhere
     if source.crs and has_transform:
         _check_place(source.crs.to_string(), source.transform, path)
-        return Placed(source, source, source.crs.to_string(), source.transform)
+        own = _horizontal(source.crs.to_string())
+        return Placed(source, source, own, source.transform, _no_place(source, own))
     points, of_points = source.gcps
     if points:
         return _by_points(source, path, nodata, points, of_points)
@@ -109,10 +110,12 @@ def _place(source: rasterio.DatasetReader, path: str, nodata: float | None) -> P
         crs, remark = _beside(path)
         if crs is not None:
             _check_place(crs, source.transform, path)
-            return Placed(source, source, crs, source.transform, (remark,))
+            crs = _horizontal(crs)
+            remarks = (remark, *_no_place(source, crs))
+            return Placed(source, source, crs, source.transform, remarks)
         return Placed(source, source, None, nowhere, (remark,))
-    remarks = ("has a CRS but no geotransform: not georeferenced",) if source.crs else ()
-    return Placed(source, source, None, nowhere, remarks)
+    unplaced = ("has a CRS but no geotransform: not georeferenced",) if source.crs else ()
+    return Placed(source, source, None, nowhere, unplaced)
 
 
 def _by_points(
@@ -260,5 +263,27 @@ def _check_place(crs: str, transform: Affine, path: str) -> None:
 
 
 def _check_plane(crs: CRS) -> None:
-    if crs.is_vertical:
-        raise CRSError("heights only")
+    if not (crs.is_projected or crs.is_geographic):
+        kind = "heights only" if crs.is_vertical else f"a {crs.type_name}"
+        raise CRSError(f"{kind}, neither projected nor of longitude and latitude")
+
+
+def _horizontal(crs: str) -> str:
+    """Without the heights of a compound or three-dimensional CRS, which pictures do not have."""
+    found = CRS.from_user_input(crs)
+    if found.is_compound:
+        return found.sub_crs_list[0].to_string()
+    return found.to_2d().to_string() if len(found.axis_info) > 2 else crs
+
+
+def _no_place(source: rasterio.DatasetReader, crs: str) -> tuple[str, ...]:
+    """What to say of a picture that lies where its CRS has no place."""
+    middle = np.array(source.transform @ (source.width / 2, source.height / 2))
+    _, latitude = lonlat(middle, crs).tolist()
+    if abs(latitude) <= 90.0:  # not of infinity
+        return ()
+    x, y = middle.tolist()
+    return (
+        f"its middle, {x:.6g}, {y:.6g}, is no place of its CRS {_name(crs)}, so its scale is "
+        "unknown; if latitude stands first, georeference it anew",
+    )

@@ -55,6 +55,8 @@ class PixelRules:
     agrees: bool = True
     remarks: tuple[str, ...] = ()
     scale: NDArray[np.float32] | None = None
+    white: int | None = None
+    """Value of white where 0 is white and more is darker; None where more is brighter."""
 
     @classmethod
     def of(
@@ -81,9 +83,18 @@ class PixelRules:
             palette = np.array(colours, np.uint8)
         declared = _declared(dataset, bands)
         scale = None if palette is not None else _scale(dataset, bands, offset)
-        if nodata is not None:
-            return cls(bands, "nodata", nodata, palette, agrees=not declared, scale=scale)
+        white = None if palette is not None else _white(dataset, bands)  # palettes know
         remarks: tuple[str, ...] = ()
+        if white is not None:
+            remarks = ("its 0 is white (MinIsWhite), so it is read inverted",)
+        if nodata is not None:
+            return cls(
+                *(bands, "nodata", nodata, palette, None),
+                agrees=not declared,
+                remarks=remarks,
+                scale=scale,
+                white=white,
+            )
         disbelieved = declared == "alpha" and not _is_alpha(dataset)
         if disbelieved:
             number = _alpha_band(dataset)
@@ -92,11 +103,14 @@ class PixelRules:
                 "not taken as a mask",
             )
         source = _undeclared(dataset, bands) if disbelieved or not declared else declared
-        collar = _find_collar(dataset, bands) if source == "all" and palette is None else None
+        if source == "zeros" and white is not None:
+            source = "all"  # 0 is the brightest
+        dark = source == "all" and palette is None and white is None
+        collar = _find_collar(dataset, bands) if dark else None
         if collar is not None:
             source = "edge_zeros"
         missing = 0.0 if source in ("zeros", "edge_zeros") else None
-        return cls(bands, source, missing, palette, collar, not disbelieved, remarks, scale)
+        return cls(bands, source, missing, palette, collar, not disbelieved, remarks, scale, white)
 
     def read(
         self, dataset: rasterio.DatasetReader, window: Window, size: tuple[int, int]
@@ -108,6 +122,8 @@ class PixelRules:
             last = len(self.palette) - 1
             return np.moveaxis(self.palette[np.clip(raw[0], 0, last)], -1, 0), valid
         values = self._values(dataset, window, size)
+        if self.white is not None:
+            values = (self.white - values.astype(np.int64)).astype(values.dtype)
         if self.scale is not None:
             factor, summand = self.scale.T[:, :, None, None]
             values = values.astype(np.float32) * factor + summand
@@ -314,6 +330,15 @@ def _scale(
     if alike and (not pairs[0, 1] or dataset.dtypes[bands[0] - 1] == "uint8"):
         return None
     return pairs.astype(np.float32)
+
+
+def _white(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> int | None:
+    kind = np.dtype(dataset.dtypes[bands[0] - 1])
+    told = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    if not told or kind.kind != "u" or kind.itemsize > 4:
+        return None
+    bits = dataset.tags(bands[0], ns="IMAGE_STRUCTURE").get("NBITS", str(8 * kind.itemsize))
+    return int(2 ** int(bits) - 1)
 
 
 def _alpha_band(dataset: rasterio.DatasetReader) -> int:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from detector.data import coco, dota, hrsc
 from detector.data.labelled import Fault
+from detector.data.yolo_lines import oriented_lines
 from detector.documents import read_json
 
 BOX = "<mbox_cx>50</mbox_cx><mbox_cy>40</mbox_cy><mbox_w>20</mbox_w><mbox_h>8</mbox_h>"
@@ -79,3 +80,40 @@ def test_a_picture_that_is_shown_turned_is_a_fault(tmp_path: Path) -> None:
 def test_json_in_utf_16(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": "나진"}', encoding="utf-16")
     assert read_json(tmp_path / "a.json") == {"a": "나진"}
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "cp949", "utf-8-sig"])
+def test_coco_in_the_encoding_of_its_place(tmp_path: Path, encoding: str) -> None:
+    _coco(tmp_path, {"rotation": 30.0})
+    name = "나진.jpg" if encoding == "cp949" else "大连港码头.jpg"
+    path = tmp_path / "annotations.json"
+    text = path.read_text(encoding="utf-16").replace("a.jpg", name)
+    path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    Image.new("RGB", (100, 80)).save(tmp_path / "images" / name)
+    (image,) = coco.read(tmp_path, [])
+    assert image.image.name == name
+    assert image.corners[0].mean(axis=0) == pytest.approx([50, 40])
+
+
+def test_a_label_file_that_cannot_be_read_is_one_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other images of the dataset are read all the same."""
+    for name in ("images", "labelTxt"):
+        (tmp_path / name).mkdir()
+    for name in "ab":
+        Image.new("RGB", (100, 80)).save(tmp_path / "images" / f"{name}.png")
+        (tmp_path / "labelTxt" / f"{name}.txt").write_text("10 10 30 10 30 20 10 20 ship 0\n")
+    whole = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "a.txt":
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    one, two = dota.read(tmp_path, [])
+    assert [fault.reason for fault in one.faults] == ["cannot be read (Permission denied)"]
+    assert (len(one.corners), len(two.corners), two.faults) == (0, 1, ())
+    _, _, wrong = oriented_lines(tmp_path / "labelTxt" / "a.txt", (100, 80))
+    assert [fault.reason for fault in wrong] == ["cannot be read (Permission denied)"]

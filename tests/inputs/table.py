@@ -163,6 +163,11 @@ def _scaled(folder: Path) -> Path:
     return path
 
 
+def _dangling(folder: Path) -> Path:
+    (folder / "a.tif").symlink_to("b.tif")
+    return folder / "a.tif"
+
+
 def _palette(folder: Path) -> Path:
     path = write_raster(folder / "a.tif", gradient(SIDE, SIDE, 1), photometric="palette")
     with rasterio.open(path, "r+") as raster:
@@ -178,6 +183,20 @@ PLANET = (
     '{"properties": {"acquired": "2023-10-13T02:15:30Z", "sun_elevation": 41, '
     '"sun_azimuth": 160, "view_angle": 12, "satellite_azimuth": 80}}'
 )
+SPAN = STAC.replace('"datetime": ', '"datetime": null, "start_datetime": ')
+PLACE = (
+    "<PAMDataset><SRS>EPSG:32652</SRS>"
+    "<GeoTransform>500000, 0.5, 0, 4677000, 0, -0.5</GeoTransform></PAMDataset>"
+)
+IMD = """BEGIN_GROUP = IMAGE_1
+ firstLineTime = 2023-10-13T02:15:30.000000Z;
+ meanSunEl = 41.0;
+ meanSunAz = 160.0;
+ meanSatAz = 80.0;
+ meanOffNadirViewAngle = 12.0;
+END_GROUP = IMAGE_1
+END;
+"""
 RGBA = {"photometric": "RGB", "alpha": "YES"}
 LOCAL = rasterio.CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')
 PLAIN = {"crs": None}
@@ -214,12 +233,28 @@ CASES: dict[str, tuple[Make, SceneOptions]] = {
         "zeros in 16 bits": _hole(0, "uint16"),
         "a black collar in 8 bits": _hole(0, "uint8", corner=True),
         "nothing but nodata": _nothing,
+        "white is 0 (MinIsWhite)": _tif(1, photometric="MINISWHITE"),
+        "1 bit": _tif(1, NBITS=1),
+        "CMYK": _tif(4, photometric="CMYK"),
+        "nodata beside it in .aux.xml": _with(
+            "a.tif.aux.xml",
+            "<PAMDataset>" + "".join(
+                f'<PAMRasterBand band="{band}"><NoDataValue>9</NoDataValue></PAMRasterBand>'
+                for band in (1, 2, 3)) + "</PAMDataset>",
+            _hole(9, "uint8")),
         "mask band": _tif(mask=np.repeat([0, 255], 20)[:, None].repeat(SIDE, 1).astype(np.uint8)),
         "alpha band, half of it 0": _alpha,
         "EPSG:4326": _tif(crs="EPSG:4326", transform=Affine(5e-6, 0, 129, 0, -5e-6, 42)),
         "EPSG:3857": _tif(crs="EPSG:3857", transform=Affine(0.7, 0, 1.4e7, 0, -0.7, 5.2e6)),
         "turned by 30 degrees": _tif(transform=utm_transform() @ Affine.rotation(30)),
         "US survey feet": _tif(crs="EPSG:2263", transform=Affine(1.5, 0, 9.8e5, 0, -1.5, 2e5)),
+        "EPSG:3857 across 180 degrees": _tif(
+            crs="EPSG:3857", transform=Affine(0.7, 0, 20_037_494, 0, -0.7, 5.2e6)),
+        "with heights (compound CRS)": _tif(crs="EPSG:32652+5773"),
+        "geocentric CRS": _tif(crs="EPSG:4978"),
+        "latitude before longitude": _tif(
+            crs="EPSG:4326", transform=Affine(5e-6, 0, 42, 0, -5e-6, 129)),
+        "south up": _tif(transform=Affine(0.5, 0, 500_000, 0, 0.5, 4_677_000)),
         "pixel is point": _tif(tags={"": {"AREA_OR_POINT": "Point"}}),
         "no CRS": _tif(**PLAIN),
         "no CRS, scene.gsd": (_tif(**PLAIN), SceneOptions(gsd_m=0.5)),
@@ -243,9 +278,12 @@ CASES: dict[str, tuple[Make, SceneOptions]] = {
         "Sentinel-2, its zip": lambda folder: zipped(write_product(folder)),
         "Sentinel-2, its true colours, ….SAFE::TCI": _named(write_product, "TCI"),
         "zip of one GeoTIFF": _packed("in/b.tif"),
+        "gzip": lambda folder: _tif()(folder).rename(folder / "a.tif.gz"),
         "zip of two GeoTIFFs": _packed("b.tif", "c.tif"),
         "one of them by its name, a.zip::c.tif": _named(_packed("b.tif", "c.tif"), "c.tif"),
         "PNG": _picture("a.png"),
+        "PNG, placed by .aux.xml": _with("a.png.aux.xml", PLACE, _picture("a.png")),
+        "PNG called .tif": lambda folder: _picture("a.png")(folder).rename(folder / "a.tif"),
         "PNG with alpha": _picture("a.png", "RGBA"),
         "PNG, paletted": _picture("a.png", "P"),
         "JPEG": _picture("a.jpg"),
@@ -259,6 +297,13 @@ CASES: dict[str, tuple[Make, SceneOptions]] = {
         "date in the name, in two ways of reading": _tif(name="najin_03-04-2023.tif"),
         "date in the TIFF": _tif(tags={"": {TAG: "2023:10:13 02:15:30"}}),
         "date that programs invent": _tif(tags={"": {TAG: "1970:01:01 00:00:00"}}),
+        "Maxar's .IMD beside it": _with("a.IMD", IMD),
+        "NITF with its date": lambda folder: write_raster(
+            folder / "a.ntf", gradient(SIDE, SIDE), driver="NITF", ICORDS="N",
+            IDATIM="20231013021530"),
+        "NITF without a date": lambda folder: write_raster(
+            folder / "a.ntf", gradient(SIDE, SIDE), driver="NITF", ICORDS="N"),
+        "STAC item of a span of time": _with("a.json", SPAN),
         "STAC item": _with("a.json", STAC),
         "STAC item with a byte order mark": _with("a.json", "\ufeff" + STAC),
         "STAC item in UTF-16": _with("a.json", STAC.encode("utf-16")),
@@ -274,6 +319,7 @@ CASES: dict[str, tuple[Make, SceneOptions]] = {
         "cut off": lambda folder: _cut(_tif()(folder)),
         "text named .tif": _raw("a.tif", b"<html>not found</html>"),
         "empty file": _raw("a.tif", b""),
+        "a link to nothing": _dangling,
         "a folder without scenes": lambda folder: folder,
         "no such file": lambda folder: folder / "a.tif",
         "name with ! ; # ? % and a newline": _tif(name="a!b;c#d?e%20f\ng.tif"),

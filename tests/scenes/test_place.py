@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.control import GroundControlPoint
@@ -159,3 +160,33 @@ def test_a_prj_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     )
     with pytest.raises(SceneError, match="is no map of the Earth"):
         open_scene(path)
+
+
+@pytest.mark.parametrize(
+    ("crs", "kept"),
+    [("EPSG:32652+5773", UTM52), ("EPSG:4979", "EPSG:4326"), ("EPSG:5174", "EPSG:5174")],
+)
+def test_heights_of_a_crs_are_left_out(tmp_path: Path, crs: str, kept: str) -> None:
+    step = 5e-6 if crs == "EPSG:4979" else 0.5
+    corner = (129.0, 42.0) if crs == "EPSG:4979" else (500_000.0, 4_677_000.0)
+    if crs == "EPSG:5174":
+        corner = (200_000.0, 500_000.0)
+    place = Affine(step, 0, corner[0], 0, -step, corner[1])
+    path = write_raster(tmp_path / "a.tif", gradient(40, 40), crs=crs, transform=place)
+    with open_scene(path) as scene:
+        assert (scene.info.crs, scene.info.gsd_source) == (kept, "geodesic")
+        assert scene.info.gsd_m == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_crs_without_a_plane_is_refused(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.tif", gradient(40, 40), crs="EPSG:4978")
+    with pytest.raises(SceneError, match=r"is no map of the Earth \(a Geocentric"):
+        open_scene(path)
+
+
+def test_latitude_before_longitude_is_said(tmp_path: Path) -> None:
+    place = Affine(5e-6, 0, 42.0, 0, -5e-6, 129.0)
+    path = write_raster(tmp_path / "a.tif", gradient(40, 40), crs="EPSG:4326", transform=place)
+    with open_scene(path) as scene:
+        assert scene.info.gsd_m is None
+        assert scene.info.remarks[0].startswith("its middle, 42.0001, 129, is no place of its CRS")

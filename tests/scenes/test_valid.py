@@ -176,3 +176,33 @@ def test_no_data_of_a_cloud_mask_is_unknown(tmp_path: Path) -> None:
         seen = scene.observation(PixelWindow(0, 0, 40, 40), (40, 40))
     assert seen.known.mean() == 0.25
     assert seen.seen.all()
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_zero_is_white_where_the_file_says_so(tmp_path: Path, bits: int) -> None:
+    """Stored 0 is the brightest, and nodata is that of the stored values."""
+    white = 2**bits - 1
+    stored = np.linspace(0, white, 400).round().reshape(1, 20, 20)
+    stored = stored.astype("uint8" if bits == 8 else "uint16")
+    more = {"NBITS": 12} if bits == 12 else {}
+    path = write_raster(tmp_path / "a.tif", stored, photometric="MINISWHITE", nodata=white, **more)
+    with open_scene(path) as scene:
+        assert scene.info.remarks == ("its 0 is white (MinIsWhite), so it is read inverted",)
+        pixels = scene.read(PixelWindow(0, 0, 20, 20))
+        grey = pixels.rgb[..., 0].astype(int)
+        assert pixels.valid.sum() == 399
+        low, high = scene.info.stretch.low, scene.info.stretch.high
+        wanted = np.clip((white - stored[0].astype(float) - low) / (high - low) * 255, 0, 255)
+        assert np.abs(grey - wanted)[pixels.valid].max() <= 0.51
+        assert grey[0, 0] == 255
+
+
+def test_one_bit_is_black_and_white_as_it_says(tmp_path: Path) -> None:
+    """GDAL gives it a palette, which knows what is white."""
+    stored = (gradient(20, 20, 1) % 2).astype(np.uint8)
+    for kind, of_zero in (("MINISWHITE", 255), ("MINISBLACK", 0)):
+        path = write_raster(tmp_path / f"{kind}.tif", stored, photometric=kind, NBITS=1)
+        with open_scene(path) as scene:
+            grey = scene.read(PixelWindow(0, 0, 20, 20)).rgb[..., 0]
+            assert scene.info.remarks == ()
+        assert (grey == np.where(stored[0] == 0, of_zero, 255 - of_zero)).all()
