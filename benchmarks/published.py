@@ -64,7 +64,8 @@ SAYS_NOTHING = (
     "event.table", "event.ship_first", "event.ship_last", "event.no_picture", "visit.caption",
     "visit.chart_alt", "stacks.caption", "stacks.difference_caption", "links.intro", "note_title",
     "provenance.scenes", "provenance.runs", "provenance.licences", "provenance.warnings",
-    "provenance.skipped", "provenance.remarks", "provenance.registration_none", "chart.table",
+    "provenance.skipped", "provenance.remarks", "provenance.no_credit",
+    "provenance.registration_none", "locator.", "chart.table",
     "chart.y_", "short.unseen_title", "months", "thousands", "comma", "status.",
 )  # fmt: skip
 # Texts that stand only inside of others, whose judges read them there.
@@ -76,7 +77,7 @@ INSIDE = (
     "short.part.",
     "chart.level_", "links.below", "links.stacks", "links.alike", "stacks.range", "stacks.bound",
     "stacks.appeared", "stacks.gone", "stacks.grown", "stacks.shrunk", "visit.", "provenance.moved",
-    "chart.alt",
+    "chart.alt", "share.",
 )  # fmt: skip
 # Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
 DOCUMENT = re.compile(

@@ -73,6 +73,26 @@ def _cut(asked: Asked) -> Iterator[Answer]:
     yield asked.rule(asked.number("shown") < asked.number("n"))
 
 
+@sentence("viewer.local")
+def _local_time(asked: Asked) -> Iterator[Answer]:
+    look = day_of(asked.here, asked.values["day"])
+    zone = asked.world.time_zone
+    local = look.acquired.astimezone(zone) if look is not None else None
+    fits = local is not None and asked.values["time"] == f"{local:%H:%M}"
+    yield asked.rule(fits and asked.values["zone"] == zone.key, str(local))
+
+
+@sentence("provenance.cite")
+@sentence("provenance.cite_bare")
+def _cite(asked: Asked) -> Iterator[Answer]:
+    document = asked.world.document
+    weights = {str(row["weights"]) for row in document["provenance"]["scenes"]}
+    told = asked.values["title"], asked.values["version"]
+    same = told == (document["title"], document["version"])
+    named = all(name in asked.values.get("weights", "") for name in weights)
+    yield asked.rule(same and named, f"{document['title']}, {weights}")
+
+
 @sentence("provenance.made")
 @sentence("provenance.libraries")
 @sentence("provenance.setting")

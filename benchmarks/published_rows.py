@@ -67,7 +67,18 @@ def one_ship(asked: Asked, found: Sequence[Thing | None]) -> Verdict:
     return asked.rule(ok, f"ships {sorted(idents)}", "one ship")
 
 
-@table("visits", "zone", "length", "width", "lies", "arrival", "departure", "looks", "probability")
+@table(
+    "visits",
+    "zone",
+    "length",
+    "width",
+    "lies",
+    "arrival",
+    "departure",
+    "looks",
+    "probability",
+    "place",
+)
 def _visit(asked: Asked) -> Iterator[Answer]:
     values, world, row = asked.values, asked.world, asked.row
     found = ships_of(world, row["evidence"])
@@ -84,6 +95,23 @@ def _visit(asked: Asked) -> Iterator[Answer]:
     yield from lies_in(asked, ships, found, row)
     yield counted_once(asked, row)
     yield from came_and_went(asked, ships[0])
+    yield from at_its_place(asked, row)
+
+
+def at_its_place(asked: Asked, row: Mapping[str, Any]) -> Iterator[Answer]:
+    """Whether the place of a visit is its ship's, but for what its picture is displaced by."""
+    said = numbers(asked.values.get("place", ""))
+    first = row["evidence"].split("; ")[0]
+    ship = asked.world.ship(first)
+    if len(said) != 2 or ship is None:
+        yield asked.rule(None if ship is None else False, "no latitude and longitude", "place")
+        return
+    _, look = asked.world.scene_look(first.rpartition("#")[0])
+    to_map = Transformer.from_crs("EPSG:4326", asked.world.crs[asked.here.name], always_xy=True)
+    point = shapely.Point(*to_map.transform(said[1], said[0]))
+    slack = float(np.hypot(*look.shift_m)) + REGISTERED_M
+    away = ship.place.distance(point)
+    yield asked.rule(away <= slack, f"{away:.0f} m off its ship", "place")
 
 
 def lies_in(
@@ -314,7 +342,9 @@ def _train(asked: Asked) -> Iterator[Answer]:
         yield Held("containers of a train", asked.text, held, f"{truth:.0f}")
 
 
-@table("scenes", "scene", "file", "acquired", "gsd", "shift", "residual", "weights", "hash")
+@table(
+    "scenes", "scene", "file", "acquired", "gsd", "shift", "residual", "weights", "credit", "hash"
+)
 def _scene(asked: Asked) -> Iterator[Answer]:
     scene_id = asked.values["scene"]
     known = [k for s in asked.world.sites.values() for k in s.looks if k.scene_id == scene_id]
@@ -327,6 +357,8 @@ def _scene(asked: Asked) -> Iterator[Answer]:
     close = abs(asked.number("gsd") - look.gsd_m) <= 0.01 * look.gsd_m
     yield asked.rule(close, f"{look.gsd_m} m", "resolution")
     yield from registered(asked, site, look)
+    untold = asked.values["credit"] == WORDS.say("provenance.no_credit")
+    yield asked.rule(untold, "rendered scenes are nobody's imagery", "credit")
 
 
 def time_fits(said: str, truth: datetime) -> bool:

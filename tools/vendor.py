@@ -68,6 +68,13 @@ LIBRARIES = (
         "the charts",
         {"dist/plot.umd.min.js": "plot.umd.min.js", "LICENSE": "plot.LICENSE"},
     ),
+    Library(
+        "world-atlas",
+        "2.0.2",
+        "ISC",
+        "the land of the locator map: Natural Earth 1:110 million, public domain",
+        {"land-110m.json": "land-110m.json", "LICENSE": "world-atlas.LICENSE"},
+    ),
 )
 
 

@@ -32,7 +32,7 @@ from detector.activity.looks.runs import Runs, RunScene
 from detector.activity.looks.sites import Site
 from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look, build_looks, look_row, unknown_orders
-from detector.activity.pictures.chips import no_chips, visit_windows
+from detector.activity.pictures.chips import PLACE_DIGITS, no_chips, visit_place, visit_windows
 from detector.activity.schema import VERSION, ActivityFile, columns_of
 from detector.activity.series import (
     SeriesSettings,
@@ -69,6 +69,7 @@ CALLED_KINDS: Final = ("berth", "quay", "anchorage", MARINA, "zone")  # where sh
 LATER: Final = (
     *("stacks", "stack_changes", "ground_changes", "trains", "acquired_precision"),
     *("reviews", "corrections", "source", "count_found", "visits_min_found"),
+    *("latitude_deg", "longitude_deg"),
 )
 """Tables and columns that earlier versions did not write."""
 
@@ -169,7 +170,11 @@ def trace_activity(sites: Sequence[Site], runs: Runs, settings: ActivitySettings
         )
     scenes = {scene.scene_id: scene for scene in runs.scenes}
     rows["visits"] = [
-        visit | visit_windows(visit["evidence"], scenes) | no_chips() for visit in rows["visits"]
+        visit
+        | visit_windows(visit["evidence"], scenes)
+        | visit_place(visit["evidence"], scenes)
+        | no_chips()
+        for visit in rows["visits"]
     ]
     rows["events"] = sort_events(rows["events"])
     rows["links"] = consistent_links(rows["events"], rows[_STANDING])
@@ -390,7 +395,7 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
         if shown[name].dtype == object:
             shown[name] = [_cell(value) for value in shown[name]]
         elif shown[name].dtype == "float64":
-            shown[name] = shown[name].round(DIGITS)
+            shown[name] = shown[name].round(_digits(str(name)))
     return shown
 
 
@@ -404,13 +409,19 @@ def _cell(value: Any) -> Any:
 
 def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {str(key): _plain(value) for key, value in row.items()} for row in table.to_dict("records")
+        {str(key): _plain(value, _digits(str(key))) for key, value in row.items()}
+        for row in table.to_dict("records")
     ]
 
 
-def _plain(value: Any) -> Any:
+def _digits(column: str) -> int:
+    """Digits of numbers in a column: a fifth digit of degrees is a metre."""
+    return PLACE_DIGITS if column.endswith("_deg") else DIGITS
+
+
+def _plain(value: Any, digits: int = DIGITS) -> Any:
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, digits) for item in value]
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, date):
@@ -420,7 +431,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | str):
         return value
     number = value.item() if isinstance(value, np.generic) else value
-    return round(number, DIGITS) if isinstance(number, float) else number
+    return round(number, digits) if isinstance(number, float) else number
 
 
 def read_activity(path: Path) -> dict[str, Any]:

@@ -159,6 +159,8 @@ class VisitRow(Row):
     length_high_m: float | None
     length_cut: str
     width_m: float
+    latitude_deg: float | None
+    longitude_deg: float | None
     probability: Share
     lies: Lying
     counted: bool

@@ -32,6 +32,8 @@ def run(config: ReportConfig) -> int:
         print(f"{site['name']}: {site['lead']}")
     for remark in report.remarks:
         print(f"no picture: {remark}")
+    if report.shared:
+        print(f"{len(report.shared)} pictures to share in {report.shared[0].parent}")
     print(f"report in {report.page}")
     return EXIT_DONE
 

@@ -9,7 +9,9 @@ from typing import Any, Final
 from detector._version import __version__
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.looks.lengths import length_in_short, length_in_words
+from detector.activity.looks.sites import Site
 from detector.report.captions import day_reasons
+from detector.report.credits import read_credit
 from detector.report.events import event_rows, link_rows
 from detector.report.findings import (
     CHANGE_KINDS,
@@ -23,8 +25,10 @@ from detector.report.series import zone_charts
 from detector.report.sources import Sources
 from detector.report.timeline import unseen_spans, visit_bars
 from detector.report.words import Words
+from detector.times import parse_acquired
 
 FORMAT: Final = 1
+UTC_KEY: Final = "UTC"
 PATH_KEYS: Final = ("path", "zones", "cloud_source")  # folders stay at home: only names are told
 RUN_LISTS: Final = ("scenes", "files")  # of run.json: the page has a table of scenes
 RECORD_KEYS: Final = (
@@ -49,13 +53,16 @@ RECORD_KEYS: Final = (
 Row = Mapping[str, Any]
 
 
-def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, Any]:
+def build_document(
+    sources: Sources, words: Words, note: str = "", credit: str = ""
+) -> dict[str, Any]:
     """All that the report says, without pictures.
 
     Args:
         sources: of the report.
         words: of the page.
         note: what the reader must know first, or empty.
+        credit: of the imagery, for scenes whose files do not tell; or empty.
 
     Returns:
         `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
@@ -71,10 +78,10 @@ def build_document(sources: Sources, words: Words, note: str = "") -> dict[str, 
         "note": note,
         "min_length_m": activity["min_length_m"],
         "calibrated": activity["calibrated"],
-        "sites": [_site(name, activity, words) for name in names],
+        "sites": [_site(name, activity, words, sources.sites.get(name)) for name in names],
         "links": link_rows(activity, words),
         "timeline": _timeline(activity, names),
-        "provenance": _provenance(sources),
+        "provenance": _provenance(sources, credit),
     }
 
 
@@ -89,7 +96,9 @@ def _title(activity: Mapping[str, Any], names: Sequence[str], words: Words) -> s
     )
 
 
-def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any]:
+def _site(
+    name: str, activity: Mapping[str, Any], words: Words, site: Site | None
+) -> dict[str, Any]:
     findings = find_site(name, activity, words)
     days = site_days(name, activity)
     reasons = day_reasons(_of(activity["looks"], name), words)
@@ -99,7 +108,7 @@ def _site(name: str, activity: Mapping[str, Any], words: Words) -> dict[str, Any
         "lead": findings.lead,
         "found": list(findings.found),
         "unseen": list(findings.unseen),
-        "days": [_day(day, reasons) for day in days],
+        "days": [_day(day, reasons, local_time(day, site, words)) for day in days],
         "charts": charts,
         "empty": empty,
         "visits": [_visit(row, words) for row in _of(activity["visits"], name)],
@@ -119,13 +128,23 @@ def _span(row: Row, words: Words) -> str:
     return words.days(row["from_day"], row["to_day"])
 
 
-def _day(day: Day, reasons: Mapping[str, str]) -> dict[str, Any]:
+def local_time(day: Day, site: Site | None, words: Words) -> str:
+    """The time of day at the site, in words; empty where it is unknown, or is UTC's."""
+    moment = parse_acquired(day.acquired).moment
+    if moment is None or site is None or site.time_zone.key == UTC_KEY:
+        return ""
+    local = moment.astimezone(site.time_zone)
+    return words.say("viewer.local", time=f"{local:%H:%M}", zone=site.time_zone.key)
+
+
+def _day(day: Day, reasons: Mapping[str, str], local: str) -> dict[str, Any]:
     return {
         "day": day.day,
         "status": day.status,
         "fraction": round(day.fraction, 4),
         "scene_ids": list(day.scene_ids),
         "acquired": day.acquired,
+        "local": local,
         "reason": reasons.get(day.day, ""),
         "clouds_unknown": day.clouds_unknown,
     }
@@ -208,12 +227,13 @@ def _timeline(activity: Mapping[str, Any], names: Sequence[str]) -> dict[str, An
     }
 
 
-def _provenance(sources: Sources) -> dict[str, Any]:
+def _provenance(sources: Sources, credit: str) -> dict[str, Any]:
     used = {i for row in sources.activity["looks"] for i in row["scene_ids"].split("; ") if i}
     moved = {row["scene_id"]: row for row in sources.activity["registration"]}
     nothing = {"shift_east_m": None, "shift_north_m": None, "residual_m": None, "method": ""}
     records = [
         _pick(moved.get(row["scene_id"], nothing), *nothing)
+        | {"credit": read_credit(str(row["path"])) or credit}
         | _without_folders(_pick(row, *(key for key in RECORD_KEYS if key in row)))
         for row in sources.records
         if row["scene_id"] in used or row["status"] != "done"

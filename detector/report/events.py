@@ -64,7 +64,7 @@ def chips_of(
         return []
     frame = None
     chips = []
-    for kind, day in _moments(row, looks):
+    for kind, day in moments(row, looks):
         moment = days.get(day)
         if moment is None:
             continue
@@ -116,8 +116,8 @@ def _text(row: Row, kind: str, words: Words) -> str:
     return words.say("event.ship" if row["lies"] in AT_BERTH else "event.ship_in", **values)
 
 
-def _moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:
-    """Which dates show an event: words of `event.` and ISO days."""
+def moments(row: Row, looks: Sequence[Row]) -> list[tuple[str, str]]:
+    """Which dates show an event, in order of time: words of `event.` and ISO days."""
     first, last = row["first_day"], row["last_day"]
     if row["event"] in CHANGE_KINDS:
         return [("before", first), ("after", last)]

@@ -60,6 +60,12 @@ class Day:
     reason: str = ""
     clouds_unknown: bool = False
 
+    @classmethod
+    def of(cls, row: Row) -> Day:
+        """The date of a row of the document's `days`."""
+        known = {key: row[key] for key in cls.__dataclass_fields__ if key in row}
+        return cls(**{**known, "scene_ids": tuple(row["scene_ids"])})
+
 
 def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
     """The sentences of a site.

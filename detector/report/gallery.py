@@ -119,7 +119,7 @@ class SiteGallery:
 
     def look(self, day: Day, budget_bytes: int) -> LookPicture | None:
         """The whole site on a date; None where no scene of it can be read."""
-        placed = self._placed(day)
+        placed = self.placed(day)
         finest = self.pictures.finest_m(placed)
         grid = site_grid(self.site, LOOK_SIDE_PX, finest)
         objects = self.objects(day)
@@ -134,7 +134,7 @@ class SiteGallery:
         """A part of the site on a date, with what was found and the event's own boxes."""
         objects = self.objects(day)
         inside = objects.select(grid.holds(objects.corners)) if len(objects) else objects
-        return self._picture(day, grid, self._placed(day), inside, evidence, budget_bytes, (), kind)
+        return self._picture(day, grid, self.placed(day), inside, evidence, budget_bytes, (), kind)
 
     def chip_frame(self, corners: NDArray[np.float64], day: Day) -> Grid:
         """The grid around boxes `(N, 4, 2)`, at the resolution that the date's scenes have."""
@@ -145,7 +145,7 @@ class SiteGallery:
         height = width * down / across
         x, y = (west + east) / 2, (south + north) / 2
         bounds = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        finest = self.pictures.finest_m(self._placed(day)) / UPSAMPLED
+        finest = self.pictures.finest_m(self.placed(day)) / UPSAMPLED
         return Grid.around(bounds, CHIP_SIDE_PX, finest, self.site.frame.crs)
 
     def objects(self, day: Day) -> PlacedObjects:
@@ -191,7 +191,8 @@ class SiteGallery:
             )
         return self._boxes[scene_id].get(f"{scene_id}#{row}")
 
-    def _placed(self, day: Day) -> list[Placed]:
+    def placed(self, day: Day) -> list[Placed]:
+        """The scenes of a date with their shifts."""
         name, scenes = self.site.name, self.sources.scenes
         return [
             Placed(scenes[i], self.sources.shift(name, i)) for i in day.scene_ids if i in scenes

@@ -23,4 +23,6 @@ class ReportConfig:
     out: str = option("folder of the report", path=True)
     note: str = option("a sentence that the reader must see first")
     charts: bool = option("draw the charts as files too")
+    credit: str = option("whose imagery it is, for scenes whose files do not tell")
+    share: bool = option("draw pictures to share: events before and after, zones over time")
     quiet: bool = option("no progress, only the result")

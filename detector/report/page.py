@@ -21,6 +21,7 @@ from detector.activity.looks.lengths import length_in_words
 from detector.report.captions import picture_caption
 from detector.report.differences import Difference
 from detector.report.gallery import LookPicture
+from detector.report.locator import Locator
 from detector.report.words import Words
 
 FOLDER: Final = Path(__file__).parent
@@ -70,6 +71,7 @@ def render_page(
     pictures: Sequence[SitePictures],
     words: Words,
     remarks: Sequence[str] = (),
+    locator: Locator | None = None,
 ) -> str:
     """The page as HTML.
 
@@ -81,6 +83,7 @@ def render_page(
         pictures: of each of its sites, in order.
         words: of the page.
         remarks: pictures that could not be made, one sentence each.
+        locator: the map of the sites, or None.
     """
     scripts = [_script(VENDOR / name) for name in SCRIPTS] + [_script(FOLDER / "page.js")]
     styles = [_style(VENDOR / name) for name in STYLES] + [_style(FOLDER / "page.css")]
@@ -103,6 +106,8 @@ def render_page(
         listed=words.listed,
         length=partial(length_in_words, unit=""),  # the column says metres
         remarks=remarks,
+        locator=locator,
+        cite=citation(document, words),
         most_rows=MOST_ROWS,
         most_bars=MOST_BARS,
         event_groups=EVENT_GROUPS,
@@ -119,6 +124,15 @@ def render_page(
         styles=Markup("\n".join(styles)),  # noqa: S704 - files of this package
         data=Markup(safe_json(_page_data(document, pictures, words))),  # noqa: S704 - escaped
     )
+
+
+def citation(document: Mapping[str, Any], words: Words) -> str:
+    """How the report is to be cited, one line; the weights are those of its scenes."""
+    rows = document["provenance"]["scenes"]
+    weights = list(dict.fromkeys(row["weights"] for row in rows if row.get("weights")))
+    key = "provenance.cite" if weights else "provenance.cite_bare"
+    listed = words.listed([str(name) for name in weights])
+    return words.say(key, title=document["title"], version=document["version"], weights=listed)
 
 
 def safe_json(content: Any) -> str:

@@ -20,14 +20,17 @@ from numpy.typing import NDArray
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sites import Site
 from detector.errors import SceneError
+from detector.geometry.windows import PixelWindow
 from detector.scenes.grid import Grid, GridPixels, on_grid
 from detector.scenes.scene import Scene, open_scene
+from detector.scenes.stretch import brightened, eye_gain
 
 MARGIN_M: Final = 40.0  # shown around the zones
 UNSEEN: Final = (128, 128, 128)
 QUALITY: Final = (82, 70, 55)  # of JPEG, from the best on; a PDF takes JPEG over as it is
 SHRINK: Final = 0.8  # of the sides, where the worst quality is still too large
 LEAST_SIDE_PX: Final = 64
+GAIN_SIDE_PX: Final = 512  # of the whole scene, to know how dark it is
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Pictures:
         self.site = site
         self.remarks: dict[str, str] = {}
         self._open: dict[str, Scene] = {}
+        self._gains: dict[str, float] = {}
 
     def close(self) -> None:
         """Close all scenes."""
@@ -73,7 +77,8 @@ class Pictures:
         for item in reversed(placed):
             part = self._lay(item, grid)
             if part is not None:
-                np.copyto(image, part.rgb, where=part.valid[..., None])
+                shown = brightened(part.rgb, self._gain(item.scene.scene_id))
+                np.copyto(image, shown, where=part.valid[..., None])
                 anything = anything or bool(part.valid.any())
         return image if anything else None
 
@@ -98,6 +103,21 @@ class Pictures:
             return None
         self._open[key] = opened
         return opened
+
+    def _gain(self, scene_id: str) -> float:
+        """How much brighter a scene is shown; one number for all pictures of it."""
+        if scene_id not in self._gains:
+            scene = self._open[scene_id]
+            width, height = scene.info.width, scene.info.height
+            shrink = min(1.0, GAIN_SIDE_PX / max(width, height))
+            size = max(1, round(width * shrink)), max(1, round(height * shrink))
+            try:
+                whole = scene.read(PixelWindow(0, 0, width, height), size)
+            except SceneError:  # damaged elsewhere; what was asked for could be read
+                self._gains[scene_id] = 1.0
+            else:
+                self._gains[scene_id] = eye_gain(whole.rgb, whole.valid)
+        return self._gains[scene_id]
 
     def _lay(self, item: Placed, grid: Grid) -> GridPixels | None:
         opened = self._scene(item.scene)

@@ -18,16 +18,21 @@ from detector.report.errors import ReportError
 from detector.report.events import chips_of, shown_events
 from detector.report.findings import Day
 from detector.report.gallery import open_gallery
+from detector.report.locator import draw_locator
+from detector.report.markdown import as_markdown
 from detector.report.options import ReportConfig
 from detector.report.page import SitePictures, render_page
+from detector.report.share import write_shared
 from detector.report.sources import Sources, read_sources
 from detector.report.tables import write_tables
 from detector.report.words import Words
 
 PAGE_FILE: Final = "report.html"
 DOCUMENT_FILE: Final = "report.json"
+TEXT_FILE: Final = "report.md"
 TABLES_FOLDER: Final = "tables"
 CHARTS_FOLDER: Final = "charts"
+SHARE_FOLDER: Final = "share"
 LARGEST_PAGE_BYTES: Final = 15_000_000
 LOOKS_BYTES: Final = 6_500_000  # of all pictures of looks; as base64 a third more
 CHIPS_BYTES: Final = 2_600_000  # of all chips
@@ -53,6 +58,8 @@ class ReportSettings:
         runs: folders of `detector predict`; the same.
         note: what the reader must know first, or empty.
         charts: whether the charts are drawn as PNG and SVG files too.
+        credit: of the imagery, for scenes whose files do not tell.
+        share: whether pictures to share are drawn.
     """
 
     activity: Path
@@ -61,6 +68,8 @@ class ReportSettings:
     runs: tuple[str, ...] = ()
     note: str = ""
     charts: bool = True
+    credit: str = ""
+    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +80,13 @@ class Report:
         page: the HTML file.
         document: its content.
         remarks: pictures that could not be made.
+        shared: pictures to share.
     """
 
     page: Path
     document: Mapping[str, Any]
     remarks: tuple[str, ...]
+    shared: tuple[Path, ...] = ()
 
 
 def report_settings(config: ReportConfig) -> ReportSettings:
@@ -87,11 +98,13 @@ def report_settings(config: ReportConfig) -> ReportSettings:
         runs=tuple(config.runs),
         note=config.note,
         charts=config.charts,
+        credit=config.credit,
+        share=config.share,
     )
 
 
 def make_report(settings: ReportSettings, progress: Progress | None = None) -> Report:
-    """Write `report.html`, `report.json`, `tables/` and `charts/`.
+    """Write `report.html`, `report.json`, `report.md`, `tables/`, `charts/` and `share/`.
 
     Raises:
         ReportError: the activity holds nothing, or cannot be used.
@@ -102,29 +115,36 @@ def make_report(settings: ReportSettings, progress: Progress | None = None) -> R
     if not sources.activity["looks"]:
         raise ReportError(f"{settings.activity}: no look of any zone, so nothing to report")
     words = Words.read()
-    document = build_document(sources, words, settings.note)
+    document = build_document(sources, words, settings.note, settings.credit)
+    shared: list[Path] = []
     with held_folder(settings.out) as out:
         page, remarks = _fitting_page(document, sources, words, progress or SilentProgress())
         with atomic_path(out / PAGE_FILE) as temporary:
             temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
         write_json(out / DOCUMENT_FILE, document)
+        with atomic_path(out / TEXT_FILE) as temporary:
+            temporary.write_text(as_markdown(document, words), encoding="utf-8")
         write_tables(out / TABLES_FOLDER, document, sources.activity)
         if settings.charts:
             save_charts(out / CHARTS_FOLDER, document, words)
-    return Report(out / PAGE_FILE, document, remarks)
+        if settings.share:
+            shared, missing = write_shared(out / SHARE_FOLDER, document, sources, words, progress)
+            remarks = tuple(dict.fromkeys((*remarks, *missing)))
+    return Report(out / PAGE_FILE, document, remarks, tuple(shared))
 
 
 def _fitting_page(
     document: Mapping[str, Any], sources: Sources, words: Words, progress: Progress
 ) -> tuple[str, tuple[str, ...]]:
     """The page with pictures as good as the largest size allows, and remarks."""
+    locator = draw_locator(list(sources.sites.values()))
     for share in SHARES:
         remarks: list[str] = []
         pictures = [
             _site_pictures(site, sources, share, len(document["sites"]), remarks, progress)
             for site in document["sites"]
         ]
-        page = render_page(document, pictures, words, remarks)
+        page = render_page(document, pictures, words, remarks, locator)
         if len(page.encode("utf-8", "backslashreplace")) <= LARGEST_PAGE_BYTES:
             return page, tuple(remarks)
     raise ReportError(
@@ -146,7 +166,7 @@ def _site_pictures(
     remarks += missing
     if name not in sources.sites or not sources.scenes:
         return SitePictures(differences=differences)
-    days = [Day(**{**day, "scene_ids": tuple(day["scene_ids"])}) for day in site["days"]]
+    days = [Day.of(row) for row in site["days"]]
     looks_bytes, chips_bytes = share * LOOKS_BYTES / sites, share * CHIPS_BYTES / sites
     shown = _spread(days, int(looks_bytes // LEAST_LOOK_BYTES))
     events = shown_events(site["events"], int(chips_bytes // (LEAST_CHIP_BYTES * CHIPS_AN_EVENT)))

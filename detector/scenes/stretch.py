@@ -64,14 +64,15 @@ def eye_gain(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> float:
         valid: `(h, w)` pixels that hold data.
 
     Returns:
-        1 where the mean of its valid pixels is 60 or more; else the gain that takes their
-        percentile 99.8 to white, at most 3.
+        The gain that takes the mean of its valid pixels to 60, but their percentile 99.8 not beyond
+        white, 1 to 3. So it begins at 1: of two dates that are about as dark none jumps.
     """
     seen = rgb[valid]
-    if not seen.size or seen.mean() >= DARK_8BIT_MEAN:
+    if not seen.size:
         return 1.0
     bright = max(float(np.percentile(seen, DARK_HIGH_PERCENTILE)), 1.0)
-    return float(np.clip(255.0 / bright, 1.0, MAX_GAIN_EYE))
+    wanted = DARK_8BIT_MEAN / max(float(seen.mean()), 1.0)
+    return float(np.clip(min(255.0 / bright, wanted), 1.0, MAX_GAIN_EYE))
 
 
 def brightened(rgb: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:

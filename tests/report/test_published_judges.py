@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pyproj import Transformer
 
 from benchmarks.published import Judgement, judge_row, judge_text
 from benchmarks.published_page import TableRow
@@ -32,6 +33,11 @@ def said(key: str, **values: Any) -> str:
     return text[0].upper() + text[1:]
 
 
+# 1.5 m beside ship `a` (x 40 to 160, y 40 to 60 of UTM 52 N), and 30 m
+NEAR, FAR = (
+    "{1:.6f}, {0:.6f}".format(*Transformer.from_crs(32652, 4326, always_xy=True).transform(100, y))
+    for y in (61.5, 90.0)
+)
 PARTS = WORDS.say("short.part.gone", n=1, area=400)
 BOTH = WORDS.listed([PARTS, WORDS.say("short.part.appeared", n=1, area=300)])
 TITLE = {"scenes": "3 scenes", "sites": "1 site", "days": "2 to 11 September 2026"}
@@ -131,6 +137,9 @@ def visit_row(at: int, **changes: str) -> TableRow:
         ({}, "one ship", TRUE),
         ({}, "counted once", TRUE),
         ({}, "zone", TRUE),
+        ({}, "place", FALSE),
+        ({"Latitude, longitude": NEAR}, "place", TRUE),
+        ({"Latitude, longitude": FAR}, "place", FALSE),
     ],
 )
 def test_every_part_of_a_visit_is_judged(

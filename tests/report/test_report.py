@@ -474,7 +474,12 @@ def test_vendored_files_are_as_they_were_fetched() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     record = read_json(ROOT / "detector" / "report" / "vendor" / "vendor.json")
     licences = {entry["package"]: entry["licence"] for entry in record}
-    assert licences == {"leaflet": "BSD-2-Clause", "d3": "ISC", "@observablehq/plot": "ISC"}
+    assert licences == {
+        "leaflet": "BSD-2-Clause",
+        "d3": "ISC",
+        "@observablehq/plot": "ISC",
+        "world-atlas": "ISC",
+    }
 
 
 def test_a_date_of_unknown_clouds_is_covered_and_not_seen_whole() -> None:

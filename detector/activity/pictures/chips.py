@@ -16,6 +16,7 @@ from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sightings import ID_SEPARATOR, scene_of
 from detector.errors import SceneError
 from detector.files import atomic_path, file_part, prepare_folder
+from detector.geometry.geodesy import apply_transform, lonlat
 from detector.geometry.windows import PixelWindow
 from detector.scenes.scene import open_scene
 
@@ -24,6 +25,7 @@ ENDS: Final = ("first", "last")
 MARGIN: Final = 0.2  # of the longer side of the box, on each side
 LONGEST_SIDE_PX: Final = 192
 BOX_COLOUR: Final = (27, 89, 196)  # blue, green, red
+PLACE_DIGITS: Final = 5
 NAME_LENGTH: Final = 40  # characters of a visit's name in that of its file, 4 bytes each at most
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,26 @@ def visit_windows(evidence: str, scenes: Mapping[str, RunScene]) -> dict[str, st
         place = f"{window.col}, {window.row}, {window.width}, {window.height}"
         windows[f"{end}_window"] = f"{scene_id}: {place}"
     return windows
+
+
+def visit_place(evidence: str, scenes: Mapping[str, RunScene]) -> dict[str, float]:
+    """Where a visit's first box has its middle, as its scene places it: WGS84 degrees.
+
+    Args:
+        evidence: ids of boxes in order of time, `<scene_id>#<row>`.
+        scenes: by id.
+
+    Returns:
+        `latitude_deg` and `longitude_deg`, to five digits, which is a metre.
+    """
+    name = evidence.split(ID_SEPARATOR, maxsplit=1)[0]
+    scene = scenes[scene_of(name)]
+    middle = apply_transform(scene.transform, _corners(name, scenes).mean(axis=0))
+    lon, lat = lonlat(middle, scene.crs).tolist()
+    return {
+        "latitude_deg": round(lat, PLACE_DIGITS),
+        "longitude_deg": round(lon, PLACE_DIGITS),
+    }
 
 
 def write_chips(visits: pd.DataFrame, scenes: Sequence[RunScene], out: Path) -> int:
