@@ -29,6 +29,7 @@ from detector.config.compose import load_config
 from detector.counting.zones import read_zones
 from detector.detections import Detections
 from detector.export.records import ModelUse
+from detector.models.detector import find_card
 from detector.report.publish import Report, ReportSettings, make_report
 from detector.report.sources import record_inputs
 from detector.scenes.scene import Scene, open_scene
@@ -103,7 +104,8 @@ def make_activity(folder: Path, names: Names | None = None) -> Made:
         sites[-1].write_text(yaml.safe_dump(site, allow_unicode=True), encoding="utf-8")
         runs.append(_write_run(home, names.scene, STORY[key], west, home / "zones.geojson"))
     activity = folder / "activity"
-    settings = activity_settings(load_config("activity", ActivityConfig, ["register=false"]))
+    config = load_config("activity", ActivityConfig, ["register=false"])
+    settings = activity_settings(config, find_card("port-n"))
     found = trace_activity([read_site(path) for path in sites], read_runs(runs), settings)
     found.write(activity)
     record_inputs(activity, sites, runs)
