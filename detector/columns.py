@@ -20,6 +20,7 @@ from detector.errors import QuaywatchError
 Kind = Literal["text", "number", "whole", "yes or no", "time", "numbers"]
 MAX_ROWS: Final = 20_000_000  # of a table; a year of a large port has some 100,000 objects
 MAX_BYTES: Final = 8_000_000_000  # of its columns, unpacked
+ROUNDING: Final = 1e-9  # by which a share may pass 1: it is a quotient of floats
 MOST_SHOWN: Final = 60  # characters of a value in a sentence
 
 
@@ -134,9 +135,9 @@ def _check_range(where: str, column: Column, values: pa.ChunkedArray) -> None:
         if column.kind == "whole" and not pc.all(pc.equal(pc.floor(values), values)).as_py():
             raise TableError(f"{where} holds parts of whole numbers")
     ends = pc.min_max(values).as_py()
-    if column.low is not None and ends["min"] < column.low:
+    if column.low is not None and ends["min"] < column.low - ROUNDING:
         raise TableError(f"{where} holds {ends['min']:g}, less than {column.low:g}")
-    if column.high is not None and ends["max"] > column.high:
+    if column.high is not None and ends["max"] > column.high + ROUNDING:
         raise TableError(f"{where} holds {ends['max']:g}, more than {column.high:g}")
 
 

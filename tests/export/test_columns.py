@@ -164,3 +164,15 @@ def test_the_record_of_a_scene_names_the_field(
         read_record(tmp_path)
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/scene.json: ")
+
+
+def test_a_share_may_pass_one_by_rounding_only(tables: dict[str, Path], tmp_path: Path) -> None:
+    table = pd.read_parquet(tables["counts"])
+    for value, refused in ((1.0 + 4e-16, False), (1.001, True), (-4e-16, False)):
+        path = tmp_path / f"{value}.parquet"
+        write_parquet(path, table.assign(observed_fraction=value))
+        if refused:
+            with pytest.raises(TableError, match=r"holds 1.001, more than 1"):
+                _read_counts(path)
+        else:
+            _read_counts(path)
