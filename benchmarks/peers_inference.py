@@ -135,8 +135,17 @@ class Peers:
         return find
 
 
-def _ultralytics(card: ModelCard, tensors: dict[str, torch.Tensor], cache: dict[bytes, Any]) -> Any:
-    """An Ultralytics model with our weights, made in memory; its network outputs are kept."""
+def _ultralytics(
+    card: ModelCard,
+    tensors: dict[str, torch.Tensor],
+    cache: dict[bytes, Any],
+    *,
+    keep: bool = True,
+) -> Any:
+    """An Ultralytics model with our weights, made in memory; its network outputs are kept.
+
+    Where its speed is measured they are not kept, and convolutions and norms are fused.
+    """
     from ultralytics import YOLO
     from ultralytics.models.yolo.obb import OBBPredictor
 
@@ -153,9 +162,12 @@ def _ultralytics(card: ModelCard, tensors: dict[str, torch.Tensor], cache: dict[
     network.names = dict(enumerate(PORT.names))
     network.args = {}
     model.model = network.eval().float()
+    if not keep:
+        model.fuse()
     # The first call decides which predictor all later ones use, SAHI's too.
     blank = np.zeros((64, 64, 3), np.uint8)
-    model.predict(blank, predictor=KeepingPredictor, imgsz=64, verbose=False, device="cpu")
+    predictor = KeepingPredictor if keep else OBBPredictor
+    model.predict(blank, predictor=predictor, imgsz=64, verbose=False, device="cpu")
     return model
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from detector.data.datasets import read_dataset
 from detector.data.kinds import DATASETS
-from detector.export.exporters import check_formats
-from detector.export.formats import FORMATS
+from detector.export.formats import FORMATS, check_formats
 from detector.export.result import SceneResult
 from detector.export.scene_files import write_scene_files
 from detector.models.kinds import BACKENDS

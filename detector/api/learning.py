@@ -177,6 +177,7 @@ def evaluation_settings(config: EvaluateConfig, dataset: Dataset) -> EvaluationS
             backend=config.backend,
             batch=config.batch,
             threads=config.threads,
+            precision=config.precision,
             conf=config.conf,
         ),
         floor=config.floor,

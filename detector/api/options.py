@@ -28,7 +28,9 @@ SILENT: Final = "nothing is printed; messages go to the logger 'detector'"
 SAVED: Final = "nothing is written; call .save(folder) on what predict gives"
 WRITTEN: Final = "nothing is written; call .write(folder) on what comes back"
 WEIGHTS_KEY: Final = "model.weights"
-NETWORK_KEYS: Final = ("model.conf", "model.iou", "device", "backend", "batch", "threads")
+NETWORK_KEYS: Final = (
+    *("model.conf", "model.iou", "device", "backend", "precision", "batch", "threads"),
+)
 SCENE_KEYS: Final = (
     *("scene.bands", "scene.gsd", "scene.acquired", "scene.clouds", "scene.nodata"),
     "scene.brighten_dark",
@@ -84,6 +86,7 @@ PREDICT: Final = Door(
         "overwrite": "say it to .save(folder, overwrite=True)",
         "shard": "give the scenes of a part themselves",
         **dict.fromkeys(("execution", "ray"), "'detector predict' runs on a cluster"),
+        "profile": "put the call into `with detector.profiling.recording(Recorder()) as recorder`",
         "log": SILENT,
         "quiet": SILENT,
     },

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from os import PathLike, fspath
-from pathlib import Path
-from typing import Any, TypeAlias, Unpack, cast
+from typing import Any, TypeAlias, Unpack
 
 import geopandas as gpd
 import numpy as np
@@ -25,24 +23,20 @@ from detector.api.options import (
     keys_of,
 )
 from detector.api.results import Result, Results
+from detector.api.settings import predict_settings
 from detector.api.typed import LoadDetectorOptions, OpenSceneOptions, PredictOptions
 from detector.counting.zones import NO_ZONES, Zones, read_zones, zones_of
 from detector.errors import ConfigError, SceneError
-from detector.inference.pipeline import PipelineSettings
-from detector.models.detector import Detector, DetectorSettings
-from detector.models.detector import load_detector as load
+from detector.models.detector import Detector
 from detector.prediction.batch import SceneWork, failed_record
 from detector.prediction.copies import Copies, identify
-from detector.prediction.options import PredictConfig, RayConfig, SceneConfig
-from detector.prediction.settings import BatchSettings, ClusterSettings
-from detector.prediction.shard import Shard
+from detector.prediction.options import PredictConfig
+from detector.rendering.examples import load_detector as load
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
 from detector.scenes.scene import Scene
 from detector.scenes.scene import open_scene as open_path
-from detector.scenes.types import CloudOption, SceneOptions, naming
-from detector.tiling.merge import MergeSettings
-from detector.times import parse_acquired
+from detector.scenes.types import naming
 
 SceneLike: TypeAlias = str | PathLike[str] | NDArray[Any]
 TransformLike: TypeAlias = Affine | Sequence[float]
@@ -163,66 +157,6 @@ def open_scene(
     opened = open_path(source.path, naming(settings, source.path))
     opened.keep = source.keep
     return opened
-
-
-def scene_options(scene: SceneConfig) -> SceneOptions:
-    """The options `scene.*` of a command as those of `open_scene`."""
-    return SceneOptions(
-        bands=tuple(scene.bands) if scene.bands else None,
-        gsd_m=scene.gsd,
-        acquired=_said_time(scene.acquired),
-        clouds=cast(CloudOption, scene.clouds),  # one of its choices
-        nodata=scene.nodata,
-        brighten_dark=scene.brighten_dark,
-        allow_remote=tuple(scene.allow_remote),
-    )
-
-
-def predict_settings(config: PredictConfig) -> BatchSettings:
-    """The options of `detector predict` as the pipeline's own settings."""
-    scene, model, merge = config.scene, config.model, config.merge
-    return BatchSettings(
-        paths=tuple(config.paths),
-        out=Path(config.out),
-        detector=DetectorSettings(
-            weights=model.weights,
-            device=config.device,
-            backend=config.backend,
-            batch=config.batch,
-            threads=config.threads,
-            conf=model.conf,
-            iou=model.iou,
-        ),
-        zones=config.zones,
-        zones_only=config.zones_only,
-        overwrite=config.overwrite,
-        scene=scene_options(scene),
-        pipeline=PipelineSettings(
-            readers=config.readers,
-            queue=config.queue,
-            enlarge=config.enlarge,
-            estimate_gsd=scene.estimate_gsd,
-            merge=MergeSettings(
-                match_iou=merge.match_iou,
-                longest_ship_m=merge.longest_ship_m,
-                longest_stack_m=merge.longest_stack_m,
-            ),
-        ),
-        stacks=config.stacks,
-        formats=tuple(config.formats),
-        shard=Shard.parse(config.shard) if config.shard is not None else None,
-        cluster=cluster_settings(config.ray) if config.execution == "ray" else None,
-    )
-
-
-def cluster_settings(ray: RayConfig) -> ClusterSettings:
-    """The options `ray.*` of `detector predict` as those of its workers."""
-    return ClusterSettings(ray.address, ray.workers, ray.cpus, ray.gpus, ray.tries, ray.wait_s)
-
-
-def _said_time(text: str | None) -> date | None:
-    said = parse_acquired(text)
-    return said.moment or said.day
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,12 @@ class PredictOptions(TypedDict, total=False):
     formats: Sequence[str]
     device: str
     backend: str
+    precision: Literal["auto", "f32", "f16", "bf16", "int8"]
     batch: int | None
     threads: int | None
     queue: int
     readers: int
+    skip: Literal["auto", "off"]
     enlarge: float
     weights: str
     conf: float | None
@@ -60,6 +62,7 @@ class LoadDetectorOptions(TypedDict, total=False):
     iou: float | None
     device: str
     backend: str
+    precision: Literal["auto", "f32", "f16", "bf16", "int8"]
     batch: int | None
     threads: int | None
 
@@ -91,6 +94,7 @@ class EvaluateOptions(TypedDict, total=False):
     gallery: int
     device: str
     backend: str
+    precision: Literal["auto", "f32", "f16", "bf16", "int8"]
     batch: int | None
     threads: int | None
     kind: Literal["pool", "rendered"]

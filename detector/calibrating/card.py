@@ -48,9 +48,9 @@ from detector.models.detector import (
     Detector,
     DetectorSettings,
     find_card,
-    load_detector,
 )
 from detector.progress import Progress, SilentProgress
+from detector.rendering.examples import load_detector
 from detector.stacks.block_model import CARD_KEY, BlockModel
 from detector.wording import counted
 
@@ -198,7 +198,7 @@ class _Desk:
         """The network, read as a card says."""
         one = self.detector
         conf = np.array([card.conf[name] for name in card.classes], np.float32)
-        return Detector(card, one.backend, one.batch, conf, one.iou, one.threads)
+        return Detector(card, one.backend, one.batch, conf, one.iou, one.threads, one.precision)
 
     @cached_property
     def measured(self) -> tuple[Dataset, str]:

@@ -47,7 +47,8 @@ def rendered_rows(
                 one = detector()
                 conf, iou, threads = one.conf, one.iou, one.threads
                 return measure_site(
-                    Detector(card, one.backend, one.batch, conf, iou, threads), index
+                    Detector(card, one.backend, one.batch, conf, iou, threads, one.precision),
+                    index,
                 )
 
             parts.append(kept.frame(f"site{index:03d}", key_of(card, *site_facts(index)), measure))

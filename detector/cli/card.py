@@ -14,6 +14,7 @@ from detector.data.kinds import KINDS
 from detector.errors import ConfigError
 from detector.evaluation.options import MeasuredDataConfig
 from detector.models.kinds import BACKENDS
+from detector.models.precision import PRECISIONS
 from detector.options import option
 from detector.wording import counted
 
@@ -71,6 +72,9 @@ class CardConfig:
     )
     device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=BACKENDS.names)
+    precision: str = option(
+        "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS
+    )
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     log: str = option("text for people, json for machines", choices=("text", "json"))
@@ -109,6 +113,7 @@ def to_settings(config: CardConfig) -> CardSettings:
         backend=config.backend,
         batch=config.batch,
         threads=config.threads,
+        precision=config.precision,
     )
     return CardSettings(
         out=Path(config.out),

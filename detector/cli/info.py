@@ -43,7 +43,7 @@ def run(config: InfoConfig) -> int:
     if not config.paths:
         raise ConfigError("no scenes: name files, folders or a list (see detector info --help)")
     configure_logging("text", quiet=True)
-    from detector.api.predicting import scene_options
+    from detector.api.settings import scene_options
     from detector.counting.zones import NO_ZONES, read_zones
     from detector.models.card import ModelCard
     from detector.models.detector import DetectorSettings, find_card, load_detector

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from detector._version import __version__
@@ -16,6 +16,7 @@ from detector.errors import ConfigError, QuaywatchError, SceneError, shown
 from detector.files import MARK_FILE
 from detector.prediction.options import PredictConfig
 from detector.prediction.shard import Shard
+from detector.profiling import Recorder, recording
 
 DESCRIPTION = """
 Finds ships and container stacks in every scene, each once, and counts them for each scene and, if
@@ -24,6 +25,7 @@ PNG, JPEG, VRT, /vsicurl/…), folders (all scenes in and below them), or .txt f
 line. Scenes that are done already are not done again, so a run that was stopped goes on.
 """
 LOG_FILE = "run.log"
+PROFILE_FILE = "profile.json"
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +48,12 @@ def run(config: PredictConfig) -> int:
     if config.shard is not None:
         out = Shard.parse(config.shard).folder(out)
     with _run_log(out):
-        from detector.api.predicting import predict_settings
-        from detector.cli.summary import exit_code, print_summary
+        from detector.api.settings import predict_settings
         from detector.prediction.batch import predict_paths
 
         progress = make_progress(config.log, quiet=config.quiet)
-        summary = predict_paths(predict_settings(config), progress)
+        with recording(Recorder()) if config.profile else nullcontext() as recorder:
+            summary = predict_paths(predict_settings(config), progress)
         done, failed = len(summary.records) - len(summary.failed), len(summary.failed)
         logger.debug(
             "quaywatch ends: %d scenes done, %d of them earlier, %d failed",
@@ -59,7 +61,11 @@ def run(config: PredictConfig) -> int:
             summary.resumed,
             failed,
         )
+        from detector.cli.summary import exit_code, print_summary
+
         print_summary(summary, as_json=config.log == "json")
+        if recorder is not None:
+            _tell_profile(recorder, out, as_json=config.log == "json")
         return exit_code(summary)
 
 
@@ -72,7 +78,7 @@ def dry_run(config: PredictConfig) -> int:
     if not config.paths:
         raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
     configure_logging(config.log, quiet=config.quiet)
-    from detector.api.predicting import predict_settings
+    from detector.api.settings import predict_settings
     from detector.prediction.rehearsal import rehearse
 
     rehearsal = rehearse(predict_settings(config))
@@ -83,6 +89,16 @@ def dry_run(config: PredictConfig) -> int:
     if not rehearsal.failing:
         return EXIT_DONE
     return EXIT_SOME_FAILED if rehearsal.failing < len(rehearsal.scenes) else EXIT_BAD_INPUT
+
+
+def _tell_profile(recorder: Recorder, out: Path, *, as_json: bool) -> None:
+    """Write the trace and tell the table, which for machines goes to the log alone."""
+    recorder.write(out / PROFILE_FILE)
+    table = recorder.table()
+    for line in table.splitlines():
+        logger.debug("profile: %s", line)
+    if not as_json:
+        print(f"{table}\n{out / PROFILE_FILE}: for chrome://tracing or ui.perfetto.dev")
 
 
 @contextmanager

@@ -28,8 +28,10 @@ from detector.evaluation.table import MatchTable
 from detector.evaluation.truth import EvalImage
 from detector.files import atomic_path, held_folder
 from detector.inference.pipeline import PipelineSettings
-from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.models.detector import Detector, DetectorSettings
+from detector.models.precision import F32
 from detector.progress import Progress, SilentProgress
+from detector.rendering.examples import load_detector
 
 METRICS_FILE: Final = "metrics.json"
 MARKDOWN_FILE: Final = "metrics.md"
@@ -194,7 +196,8 @@ def _predicted(
     conf = dict(
         zip(detector.card.classes, detector.conf.astype(float).round(4).tolist(), strict=True)
     )
-    backend = f"{detector.backend.name} on {detector.backend.device}"
+    precise = "" if detector.precision == F32 else f" in {detector.precision}"
+    backend = f"{detector.backend.name} on {detector.backend.device}{precise}"
     card = detector.card
     facts = _facts(dataset, name, card.name, card.sha256, notes)
     return run, replace(facts, conf=conf, floor=settings.floor, backend=backend, luck=card.luck)

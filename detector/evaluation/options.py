@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from detector.data.kinds import DATASETS
 from detector.models.kinds import BACKENDS
+from detector.models.precision import PRECISIONS
 from detector.options import option
 
 
@@ -50,6 +51,9 @@ class EvaluateConfig:
     gallery: int = option("worst images shown in the page", low=0, high=200)
     device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=BACKENDS.names)
+    precision: str = option(
+        "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS
+    )
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     log: str = option("text for people, json for machines", choices=("text", "json"))

@@ -211,6 +211,7 @@ class _Shared:
         with self._lock:
             start = time.perf_counter()
             result = self._backend.detect(tiles)
+            result.wait()
             self.seconds += time.perf_counter() - start
             self.tiles += len(tiles)
         return result

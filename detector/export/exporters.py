@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detector.counting.counts import DRAWS_COLUMN, OBSERVED_SHARE, unreadable_words
 from detector.errors import OutputError
 from detector.export.formats import ALWAYS_WRITTEN, FORMATS
-from detector.export.kml import check_driver, write_kml, write_kmz
+from detector.export.kml import write_kml, write_kmz
 from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
@@ -27,20 +27,6 @@ from detector.files import make_folder, scratch_folder
 from detector.scenes.scene import Scene
 
 Exporter = Callable[[SceneResult, Path], None]
-
-
-def check_formats(formats: Iterable[str]) -> None:
-    """Refuse before any work what could not be written after it; loads the plug-ins named.
-
-    Raises:
-        PluginError: an unknown format, or the plug-in of one cannot be used.
-        OutputError: GDAL cannot write one.
-    """
-    ours: dict[str, Exporter | None] = dict.fromkeys(FORMATS.built_in)
-    for name in formats:
-        FORMATS.get(name, ours)
-    if {"kml", "kmz"} & set(formats):
-        check_driver()
 
 
 def export_formats(

@@ -4,6 +4,7 @@ A format is a name and a function that writes files of a scene's result into a f
 reads back itself is no format: it is always written.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from detector.plugins import PluginGroup
@@ -17,3 +18,19 @@ FORMATS: Final = PluginGroup(
     built_in=(*DEFAULT_FORMATS, "kml", "kmz", "stac"),
     call=("result", "folder"),
 )
+
+
+def check_formats(formats: Iterable[str]) -> None:
+    """Refuse before any work what could not be written after it; loads the plug-ins named.
+
+    Raises:
+        PluginError: an unknown format, or the plug-in of one cannot be used.
+        OutputError: GDAL cannot write one.
+    """
+    ours: dict[str, None] = dict.fromkeys(FORMATS.built_in)
+    for name in formats:
+        FORMATS.get(name, ours)
+    if {"kml", "kmz"} & set(formats):
+        from detector.export.kml import check_driver  # noqa: PLC0415
+
+        check_driver()

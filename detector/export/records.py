@@ -62,6 +62,7 @@ class SceneRecord:
         off_nadir_deg: of the line of sight.
         view_azimuth_deg: from north.
         tiles: that the plan held.
+        tiles_skipped: of them, that show nothing, so that the network was not asked; seen, and 0.
         ships: found in the whole scene; None where the weights don't know the class, and where
             nothing can be counted (`counting.counts.gives_number`).
         container_stacks: found on land in the whole scene; None as above.
@@ -108,6 +109,7 @@ class SceneRecord:
     off_nadir_deg: float | None = None
     view_azimuth_deg: float | None = None
     tiles: int | None = None
+    tiles_skipped: int | None = None
     ships: int | None = None
     container_stacks: int | None = None
     deck_cargo: int | None = None
@@ -178,6 +180,7 @@ def scene_record(
     tiles: int,
     warnings: tuple[str, ...] = (),
     *,
+    tiles_skipped: int = 0,
     pixels_sha256: str = "",
 ) -> SceneRecord:
     """The record of a scene that is done."""
@@ -211,6 +214,7 @@ def scene_record(
         off_nadir_deg=info.off_nadir_deg,
         view_azimuth_deg=info.view_azimuth_deg,
         tiles=tiles,
+        tiles_skipped=tiles_skipped,
         ships=found.pop(SHIP.name, None),
         container_stacks=found.pop(CONTAINER_STACK.name, None),
         deck_cargo=int((detections.on_ship & ~detections.unseen).sum()) if told else None,

@@ -98,6 +98,7 @@ def scenes_table(records: Sequence[SceneRecord]) -> pd.DataFrame:
         "width",
         "height",
         "tiles",
+        "tiles_skipped",
         "ships",
         "container_stacks",
         "deck_cargo",

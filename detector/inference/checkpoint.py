@@ -46,12 +46,27 @@ class Part:
         stop: the one behind the last.
         boxes: of them, before the merge.
         blocks: stacks of low score too, where the scale is to be measured; else none.
+        flat: how many of the tiles show nothing, and were not read by the network.
     """
 
     start: int
     stop: int
     boxes: TileBoxes
     blocks: TileBoxes
+    flat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TilesDone:
+    """What a batch was of.
+
+    Attributes:
+        tiles: how many, empty ones too.
+        flat: how many of them show nothing.
+    """
+
+    tiles: int
+    flat: int = 0
 
 
 class Checkpoint:
@@ -68,7 +83,7 @@ class Checkpoint:
         self._folder = folder
         self._key = _digest(key, plan)
         self._classes = classes
-        self._start = self._stop = self._number = 0
+        self._start = self._stop = self._number = self._flat = 0
         self._boxes: list[TileBoxes] = []
         self._blocks: list[TileBoxes] = []
         self._since = time.monotonic()
@@ -81,20 +96,21 @@ class Checkpoint:
             self._start = self._stop = part.stop
             yield part
 
-    def add(self, tiles: int, boxes: Sequence[TileBoxes], blocks: Sequence[TileBoxes]) -> None:
+    def add(self, done: TilesDone, boxes: Sequence[TileBoxes], blocks: Sequence[TileBoxes]) -> None:
         """Take what the next batch gave, and write what has gathered if it is time.
 
         A part that cannot be written costs the run nothing but the way back to it: it is said, and
         no other is tried.
 
         Args:
-            tiles: of the batch, empty ones too.
+            done: the tiles of the batch.
             boxes: of its tiles.
             blocks: of its tiles.
         """
         if self._is_off:
             return
-        self._stop += tiles
+        self._stop += done.tiles
+        self._flat += done.flat
         self._boxes += boxes
         self._blocks += blocks
         if time.monotonic() - self._since >= EVERY_S:
@@ -107,6 +123,7 @@ class Checkpoint:
                 self._stop,
                 TileBoxes.concatenate(self._boxes),
                 TileBoxes.concatenate(self._blocks),
+                self._flat,
             )
         )
         path = self._path(self._number)
@@ -119,7 +136,7 @@ class Checkpoint:
             self._is_off = True
         self._number += 1
         self._start = self._stop
-        self._boxes, self._blocks = [], []
+        self._boxes, self._blocks, self._flat = [], [], 0
         self._since = time.monotonic()
 
     def _read(self, path: Path) -> Part | None:
@@ -139,7 +156,7 @@ class Checkpoint:
 
     def _unpack(self, content: bytes) -> Part:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            start, stop = map(int, stored["span"])
+            start, stop, flat = map(int, stored["span"])
             tables = [
                 TileBoxes(
                     PlanBoxes(
@@ -154,7 +171,7 @@ class Checkpoint:
                 )
                 for name in ("boxes", "blocks")
             ]
-        return Part(start, stop, *tables)
+        return Part(start, stop, tables[0], tables[1], flat)
 
     def _hash(self, content: bytes) -> bytes:
         return hashlib.sha256(self._key.encode() + content).digest()
@@ -193,7 +210,9 @@ def _digest(key: str, plan: TilePlan) -> str:
 
 
 def _pack(part: Part) -> bytes:
-    stored: dict[str, NDArray[np.generic]] = {"span": np.array([part.start, part.stop], np.int64)}
+    stored: dict[str, NDArray[np.generic]] = {
+        "span": np.array([part.start, part.stop, part.flat], np.int64)
+    }
     for name, table in (("boxes", part.boxes), ("blocks", part.blocks)):
         stored |= {
             f"{name}_corners": table.boxes.corners,

@@ -26,14 +26,16 @@ from detector.detections import Detections
 from detector.geometry.frames import FilePixels, PlanPixels
 from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import Ends, assemble
-from detector.inference.checkpoint import Checkpoint, Part, of_tile
+from detector.inference.checkpoint import Checkpoint, Part, TilesDone, of_tile
 from detector.inference.coverage import Coverage
+from detector.inference.flat import is_flat
 from detector.inference.frame import PlanFrame
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
 from detector.lengths import LengthErrors
 from detector.models.backends import Reading
 from detector.models.card import ModelCard
 from detector.models.detector import Detector
+from detector.profiling import span
 from detector.scenes.guard import REMOTE_PART
 from detector.scenes.scene import Scene
 from detector.tiling.merge import Merger, MergeSettings, MergeStats
@@ -62,6 +64,7 @@ class PipelineSettings:
         queue: batches read ahead of the network; with the tile size it bounds the memory.
         enlarge: a scene of unknown gsd that is smaller than a tile is enlarged so many times.
         estimate_gsd: measure the scale of a scene of unknown gsd on the containers in sight.
+        skip_flat: don't ask the network of tiles that show nothing, see `detector.inference.flat`.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
             a duplicate inside a tile, and what one look is lucky by, is the detector's to say.
     """
@@ -70,6 +73,7 @@ class PipelineSettings:
     queue: int = 4
     enlarge: float = CLOSEST_LOOK
     estimate_gsd: bool = False
+    skip_flat: bool = False
     merge: MergeSettings = field(default_factory=MergeSettings)
 
 
@@ -115,6 +119,7 @@ class Found:
         implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
         beyond: objects that reach beyond the part of the scene that was read.
+        flat: tiles of which the network was not asked, since they show nothing.
         blocks: stacks of low score too, file pixels; none where the gsd is known.
         scale: what they say of it; None where it is known, or nothing tells.
     """
@@ -124,6 +129,7 @@ class Found:
     implausible: int
     yards: int
     beyond: int
+    flat: int = 0
     blocks: Boxes = field(default_factory=Boxes.empty)
     scale: ScaleEstimate | None = None
 
@@ -210,24 +216,27 @@ def find_objects(
         tell(taker.take_over(part, plan.tiles[part.start : part.stop]))
         begin = part.stop
     with ExitStack() as stack:
-        readers = stack.enter_context(_Readers(scene, frame, _reader_threads(scene, settings)))
+        readers = stack.enter_context(_Readers(scene, frame, settings))
         merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
         stack.callback(merging.shutdown, wait=True, cancel_futures=True)
         pending: deque[Future[Advance]] = deque()
+        most_pending = MAX_PENDING_MERGES + detector.threads  # a backend may work on several
         for batch in _batches(plan, readers, detector.batch, settings.queue, begin):
             reading = detector.forward(batch.pixels)
             pending.append(merging.submit(taker.take, batch, reading))
-            while len(pending) > MAX_PENDING_MERGES or (pending and pending[0].done()):
+            while len(pending) > most_pending or (pending and pending[0].done()):
                 tell(pending.popleft().result())
         for future in pending:
             tell(future.result())
-    merged = merger.finish()
+    with span("merge"):
+        merged = merger.finish()
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
     ends = Ends(beyond, merger.fragments)
     errors = LengthErrors.from_card(detector.card.lengths, detector.card.gsd_read_m)
-    found = assemble(merged, scene, frame, prepared.coverage, ends, errors)
+    with span("measure"):
+        found = assemble(merged, scene, frame, prepared.coverage, ends, errors)
     count = int(beyond.sum())
-    made = Found(found.detections, merger.stats, found.implausible, found.yards, count)
+    made = Found(found.detections, merger.stats, found.implausible, found.yards, count, taker.flat)
     if blocks is None:
         return made
     once, scale = blocks.told(scene, frame)
@@ -329,12 +338,15 @@ class _Batch:
     Attributes:
         tiles: with valid pixels.
         pixels: `(len(tiles), tile, tile, 3)` uint8.
-        empty: tiles that hold no valid pixel; the merge hears of them, the network does not.
+        empty: tiles that hold no valid pixel, or nothing to see; the merge hears of them, the
+            network does not.
+        flat: how many of these hold nothing to see.
     """
 
     tiles: list[Tile]
     pixels: NDArray[np.uint8]
     empty: list[Tile]
+    flat: int
 
 
 def _batches(
@@ -344,18 +356,20 @@ def _batches(
     tiles: list[Tile] = []
     pixels: list[NDArray[np.uint8]] = []
     empty: list[Tile] = []
-    for tile, rgb in readers.read_in_order(plan.tiles[begin:], side, ahead=max(1, queue) * size):
-        if rgb is None:
+    flat = 0
+    for tile, read in readers.read_in_order(plan.tiles[begin:], side, ahead=max(1, queue) * size):
+        if read.rgb is None:
             empty.append(tile)
+            flat += read.flat
             continue
         tiles.append(tile)
-        pixels.append(rgb)
+        pixels.append(read.rgb)
         if len(tiles) == size:
-            yield _Batch(tiles, np.stack(pixels), empty)
-            tiles, pixels, empty = [], [], []
+            yield _Batch(tiles, np.stack(pixels), empty, flat)
+            tiles, pixels, empty, flat = [], [], [], 0
     if tiles or empty:
         stacked = np.stack(pixels) if pixels else np.zeros((0, side, side, 3), np.uint8)
-        yield _Batch(tiles, stacked, empty)
+        yield _Batch(tiles, stacked, empty, flat)
 
 
 class _Taker:
@@ -372,29 +386,37 @@ class _Taker:
         self._merger = merger
         self._blocks = blocks
         self._checkpoint = checkpoint
+        self.flat = 0
 
     def take(self, batch: _Batch, reading: Reading) -> Advance:
         """Decode and merge a batch."""
-        low = self._blocks.add(batch.tiles, reading) if self._blocks is not None else []
-        found = [
-            of_tile(_to_plan_frame(boxes, tile), tile.index)
-            for tile, boxes in zip(batch.tiles, self._detector.decode(reading), strict=True)
-        ]
-        for tile, boxes in zip(batch.tiles, found, strict=True):
-            self._merger.add(tile.index, boxes.boxes)
-        for tile in batch.empty:
-            self._merger.add(tile.index, PlanBoxes(Boxes.empty()))
+        with span("decode"):
+            low = self._blocks.add(batch.tiles, reading) if self._blocks is not None else []
+            found = [
+                of_tile(_to_plan_frame(boxes, tile), tile.index)
+                for tile, boxes in zip(batch.tiles, self._detector.decode(reading), strict=True)
+            ]
+        with span("merge"):
+            for tile, boxes in zip(batch.tiles, found, strict=True):
+                self._merger.add(tile.index, boxes.boxes)
+            for tile in batch.empty:
+                self._merger.add(tile.index, PlanBoxes(Boxes.empty()))
         done = [*batch.tiles, *batch.empty]
+        self.flat += batch.flat
         if self._checkpoint is not None:
-            self._checkpoint.add(len(done), found, low)
+            self._checkpoint.add(TilesDone(len(done), batch.flat), found, low)
         return _advance(done, sum(map(len, found)))
 
     def take_over(self, part: Part, tiles: Sequence[Tile]) -> Advance:
         """Merge what an earlier run has kept of some tiles."""
         if self._blocks is not None:
             self._blocks.take_over(part.blocks)
-        for tile in tiles:
-            mine = part.boxes.tiles == tile.index
+        self.flat += part.flat
+        order = np.argsort(part.boxes.tiles, kind="stable")
+        ends = [[tile.index, tile.index + 1] for tile in tiles]
+        spans = np.searchsorted(part.boxes.tiles[order], np.reshape(ends, (-1, 2)))
+        for tile, (start, stop) in zip(tiles, spans, strict=True):
+            mine = order[start:stop]
             self._merger.add(tile.index, PlanBoxes(part.boxes.boxes.select(mine)))
         return _advance(tiles, len(part.boxes))
 
@@ -448,16 +470,30 @@ def _reader_threads(scene: Scene, settings: PipelineSettings) -> int:
     return max(settings.readers, REMOTE_READERS) if far else settings.readers
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a tile.
+
+    Attributes:
+        rgb: its pixels; None where none is valid, or there is nothing to see.
+        flat: there is nothing to see.
+    """
+
+    rgb: NDArray[np.uint8] | None
+    flat: bool
+
+
 class _Readers:
     """Threads that read tiles ahead, each with a handle of its own on the scene."""
 
-    def __init__(self, scene: Scene, frame: PlanFrame, threads: int) -> None:
+    def __init__(self, scene: Scene, frame: PlanFrame, settings: PipelineSettings) -> None:
         self._scene = scene
         self._frame = frame
+        self._skip_flat = settings.skip_flat
         self._local = threading.local()
         self._lock = threading.Lock()
         self._opened: list[Scene] = []
-        self._pool = ThreadPoolExecutor(threads, "read")
+        self._pool = ThreadPoolExecutor(_reader_threads(scene, settings), "read")
 
     def __enter__(self) -> _Readers:
         return self
@@ -469,9 +505,9 @@ class _Readers:
 
     def read_in_order(
         self, tiles: tuple[Tile, ...], side: int, ahead: int
-    ) -> Iterator[tuple[Tile, NDArray[np.uint8] | None]]:
-        """Tiles with their pixels, None where no pixel is valid; at most `ahead` wait read."""
-        waiting: deque[tuple[Tile, Future[NDArray[np.uint8] | None]]] = deque()
+    ) -> Iterator[tuple[Tile, _Read]]:
+        """Tiles with their pixels; at most `ahead` wait read."""
+        waiting: deque[tuple[Tile, Future[_Read]]] = deque()
         for tile in tiles:
             waiting.append((tile, self._pool.submit(self._read, tile, side)))
             if len(waiting) > ahead:
@@ -481,10 +517,13 @@ class _Readers:
             first, future = waiting.popleft()
             yield first, future.result()
 
-    def _read(self, tile: Tile, side: int) -> NDArray[np.uint8] | None:
+    def _read(self, tile: Tile, side: int) -> _Read:
         bounds = self._frame.file_bounds(tile.window)
-        pixels = self._own_scene().read_bounds(bounds, (side, side))
-        return pixels.rgb if pixels.valid.any() else None
+        with span("read"):
+            pixels = self._own_scene().read_bounds(bounds, (side, side))
+            flat = self._skip_flat and is_flat(pixels)
+        seen = pixels.valid.any() and not flat
+        return _Read(pixels.rgb if seen else None, flat)
 
     def _own_scene(self) -> Scene:
         scene: Scene | None = getattr(self._local, "scene", None)

@@ -23,10 +23,18 @@ from detector.errors import DeviceError, PluginError
 from detector.models.card import ModelCard
 from detector.models.devices import CPU
 from detector.models.kinds import BACKENDS
+from detector.models.precision import F32
 
 CACHE_VARIABLE = "QUAYWATCH_CACHE"
 
+Examples = Callable[[int, int], NDArray[np.uint8]]
+"""Tiles `(N, side, side, 3)` by side and number."""
+
 BoxesFrom = Callable[[NDArray[np.float32]], Boxes]
+
+
+def _at_once() -> None:
+    """Of what is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +45,12 @@ class Reading:
         tiles: for each tile what makes its boxes: from thresholds `(classes,)` on, in tile pixels,
             highest score first, duplicates included. It may be called several times, from any
             thread.
+        wait: returns when the heavy half is done, for a backend that works on while its reading is
+            given out; the tiles wait for it themselves.
     """
 
     tiles: tuple[BoxesFrom, ...]
+    wait: Callable[[], object] = _at_once
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -86,6 +97,9 @@ class BackendRequest:
         device: of torch, resolved: `cpu`, `cuda:0`.
         batch: tiles in every call of `detect`.
         threads: CPU threads that it may use.
+        precision: of its arithmetic, see `detector.models.precision`.
+        examples: gives so many tiles `(N, side, side, 3)` of a side, by which ranges of values are
+            measured; None where there are none.
     """
 
     card: ModelCard
@@ -93,6 +107,8 @@ class BackendRequest:
     device: str
     batch: int
     threads: int
+    precision: str = F32
+    examples: Examples | None = None
 
 
 BackendFactory = Callable[[BackendRequest], Backend]
@@ -174,6 +190,8 @@ def open_backend(
 
 def choose_backend(backend: str, device: str) -> str:
     """The backend to use: OpenVINO on the CPU, torch on CUDA, unless the user says otherwise.
+
+    Of `auto` on the CPU it is the usual one, which `fastest` may replace.
 
     Raises:
         DeviceError: OpenVINO is asked for on another device than the CPU.

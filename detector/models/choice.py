@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from detector.models.card import ModelCard
-from detector.models.detector import AUTO, AUTO_WEIGHTS, find_card
+from detector.models.detector import AUTO_WEIGHTS, find_card
+from detector.models.precision import AUTO
 
 TAKEN_FIRST: Final = AUTO_WEIGHTS[0]
 

@@ -16,6 +16,7 @@ from detector.errors import WeightsError
 from detector.models.backends import (
     Backend,
     BackendRequest,
+    Examples,
     Reading,
     choose_backend,
     open_backend,
@@ -23,12 +24,12 @@ from detector.models.backends import (
 from detector.models.card import SUFFIX, YOLO, ModelCard, check_weights
 from detector.models.devices import CPU, default_threads, resolve_device
 from detector.models.kinds import BACKENDS
-from detector.models.yolo import YOLO_BACKENDS
+from detector.models.precision import AUTO, F32, choose_precision
+from detector.models.yolo import YOLO_BACKENDS, fastest_on_cpu
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32
 CARD_SUFFIX = ".yaml"
-AUTO = "auto"
 AUTO_WEIGHTS = ("port-n3", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
 
@@ -46,6 +47,7 @@ class DetectorSettings:
         threads: CPU threads; None for all that the process may use.
         conf: one threshold for all classes, over the card's.
         iou: duplicate IoU inside a tile, over the card's.
+        precision: `auto`, or one of `detector.models.precision`.
     """
 
     weights: str
@@ -55,6 +57,7 @@ class DetectorSettings:
     threads: int | None = None
     conf: float | None = None
     iou: float | None = None
+    precision: str = AUTO
 
 
 class Detector:
@@ -68,6 +71,7 @@ class Detector:
         tile_conf: `(classes,)` scores from which boxes of a tile go into the merge.
         iou: exact polygon IoU over which two boxes of one tile are duplicates.
         threads: CPU threads that the backend may use.
+        precision: of its arithmetic.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Detector:
         conf: NDArray[np.float32],
         iou: float,
         threads: int,
+        precision: str = F32,
     ) -> None:
         self.card = card
         self.batch = batch
@@ -87,6 +92,7 @@ class Detector:
         self._classes = card.class_set  # made anew at every call, and every tile asks
         self.iou = iou
         self.threads = threads
+        self.precision = precision
 
     def detect(self, tiles: NDArray[np.uint8]) -> list[Boxes]:
         """Boxes of every tile.
@@ -127,7 +133,7 @@ class Detector:
             for start in range(0, len(padded), self.batch)
         ]
         read = [boxes_from for part in parts for boxes_from in part.tiles]
-        return Reading(tuple(read[: len(tiles)]))
+        return Reading(tuple(read[: len(tiles)]), lambda: [part.wait() for part in parts])
 
     def decode(self, reading: Reading, conf: NDArray[np.float32] | None = None) -> list[Boxes]:
         """Boxes of every tile, as the merge wants them: duplicates included.
@@ -143,8 +149,13 @@ class Detector:
         return [replace(boxes, classes=self._classes) for boxes in found]
 
 
-def load_detector(settings: DetectorSettings) -> Detector:
+def load_detector(settings: DetectorSettings, examples: Examples | None = None) -> Detector:
     """Read card and weights and set up the backend.
+
+    Args:
+        settings: which weights run where.
+        examples: gives tiles on which an int8 network is made; without them only one that was made
+            before can be used. `detector.rendering.examples.load_detector` has them at hand.
 
     Raises:
         WeightsError: weights or card are missing, damaged or of another kind.
@@ -158,15 +169,19 @@ def load_detector(settings: DetectorSettings) -> Detector:
     card = ModelCard.read(path)
     batch = settings.batch or (DEFAULT_BATCH_CPU if device == CPU else DEFAULT_BATCH_CUDA)
     threads = settings.threads or default_threads()
-    request = BackendRequest(card, card.weights_beside(path), device, batch, threads)
+    precision = choose_precision(settings.precision, backend_name, device)
+    weights = card.weights_beside(path)
+    request = BackendRequest(card, weights, device, batch, threads, precision, examples)
     if backend_name in YOLO_BACKENDS:
         _check_family(card)
+        if (settings.backend, device, precision) == (AUTO, CPU, F32):
+            backend_name = fastest_on_cpu(request)
     else:
         _check_for_plugin(request, backend_name)
     backend = open_backend(backend_name, request, YOLO_BACKENDS)
     iou = card.iou if settings.iou is None else settings.iou
     conf = [card.conf[n] if settings.conf is None else settings.conf for n in card.classes]
-    return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads)
+    return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads, precision)
 
 
 def find_card(name: str) -> Path:

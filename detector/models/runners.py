@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import logging
+import threading
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from detector.documents import DocumentError, read_json
-from detector.errors import OutputError
-from detector.files import atomic_folder, file_sha256
-from detector.models.backends import cache_folder
+from detector.errors import DeviceError
+from detector.models.exports import ExportKey, read_or_export
+from detector.models.precision import BF16, F32
+from detector.profiling import span
 
-EXPORT_FILES: Final = ("network.xml", "network.bin")
-HASHES_FILE: Final = "sha256.json"
-TORCH_VERSION: Final = importlib.metadata.version("torch")  # its tracer made the export
-
-logger = logging.getLogger(__name__)
+BF16_CAPABILITY: Final = "BF16"  # as OpenVINO names it
+FORWARD: Final = "forward"  # the stage, and the threads
 
 
 class Runner(Protocol):
@@ -38,37 +31,84 @@ class Runner(Protocol):
         ...
 
 
-class OpenVinoRunner:
-    """OpenVINO on the CPU, float32.
+@runtime_checkable
+class StartingRunner(Protocol):
+    """A runner that works on several batches at once."""
 
-    The export is cached with its own hashes: a damaged one is made anew. Where nothing can be
-    cached it is made at every start.
+    def begin(self, tiles: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+        """As `Runner.forward`, without waiting for the answer."""
+        ...
+
+
+class OpenVinoRunner:
+    """OpenVINO on the CPU: one stream and one request a thread.
+
+    Threads that work on a tile each need not wait for each other in every layer, and what they say
+    does not depend on how many they are.
 
     Args:
         export: gives the network as OpenVINO's model; called only where none is cached.
-        name: of the cached export; another network or another shape needs another one.
+        key: what that is an export of, and its precision.
         threads: of the CPU.
+
+    Raises:
+        DeviceError: this CPU cannot calculate so, or OpenVINO refuses the network.
     """
 
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, export: Callable[[], Any], name: str, threads: int) -> None:
+    def __init__(
+        self, export: Callable[[], Any], key: ExportKey, threads: int, precision: str = F32
+    ) -> None:
         core = ov.Core()
+        _check_bf16(core, precision)
         settings = {
-            # float32: bfloat16, the default where a CPU has it, moves boxes by pixels
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
+            # bfloat16 is OpenVINO's default where a CPU has it: it moves boxes by pixels
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == BF16 else "f32",
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
         }
-        model = _exported(core, export, name)
-        compiled = core.compile_model(model, "CPU", settings)
-        self._request = compiled.create_infer_request()
+        model = read_or_export(core, export, key)
+        try:
+            self._compiled = core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise DeviceError(
+                f"backend=openvino: {error_line(error)}; use backend=torch"
+            ) from error
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(threads, FORWARD)
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `Runner.forward`."""
-        result = self._request.infer([np.ascontiguousarray(tiles)])
-        return np.array(result[0], np.float32)  # a copy: the request reuses its buffer
+        return self.begin(tiles).result()
+
+    def begin(self, tiles: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+        """See `StartingRunner.begin`."""
+        return self._pool.submit(self._infer, tiles)
+
+    def _infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        request = getattr(self._own, "request", None)
+        if request is None:
+            request = self._own.request = self._compiled.create_infer_request()
+        with span(FORWARD):
+            try:
+                result = request.infer([np.ascontiguousarray(tiles)])
+            except RuntimeError as error:
+                raise DeviceError(
+                    f"backend=openvino failed on the CPU ({error_line(error)}); start the run "
+                    "again: it goes on where it was"
+                ) from error
+            return np.array(result[0], np.float32)  # a copy: the request reuses its buffer
+
+
+def started(runner: Runner, tiles: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+    """What gives the raw predictions of some tiles, on which the runner works already."""
+    if isinstance(runner, StartingRunner):
+        return runner.begin(tiles).result
+    raw = runner.forward(tiles)
+    return lambda: raw
 
 
 def forward_batches(runner: Runner, tiles: NDArray[np.uint8], batch: int) -> NDArray[np.float32]:
@@ -78,70 +118,20 @@ def forward_batches(runner: Runner, tiles: NDArray[np.uint8], batch: int) -> NDA
     """
     missing = -len(tiles) % batch
     padded = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
-    outputs = [
-        runner.forward(padded[start : start + batch]) for start in range(0, len(padded), batch)
+    waiting = [
+        started(runner, padded[start : start + batch]) for start in range(0, len(padded), batch)
     ]
-    return np.concatenate(outputs)[: len(tiles)]
+    return np.concatenate([raw() for raw in waiting])[: len(tiles)]
 
 
-def _exported(core: ov.Core, export: Callable[[], Any], name: str) -> Any:
-    """The network as OpenVINO's model, converted unless it is there and whole."""
-    version = ov.get_version().split("-", 1)[0]
-    folder = cache_folder() / "openvino" / f"{name}-ov{version}-torch{TORCH_VERSION}"
-    kept = _read_export(folder)
-    if kept is not None:
-        return core.read_model(*kept)
-    model = export()
-    _keep_export(model, folder)
-    kept = _read_export(folder)
-    # What was written reads a little otherwise than what was converted, in the last digits: every
-    # run must read the same.
-    return core.read_model(*kept) if kept is not None else _written(core, model)
+def _check_bf16(core: ov.Core, precision: str) -> None:
+    if precision != BF16:
+        return
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if BF16_CAPABILITY not in able:
+        raise DeviceError("precision=bf16: this CPU has no bfloat16; use precision=f32 or int8")
 
 
-def _written(core: ov.Core, model: Any) -> Any:
-    """The model as it reads once it was written, where nothing can be cached."""
-    try:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / EXPORT_FILES[0]
-            ov.serialize(model, path)
-            values = path.with_suffix(".bin").read_bytes()
-            return core.read_model(path.read_bytes(), values)
-    except (OSError, RuntimeError):
-        return model  # nowhere to write: the last digits differ from those of a cached export
-
-
-def _read_export(folder: Path) -> tuple[bytes, bytes] | None:
-    """What is cached, read once and only if its hashes hold; None where it must be made."""
-    if not (folder / EXPORT_FILES[0]).exists():
-        return None
-    try:
-        hashes = read_json(folder / HASHES_FILE)
-        network, values = ((folder / name).read_bytes() for name in EXPORT_FILES)
-        found = {
-            name: hashlib.sha256(content).hexdigest()
-            for name, content in zip(EXPORT_FILES, (network, values), strict=True)
-        }
-        if hashes == found:
-            return network, values
-        reason = "its hash is another"
-    except (OSError, DocumentError) as error:
-        reason = str(error)
-    logger.warning("%s: the cached network is damaged (%s) and made anew", folder, reason)
-    return None
-
-
-def _keep_export(model: Any, folder: Path) -> None:
-    try:
-        with atomic_folder(folder) as temporary:
-            ov.serialize(model, temporary / EXPORT_FILES[0])
-            hashes = {name: file_sha256(temporary / name) for name in EXPORT_FILES}
-            (temporary / HASHES_FILE).write_text(json.dumps(hashes), encoding="utf-8")
-    except (OSError, RuntimeError, OutputError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
-        logger.warning(
-            "%s: the network cannot be cached (%s), so it is made anew at every start; name a "
-            "folder with QUAYWATCH_CACHE=",
-            folder,
-            reason,
-        )
+def error_line(error: BaseException) -> str:
+    """What a library said, in one line."""
+    return " ".join(str(error).split())[:200]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import openvino as ov
@@ -15,23 +15,39 @@ from numpy.typing import NDArray
 from detector.errors import DeviceError
 from detector.models.devices import is_no_memory
 from detector.models.network import Network
+from detector.models.precision import BF16, F16, F32
+from detector.models.runners import FORWARD, error_line
+from detector.profiling import span
+
+DTYPES: Final = {F32: torch.float32, F16: torch.float16, BF16: torch.bfloat16}
 
 logger = logging.getLogger(__name__)
 
 
 class TorchRunner:
-    """Torch: channels last; half precision on CUDA, all cores on the CPU."""
+    """Torch: channels last, convolution and norm fused by `load_network`.
+
+    In half precision or bfloat16 the layers calculate so, and what leaves the network is float32.
+
+    Args:
+        network: of a card.
+        device: that it runs on.
+        threads: of the CPU.
+        precision: `f32`, `f16` or `bf16`.
+    """
 
     name = "torch"
 
-    def __init__(self, network: Network, device: torch.device, threads: int) -> None:
+    def __init__(
+        self, network: Network, device: torch.device, threads: int, precision: str = F32
+    ) -> None:
         self.device = str(device)
         self._device = device
         if device.type == "cpu":
             torch.set_num_threads(threads)
         network = network.to(device).to(memory_format=torch.channels_last)
         self._most = sys.maxsize  # tiles at a time
-        self._network = network.half() if device.type == "cuda" else network.float()
+        self._network = network.to(DTYPES[precision])
 
     @torch.inference_mode()
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -40,7 +56,7 @@ class TorchRunner:
         A batch that does not fit into memory is read in halves, and so are the later ones.
 
         Raises:
-            DeviceError: not even one tile fits.
+            DeviceError: not even one tile fits, or the device is gone or failed.
         """
         step = min(self._most, len(tiles))
         try:
@@ -48,7 +64,10 @@ class TorchRunner:
             return np.concatenate(parts)
         except (MemoryError, RuntimeError) as error:
             if not is_no_memory(error):
-                raise
+                raise DeviceError(
+                    f"device '{self.device}' failed while it ran ({error_line(error)}); see "
+                    "whether it is still there and start the run again: it goes on where it was"
+                ) from error
             reason = " ".join(str(error).split())[:120]
         if step <= 1:
             raise DeviceError(
@@ -63,8 +82,10 @@ class TorchRunner:
         return self.forward(tiles)
 
     def _run(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(self._device, non_blocking=True)
-        output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
+        with span(FORWARD):
+            batch = torch.from_numpy(np.ascontiguousarray(tiles))
+            batch = batch.to(self._device, non_blocking=True)
+            output: NDArray[np.float32] = self._network(batch).float().cpu().numpy()
         return output
 
 

@@ -6,6 +6,7 @@ Torch and Ultralytics are loaded only where a network is built: not where its ex
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -13,14 +14,27 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.boxes.scored import Boxes
+from detector.errors import DeviceError
 from detector.models.backends import BackendFactory, BackendRequest, Reading
 from detector.models.card import check_weights
 from detector.models.decode import decode_tile
+from detector.models.exports import ExportKey
+from detector.models.fastest import fastest
 from detector.models.mirrors import MirroredRunner
-from detector.models.runners import OpenVinoRunner, Runner
+from detector.models.precision import INT8, check_nncf
+from detector.models.runners import OpenVinoRunner, Runner, started
 
 STRIDES: Final = (8, 16, 32)
 """Pixels between anchors, one a level, of every architecture that a card may name."""
+
+INT8_MAKER: Final = "int8-head-float-1"
+"""How the int8 network is made; another number where `quantize` or the tiles change."""
+
+EXAMPLES: Final = 32
+"""Tiles that it is made on."""
+
+logger = logging.getLogger(__name__)
 
 
 class YoloBackend:
@@ -36,8 +50,15 @@ class YoloBackend:
         self.runner = runner
 
     def detect(self, tiles: NDArray[np.uint8]) -> Reading:
-        """See `Backend.detect`."""
-        return Reading(tuple(partial(decode_tile, raw) for raw in self.runner.forward(tiles)))
+        """See `Backend.detect`; the answer may still be on its way."""
+        raw = started(self.runner, tiles)
+        return Reading(tuple(partial(_boxes_of, raw, tile) for tile in range(len(tiles))), raw)
+
+
+def _boxes_of(
+    raw: Callable[[], NDArray[np.float32]], tile: int, conf: NDArray[np.float32]
+) -> Boxes:
+    return decode_tile(raw()[tile], conf)
 
 
 def _on_torch(request: BackendRequest) -> Runner:
@@ -47,16 +68,15 @@ def _on_torch(request: BackendRequest) -> Runner:
     from detector.models.torch_runner import TorchRunner
 
     network = load_network(request.card, request.weights)
-    return TorchRunner(network, torch.device(request.device), request.threads)
+    device = torch.device(request.device)
+    return TorchRunner(network, device, request.threads, request.precision)
 
 
 def _on_openvino(request: BackendRequest) -> Runner:
     card, side = request.card, request.card.tile_px
     check_weights(card, request.weights)
     shape = (request.batch, side, side)
-    size = "x".join(map(str, shape))
     built = hashlib.sha256(f"{card.architecture} {len(card.classes)}".encode()).hexdigest()[:8]
-    name = f"{card.sha256[:16]}-{size}-{built}"
 
     def export() -> Any:
         from detector.models.network import load_network
@@ -64,7 +84,21 @@ def _on_openvino(request: BackendRequest) -> Runner:
 
         return openvino_model(load_network(card, request.weights), shape)
 
-    return OpenVinoRunner(export, name, request.threads)
+    if request.precision != INT8:
+        key = ExportKey(card.sha256, shape, built)
+        return OpenVinoRunner(export, key, request.threads, request.precision)
+
+    def export_int8() -> Any:
+        from detector.models.quantize import quantized
+
+        check_nncf()
+        if request.examples is None:
+            raise DeviceError("precision=int8 needs examples= of what the network is to read")
+        logger.info("the network is made int8 once, on %d rendered tiles", EXAMPLES)
+        return quantized(export(), request.examples(side, EXAMPLES))
+
+    key = ExportKey(card.sha256, shape, built, INT8, INT8_MAKER)
+    return OpenVinoRunner(export_int8, key, request.threads)
 
 
 def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -> YoloBackend:
@@ -72,6 +106,11 @@ def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -
     if request.card.mirrored:
         runner = MirroredRunner(runner, request.card.tile_px, STRIDES)
     return YoloBackend(runner)
+
+
+def fastest_on_cpu(request: BackendRequest) -> str:
+    """The backend that runs a network fastest on this machine, see `detector.models.fastest`."""
+    return fastest(request, {"openvino": _on_openvino, "torch": _on_torch})
 
 
 YOLO_BACKENDS: Final[Mapping[str, BackendFactory]] = {

@@ -27,8 +27,7 @@ from detector.counting.zones import (
     zones_in_pixels,
 )
 from detector.errors import OutputError, QuaywatchError, SceneError, ZonesError
-from detector.export.exporters import check_formats
-from detector.export.formats import ALWAYS_WRITTEN
+from detector.export.formats import ALWAYS_WRITTEN, check_formats
 from detector.export.records import ModelUse, SceneRecord, scene_record, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
@@ -56,7 +55,7 @@ from detector.inference.pipeline import (
     settle_scale,
 )
 from detector.models.choice import choose_weights
-from detector.models.detector import Detector, DetectorSettings, find_weights, load_detector
+from detector.models.detector import Detector, DetectorSettings, find_weights
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
 from detector.prediction.cluster import About, Answer, ClusterError, Outcome, do_on_cluster
 from detector.prediction.copies import Copies, identify
@@ -69,7 +68,9 @@ from detector.prediction.fingerprint import (
 from detector.prediction.remarks import left_out_remarks, scene_remarks, unreadable_remarks
 from detector.prediction.settings import BatchSettings, ClusterSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
+from detector.profiling import span
 from detector.progress import Progress, SilentProgress
+from detector.rendering.examples import load_detector
 from detector.scenes.discover import SceneSource, discover, said_of_all
 from detector.scenes.scene import Scene, open_scene
 from detector.stacks.block_model import BlockModel
@@ -115,7 +116,8 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         outcome = do(shard.own(scenes) if shard else scenes, len(scenes) == 1)
         provenance = outcome.about.provenance
         model = outcome.about.model
-        write_run_files(out, RunResult(outcome.records, outcome.counts, provenance, model))
+        with span("write"):
+            write_run_files(out, RunResult(outcome.records, outcome.counts, provenance, model))
         remove_checkpoints(out)
         if shard:
             write_shard(out, shard, names, outcome.records)
@@ -129,7 +131,9 @@ Doing = Callable[[Sequence[SceneSource], bool], Outcome]
 
 def _here(settings: BatchSettings, zones: Zones, progress: Progress) -> Doing:
     """Does scenes in this process, with the network loaded."""
-    work = SceneWork(settings, load_detector(settings.detector), zones)
+    with span("load"):
+        detector = load_detector(settings.detector)
+    work = SceneWork(settings, detector, zones)
 
     def do(scenes: Sequence[SceneSource], alone: bool) -> Outcome:
         run = _Run(work, progress)
@@ -374,13 +378,15 @@ class SceneWork:
                 add_formats(folder, scene, zones_in_pixels(self.zones, scene), lacking)
             return *earlier, True
         result = find()
-        write_scene_files(folder, scene, result, formats)
+        with span("write"):
+            write_scene_files(folder, scene, result, formats)
         remove_checkpoint(checkpoint_folder(out, scene.info.scene_id))
         return result.record, result.counts, False
 
     def fingerprint(self, scene: Scene) -> str:
         """Hash of everything that decides a scene's result."""
-        return result_fingerprint(self.how, self.settings, scene)
+        with span("hash"):
+            return result_fingerprint(self.how, self.settings, scene)
 
     def provenance(self) -> dict[str, Any]:
         """What `run.json` says of the run, besides its scenes."""
@@ -422,7 +428,8 @@ class SceneWork:
     def _read(
         self, scene: Scene, area: BaseGeometry | None, telling: _Telling, kept: Path | None
     ) -> tuple[PreparedScene, Found]:
-        prepared = prepare_scene(scene, self.detector, self.settings.pipeline, area)
+        with span("plan"):
+            prepared = prepare_scene(scene, self.detector, self.settings.pipeline, area)
         checkpoint = None
         if kept is not None:
             key, classes = self.fingerprint(scene), self.detector.card.class_set
@@ -455,7 +462,8 @@ class SceneWork:
         unreadable = card.unreadable(scene.info.gsd_m)
         model = ModelUse(card.name, card.sha256, in_range, self.fingerprint(scene))
         calibration = Calibration.from_card(card.calibration)
-        counts, areas = count_scene(scene, detections, zones, in_range, calibration, unreadable)
+        with span("count"):
+            counts, areas = count_scene(scene, detections, zones, in_range, calibration, unreadable)
         fractions = [area.seen.fraction for area in areas[1:]]
         warnings = scene_remarks(scene, model, fractions, placeable(self.zones, scene))
         warnings += unreadable_remarks(scene, card.class_set, unreadable)
@@ -469,17 +477,24 @@ class SceneWork:
             model,
             len(prepared.plan),
             tuple(warnings),
-            pixels_sha256=scene.pixels_sha256(),
+            tiles_skipped=found.flat,
+            pixels_sha256=_pixels_sha256(scene),
         )
         held_by = first_zones(detections.corners, tuple(zones))
-        stacks = estimate_stacks(
-            scene, detections, held_by, self.settings.stacks, readable=in_range is not False
-        )
+        with span("stacks"):
+            stacks = estimate_stacks(
+                scene, detections, held_by, self.settings.stacks, readable=in_range is not False
+            )
         model_of_blocks = BlockModel.from_card(card.calibration)
         if model_of_blocks is not None:
             blocks = SceneBlocks(detections, stacks, held_by, model_of_blocks, self.settings.stacks)
             counts = with_block_intervals(counts, areas, blocks)
         return SceneResult(detections, counts, zones, record, stacks)
+
+
+def _pixels_sha256(scene: Scene) -> str:
+    with span("hash"):
+        return scene.pixels_sha256()
 
 
 def earlier_results(

@@ -5,12 +5,17 @@ decide as much: with another least length or another width of a crossing the sam
 counts. They are found by a rule, not by a list that somebody forgets: every upper-case name of a
 module that decides. A hash of the source files would start thousands of scenes anew for an edited
 comment; a change of logic is told by the version.
+
+Some modules load what a run may not need, torch above all, for longer than a small scene takes. Of
+these the source is read instead, whatever is loaded already: every process must come to one hash.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
+import importlib.util
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +23,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -39,6 +44,11 @@ DECISIVE: Final = (
     "detector.prediction",
 )
 """What a scene's result goes through: the ground that measures, frame, read, count, prediction."""
+READ_AS_SOURCE: Final = (
+    "detector.models.network",
+    "detector.models.torch_runner",
+    "detector.prediction.finished",
+)
 CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*")
 IN_MEMORY: Final = " at 0x"
 DIGITS: Final = 12  # of numbers: processors differ in the last ones of exponentials
@@ -55,22 +65,61 @@ def constants_sha256() -> str:
         NotPlainError: a constant holds something that has no text of its own.
     """
     digest = hashlib.sha256()
-    for module in decisive_modules():
-        for name, value in constants_of(module).items():
-            digest.update(f"{module.__name__}.{name}={as_text(value)}\n".encode())
+    for module in decisive_names():
+        for name, text in texts_of(module).items():
+            digest.update(f"{module}.{name}={text}\n".encode())
     return digest.hexdigest()
 
 
 @cache
-def decisive_modules() -> tuple[ModuleType, ...]:
-    """The modules of `DECISIVE`, by name."""
+def decisive_names() -> tuple[str, ...]:
+    """The modules of `DECISIVE`, ascending."""
     names: list[str] = []
     for root in DECISIVE:
         package = importlib.import_module(root)
         names.append(root)
         if hasattr(package, "__path__"):
             names += [item.name for item in pkgutil.walk_packages(package.__path__, f"{root}.")]
-    return tuple(importlib.import_module(name) for name in sorted(names))
+    return tuple(sorted(names))
+
+
+def texts_of(module: str) -> dict[str, str]:
+    """Constants of a module by name, as text.
+
+    Raises:
+        NotPlainError: a constant holds something that has no text of its own.
+    """
+    if module in READ_AS_SOURCE:
+        return constants_in(source_of(module))
+    loaded = importlib.import_module(module)
+    return {name: as_text(value) for name, value in constants_of(loaded).items()}
+
+
+def constants_in(source: str) -> dict[str, str]:
+    """Constants that a module's source assigns, by name, as the expressions that make them.
+
+    What it imports is told by the module that it comes from.
+    """
+    found = {}
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign):
+            targets: list[ast.expr] = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name) and CONSTANT.fullmatch(target.id) and statement.value:
+                found[target.id] = ast.unparse(statement.value)
+    return dict(sorted(found.items()))
+
+
+def source_of(module: str) -> str:
+    """The source of a module that is not loaded for it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    return Path(spec.origin).read_text(encoding="utf-8")
 
 
 def constants_of(module: ModuleType) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from detector.errors import ConfigError
 from detector.export.formats import FORMATS
 from detector.models.kinds import BACKENDS
+from detector.models.precision import PRECISIONS
 from detector.options import option
 from detector.prediction.shard import Shard
 from detector.scenes.limits import CLOUD_WORDS, LARGEST_GSD_M
@@ -108,15 +109,23 @@ class PredictConfig:
     )
     device: str = option("auto, cpu, cuda or cuda:0")
     backend: str = option("what runs the network", choices=BACKENDS.names)
+    precision: str = option(
+        "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS
+    )
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)
     queue: int = option("batches read ahead; bounds the memory", low=1, high=1024)
     readers: int = option("threads that read tiles", low=1, high=256)
+    skip: str = option(
+        "auto: the network is not asked of tiles of flat water or ground; off: of all",
+        choices=("auto", "off"),
+    )
     enlarge: float = option(
         "scenes smaller than a tile, gsd unknown: enlarged so many times",
         low=1,
         high=3,
     )
+    profile: bool = option("tell where the time went: a table, and profile.json in out")
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("no progress, only warnings and the result")
     model: ModelConfig

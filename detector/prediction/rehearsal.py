@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from detector.counting.zones import NO_ZONES, read_zones
 from detector.errors import OutputError, QuaywatchError, SceneError
-from detector.export.exporters import check_formats
+from detector.export.formats import check_formats
 from detector.inference.checkpoint import checkpoint_folder
 from detector.models.detector import load_detector
 from detector.prediction.batch import SceneWork, earlier_results

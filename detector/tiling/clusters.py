@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -90,6 +89,9 @@ def _best_pairs(
     table = np.zeros((len(rows), len(cols)))
     place = np.full(table.shape, -1, np.int64)
     table[row, col], place[row, col] = quality, np.arange(len(quality))
+    # half a second to load, and few scenes need it
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     found = place[linear_sum_assignment(table, maximize=True)]
     return np.asarray(found[found >= 0])
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from detector.api.predicting import predict_settings
+from detector.api.settings import predict_settings
 from detector.cli import main as cli
 from detector.config.compose import load_config
 from detector.detections import Detections

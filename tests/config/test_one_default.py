@@ -16,7 +16,7 @@ from detector.activity.options import ActivityConfig
 from detector.activity.visits.simulation import SeriesSpec
 from detector.api.activities import activity_settings
 from detector.api.learning import evaluation_settings
-from detector.api.predicting import cluster_settings, predict_settings
+from detector.api.settings import cluster_settings, predict_settings
 from detector.cli.card import CardConfig
 from detector.cli.card import to_settings as card_settings
 from detector.cli.collect import CollectConfig

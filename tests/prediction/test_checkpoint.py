@@ -17,7 +17,7 @@ from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
 from detector.classes import PORT
 from detector.errors import OutputError
 from detector.inference import checkpoint
-from detector.inference.checkpoint import FOLDER_PREFIX, SUFFIX, Checkpoint
+from detector.inference.checkpoint import FOLDER_PREFIX, SUFFIX, Checkpoint, TilesDone
 from detector.inference.pipeline import MAX_PENDING_MERGES
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
@@ -155,10 +155,11 @@ def test_a_part_gives_back_what_it_was_given(tmp_path: Path) -> None:
     boxes = TileBoxes(PlanBoxes(Boxes(corners, scores, ids)), np.array([0, 0, 2]))
     low = TileBoxes(PlanBoxes(Boxes(corners[::-1], scores / 9, ids)), np.array([2, 1, 0]))
     written = Checkpoint(tmp_path / "parts", "key", plan, PORT)
-    written.add(3, [boxes], [low])
-    written.add(2, [], [low, low])
+    written.add(TilesDone(3, flat=1), [boxes], [low])
+    written.add(TilesDone(2), [], [low, low])
     first, second = Checkpoint(tmp_path / "parts", "key", plan, PORT).kept()
-    assert [(part.start, part.stop) for part in (first, second)] == [(0, 3), (3, 5)]
+    spans = [(part.start, part.stop, part.flat) for part in (first, second)]
+    assert spans == [(0, 3, 1), (3, 5, 0)]
     assert (len(second.boxes), len(second.blocks)) == (0, 6)
     for given, back in ((boxes, first.boxes), (low, first.blocks)):
         assert np.array_equal(given.boxes.corners, back.boxes.corners)

@@ -17,12 +17,15 @@ import pytest
 
 from detector.boxes import duplicates
 from detector.counting import counts
+from detector.models import network
+from detector.prediction import constants
 from detector.prediction.constants import (
     NotPlainError,
     as_text,
+    constants_in,
     constants_of,
     constants_sha256,
-    decisive_modules,
+    decisive_names,
 )
 from detector.scenes import stretch
 from detector.stacks import shadow
@@ -55,6 +58,38 @@ def test_a_changed_constant_changes_the_hash(
     assert constants_sha256() == before
 
 
+def test_a_changed_constant_of_a_module_that_loads_torch_changes_the_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, source_of = constants_sha256(), constants.source_of
+
+    def changed(module: str) -> str:
+        return source_of(module).replace('"num_batches_tracked"', '"others"')
+
+    monkeypatch.setattr(constants, "source_of", changed)
+    assert constants_sha256() != before
+
+
+def test_the_source_tells_every_constant_that_the_loaded_module_has() -> None:
+    said = constants_in(constants.source_of("detector.models.network"))
+    own = constants_of(network).keys() - {"YOLO"}  # of the card's module, which is read too
+    assert said.keys() == own
+    assert said["OPTIONAL_TENSOR"] == "'num_batches_tracked'"
+
+
+def test_the_hash_loads_no_torch() -> None:
+    command = f"import sys; {HASH_IN_ANOTHER_PROCESS}; print('torch' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert said == [constants_sha256(), "False"]
+
+
 def test_the_hash_is_the_same_in_another_process_of_another_seed() -> None:
     said = {
         subprocess.run(
@@ -72,7 +107,7 @@ def test_the_hash_is_the_same_in_another_process_of_another_seed() -> None:
 
 def test_no_module_that_decides_is_forgotten() -> None:
     """Every file of the floors that a scene goes through, and of them the constants by name."""
-    names = {module.__name__ for module in decisive_modules()}
+    names = set(decisive_names())
     for folder in ("scenes", "boxes", "tiling", "models", "inference", "counting", "stacks"):
         files = {
             ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

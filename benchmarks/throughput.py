@@ -1,0 +1,406 @@
+"""How fast scenes are read: the network alone, our pipeline to written files, and the peers.
+
+All arms run in one process on the same scenes, in turn, several rounds; processor seconds count,
+since the machine may be shared. Peers are set up as their documentation advises for speed: fused
+layers, batches, no second pass over the whole image; with the tile size and overlap of our fine
+scale. Recall stands beside the time: fewer tiles that find fewer objects are no speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import shutil
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import rasterio
+
+from benchmarks.tables import markdown, put
+from benchmarks.throughput_scenes import (
+    CONTENTS,
+    KINDS,
+    LAYOUTS,
+    Truth,
+    Wanted,
+    make_scene,
+)
+from detector.boxes.scored import Boxes
+from detector.classes import PORT
+from detector.cli.demo import default_weights
+from detector.geometry.boxes import iou_matrix
+from detector.models.devices import usable_cores
+
+RESIDENT_TILES = 24
+PEER_BATCH = 8
+OVERLAP = 0.25
+MATCH_IOU = 0.5
+PEER_CONF = 0.33
+DOCS = Path("docs/performance.md")
+PICTURE = Path("docs/images/performance.svg")
+
+
+@dataclass
+class Arm:
+    """One way to find objects in a scene.
+
+    Attributes:
+        name: in tables.
+        run: from the path of a scene to the boxes found and the tiles read.
+        whole: it reads the scene; else only resident tiles.
+    """
+
+    name: str
+    run: Callable[[Path], tuple[Boxes | None, int]]
+    whole: bool = True
+
+
+@dataclass
+class Times:
+    """What rounds of one arm on one scene took."""
+
+    cpu_s: list[float] = field(default_factory=list)
+    wall_s: list[float] = field(default_factory=list)
+    peak_mb: list[float] = field(default_factory=list)
+    tiles: int = 0
+    recall: dict[str, float] = field(default_factory=dict)
+
+
+def measure(words: argparse.Namespace) -> dict[str, Any]:
+    """All arms on all scenes."""
+    arms = list(_arms(words))
+    found: list[dict[str, Any]] = []
+    for wanted in _scenes(words):
+        path, truth = make_scene(wanted, words.out / "scenes")
+        with rasterio.open(path) as opened:
+            pixels = opened.width * opened.height / 1e6
+        times = {arm.name: Times() for arm in arms}
+        for number in range(words.rounds):
+            for arm in arms:
+                _once(arm, path, truth, times[arm.name])
+                print(f"{wanted.name} {number + 1} {arm.name}: {times[arm.name].cpu_s[-1]:.2f} s")
+        found += [
+            {"scene": wanted.name, "megapixels": pixels, "arm": name, **vars(one)}
+            for name, one in times.items()
+        ]
+        if not words.keep:
+            path.unlink()
+    return {"machine": _machine(words), "rounds": words.rounds, "results": found}
+
+
+def _once(arm: Arm, path: Path, truth: Truth, times: Times) -> None:
+    before = psutil.Process().memory_info().rss
+    # Linux: the peak of this process from here on
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    cpu, wall = time.process_time(), time.perf_counter()
+    boxes, tiles = arm.run(path)
+    times.cpu_s.append(time.process_time() - cpu)
+    times.wall_s.append(time.perf_counter() - wall)
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    times.peak_mb.append((1024 * int(status.split("VmHWM:")[1].split()[0]) - before) / 1e6)
+    times.tiles = tiles
+    if boxes is not None:
+        times.recall = recall(boxes, truth)
+
+
+def recall(boxes: Boxes, truth: Truth) -> dict[str, float]:
+    """Share of the objects that a box of their class covers with exact IoU 0.5, by class."""
+    said = {}
+    for class_id, name in enumerate(PORT.names):
+        true = truth.corners[truth.class_ids == class_id]
+        mine = boxes.corners[boxes.class_ids == class_id]
+        overlap = iou_matrix(true, mine) if len(true) and len(mine) else np.zeros((len(true), 1))
+        said[name] = float((overlap.max(axis=1) >= MATCH_IOU).mean()) if len(true) else 1.0
+    return said
+
+
+def _arms(words: argparse.Namespace) -> Iterator[Arm]:
+    wanted = set(words.arms)
+    for backend, precision in (("openvino", "f32"), ("openvino", "bf16"), ("torch", "f32")):
+        if f"forward-{backend}-{precision}" in wanted:
+            yield _forward(words, backend, precision)
+    for backend, precision in (("openvino", "f32"), ("torch", "f32")):
+        if f"ours-{backend}" in wanted:
+            yield _ours(words, backend, precision)
+    if wanted & {"sahi", "supervision", "ultralytics"}:
+        yield from _peers(words, wanted)
+
+
+def _forward(words: argparse.Namespace, backend: str, precision: str) -> Arm:
+    from detector.api.predicting import load_detector
+
+    network = load_detector(
+        words.weights, backend=backend, precision=precision, threads=words.threads, device="cpu"
+    )
+    side = network.card.tile_px
+
+    def run(path: Path) -> tuple[None, int]:
+        with rasterio.open(path) as opened:
+            rgb = np.moveaxis(opened.read(window=((0, 2 * side), (0, 2 * side))), 0, -1)
+        tile = np.ascontiguousarray(rgb[:side, :side].astype(np.uint8))
+        tiles = np.repeat(tile[None], RESIDENT_TILES, axis=0)
+        network.forward(tiles).wait()
+        return None, RESIDENT_TILES
+
+    return Arm(f"forward only, {backend} {precision}", run, whole=False)
+
+
+def _ours(words: argparse.Namespace, backend: str, precision: str) -> Arm:
+    from detector.api.settings import predict_settings
+    from detector.config.compose import load_config
+    from detector.prediction.batch import predict_paths
+    from detector.prediction.options import PredictConfig
+
+    def run(path: Path) -> tuple[Boxes, int]:
+        out = words.out / "run"
+        shutil.rmtree(out, ignore_errors=True)
+        said = [
+            *(f"model.weights={words.weights}", f"out={out}", f"backend={backend}", "device=cpu"),
+            *(f"precision={precision}", f"threads={words.threads}", f"skip={words.skip}"),
+        ]
+        config = load_config("predict", PredictConfig, said, paths=[str(path)])
+        done = predict_paths(predict_settings(config)).records[0]
+        from detector.export.vector import read_detections
+
+        table = read_detections(out / done.scene_id / "detections.parquet")
+        boxes = Boxes(table.corners, table.scores, table.class_ids)
+        return boxes, (done.tiles or 0) - (done.tiles_skipped or 0)
+
+    return Arm(f"Quaywatch, {backend} {precision}, files written", run)
+
+
+def _peers(words: argparse.Namespace, wanted: set[str]) -> Iterator[Arm]:
+    import supervision as sv
+    import torch
+    from safetensors.torch import load_file
+    from sahi.models.ultralytics import UltralyticsDetectionModel
+    from sahi.predict import get_sliced_prediction
+
+    from benchmarks.peers_inference import _boxes, _from_sahi, _ultralytics
+    from detector.geometry.boxes import order_corners
+    from detector.models.card import ModelCard
+    from detector.models.detector import find_card, find_weights
+
+    torch.set_num_threads(words.threads)
+    logging.getLogger("sahi").setLevel(logging.ERROR)
+    card = ModelCard.read(find_card(words.weights))
+    side, overlap = card.tile_px, round(OVERLAP * card.tile_px)
+    model = _ultralytics(card, load_file(find_weights(words.weights)), {}, keep=False)
+
+    def pixels(path: Path) -> Any:
+        with rasterio.open(path) as opened:
+            values = np.moveaxis(opened.read(), 0, -1)
+        return (values // 9).astype(np.uint8) if values.dtype != np.uint8 else values
+
+    def several(tiles: list[Any]) -> list[Any]:
+        bgr = [np.ascontiguousarray(tile[..., ::-1]) for tile in tiles]
+        return model.predict(
+            bgr, conf=PEER_CONF, imgsz=side, verbose=False, device="cpu", batch=len(bgr)
+        )
+
+    def sahi(path: Path) -> tuple[Boxes, int]:
+        network = UltralyticsDetectionModel(
+            model=model, confidence_threshold=PEER_CONF, device="cpu", image_size=side
+        )
+        result = get_sliced_prediction(
+            pixels(path),
+            network,
+            slice_height=side,
+            slice_width=side,
+            overlap_height_ratio=OVERLAP,
+            overlap_width_ratio=OVERLAP,
+            perform_standard_pred=False,
+            batch_size=PEER_BATCH,
+            verbose=0,
+        )
+        return _from_sahi(result.object_prediction_list), _count(path, side, overlap)
+
+    def supervision(path: Path) -> tuple[Boxes, int]:
+        def on_tiles(tiles: list[Any]) -> list[Any]:
+            return [sv.Detections.from_ultralytics(one) for one in several(tiles)]
+
+        slicer = sv.InferenceSlicer(
+            on_tiles, slice_wh=side, overlap_wh=overlap, batch_size=PEER_BATCH
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = slicer(pixels(path))
+        if not len(found):
+            return Boxes.empty(), _count(path, side, overlap)
+        corners = np.asarray(found.data[sv.config.ORIENTED_BOX_COORDINATES], np.float64)
+        boxes = Boxes(
+            order_corners(corners.reshape(-1, 4, 2)),
+            np.asarray(found.confidence, np.float32),
+            np.asarray(found.class_id, np.int64),
+        )
+        return boxes, _count(path, side, overlap)
+
+    def ultralytics(path: Path) -> tuple[Boxes, int]:
+        """Batches of tiles, and no merge: that is left to the user."""
+        rgb = pixels(path)
+        places = list(_places(rgb.shape[:2], side, overlap))
+        found = []
+        for start in range(0, len(places), PEER_BATCH):
+            part = places[start : start + PEER_BATCH]
+            results = several([rgb[y : y + side, x : x + side] for y, x in part])
+            for (y, x), result in zip(part, results, strict=True):
+                boxes = _boxes(result.obb)
+                found.append(Boxes(boxes.corners + np.array([x, y]), boxes.scores, boxes.class_ids))
+        return Boxes.concatenate(found), len(places)
+
+    arms = {
+        "sahi": Arm("SAHI, torch, no whole image", sahi),
+        "supervision": Arm("supervision InferenceSlicer, torch", supervision),
+        "ultralytics": Arm("Ultralytics in batches, torch, no merge", ultralytics),
+    }
+    yield from (arm for name, arm in arms.items() if name in wanted)
+
+
+def _places(size: tuple[int, int], side: int, overlap: int) -> Iterator[tuple[int, int]]:
+    steps = [
+        sorted({*range(0, max(length - side, 0), side - overlap), max(length - side, 0)})
+        for length in size
+    ]
+    return ((y, x) for y in steps[0] for x in steps[1])
+
+
+def _count(path: Path, side: int, overlap: int) -> int:
+    with rasterio.open(path) as opened:
+        return len(list(_places((opened.height, opened.width), side, overlap)))
+
+
+def _scenes(words: argparse.Namespace) -> Iterator[Wanted]:
+    for megapixels in words.mp:
+        for content in words.content:
+            for kind in words.kind:
+                for layout in words.layout:
+                    if (kind, layout) != ("uint16", "jpeg"):  # JPEG holds 8 bits
+                        yield Wanted(megapixels, content, kind, layout)
+
+
+def _machine(words: argparse.Namespace) -> dict[str, Any]:
+    import openvino
+    import torch
+
+    return {
+        "cores": usable_cores(),
+        "threads": words.threads,
+        "processor": _processor(),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "openvino": openvino.get_version().split("-")[0],
+        "torch": torch.__version__,
+        "weights": words.weights,
+        "skip": words.skip,
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()
+
+
+def table(measured: dict[str, Any]) -> str:
+    """Medians with the range of the rounds, one row a scene and arm."""
+    rows = []
+    for one in measured["results"]:
+        cpu = statistics.median(one["cpu_s"])
+        spread = f"{cpu:.2f} ({min(one['cpu_s']):.2f} to {max(one['cpu_s']):.2f})"
+        forward = not one["recall"]
+        said = " / ".join(f"{value:.2f}" for value in one["recall"].values())
+        rows.append(
+            [
+                one["scene"],
+                one["arm"],
+                str(one["tiles"]),
+                spread,
+                f"{statistics.median(one['wall_s']):.1f}",
+                f"{cpu / one['tiles']:.4f}" if one["tiles"] else "-",
+                "-" if forward else f"{one['megapixels'] / cpu:.2f}",
+                f"{max(one['peak_mb']):.0f}",
+                said or "-",
+            ]
+        )
+    head = ["scene", "what", "tiles", "CPU s (range)", "wall s", "CPU s a tile", "MP a CPU s"]
+    return markdown([*head, "peak MB added", "recall ship / stack"], rows)
+
+
+def draw(measured: dict[str, Any], path: Path) -> None:
+    """Megapixels a processor second of every arm that reads whole scenes."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "performance"
+    whole = [one for one in measured["results"] if one["recall"]]
+    scenes = list(dict.fromkeys(one["scene"] for one in whole))
+    arms = list(dict.fromkeys(one["arm"] for one in whole))
+    figure, axes = plt.subplots(figsize=(8, 0.7 + 0.32 * len(whole)))
+    height = 0.8 / len(arms)
+    for k, arm in enumerate(arms):
+        mine = {one["scene"]: one for one in whole if one["arm"] == arm}
+        speed = [mine[s]["megapixels"] / statistics.median(mine[s]["cpu_s"]) for s in scenes]
+        axes.barh(np.arange(len(scenes)) + k * height, speed, height, label=arm)
+    axes.set_yticks(np.arange(len(scenes)) + 0.4 - height / 2, scenes)
+    axes.invert_yaxis()
+    axes.set_xlabel("megapixels a processor second; longer is faster")
+    axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+    plt.close(figure)
+
+
+ARMS = (
+    *("forward-openvino-f32", "forward-openvino-bf16", "forward-torch-f32"),
+    *("ours-openvino", "ours-torch", "sahi", "supervision", "ultralytics"),
+)
+
+
+def main() -> None:
+    """Measure, print, and write the docs where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mp", type=int, nargs="+", default=[36, 100], help="megapixels")
+    parser.add_argument("--content", nargs="+", default=list(CONTENTS), choices=CONTENTS)
+    parser.add_argument("--kind", nargs="+", default=["uint8"], choices=KINDS)
+    parser.add_argument("--layout", nargs="+", default=["deflate"], choices=LAYOUTS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--skip", default="auto", choices=("auto", "off"))
+    parser.add_argument("--weights", default=default_weights())
+    parser.add_argument("--out", type=Path, default=Path(".cache/throughput"))
+    parser.add_argument("--keep", action="store_true", help="keep the scenes")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--from-json", type=Path, help="tables of an earlier run")
+    words = parser.parse_args()
+    if words.from_json:
+        measured = json.loads(words.from_json.read_text(encoding="utf-8"))
+    else:
+        measured = measure(words)
+        words.out.mkdir(parents=True, exist_ok=True)
+        (words.out / "throughput.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    print(table(measured))
+    if words.docs:
+        machine = measured["machine"]
+        told = (
+            f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} thread, load "
+            f"{machine['load'][0]}; OpenVINO {machine['openvino']}, torch {machine['torch']}; "
+            f"weights `{machine['weights']}`; {measured['rounds']} rounds\n\n"
+        )
+        put(DOCS, "throughput", told + table(measured))
+        draw(measured, PICTURE)
+
+
+if __name__ == "__main__":
+    main()

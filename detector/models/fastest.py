@@ -1,0 +1,109 @@
+"""Which backend is the fastest on this machine: measured once for each network, and remembered.
+
+Another answer in a later run would give other last digits and start its scenes anew, so a choice
+that cannot be remembered is not made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from detector.documents import DocumentError, read_json
+from detector.errors import OutputError, QuaywatchError
+from detector.files import atomic_path
+from detector.models.backends import BackendRequest, cache_folder
+from detector.models.exports import TORCH_VERSION, openvino_version
+from detector.models.runners import Runner
+
+TILES: Final = 3  # that are timed, after one that warms up
+CLEARLY: Final = 0.8  # of the usual one's time is taken at most by one that is preferred to it
+
+logger = logging.getLogger(__name__)
+
+
+def fastest(
+    request: BackendRequest, runners: Mapping[str, Callable[[BackendRequest], Runner]]
+) -> str:
+    """The name of the fastest way to run a network on the CPU.
+
+    Args:
+        request: what is to be run.
+        runners: by name; the first is the usual one, which another must clearly beat.
+    """
+    usual = next(iter(runners))
+    path = cache_folder() / "fastest" / f"{_key(request)}.json"
+    known = _read(path)
+    if known in runners:
+        return known
+    if not _keep(path, {"backend": usual}):
+        return usual
+    seconds = {name: _seconds(name, runner, request) for name, runner in runners.items()}
+    best = min(seconds, key=seconds.__getitem__)
+    chosen = best if seconds[best] < CLEARLY * seconds[usual] else usual
+    told = ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items())
+    logger.info("backend=auto: %s a tile, so %s is used here from now on", told, chosen)
+    _keep(path, {"backend": chosen, "cpu_s_by_tile": seconds})
+    return chosen
+
+
+def _seconds(
+    name: str, runner: Callable[[BackendRequest], Runner], request: BackendRequest
+) -> float:
+    """Processor seconds a tile; a backend that does not run here takes for ever."""
+    side = request.card.tile_px
+    shape = (request.batch, side, side, 3)
+    tiles = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    try:
+        made = runner(request)
+        made.forward(tiles)
+        start = time.process_time()
+        for _ in range(TILES):
+            made.forward(tiles)
+    except (QuaywatchError, ImportError) as error:
+        logger.warning("backend=auto: %s does not run here (%s)", name, error)
+        return float("inf")
+    return (time.process_time() - start) / TILES / request.batch
+
+
+def _key(request: BackendRequest) -> str:
+    """Of all that decides it: another processor or version may be another machine's answer."""
+    parts = (
+        *(request.card.sha256, request.batch, request.threads, request.precision),
+        *(platform.machine(), _processor(), TORCH_VERSION, openvino_version()),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _read(path: Path) -> str:
+    try:
+        said: Any = read_json(path)
+    except (OSError, DocumentError):
+        return ""
+    return str(said.get("backend", "")) if isinstance(said, dict) else ""
+
+
+def _keep(path: Path, said: Mapping[str, Any]) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(said), encoding="utf-8")
+    except (OSError, OutputError):
+        return False
+    return True
