@@ -21,7 +21,7 @@ from detector.evaluation.predicting import FLOOR, predict_images
 from detector.evaluation.summary import Predictions
 from detector.files import atomic_path, file_sha256, make_folder
 from detector.geometry.boxes import as_corners
-from detector.models.card import ModelCard
+from detector.models.card import UPSAMPLING, ModelCard
 from detector.models.detector import Detector
 from detector.progress import Progress
 
@@ -30,6 +30,8 @@ KEY_LENGTH: Final = 16
 COLUMNS: Final = ("corners", "scores", "class_ids")
 UNREAD: Final = ("metrics", "calibration", "sources", "training", "description", "lengths", "name")
 """What a card says besides how boxes are found: other values find the same boxes."""
+LATER: Final = {"upsampling": UPSAMPLING, "class_gsd_max_m": {}}
+"""What cards say only since parts are kept: where it is as ever, earlier parts hold."""
 
 
 def key_of(card: ModelCard, *facts: Any) -> str:
@@ -39,7 +41,11 @@ def key_of(card: ModelCard, *facts: Any) -> str:
         card: of the weights, with the thresholds at which they are read.
         facts: plain values.
     """
-    read = {name: value for name, value in asdict(card).items() if name not in UNREAD}
+    read = {
+        name: value
+        for name, value in asdict(card).items()
+        if name not in UNREAD and (name not in LATER or value != LATER[name])
+    }
     text = json.dumps([__version__, read, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -529,6 +529,17 @@ def test_a_marina_is_named_on_the_page() -> None:
     site = SimpleNamespace(name="Port", zones=zones)
     (words,) = find._marina_warnings(site)  # type: ignore[arg-type]
     assert words.startswith("Port, marina: a marina, whose boats are missed too often")
+
+
+def test_parts_hold_where_a_new_fact_of_cards_is_as_ever() -> None:
+    """What finds other boxes makes another key, what a card tells besides makes none."""
+    key = kept.key_of(CARD)
+    assert kept.key_of(replace(CARD, description="New.", metrics={"a": 1})) == key
+    assert kept.key_of(replace(CARD, conf={**CARD.conf, "ship": 0.11})) != key
+    assert kept.key_of(replace(CARD, upsampling=2.0)) != key
+    assert kept.key_of(replace(CARD, class_gsd_max_m={"ship": 1.0})) != key
+    later = [item.name for item in fields(CARD) if item.name in kept.LATER]
+    assert {name: getattr(CARD, name) for name in later} == kept.LATER
 
 
 def test_a_site_is_measured_once(tmp_path: Path) -> None:
