@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from detector.activity.find import _settings_warnings
 from detector.activity.schema import TABLES
 from detector.cli import main as cli
+from detector.counting.calibration import Calibration
 from detector.report import publish
 from detector.report.errors import ReportError
 from detector.report.findings import find_site, site_days
@@ -27,6 +30,7 @@ from detector.report.page import safe_json
 from detector.report.pictures import encode
 from detector.report.publish import Report
 from detector.report.words import Words
+from tests.counting.models import calibration, count_model
 from tests.report.conftest import HOSTILE, LONG
 from tests.report.make import DAYS, Made, Names
 
@@ -290,6 +294,32 @@ def test_containers_are_told_where_they_were_estimated(made: Made, tmp_path: Pat
     assert [p["value"] for p in charts[NAMES.yard, "teu"]] == [110.0] * len(DAYS)
     text = " ".join(" ".join(Page(done.page.read_text("utf-8")).texts).split())
     assert "3 to 8 October 2026 East yard gone 912 60 (40 to 90) 110 (70 to 170)" in text
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (
+            calibration(count_model(0.9, 0.9), places=5),
+            "counts of ship have no intervals: 5 places with objects are known, 20 are needed",
+        ),
+        (Calibration(), "the weights are not calibrated: scores stand for probabilities and"),
+        (calibration(count_model(0.9, 0.9), places=20), ""),
+    ],
+)
+def test_a_card_that_claims_nothing_is_named_on_the_page(
+    made: Made, tmp_path: Path, known: Calibration, words: str
+) -> None:
+    runs, settings = SimpleNamespace(scenes=[]), SimpleNamespace(calibration=known)
+    warnings = _settings_warnings(runs, settings)  # type: ignore[arg-type]
+    claims = any(fitted.claims for fitted in known.classes.values())
+    told = {"warnings": warnings, "calibrated": claims}
+    activity = change_tables(made, tmp_path / "told", told)
+    page = made.report("claims", activity=activity, charts=False).page.read_text("utf-8")
+    text = " ".join(" ".join(Page(page).texts).split())
+    assert words in text
+    assert ("have no intervals" in text) == bool(words)
+    assert ("The scores were calibrated" in text) == claims
 
 
 def test_difference_pictures_are_shown(made: Made, tmp_path: Path) -> None:
