@@ -51,8 +51,9 @@ def parse_yaml(text: str) -> Any:
     Raises:
         DocumentError: as there.
     """
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -64,7 +65,8 @@ def parse_yaml(text: str) -> Any:
     except RecursionError as error:
         raise DocumentError("nested too deeply") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def read_json(path: Path, *, any_encoding: bool = False) -> Any:

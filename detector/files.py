@@ -281,8 +281,9 @@ def write_fault(path: Path, error: Exception) -> str:
     obstacle = next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), None)
     if obstacle is not None and isinstance(error, FileExistsError | NotADirectoryError):
         return f"{path}: {obstacle} is a file where a folder should be; name another with out="
-    told = error.strerror if isinstance(error, OSError) else None
-    reason = " ".join((told or str(error)).split())[:200] or type(error).__name__
+    # by its number: the words of some libraries hold the name of a temporary file
+    told = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    reason = " ".join(LEFTOVER.sub("", told).split())[:200] or type(error).__name__
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
         return f"{path}: cannot be written ({reason}); raise the limit with ulimit -n"
     way_out = "make room or name" if is_full(error) else "name"

@@ -77,6 +77,7 @@ DISK_ERRORS = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM),
     errno.EMFILE,
 )  # of a file that nobody thought of
+NO_TEMPORARY = "No usable temporary directory"
 STREAM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)  # of writing to stdout
 
 
@@ -138,6 +139,9 @@ def main(words: Sequence[str]) -> int:  # noqa: PLR0911 - one for each way to en
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except OSError as error:
+        if NO_TEMPORARY in str(error):  # as `tempfile` says it, for libraries too
+            print(f"detector: {error.strerror}; name a folder with TMPDIR=", file=sys.stderr)
+            return EXIT_BAD_INPUT
         if error.filename is not None and error.errno in DISK_ERRORS:
             print(f"detector: {shown(write_fault(Path(error.filename), error))}", file=sys.stderr)
             return EXIT_BAD_INPUT

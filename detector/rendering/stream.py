@@ -24,7 +24,7 @@ from detector.rendering.prepared import PreparedRendering, prepare, seen_truth, 
 from detector.rendering.sensor import Measured
 from detector.rendering.spec import PortSpec
 from detector.rendering.truth import TruthObject, truth_table
-from detector.rendering.write import raster_profile, write_companions
+from detector.rendering.write import check_written, raster_profile, write_companions
 
 SEEN_STEP_PX = 8  # the mask of what is seen is kept at this step, for the truth
 IN_FLIGHT_PER_WORKER = 2
@@ -80,16 +80,15 @@ def render_to_file(
     make_folder(path.parent)
     profile = raster_profile(spec, prepared.frame.transform) | {"SPARSE_OK": True}
     rendered = 0
-    with (
-        atomic_path(path, RasterioError) as temporary,
-        rasterio.open(temporary, "w", **profile) as raster,
-    ):
-        for window, measured in _in_order(prepared, wanted):
-            place = Window(window.col, window.row, window.width, window.height)
-            raster.write(measured.values.transpose(2, 0, 1), window=place)
-            _note_seen(seen, window, measured)
-            rendered += window.width * window.height
-            on_window(window.width * window.height)
+    with atomic_path(path, RasterioError) as temporary:
+        with rasterio.open(temporary, "w", **profile) as raster:
+            for window, measured in _in_order(prepared, wanted):
+                place = Window(window.col, window.row, window.width, window.height)
+                raster.write(measured.values.transpose(2, 0, 1), window=place)
+                _note_seen(seen, window, measured)
+                rendered += window.width * window.height
+                on_window(window.width * window.height)
+        check_written(temporary)
     truth = tuple(item for item in seen_truth(prepared, seen, SEEN_STEP_PX) if item.visible > 0)
     write_companions(path, spec, seed, truth_table(truth, spec.place.crs), zones_table(prepared))
     return StreamedScene(path, truth, rendered)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import rasterio
 import rasterio.shutil
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-from rasterio.enums import ColorInterp
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import RasterioError
 
 from detector.files import atomic_path, make_folder
@@ -125,10 +127,32 @@ def raster_profile(spec: PortSpec, transform: Affine) -> dict[str, Any]:
 
 def write_vector(table: gpd.GeoDataFrame, path: Path) -> Path:
     """Write zones or truth as GeoJSON, WGS84."""
-    with atomic_path(path, DataSourceError, DataLayerError, FeatureError) as temporary:
-        # the layer is named in the file: not after the temporary name
-        table.to_crs(4326).to_file(temporary, layer=path.stem, driver="GeoJSON", RFC7946="YES")
+    content = io.BytesIO()  # on a full disk GDAL would leave half a file and say nothing
+    pyogrio.write_dataframe(
+        table.to_crs(4326), content, layer=path.stem, driver="GeoJSON", RFC7946="YES"
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())
     return path
+
+
+def check_written(path: Path) -> None:
+    """Refuse a GeoTIFF of which a part was not written: of a full disk GDAL says nothing.
+
+    Raises:
+        RasterioError: it cannot be opened, or a block of it lies behind the end of the file.
+    """
+    size = path.stat().st_size
+    with rasterio.open(path) as raster:
+        for band in raster.indexes if raster.interleaving is Interleaving.band else (1,):
+            for (row, column), _ in raster.block_windows(band):
+                block = f"{column}_{row}"
+                start, length = (
+                    int(raster.get_tag_item(f"BLOCK_{what}_{block}", "TIFF", bidx=band) or 0)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if start + length > size:
+                    raise RasterioError(f"block {block} is not whole")
 
 
 def rendered_stem(spec: PortSpec) -> str:
@@ -176,7 +200,7 @@ def stac_item(spec: PortSpec, seed: int, name: str, *, cloud_mask: bool) -> dict
 def _write_raster(
     path: Path, values: NDArray[Any], profile: dict[str, Any], *, cog: bool = False
 ) -> None:
-    with atomic_path(path, RasterioError) as temporary:
+    with atomic_path(path, RasterioError, CPLE_BaseError) as temporary:
         raw = temporary.with_suffix(".raw") if cog else temporary
         try:
             with rasterio.open(raw, "w", **profile) as raster:
@@ -184,8 +208,10 @@ def _write_raster(
                     raster.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
                 raster.write(values.transpose(2, 0, 1))
                 raster.update_tags(QUAYWATCH_ORIGIN=VALIDATED_ON)
+            check_written(raw)
             if cog:
                 rasterio.shutil.copy(raw, temporary, driver="COG", compress="deflate")
+                check_written(temporary)
         finally:
             if cog:
                 raw.unlink(missing_ok=True)
