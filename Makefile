@@ -13,7 +13,7 @@ MADE := $(CARD)/$(notdir $(WEIGHTS:.safetensors=)).safetensors
 STAMP := $(VENV)/.quaywatch-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs bench accuracy card counting mutants kills clean
+.PHONY: help setup demo test lint docs bench accuracy card counting mutants kills faults fuzz soak audit sbom clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -59,6 +59,22 @@ counting: $(STAMP)  ## tables of counts, lengths and stacks in docs/ for WEIGHTS
 	$(BIN)/python -m benchmarks.lengths --weights $(MADE) --card $(CARD) --docs
 	$(BIN)/python -m benchmarks.stacks_zones --weights $(MADE) --parts $(CARD)/parts --docs
 
+audit: $(STAMP)  ## known weaknesses of the pinned packages; says so where nobody can be asked
+	$(BIN)/python tools/audit.py
+
+sbom: $(STAMP)  ## what the wheel is made of, as CycloneDX, into sbom.cdx.json
+	$(BIN)/python tools/sbom.py sbom.cdx.json
+
+fuzz: $(STAMP)  ## damaged inputs to every reader, FUZZ=100000; takes an hour or two
+	QUAYWATCH_FUZZ=$(or $(FUZZ),100000) $(BIN)/python -m pytest tests/fuzz
+
+faults: $(STAMP)  ## every file that a run writes with every fault, and a hostile machine
+	QUAYWATCH_FAULTS=all $(BIN)/python -m pytest tests/faults tests/prediction/test_faults.py
+
+soak: $(STAMP)  ## memory, handles and time of SCENES=2000 small scenes and one of GIGAPIXELS=4
+	$(BIN)/python -m benchmarks.soak --scenes $(or $(SCENES),2000) \
+		--gigapixels $(or $(GIGAPIXELS),4) --docs
+
 kills: $(STAMP)  ## runs killed at random moments and repeated, KILLS=50
 	QUAYWATCH_KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest tests/prediction/test_checkpoint.py
 
@@ -67,7 +83,7 @@ mutants: $(STAMP)  ## mutation testing, a night long: fails below 85 % killed, M
 		--json mutants.json
 
 clean:  ## remove what make made, the virtual environment too
-	rm -rf .venv demo runs build dist mutants.json .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv demo runs build dist mutants.json sbom.cdx.json .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml tools/preflight.py
