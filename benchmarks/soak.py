@@ -2,8 +2,8 @@
 
     python -m benchmarks.soak --scenes 2000 --gigapixels 4 --docs
 
-The network is left out, so that what is measured is everything else: it finds one ship in the middle
-of every tile. `--docs` draws `docs/images/soak.svg`.
+The network is left out, so that what is measured is everything else: one ship is found in the
+middle of every tile. `--docs` writes the table into docs/reliability.md and draws the plot.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from benchmarks.tables import markdown
+from benchmarks.tables import markdown, put
 from detector.boxes.scored import Boxes
 from detector.geometry.boxes import corners_from_xywhr
 from detector.models.backends import Reading
@@ -38,7 +37,8 @@ from detector.prediction import batch
 from detector.prediction.batch import BatchSettings, predict_paths
 from detector.progress import SilentProgress, Task
 
-DOCS = Path(__file__).parents[1] / "docs" / "images" / "soak.svg"
+DOCS = Path(__file__).parents[1] / "docs" / "reliability.md"
+PLOT = DOCS.parent / "images" / "soak.svg"
 CRS = "EPSG:32652"
 GSD_M = 0.5
 SIDE_PX = 256
@@ -63,12 +63,12 @@ class Watching(SilentProgress):
 
     moments: list[Moment] = field(default_factory=list)
 
-    @contextmanager
-    def task(self, title: str, total: int, unit: str) -> Iterator[Task]:
+    def task(
+        self, description: str, total: float | None, unit: str
+    ) -> AbstractContextManager[Task]:
         """See `SilentProgress.task`."""
         self.note()
-        with super().task(title, total, unit) as task:
-            yield task
+        return super().task(description, total, unit)
 
     def note(self) -> None:
         """The state now."""
@@ -104,11 +104,12 @@ def main() -> None:
     batch.load_detector = one_ship_detector  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         small = many(Path(folder) / "many", words.scenes)
-        print(markdown(table_of(small)))
+        print(table_of(small))
         big = huge(Path(folder) / "huge", words.gigapixels) if words.gigapixels else {}
     print(json.dumps(big))
     if words.docs:
-        draw(small, DOCS)
+        put(DOCS, "soak", table_of(small))
+        draw(small, PLOT)
 
 
 def one_ship_detector(settings: DetectorSettings) -> Detector:
@@ -182,22 +183,23 @@ def profile_of(side: int, east_m: float) -> dict[str, Any]:
     return {"driver": "GTiff", "crs": CRS, "transform": transform, "nodata": 0, **sizes}
 
 
-def table_of(moments: list[Moment]) -> list[dict[str, Any]]:
-    """The first and the last scenes, side by side."""
+def table_of(moments: list[Moment]) -> str:
+    """The first and the last scenes, side by side, as Markdown."""
     part = max(2, round(FIRST * len(moments)))
     rows = []
     for name, some in (("first", moments[1 : part + 1]), ("last", moments[-part:])):
         spent = np.diff([moment.seconds for moment in some])
+        end = some[-1]
         rows.append(
-            {
-                "scenes": f"the {name} {len(spent)}",
-                "ms a scene (CPU)": round(1000 * float(np.median(spent)), 1),
-                "memory, MB": round(some[-1].memory_mb),
-                "handles": some[-1].handles,
-                "threads": some[-1].threads,
-            }
+            [
+                f"the {name} {len(spent)} of {len(moments) - 1}",
+                f"{1000 * float(np.median(spent)):.0f} ms",
+                f"{end.memory_mb:.0f} MB",
+                str(end.handles),
+                str(end.threads),
+            ]
         )
-    return rows
+    return markdown(["scenes", "processor time of one", "memory", "handles", "threads"], rows)
 
 
 def draw(moments: list[Moment], path: Path) -> None:

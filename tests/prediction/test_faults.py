@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 
 from detector.errors import OutputError, QuaywatchError
+from detector.files import LEFTOVER
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
@@ -166,14 +167,14 @@ def test_each_file_of_a_run_may_fail_and_the_next_run_goes_on(
 ) -> None:
     """All files, each with another fault in turn; `QUAYWATCH_FAULTS=all` for each with every."""
     scenes = _scenes(tmp_path, "a")
-    formats = ("gpkg", "geojson", "csv", "png", "kmz")
+    every = os.environ.get("QUAYWATCH_FAULTS") == "all"
+    formats = ("gpkg", "geojson", "csv", "png", "kmz") if every else ("csv",)
     away = tmp_path / "away"
     away.mkdir()
     with failing(-1, "open", away) as begun:
         _predict(tmp_path / "whole", scenes, formats)
-    assert len(begun) >= 16
+    assert len(begun) >= (16 if every else 12)
     whole = _hashes(tmp_path / "whole")
-    every = os.environ.get("QUAYWATCH_FAULTS") == "all"
     for at, final in enumerate(begun):
         by_gdal = final.suffix in (".gpkg", ".kml")  # it would read a full device without end
         for number, fault in enumerate(FAULTS):
@@ -187,7 +188,8 @@ def test_each_file_of_a_run_may_fail_and_the_next_run_goes_on(
                 _predict(out, scenes, formats)
             said = str(caught.value)
             assert said.startswith(f"{out}/")
-            assert f"/{final.name}: cannot be written" in said
+            name = LEFTOVER.sub("", final.name)  # of the head of a table, that of the table
+            assert f"/{name}: cannot be written" in said
             assert ("make room" in said) is (fault == "write")
             assert ".unfinished" not in said
             assert not list(out.rglob(".unfinished-*"))
