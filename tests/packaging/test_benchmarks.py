@@ -27,6 +27,7 @@ SMALLEST = {
     "merging_cost": ["Quaywatch, tile by tile", "500"],
     "published": ["--stories", "1", "--from", "9", "--cache", "{tmp}/published"],
     "rendering": ["domain", "port-n", "1"],
+    "soak": ["--scenes", "4", "--gigapixels", "0.02"],
     "stack_changes": ["--stories", "1", "--small"],
     "stacks": ["--scenes", "1"],
     "stacks_real": [],
