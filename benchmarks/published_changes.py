@@ -16,6 +16,7 @@ LESS = ("gone", "shrunk")
 CLOSE = 0.25  # an area without an interval is good to a quarter, or to a container's row
 CLOSE_M2 = 30.0
 NOTHING_LEFT = 0.2  # share of a block that may remain where it is gone
+SOME_LEFT = 0.1  # share that must remain where it is smaller; between them both words are true
 SAME = 0.05  # a share of a block that may differ where it is the same
 SAME_M2 = 8.0  # less than a container
 SEEN_ENOUGH = 0.97
@@ -64,8 +65,9 @@ def is_true(kind: str, before: Loaded, after: Loaded) -> bool:
     if kind in LESS:
         first, second = second, first
     more = second - first > max(SAME * second, SAME_M2)
-    is_whole = first <= NOTHING_LEFT * second
-    return more and (is_whole if kind in ("gone", "appeared") else not is_whole)
+    if kind in ("gone", "appeared"):
+        return more and first <= NOTHING_LEFT * second
+    return more and first > SOME_LEFT * second
 
 
 def area_held(asked: Asked, kind: str, said: float, truth: float) -> Held:

@@ -60,10 +60,10 @@ def ships_of(world: World, evidence: str) -> list[Thing | None]:
     return [world.ship(name) for name in evidence.split("; ") if name]
 
 
-def one_ship(asked: Asked, found: Sequence[Thing | None]) -> Verdict:
-    """Whether all boxes of a visit show one ship."""
+def one_ship(asked: Asked, found: Sequence[Thing | None], row: Mapping[str, Any]) -> Verdict:
+    """Whether all boxes of a visit show one ship; two where it may be two, not decidable."""
     idents = {ship.ident for ship in found if ship is not None}
-    ok = None if not idents else len(idents) == 1
+    ok = None if not idents or (len(idents) == 2 and not row["one_ship"]) else len(idents) == 1
     return asked.rule(ok, f"ships {sorted(idents)}", "one ship")
 
 
@@ -82,7 +82,7 @@ def one_ship(asked: Asked, found: Sequence[Thing | None]) -> Verdict:
 def _visit(asked: Asked) -> Iterator[Answer]:
     values, world, row = asked.values, asked.world, asked.row
     found = ships_of(world, row["evidence"])
-    yield one_ship(asked, found)
+    yield one_ship(asked, found, row)
     ships = [ship for ship in found if ship is not None]
     said = asked.number("probability")
     yield Held("ships of visits", asked.text, bool(ships), "none there", expected=said)
@@ -94,7 +94,8 @@ def _visit(asked: Asked) -> Iterator[Answer]:
     yield from length_said(asked, values["width"], ships[0].width_m)
     yield from lies_in(asked, ships, found, row)
     yield counted_once(asked, row)
-    yield from came_and_went(asked, ships[0])
+    if len({ship.ident for ship in ships}) == 1 or row["one_ship"]:
+        yield from came_and_went(asked, ships[0])
     yield from at_its_place(asked, row)
 
 
@@ -133,6 +134,8 @@ def lies_in(
         yield asked.rule(state == "under_way", state, "under way")
     elif lies in AT_BERTH:
         yield asked.rule(state in LYING, state, "called")
+    elif lies == "near_quay":
+        yield asked.rule(None, state, "not told where")
     elif lies:
         yield asked.rule(state not in LYING, state, "not at the quay")
 
@@ -250,7 +253,7 @@ def judge_event(asked: Asked, row: Mapping[str, Any]) -> Iterator[Answer]:
         ships = [ship for ship in found if ship is not None]
         yield asked.rule(bool(ships), "no ship there", "a ship")
         if ships:
-            yield one_ship(asked, found)
+            yield one_ship(asked, found, row)
             yield from length_said(asked, row["text"], ships[0].length_m)
             yield from lies_in(asked, ships, found, row)
     elif row["kind"] == "train":
@@ -274,6 +277,9 @@ def judge_event(asked: Asked, row: Mapping[str, Any]) -> Iterator[Answer]:
 @sentence("event.ship")
 @sentence("event.ship_in")
 @sentence("event.ship_under_way")
+@sentence("event.ships")
+@sentence("event.ships_in")
+@sentence("event.ships_under_way")
 @sentence("event.gone")
 @sentence("event.appeared")
 @sentence("event.shrunk")

@@ -61,11 +61,19 @@ def _calls(asked: Asked) -> Iterator[Answer]:
         truth = callers(asked, zone, states)
         ok = False if most < least else True if most >= truth.low else None
         yield asked.rule(ok, f"{told(truth)} came", "at most")
-    apart = {"others_in_zone": AFLOAT, "others_under_way": ("under_way",), "wakes": ("under_way",)}
-    for name, others in apart.items():
-        if f"{name}_n" in asked.values:
-            number = int(asked.number(f"{name}_n"))
-            yield from at_least(asked, zone, number, others, "besides")
+    yield from besides(asked, zone, int(asked.number("n")))
+
+
+def besides(asked: Asked, zone: str, called: int) -> Iterator[Answer]:
+    """Ships of a zone that are told beside those that called: in any state, or with a wake."""
+    for name in ("others_in_zone", "others_under_way", "wakes"):
+        if f"{name}_n" not in asked.values:
+            continue
+        number = int(asked.number(f"{name}_n"))
+        if name == "others_in_zone":  # not seen at the quay: they are other ships than those
+            yield from at_least(asked, zone, called + number, (*LYING, *AFLOAT), "besides")
+        else:
+            yield from at_least(asked, zone, number, ("under_way",), "besides")
 
 
 def states_of(asked: Asked, zone: str) -> tuple[str, ...]:
@@ -104,11 +112,7 @@ def _no_calls(asked: Asked) -> Iterator[Answer]:
     }
     zones = [asked.here.zone(zone) for zone in listed(asked.values["zones"])]
     yield asked.rule(False if sure & set(zones) else True if nobody_came(asked, zones) else None)
-    for name in ("others_in_zone", "others_under_way", "wakes"):
-        if f"{name}_n" in asked.values:
-            states = AFLOAT if name == "others_in_zone" else ("under_way",)
-            number = int(asked.number(f"{name}_n"))
-            yield from at_least(asked, zones[0], number, states, "besides")
+    yield from besides(asked, zones[0], 0)
 
 
 @sentence("short.one_look")

@@ -26,7 +26,7 @@ from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.changes.yard_ground import ground_rows
 from detector.activity.corrections import correction_rows
 from detector.activity.errors import ActivityError
-from detector.activity.looks.quays import find_quay
+from detector.activity.looks.quays import find_quay, may_be_quays
 from detector.activity.looks.registration import Registered, placements, register, unregistered
 from detector.activity.looks.runs import Runs, RunScene
 from detector.activity.looks.sites import Site
@@ -258,14 +258,19 @@ def _add_site(
     looks = build_looks(site, scenes, placed)
     book = StackBook(scenes, settings.blocks)
     by_id = {scene.scene_id: scene for scene in scenes}
+    quays = {
+        zone.name: find_quay(site, zone, looks[zone.name], by_id, placed)
+        for zone in site.zones
+        if zone.kind in CALLED_KINDS
+    }
+    lines = may_be_quays(site, quays)
     lay, lay_found = {}, {}
     with Wakes(site, by_id, placed) as wakes:
-        for zone in (zone for zone in site.zones if zone.kind in CALLED_KINDS):
-            quay = find_quay(site, zone, looks[zone.name], by_id, placed)
-            lay[zone.name] = how_they_lie(looks[zone.name], quay, wakes)
-            if any(look.found is not None for look in looks[zone.name]):
-                before = [look.as_found for look in looks[zone.name]]
-                lay_found[zone.name] = how_they_lie(before, quay, wakes)
+        for name, quay in quays.items():
+            lay[name] = how_they_lie(looks[name], quay, lines, wakes)
+            if any(look.found is not None for look in looks[name]):
+                before = [look.as_found for look in looks[name]]
+                lay_found[name] = how_they_lie(before, quay, lines, wakes)
     for zone in site.zones:
         told = lay.get(zone.name), lay_found.get(zone.name)
         _add_zone(rows, site, zone, looks[zone.name], settings, *told)

@@ -164,6 +164,7 @@ class VisitRow(Row):
     probability: Share
     lies: Lying
     counted: bool
+    one_ship: bool
     arrival: str
     departure: str
     not_before: date | None
@@ -201,6 +202,7 @@ class EventRow(Row):
     last_day: date
     number: Whole
     lies: Lying | None
+    one_ship: bool | None
     area_m2: float | None
     lengths_m: list[float]
     lengths_low_m: list[float | None]

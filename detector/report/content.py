@@ -166,6 +166,8 @@ def _visit(row: Row, words: Words) -> dict[str, Any]:
         departure = _between(last, row["not_after"], words)
         departure += doubtful if went == "undecided" else ""
     lay = words.say("visit." + row["lies"])
+    if not row["one_ship"]:
+        lay = words.say("visit.may_be_two", lies=lay)
     return {
         **row,
         "length_words": length_in_words(row),

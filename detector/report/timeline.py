@@ -1,9 +1,10 @@
 """The bars of ships over time: one a visit, for the page, for its charts and for the files.
 
 A visit is solid between two looks that follow each other and both show its ship. Where a look
-between does not show it, because it saw nothing of the zone or the ship was not found, the bar is
-broken. Before the first and after the last sight it is open to the look before and after: within
-that time the ship came and went. Bars of one zone that would touch lie in lanes of their own.
+between does not show it, because it saw nothing of the zone or the ship was not found, or where the
+ships of two looks may be two, the bar is broken. Before the first and after the last sight it is
+open to the look before and after: within that time the ship came and went. Bars of one zone that
+would touch lie in lanes of their own.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def visit_bars(visits: Sequence[Row], looks: Sequence[Row]) -> list[dict[str, An
         scenes = {scene_of(name) for name in visit["evidence"].split(ID_SEPARATOR)}
         seen = sorted({day for day, ids in mine.items() if ids & scenes})
         seen = seen or sorted({visit["first_seen"], visit["last_seen"]})
-        solid, broken = _parts(seen, sorted(mine))
+        solid, broken = _parts(seen, sorted(mine), visit["one_ship"])
         picked = {key: visit[key] for key in KEYS}
         bars.append({**picked, "seen": seen, "solid": solid, "broken": broken})
     return _in_lanes(bars)
@@ -89,13 +90,15 @@ def _days(looks: Sequence[Row]) -> dict[tuple[str, str], dict[str, set[str]]]:
     return days
 
 
-def _parts(seen: Sequence[str], days: Sequence[str]) -> tuple[list[list[str]], list[list[str]]]:
+def _parts(
+    seen: Sequence[str], days: Sequence[str], one_ship: bool
+) -> tuple[list[list[str]], list[list[str]]]:
     """The solid and the broken parts of a bar between its first and last sight."""
     solid: list[list[str]] = [[seen[0], seen[0]]]
     broken: list[list[str]] = []
     for day in seen[1:]:
         before = solid[-1][1]
-        if any(before < between < day for between in days):
+        if not one_ship or any(before < between < day for between in days):
             broken.append([before, day])
             solid.append([day, day])
         else:

@@ -23,14 +23,16 @@ from detector.activity.looks.berthing import (
     SQUARE_DEG,
     at_berth,
     lying,
+    may_lie_at,
 )
-from detector.activity.looks.quays import facing_land, find_quay, long_edges
+from detector.activity.looks.quays import Quay, facing_land, find_quay, long_edges
 from detector.activity.looks.sightings import SeenObjects
 from detector.activity.looks.sites import read_site
 from detector.activity.looks.wakes import streak
 from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitSettings
-from detector.activity.visits.zone_visits import Lay, share_occupied, zone_visits
+from detector.activity.visits.linking import LinkSettings
+from detector.activity.visits.zone_visits import Lay, how_they_lie, share_occupied, zone_visits
 from detector.counting.zones import Zone
 from detector.errors import ZonesError
 from detector.geometry.boxes import corners_from_xywhr
@@ -277,7 +279,8 @@ def test_only_calls_are_counted_and_the_others_are_told() -> None:
     assert (period.others_min, period.others_listed, period.under_way_listed) == (2, 2, 1)
     assert period.sentence.startswith(
         "at least 1 ship ≥ 60 m called at berth 1 between 2 and 4 September 2026; besides, at "
-        "least 2 ships ≥ 60 m in its zone but not at its quay, 1 under way by a wake; 3 of 3 days"
+        "least 2 ships ≥ 60 m in its zone but not seen to lie at its quay, 1 under way by a wake; "
+        "3 of 3 days"
     )
     assert [(v["lies"], v["counted"]) for v in found.visits] == [
         ("alongside", True), ("in_zone", False), ("under_way", False),
@@ -375,7 +378,62 @@ def test_unseen_water_tells_nothing() -> None:
     assert streak(water(3), seen, CELLS) is None
 
 
+def test_who_may_lie_at_a_quay_is_not_said_to_lie_off_it() -> None:
+    """Beside a ship that was missed; along the other edge; not off the quay, nor turned."""
+    rows = boxes((200, 45, 110, 18, 0), (200, 72, 110, 18, 0), (200, 45, 110, 18, 35))
+    assert lying(rows, QUAY, 0.0, np.zeros(3, bool)).tolist() == ["in_zone"] * 3
+    assert may_lie_at(rows, QUAY, 0.0).tolist() == [True, False, False]
+    assert may_lie_at(rows, QUAY, 4.0).tolist() == [True, True, False]
+    other = np.concatenate([QUAY, QUAY + np.array([0.0, 78.0])])
+    assert may_lie_at(rows, other, 0.0).tolist() == [True, True, False]
+    assert may_lie_at(rows, QUAY[:0], 0.0).tolist() == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("site_file", "in_zone"), ("land", "in_zone"), ("pictures", "near_quay"),
+     ("unknown", "near_quay")],
+)  # fmt: skip
+def test_a_guessed_quay_says_of_nobody_that_it_lay_off_it(source: str, told: str) -> None:
+    (look,) = looks([ANCHORED])
+
+    class NoWakes:
+        def under_way(self, told: list[Look]) -> list[NDArray[np.bool_]]:
+            return [np.zeros(len(one.sightings.ids), bool) for one in told]
+
+    quay = Quay(QUAY, source)  # type: ignore[arg-type]
+    lay = how_they_lie([look], quay, QUAY, NoWakes())  # type: ignore[arg-type]
+    assert lay.of("s0#0") == told
+
+
+def test_two_boxes_of_one_ship_are_one_visit() -> None:
+    """The network told its bow as a ship too, and on the second date two ships as one as well."""
+    bow: Ship = (140, 12, 45 + 20, 20, 0)
+    told = looks([MOORED, bow], [MOORED])
+    found = zone_visits("port", BERTH, told, VisitSettings(), sure, lay_of(told))
+    (visit,) = found.visits
+    assert visit["length_m"] == pytest.approx(120.0, rel=0.01)
+    assert (visit["looks_seen"], visit["one_ship"]) == (2, True)
+    beside = looks([MOORED, (100, 34, 120, 20, 0)], [MOORED])
+    assert (
+        len(zone_visits("port", BERTH, beside, VisitSettings(), sure, lay_of(beside)).visits) == 2
+    )
+
+
+@pytest.mark.parametrize(("stay_days", "sure_match"), [(5.0, True), (1.5, False)])
+def test_a_doubtful_match_may_be_two_ships(stay_days: float, sure_match: bool) -> None:
+    """Where ships stay for hours, the same length in the same place a day later is no proof."""
+    told = looks([MOORED], [(108, 14, 116, 19, 1)])
+    settings = VisitSettings(links=LinkSettings(stay_days=stay_days))
+    found = zone_visits("port", BERTH, told, settings, sure, lay_of(told))
+    (visit,) = [row for row in found.visits if row["looks_seen"] == 2]
+    (move,) = [row for row in found.moves if row["day"] == visit["last_seen"]]
+    assert visit["one_ship"] == sure_match == (move["state"] == "stayed")
+    (event,) = ship_events([visit])
+    assert (", or two alike, at berth 1" in event["text"]) != sure_match
+
+
 def test_at_berth_are_the_three_ways() -> None:
-    ways = ["alongside", "bow_or_stern_to", "double_banked", "in_zone", "under_way"]
-    assert at_berth(ways).tolist() == [True, True, True, False, False]
+    ways = ["alongside", "bow_or_stern_to", "double_banked", "near_quay", "in_zone", "under_way"]
+    assert at_berth(ways).tolist() == [True, True, True, False, False, False]
     assert at_berth([]).tolist() == []

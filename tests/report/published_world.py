@@ -120,14 +120,15 @@ def _activity() -> dict[str, Any]:
 
 def _document(activity: dict[str, Any]) -> dict[str, Any]:
     def visit(number: int, zone: str, evidence: str) -> dict[str, Any]:
-        return {"visit_id": f"v{number}", "site": "port", "zone": zone, "evidence": evidence}
+        return {"visit_id": f"v{number}", "site": "port", "zone": zone, "evidence": evidence,
+                "one_ship": True}  # fmt: skip
 
     place = {"site": "port", "zone": "yard 1", "kind": "gone", "number": 1}
     events = [
         {**place, "first_day": DAYS[0], "last_day": DAYS[1], "text": "1 stack gone from yard 1",
          "event": "stacks gone", "evidence": "s0#2"},
         {"site": "port", "zone": "berth 1", "kind": "ship", "number": 1, "event": "ship",
-         "first_day": DAYS[0], "last_day": DAYS[1], "evidence": "s0#0; s1#0",
+         "first_day": DAYS[0], "last_day": DAYS[1], "evidence": "s0#0; s1#0", "one_ship": True,
          "text": "ship of 118 ± 6 m at berth 1"},
     ]  # fmt: skip
     points = [{"day": day} for day in DAYS]

@@ -8,9 +8,10 @@ import pytest
 from pyproj import Transformer
 
 from benchmarks.published import Judgement, judge_row, judge_text
+from benchmarks.published_changes import is_true
 from benchmarks.published_page import TableRow
 from benchmarks.published_registry import FALSE, OPEN, TRUE, WORDS, Held, Verdict
-from benchmarks.published_world import World
+from benchmarks.published_world import Loaded, World
 from tests.report.published_world import made_world
 
 SPAN = WORDS.between("2026-09-02", "2026-09-06")
@@ -154,6 +155,8 @@ def test_two_ships_are_not_one_and_a_ship_is_not_two() -> None:
     visits[0]["evidence"] = "s0#0; s2#0"
     visits[1]["evidence"] = "s1#0; s2#0"
     assert row_of(judge_row(world, visit_row(0)), "one ship") == FALSE
+    visits[0]["one_ship"] = False  # it is said that it may be two
+    assert row_of(judge_row(world, visit_row(0)), "one ship") == OPEN
     visits[0]["evidence"], world.boxes["s0#9"] = "s0#0", world.boxes["s0#0"]
     visits[1]["evidence"] = "s0#9"
     judged = judge_row(world, visit_row(0, Dates="1"))
@@ -221,6 +224,27 @@ def test_a_change_is_what_it_is_told_as() -> None:
     judged = judge_row(world, TableRow("stack_changes", 0, None, 0, cells))
     assert row_of(judged, "gone") == FALSE
     assert not any(h.held for h in judged.held if h.kind.startswith("area gone"))
+
+
+@pytest.mark.parametrize(
+    ("left", "gone", "shrunk"),
+    [(0.0, True, False), (0.08, True, False), (0.15, True, True), (0.3, False, True),
+     (0.98, False, False)],
+)  # fmt: skip
+def test_gone_and_smaller_by_what_is_left(left: float, gone: bool, shrunk: bool) -> None:
+    before, after = Loaded(400.0, 40.0, 20.0), Loaded(400.0 * left, 0.0, 0.0)
+    assert (is_true("gone", before, after), is_true("shrunk", before, after)) == (gone, shrunk)
+    assert (is_true("appeared", after, before), is_true("grown", after, before)) == (gone, shrunk)
+    assert not is_true("appeared", before, after)
+
+
+def test_ships_beside_those_that_called_are_others(world: World) -> None:
+    """Two called, and one sails by: with two others there would be four."""
+    calls = said("short.calls", n=2, length=SIXTY, zone="berth 1")
+    for n, verdict in ((1, TRUE), (2, FALSE)):
+        text = calls + WORDS.say("short.others_in_zone", n=n) + "."
+        judged = judge_text(world, text)
+        assert [v.verdict for v in judged.verdicts if v.kind.endswith("besides")] == [verdict]
 
 
 def test_verdicts_and_intervals_are_apart(world: World) -> None:

@@ -46,7 +46,7 @@ def visit(name: str, *seen: int, zone: str = "Pier 1", **changes: Any) -> Row:
         "not_after": DAYS[last + 1] if last + 1 < len(DAYS) else None,
         "arrival": "arrived" if first else "before the first look",
         "departure": "left" if last + 1 < len(DAYS) else "after the last look",
-        "length_m": 100.0, "lies": "alongside", "counted": True,
+        "length_m": 100.0, "lies": "alongside", "counted": True, "one_ship": True,
         "evidence": "; ".join(f"s{i}#0" for i in seen),
     }  # fmt: skip
     return row | changes
@@ -63,6 +63,12 @@ def document(visits: Sequence[Row], zones: Sequence[str] = ("Pier 1",)) -> Row:
             "unseen": unseen_spans(seen), "visits": bars, "changes": [], "links": [],
         }
     }  # fmt: skip
+
+
+def test_a_bar_is_broken_where_it_may_be_two_ships() -> None:
+    (bar,) = visit_bars([visit("a", 0, 1, one_ship=False)], looks())
+    assert bar["solid"] == [[DAYS[0]] * 2, [DAYS[1]] * 2]
+    assert bar["broken"] == [[DAYS[0], DAYS[1]]]
 
 
 def test_a_bar_is_broken_where_a_look_does_not_show_the_ship() -> None:

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.activity.changes.blocks import Standing, find_changes
+from detector.activity.changes.blocks import (
+    LONE_REASON,
+    LORRIES_REASON,
+    Standing,
+    find_changes,
+)
 from detector.activity.changes.pixels import PlaceShares, Shares
 from detector.activity.changes.stack_tables import RUN_FILE, StackBook, stack_rows
 from detector.activity.changes.trains import find_trains
@@ -55,6 +60,19 @@ def test_appeared_gone_grown_shrunk() -> None:
     assert changes["appeared"].centre == pytest.approx([212, 7.5])
     grown = find_changes(after, before).changes
     assert sorted(change.kind for change in grown) == ["appeared", "gone", "grown"]
+
+
+@pytest.mark.parametrize(
+    ("length_m", "width_m", "reason"),
+    [(16.0, 8.0, LORRIES_REASON), (17.0, 16.0, LORRIES_REASON), (15.0, 3.5, LONE_REASON),
+     (16.0, 12.2, ""), (12.2, 8.0, ""), (37.0, 5.5, ""), (18.5, 8.0, "")],
+)  # fmt: skip
+def test_what_may_be_lorries_is_no_claim(length_m: float, width_m: float, reason: str) -> None:
+    """Lorries side by side are as long as lorries; a bay of containers is 12.2 m long."""
+    here, nothing = standing(square(0, 0, length_m, width_m)), standing()
+    for before, after, kind in ((here, nothing, "gone"), (nothing, here, "appeared")):
+        (one,) = find_changes(before, after).changes
+        assert (one.kind, one.reason) == ("undecided" if reason else kind, reason)
 
 
 def test_a_block_told_as_two_is_no_change() -> None:

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from shapely.geometry.base import BaseGeometry
 
 from detector.activity.changes.pixels import Compare, Parts, PlaceShares, Shares, by_boxes
-from detector.geometry.boxes import Corners, intersection_areas, polygons
+from detector.geometry.boxes import Corners, edge_lengths, intersection_areas, polygons
 from detector.stacks.simulate import Draws, Floats
 
 ChangeKind = Literal["appeared", "gone", "grown", "shrunk", "exchanged", "undecided"]
@@ -27,6 +27,11 @@ WHOLE_SHARE = 0.7  # of a part, from which all of it changed: windows blur its r
 # a box of one container, with its errors: on the ground and on a lorry it looks the same from above
 LONE_M2 = 60.0
 LONE_REASON: Final = "one container may stand on a lorry"
+# lorries with a container side by side are as long as a lorry, and seldom as broad as a container
+# is long; the EU allows articulated lorries of 16.5 m (directive 96/53/EC), boxes err by a metre
+LORRY_M = (14.3, 17.7)
+CONTAINER_M = (10.9, 13.4)  # a container of 40 ft, with the errors of a box
+LORRIES_REASON: Final = "lorries may stand side by side"
 LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
 LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
 LEFT_SHARE = 0.2  # of the ground of a block: with less of it left it is gone, not smaller
@@ -207,10 +212,11 @@ def _claim(
     least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
     if area < least or (not one_look and changed < GROWN_SHARE):
         return None
-    if whole and area < LONE_M2:
-        return _remark("undecided", parts, part, LONE_REASON)
     came = kinds[0] == "appeared"
     standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
+    doubt = _may_be_lorries(standing.corners[rows], area) if whole else ""
+    if doubt:
+        return _remark("undecided", parts, part, doubt)
     sign = 1.0 if came else -1.0
     centre = np.array(part.centroid.coords[0])
     kind = kinds[0] if whole else kinds[1]
@@ -221,6 +227,17 @@ def _claim(
     containers = share * standing.draws.containers[:, rows].sum(axis=1)
     teu = share * standing.draws.teu[:, rows].sum(axis=1)
     return Change(kind, parts.before, parts.after, sign * area, containers, teu, centre)
+
+
+def _may_be_lorries(corners: Corners, area_m2: float) -> str:
+    """Why blocks may be lorries: one container, or as long as a lorry and no side a container's."""
+    if area_m2 < LONE_M2:
+        return LONE_REASON
+    sides = np.stack(edge_lengths(corners))
+    longest, shortest = sides.max(axis=0), sides.min(axis=0)
+    long = (longest >= LORRY_M[0]) & (longest <= LORRY_M[1])
+    one_deep = (shortest >= CONTAINER_M[0]) & (shortest <= CONTAINER_M[1])
+    return LORRIES_REASON if (long & ~one_deep).all() else ""
 
 
 def _left(parts: Parts, part: BaseGeometry, area: float) -> float:

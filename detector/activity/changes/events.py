@@ -86,13 +86,20 @@ def ship_events(visits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "last_day": visit["last_seen"],
             "number": 1,
             "lies": visit["lies"],
+            "one_ship": visit["one_ship"],
             "area_m2": None,
             **_size_columns([_size_of_visit(visit)]),
-            "text": f"ship of {length_in_words(visit)} {_where(visit)}",
+            "text": f"{_who(visit)} {_where(visit)}",
             "evidence": visit["evidence"],
         }
         for visit in visits
     ]
+
+
+def _who(visit: Mapping[str, Any]) -> str:
+    """A ship; where a match of its looks is doubtful it may be two."""
+    ship = f"ship of {length_in_words(visit)}"
+    return ship if visit["one_ship"] else f"{ship}, or two alike,"
 
 
 def _where(visit: Mapping[str, Any]) -> str:
@@ -165,6 +172,7 @@ def _event(
         "last_day": days[1],
         "number": number,
         "lies": None,
+        "one_ship": None,
         "area_m2": area_m2,
         **_size_columns(sizes),
     }

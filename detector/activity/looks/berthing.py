@@ -10,8 +10,9 @@ be in the berth's zone:
   and side by side over half of the shorter one.
 
 Ships at anchor that lie side by side are at no berth: none of them is at the quay. A ship with a
-wake (`wakes`) is `under_way` wherever it is. All others are `in_zone`: at anchor, waiting, or
-under way without a wake that can be told.
+wake (`wakes`) is `under_way` wherever it is. Others may lie at a quay though no rule says so
+(`may_lie_at`): they are `near_quay`. All others are `in_zone`: at anchor, waiting, or under way
+without a wake that can be told.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from numpy.typing import NDArray
 
 from detector.geometry.frames import LocalMetres
 
-Lying = Literal["alongside", "bow_or_stern_to", "double_banked", "in_zone", "under_way"]
+Lying = Literal[
+    "alongside", "bow_or_stern_to", "double_banked", "near_quay", "in_zone", "under_way"
+]
 AT_BERTH: Final = ("alongside", "bow_or_stern_to", "double_banked")
 
 # A box of a ship of 60 m is off by 2 degrees or less in nine of ten cases; quays are drawn to
@@ -37,6 +40,7 @@ QUAY_M: Final = 20.0
 ENDS_M: Final = 10.0  # past an end of the line that the middle of a ship may be
 BANKED_M: Final = 10.0  # fenders between ships are at most 4.5 m; the rest is of two boxes
 BANKED_SHARE: Final = 0.5
+MISSED_M: Final = 40.0  # beam of a ship that may lie between, and was not found
 
 Segments = NDArray[np.float64]
 
@@ -65,6 +69,24 @@ def lying(
     result[under_way] = "under_way"
     _bank(ships, result)
     return result
+
+
+def may_lie_at(corners: LocalMetres, lines: Segments, residual_m: float) -> NDArray[np.bool_]:
+    """Which ships may lie at a quay that is near, for all that a picture shows.
+
+    One that lies along a line, or square to it, with room for one ship between that was missed.
+
+    Args:
+        corners: `(N, 4, 2)` boxes of ships, first edge = length.
+        lines: `(S, 2, 2)` of all that may be quays there.
+        residual_m: of the look's registration.
+    """
+    ships = _Ships(np.asarray(corners, np.float64).reshape(-1, 4, 2))
+    reach = QUAY_M + MISSED_M + 2.0 * residual_m
+    found = np.zeros(len(ships.centre), np.bool_)
+    for start, end in lines:
+        found |= ships.along(start, end, reach) | ships.square_to(start, end, reach)
+    return found
 
 
 def at_berth(lies: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -85,6 +85,24 @@ def find_quay(
     return Quay(np.zeros((0, 2, 2)), "unknown")
 
 
+def may_be_quays(site: Site, quays: Mapping[str, Quay]) -> Segments:
+    """All lines `(S, 2, 2)` of a site that ships may lie along.
+
+    The quay lines of its zones; of zones whose line no file tells all their long edges too.
+
+    Args:
+        site: with its zones.
+        quays: by name of the zone.
+    """
+    lines = [quay.segments for quay in quays.values()]
+    lines += [
+        long_edges(zone.shape)
+        for zone in site.zones
+        if zone.name in quays and quays[zone.name].source not in ("", "site_file")
+    ]
+    return np.concatenate([*lines, np.zeros((0, 2, 2))])
+
+
 def long_edges(shape: BaseGeometry) -> Segments:
     """The long edges `(E, 2, 2)` of a polygon, the outside on the left of first to second end.
 

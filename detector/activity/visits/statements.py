@@ -141,7 +141,7 @@ def _besides(period: Period) -> str:
     text = ""
     if period.others_min and period.calls:
         text += f"; besides, at least {ships(period.others_min, period.min_length_m)} in its zone "
-        text += "but not at its quay"
+        text += "but not seen to lie at its quay"
     elif period.others_min:
         text += f"; besides, at least {ships(period.others_min, period.min_length_m)}"
         text += " under way by a wake"

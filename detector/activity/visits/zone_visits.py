@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from detector.activity.looks.berthing import Lying, at_berth, lying
+from detector.activity.looks.berthing import Lying, Segments, at_berth, lying, may_lie_at
 from detector.activity.looks.lengths import ShipLength
 from detector.activity.looks.quays import Quay, QuaySource
 from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, concatenate
@@ -22,8 +23,11 @@ from detector.activity.visits.statements import CALLING_KINDS, Period, say_perio
 from detector.classes import PORT
 from detector.counting.counts import unreadable
 from detector.counting.zones import Zone
+from detector.geometry.boxes import intersection_areas, polygons
 from detector.times import longest_days
 
+SHARED = 0.4  # of the smaller of two boxes of a look: ships do not lie in each other
+ALIKE_PROBABILITY = 0.1  # between boxes of one ship: then the longer box is taken
 NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the wanted length
 LISTED_PROBABILITY = 0.5  # a visit is listed from it on
 SWING_LENGTHS = 1.0  # at anchor
@@ -131,19 +135,25 @@ class Lay:
         return self.by_id.get(name, "in_zone")
 
 
-def how_they_lie(looks: Sequence[Look], quay: Quay, wakes: Wakes) -> Lay:
+def how_they_lie(looks: Sequence[Look], quay: Quay, lines: Segments, wakes: Wakes) -> Lay:
     """How the ships of all looks of a zone lie.
+
+    Nobody is said to lie off a quay whose line is not known, or guessed from pictures.
 
     Args:
         looks: of the zone.
         quay: of the zone.
+        lines: `(S, 2, 2)` of all that may be quays at the site.
         wakes: of the site.
     """
+    unsure = quay.source in ("pictures", "unknown")
     by_id: dict[str, Lying] = {}
     for look, moving in zip(looks, wakes.under_way(looks), strict=True):
         ships = PORT.mask(look.sightings.class_ids, "visits")
         seen = look.sightings.select(ships)
         lies = lying(seen.corners, quay.segments, look.residual_m, moving[ships])
+        near = may_lie_at(seen.corners, lines, look.residual_m) | unsure
+        lies[(lies == "in_zone") & near] = "near_quay"
         by_id |= dict(zip(seen.ids.tolist(), lies.tolist(), strict=True))
     return Lay(quay.source, by_id)
 
@@ -158,6 +168,9 @@ def gather_ships(
     looks: Sequence[Look], min_length_m: float, probability: Probability
 ) -> tuple[ShipsSeen, PlacedObjects, int]:
     """The ships of all looks that may have the wanted length.
+
+    Of boxes of a look that lie in each other, as of one ship told twice or of two told as one too,
+    only the more probable one is taken.
 
     Args:
         looks: in order of time, usable.
@@ -175,6 +188,7 @@ def gather_ships(
         ships = look.sightings.select(PORT.mask(look.sightings.class_ids, "visits"))
         unknown += int(np.isnan(ships.length_m).sum())
         ships = ships.select(ships.length_m >= NEAR_LENGTH * min_length_m)
+        ships = ships.select(_apart(ships, probability))
         parts.append(ships)
         numbers.append(np.full(len(ships), i, np.int64))
     found = concatenate(parts)
@@ -192,6 +206,20 @@ def gather_ships(
         embeddings=found.embeddings,
     )
     return seen, found, unknown
+
+
+def _apart(ships: PlacedObjects, probability: Probability) -> NDArray[np.int64]:
+    """Rows of ships of which none lies in another, those more probable first chosen."""
+    sure = probability(ships.class_ids, ships.scores, ships.length_m)
+    order = np.lexsort((-ships.length_m, -np.round(sure / ALIKE_PROBABILITY)))
+    boxes = polygons(ships.corners)
+    kept: list[int] = []
+    for row in order.tolist():
+        shared = intersection_areas(boxes[kept], np.full(len(kept), boxes[row]))
+        smaller = np.minimum(shapely.area(boxes[kept]), shapely.area(boxes[row]))
+        if (shared < SHARED * smaller).all():
+            kept.append(row)
+    return np.array(sorted(kept), np.int64)
 
 
 def look_times(looks: Sequence[Look], zone: Zone) -> LookTimes:
@@ -320,12 +348,18 @@ class _Track:
             "probability": self.probability,
             "lies": self.lies,
             "counted": self.counted,
+            "one_ship": self._is_one,
             "arrival": "before the first look" if self.starts_at_first_look else self._start(),
             "departure": "after the last look" if self.ends_at_last_look else self._end(),
             "not_before": self._neighbour_day(self._first - 1),
             "not_after": self._neighbour_day(self._last + 1),
             "evidence": ID_SEPARATOR.join(self._found.ids[members].tolist()),
         }
+
+    @property
+    def _is_one(self) -> bool:
+        """Whether no match of its looks is doubtful."""
+        return bool((self._count.preceded[self.members[1:]] >= self._certain).all())
 
     def moves(self, visit_id: str) -> list[dict[str, Any]]:
         """What the ship did, look by look, and the look at which it was gone."""
