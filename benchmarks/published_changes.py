@@ -20,6 +20,7 @@ SOME_LEFT = 0.1  # share that must remain where it is smaller; between them both
 SAME = 0.05  # a share of a block that may differ where it is the same
 SAME_M2 = 8.0  # less than a container
 SEEN_ENOUGH = 0.97
+LEAST_CHANGE_M2 = 200.0  # a true change of less may go unsaid
 
 Row = Mapping[str, Any]
 

@@ -17,6 +17,7 @@ from detector.rendering.story import Visit
 
 LYING = ("berthed", "rafted", "moored")
 AFLOAT = ("anchored", "under_way")
+WHOLE, UNSURE = 0.98, 0.02  # share of a zone that is the whole; how far a share may be off
 SEEN_SHARE = 0.5  # an object of which less is seen may be missed by a perfect counter
 
 

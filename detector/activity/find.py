@@ -22,6 +22,7 @@ from detector.activity.changes.events import (
     stack_events,
 )
 from detector.activity.changes.lots import consistent_links, standing_blocks
+from detector.activity.changes.pixels import open_shelf
 from detector.activity.changes.stack_tables import StackBook, stack_rows
 from detector.activity.changes.yard_ground import ground_rows
 from detector.activity.corrections import correction_rows
@@ -42,6 +43,7 @@ from detector.activity.series import (
     trend_rows,
 )
 from detector.activity.visits.bounds import VisitSettings
+from detector.activity.visits.fixed_ground import fixed_ground, without
 from detector.activity.visits.zone_visits import (
     Lay,
     how_they_lie,
@@ -264,6 +266,8 @@ def _add_site(
         if zone.kind in CALLED_KINDS
     }
     lines = may_be_quays(site, quays)
+    with open_shelf(by_id) as shelf:
+        fixed = {name: fixed_ground(looks[name], shelf, placed, site.frame.crs) for name in quays}
     lay, lay_found = {}, {}
     with Wakes(site, by_id, placed) as wakes:
         for name, quay in quays.items():
@@ -273,7 +277,8 @@ def _add_site(
                 lay_found[name] = how_they_lie(before, quay, lines, wakes)
     for zone in site.zones:
         told = lay.get(zone.name), lay_found.get(zone.name)
-        _add_zone(rows, site, zone, looks[zone.name], settings, *told)
+        ships = without(looks[zone.name], fixed.get(zone.name, set()))
+        _add_zone(rows, site, zone, (looks[zone.name], ships), settings, *told)
         if zone.kind in YARD_KINDS:
             of_stacks = [look.of_class(CONTAINER_STACK.name) for look in looks[zone.name]]
             found = stack_rows(site, zone, of_stacks, by_id, placed, book)
@@ -291,6 +296,13 @@ def _add_site(
         for zone in site.zones
         if not looks[zone.name]
     ] + book.warnings
+    warnings += [
+        f"site '{site.name}', zone '{name}': {counted(len(ids), 'box', 'boxes')} of ships are no "
+        f"visits, since other dates show the same there without a ship, as of ground that stays: "
+        f"{', '.join(sorted(ids))}"
+        for name, ids in fixed.items()
+        if ids
+    ]
     warnings += unknown_orders(site, scenes)
     warnings += [
         f"site '{site.name}', zone '{zone.name}': which side of it is the quay is not known, so no "
@@ -337,11 +349,13 @@ def _add_zone(
     rows: dict[str, list[dict[str, Any]]],
     site: Site,
     zone: Zone,
-    looks: Sequence[Look],
+    seen: tuple[Sequence[Look], Sequence[Look]],
     settings: ActivitySettings,
     lay: Lay | None,
     lay_found: Lay | None,
 ) -> None:
+    """Rows of a zone, of its looks and of the same without boxes of ships that are none."""
+    looks, ships = seen
     probability = settings.calibration.probability
     counting = SeriesSettings(settings.visits.min_length_m, settings.calibration, settings.blocks)
     rows["looks"] += [look_row(site, zone, look) for look in looks]
@@ -350,7 +364,7 @@ def _add_zone(
     rows["trends"] += trend_rows(site.name, zone.name, series, settings.visits.min_length_m)
     rows["corrections"] += correction_rows(site.name, zone.name, looks)
     if lay is not None:
-        found = zone_visits(site.name, zone, looks, settings.visits, probability, lay)
+        found = zone_visits(site.name, zone, ships, settings.visits, probability, lay)
         period = asdict(found.period) | {"visits_min_found": None}
         if lay_found is not None:  # the number before people corrected the boxes
             before = [look.as_found for look in looks]
@@ -362,7 +376,7 @@ def _add_zone(
         rows["events"] += ship_events(found.visits)
         top = headline(settings.visits.min_length_m)
         usual = routine([row for row in series if row["length_class"] == top], found.visits)
-        usual["share_occupied"] = share_occupied(looks, lay, settings.visits.min_length_m)
+        usual["share_occupied"] = share_occupied(ships, lay, settings.visits.min_length_m)
         usual["longest_gap_days"] = longest_gap_days(looks)
         rows["routine"].append({"site": site.name, "zone": zone.name, **usual})
 

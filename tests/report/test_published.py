@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from benchmarks.published import Judgement, judge, unknown_words
+from benchmarks.published import judge
+from benchmarks.published_reading import Judgement, unknown_words
 from benchmarks.published_registry import WORDS, Court, Verdict
 from tests.report.published_story import publish_small, seed_of_today
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pyproj import Transformer
 
-from benchmarks.published import Judgement, judge_row, judge_text
 from benchmarks.published_changes import is_true
 from benchmarks.published_page import TableRow
+from benchmarks.published_reading import Judgement, judge_row, judge_text
 from benchmarks.published_registry import FALSE, OPEN, TRUE, WORDS, Held, Verdict
 from benchmarks.published_world import Loaded, World
 from tests.report.published_world import made_world
