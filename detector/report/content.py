@@ -166,7 +166,7 @@ def _visit(row: Row, words: Words) -> dict[str, Any]:
         departure = _between(last, row["not_after"], words)
         departure += doubtful if went == "undecided" else ""
     lay = words.say("visit." + row["lies"])
-    if not row["one_ship"]:
+    if not row.get("one_ship", True):  # earlier versions did not say
         lay = words.say("visit.may_be_two", lies=lay)
     return {
         **row,

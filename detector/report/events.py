@@ -111,7 +111,7 @@ def _text(row: Row, kind: str, words: Words) -> str:
     if kind != SHIP:
         return words.say(f"event.{kind}", n=row["number"], zone=row["zone"])
     values = {"length": length_in_words(length_of_event(row)), "zone": row["zone"]}
-    key = "event.ship" if row["one_ship"] else "event.ships"
+    key = "event.ship" if row.get("one_ship", True) else "event.ships"
     if row["lies"] == "under_way":
         return words.say(f"{key}_under_way", **values)
     return words.say(key if row["lies"] in AT_BERTH else f"{key}_in", **values)

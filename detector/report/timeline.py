@@ -50,7 +50,7 @@ def visit_bars(visits: Sequence[Row], looks: Sequence[Row]) -> list[dict[str, An
         scenes = {scene_of(name) for name in visit["evidence"].split(ID_SEPARATOR)}
         seen = sorted({day for day, ids in mine.items() if ids & scenes})
         seen = seen or sorted({visit["first_seen"], visit["last_seen"]})
-        solid, broken = _parts(seen, sorted(mine), visit["one_ship"])
+        solid, broken = _parts(seen, sorted(mine), visit.get("one_ship", True))
         picked = {key: visit[key] for key in KEYS}
         bars.append({**picked, "seen": seen, "solid": solid, "broken": broken})
     return _in_lanes(bars)

@@ -63,6 +63,7 @@ def visit(rows: Sequence[Row]) -> dict[str, object]:
         "last_seen": "2026-09-02",
         "width_m": 30.0,
         "lies": "alongside",
+        "one_ship": True,
         "evidence": "; ".join(found.ids.tolist()),
         **ShipLength.of_looks(found).columns,
     }
@@ -115,7 +116,7 @@ def test_nothing_is_claimed_without_a_fit() -> None:
 def test_an_activity_of_an_earlier_version_is_told_without_an_error() -> None:
     event = ship_events([visit([(100.0, NAN, NAN, "")])])[0]
     old = {k: v for k, v in event.items() if k not in ("lengths_low_m", "lengths_high_m")}
-    del old["lengths_cut"]
+    del old["lengths_cut"], old["one_ship"]
     [row] = event_rows("Port", {"events": sort_events([old])}, Words.read())
     assert row["text"] == "ship of 100 m at Pier 1"
     assert length_in_short({"length_m": 100.0}) == "100 m"
