@@ -21,6 +21,34 @@ YEAR_FIRST: Final = re.compile(
 YEAR_LAST: Final = re.compile(
     r"(?<!\d)(?P<a>\d{1,2})(?P<s>[-_./])(?P<b>\d{1,2})(?P=s)(?P<y>(?:19|20)\d\d)(?!\d)"
 )
+# 02Sep2026, 2-SEPT-2026, 02_September_2026; 2026-Sep-02, 2026Sep02
+MONTH: Final = (
+    r"(?P<m>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+NAMED: Final = (
+    re.compile(rf"(?<!\d)(?P<d>\d{{1,2}})[-_. ]?{MONTH}[-_. ]?(?P<y>(?:19|20)\d\d)(?!\d)", re.I),
+    re.compile(rf"(?<!\d)(?P<y>(?:19|20)\d\d)[-_. ]?{MONTH}[-_. ]?(?P<d>\d{{1,2}})(?!\d)", re.I),
+)
+# UTC: Maxar 23OCT13021530-P2AS-…, year first; Pléiades and SPOT 202310130215306, to 0.1 s
+MAXAR: Final = re.compile(
+    rf"(?<![A-Za-z\d])(?P<y>\d\d){MONTH}(?P<d>\d\d)(?P<t>\d{{6}})(?!\d)", re.I
+)
+AIRBUS: Final = re.compile(r"(?<!\d)(?P<y>20\d\d)(?P<mm>\d\d)(?P<d>\d\d)(?P<t>\d{6})\d(?!\d)")
+MONTH_NAMES: Final = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+]
 # After a date: T081530, T08-15, _08-15-30, 081530; only behind a T can an offset stand
 CLOCK: Final = re.compile(
     r"(?P<lead>[Tt_ -]?)(?P<H>\d\d)(?P<s>[-:_.]?)(?P<M>\d\d)(?:(?P=s)(?P<S>\d\d))?"
@@ -108,6 +136,7 @@ class _Mark:
 
 
 def _marks(text: str) -> Iterator[_Mark]:
+    yield from _named_marks(text)
     taken: list[tuple[int, int]] = []
     for match in YEAR_FIRST.finditer(text):
         separated = match["s"] is not None
@@ -122,6 +151,25 @@ def _marks(text: str) -> Iterator[_Mark]:
             continue
         one, two = int(match["a"]), int(match["b"])
         yield _mark(text, match, _days(int(match["y"]), [(two, one), (one, two)]))
+
+
+def _named_marks(text: str) -> Iterator[_Mark]:
+    """Dates with the month in letters, and those of products that write all digits together."""
+    for pattern in NAMED:
+        for match in pattern.finditer(text):
+            month = MONTH_NAMES.index(match["m"][:3].lower()) + 1
+            yield _mark(text, match, _days(int(match["y"]), [(month, int(match["d"]))]))
+    for match in (*MAXAR.finditer(text), *AIRBUS.finditer(text)):
+        named = match.re is MAXAR
+        month = MONTH_NAMES.index(match["m"][:3].lower()) + 1 if named else int(match["mm"])
+        days = _days(int(match["y"]) + (2000 if named else 0), [(month, int(match["d"]))])
+        try:
+            at = time(*(int(match["t"][i : i + 2]) for i in (0, 2, 4)))
+        except ValueError:
+            continue  # a number, no moment
+        if days:
+            moment = datetime.combine(days[0], at, UTC)
+            yield _Mark(match.start(), match.group(), days, moment)
 
 
 def _days(year: int, month_days: Sequence[tuple[int, int]]) -> tuple[date, ...]:
