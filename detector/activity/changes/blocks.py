@@ -208,25 +208,35 @@ def _claim(
     changed = told.changed / decided
     one_look = parts.kept.is_empty
     area = part.area * (1.0 if changed >= WHOLE_SHARE else changed)
-    whole = changed >= WHOLE_SHARE and (one_look or _left(parts, part, area) < LEFT_SHARE)
+    came = kinds[0] == "appeared"
+    standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
+    others = parts.before if came else parts.after
+    alone = rows if one_look else _rows_of(part, standing.corners, rows)
+    whole = changed >= WHOLE_SHARE and bool(len(alone))
+    if whole:
+        rows, others = alone, others[:0]
     least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
     if area < least or (not one_look and changed < GROWN_SHARE):
         return None
-    came = kinds[0] == "appeared"
-    standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
     doubt = _may_be_lorries(standing.corners[rows], area) if whole else ""
     if doubt:
         return _remark("undecided", parts, part, doubt)
     sign = 1.0 if came else -1.0
-    centre = np.array(part.centroid.coords[0])
-    kind = kinds[0] if whole else kinds[1]
-    if standing.draws is None:
-        return Change(kind, parts.before, parts.after, sign * area, None, None, centre)
-    boxes = polygons(standing.corners[rows])
-    share = sign * min(area / float(shapely.union_all(boxes).area), 1.0)
-    containers = share * standing.draws.containers[:, rows].sum(axis=1)
-    teu = share * standing.draws.teu[:, rows].sum(axis=1)
-    return Change(kind, parts.before, parts.after, sign * area, containers, teu, centre)
+    containers = teu = None
+    if standing.draws is not None:
+        boxes = polygons(standing.corners[rows])
+        share = sign * min(area / float(shapely.union_all(boxes).area), 1.0)
+        containers = share * standing.draws.containers[:, rows].sum(axis=1)
+        teu = share * standing.draws.teu[:, rows].sum(axis=1)
+    return Change(
+        kinds[0] if whole else kinds[1],
+        others if came else rows,
+        rows if came else others,
+        sign * area,
+        containers,
+        teu,
+        np.array(part.centroid.coords[0]),
+    )
 
 
 def _may_be_lorries(corners: Corners, area_m2: float) -> str:
@@ -240,12 +250,16 @@ def _may_be_lorries(corners: Corners, area_m2: float) -> str:
     return LORRIES_REASON if (long & ~one_deep).all() else ""
 
 
-def _left(parts: Parts, part: BaseGeometry, area: float) -> float:
-    """Share of the ground of a block that boxes of the other look stand on, or that stayed."""
-    lost = part is parts.lost
-    other = parts.gained if lost else parts.lost
-    ground = part.area + parts.kept.area
-    return float((ground - area + other.area) / ground)
+def _rows_of(part: BaseGeometry, corners: Corners, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The blocks that a part consists of, but for a rim; none where it is a piece of larger ones.
+
+    A box of the other look that touches a block that is gone makes it no smaller block.
+    """
+    boxes = polygons(corners[rows])
+    inside = shapely.area(shapely.intersection(boxes, part)) / shapely.area(boxes)
+    whole = inside >= 1.0 - LEFT_SHARE
+    covered = shapely.union_all(boxes[whole]).intersection(part).area
+    return rows[whole] if covered >= (1.0 - LEFT_SHARE) * part.area else rows[:0]
 
 
 def _remark(kind: ChangeKind, parts: Parts, ground: BaseGeometry, reason: str) -> Change:
