@@ -17,6 +17,7 @@ from benchmarks.published_registry import (
     told,
 )
 
+CLOSE_GSD = 0.01
 PARTS = {
     "gone": re.compile(r"([\d,]+) gone \(([\d,]+) m²\)"),
     "appeared": re.compile(r"([\d,]+) new \(([\d,]+) m²\)"),
@@ -115,3 +116,13 @@ def _teu(asked: Asked) -> Iterator[Answer]:
         yield asked.rule(truth.high >= low, f"{told(truth)} TEU there", "lower bound")
     if "found" not in of:
         yield Held("TEU of a zone", asked.text, truth.meets(low, high), f"{told(truth)} TEU")
+
+
+@sentence("short.ground")
+@sentence("short.ground_same")
+@sentence("short.stacks_unreadable")
+def _coarse(asked: Asked) -> Iterator[Answer]:
+    """What is said of scenes in which stacks cannot be read: at the resolution that they have."""
+    said = asked.number("gsd")
+    ok = any(abs(said - look.gsd_m) <= CLOSE_GSD * look.gsd_m for look in asked.here.looks)
+    yield asked.rule(None if ok else False, "no such resolution")

@@ -164,7 +164,7 @@ def _named_marks(text: str) -> Iterator[_Mark]:
         month = MONTH_NAMES.index(match["m"][:3].lower()) + 1 if named else int(match["mm"])
         days = _days(int(match["y"]) + (2000 if named else 0), [(month, int(match["d"]))])
         try:
-            at = time(*(int(match["t"][i : i + 2]) for i in (0, 2, 4)))
+            at = datetime.strptime(match["t"], "%H%M%S").time()
         except ValueError:
             continue  # a number, no moment
         if days:
