@@ -21,6 +21,7 @@ from detector.activity.changes.events import (
     sort_events,
     stack_events,
 )
+from detector.activity.changes.fixed_ground import fixed_ground, without
 from detector.activity.changes.lots import consistent_links, standing_blocks
 from detector.activity.changes.pixels import open_shelf
 from detector.activity.changes.stack_tables import StackBook, stack_rows
@@ -43,7 +44,6 @@ from detector.activity.series import (
     trend_rows,
 )
 from detector.activity.visits.bounds import VisitSettings
-from detector.activity.visits.fixed_ground import fixed_ground, without
 from detector.activity.visits.zone_visits import (
     Lay,
     how_they_lie,

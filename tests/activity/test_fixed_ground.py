@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.activity.changes.fixed_ground import fixed_ground, without
 from detector.activity.changes.pixels import open_shelf
 from detector.activity.looks.runs import Observed, RunScene
 from detector.activity.looks.sightings import SeenObjects, no_sightings
 from detector.activity.looks.sites import LocalFrame
 from detector.activity.looks.zone_looks import Look, Placement
-from detector.activity.visits.fixed_ground import fixed_ground, without
 from detector.geometry.boxes import edge_lengths
 from detector.rendering.scene import RenderedScene
 from detector.rendering.write import write_scene
