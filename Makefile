@@ -41,8 +41,8 @@ lint: $(STAMP)  ## ruff, mypy and the floors of the house
 docs: $(STAMP)  ## the documentation as a site, in .cache/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(STAMP)  ## the measurements of the README; takes long
-	@for file in $$(grep -l '__main__' benchmarks/*.py); do \
+bench: $(STAMP)  ## all measurements, or one: BENCH=throughput; takes long
+	@for file in $(if $(BENCH),benchmarks/$(BENCH).py,$$(grep -l '__main__' benchmarks/*.py)); do \
 		$(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; \
 	done
 
