@@ -281,6 +281,26 @@ def test_the_log_is_there_after_a_clean_run() -> None:
         assert entries[-1]["message"] == last
 
 
+def test_a_profile_is_printed_and_written(capsys: Output) -> None:
+    write_scene("a.tif", 1)
+    assert predict("a.tif", "out=x", "profile=true", "quiet=true") == 0
+    events = json.loads(Path("x/profile.json").read_text())["traceEvents"]
+    stages = {event["name"] for event in events if event["ph"] == "X"}
+    assert stages >= {"load", "plan", "hash", "read", "decode", "merge", "measure", "count"}
+    assert stages >= {"stacks", "write"}
+    said = capsys.readouterr().out.splitlines()
+    table = said[said.index(next(line for line in said if line.startswith("stage "))) :]
+    assert {line.split()[0] for line in table[1:-1]} == stages | {"rest"}
+    shares = [float(line.split()[-1].rstrip("%")) for line in table[1:-1]]
+    assert sum(shares) == pytest.approx(100, abs=1)
+    assert table[-1].startswith("x/profile.json: for chrome://tracing")
+    assert predict("a.tif", "out=y", "profile=true", "log=json") == 0
+    json.loads(capsys.readouterr().out)  # one object, and no table
+    assert not Path("z").exists()
+    assert predict("a.tif", "out=z", "quiet=true") == 0
+    assert not Path("z/profile.json").exists()
+
+
 def test_only_a_bad_scene_leaves_no_folder() -> None:
     Path("a.tif").write_text("no raster")
     assert predict("a.tif", "out=x") == 2
