@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ class Patch:
         other: `(h, w)` under another object's box.
         origin: `(2,)` pixel of its top left corner.
         scale: `(2,)` metres a pixel.
+        usable: `(h, w)` 1 where it is seen and under no other box.
     """
 
     rgb: NDArray[np.float32]
@@ -33,6 +34,11 @@ class Patch:
     other: NDArray[np.bool_]
     origin: Vector
     scale: Vector
+    usable: NDArray[np.uint8] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # once: every question about a block asks it
+        object.__setattr__(self, "usable", (self.seen & ~self.other).astype(np.uint8))
 
     def colour(self, points_m: Vector) -> NDArray[np.float32]:
         """Colours `(a, b, 3)` at places `(a, b, 2)` in metres, linear between pixels."""
@@ -46,9 +52,8 @@ class Patch:
     def free(self, points_m: Vector) -> NDArray[np.bool_]:
         """Places `(a, b)` that are seen and under no other box."""
         x, y = self._at(points_m)
-        usable = (self.seen & ~self.other).astype(np.uint8)
         return np.asarray(
-            cv2.remap(usable, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+            cv2.remap(self.usable, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
         )
 
     def _at(self, points_m: Vector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

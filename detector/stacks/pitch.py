@@ -179,7 +179,8 @@ def _spectrum(profiles: Sequence[Vector]) -> Vector:
     for profile in profiles:
         signal = profile - profile.mean()
         total = float((signal**2).sum()) * len(signal) / 2.0
-        power += np.abs(np.fft.rfft(signal, FREQUENCIES)) ** 2 / max(total, 1e-12)
+        wave = np.fft.rfft(signal, FREQUENCIES)
+        power += (wave.real**2 + wave.imag**2) / max(total, 1e-12)  # no root to be squared again
     return np.asarray(power / len(profiles))
 
 
