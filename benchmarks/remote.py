@@ -60,7 +60,7 @@ class Took:
 
 def make_scene(path: Path, side: int) -> None:
     """A rendered port, side by side and noisy, as a COG."""
-    port = render(seed=7, width=PORT_PX, height=PORT_PX, gsd=GSD_M).values
+    port = render(seed=7, width=PORT_PX, height=PORT_PX, gsd_m=GSD_M).values
     times = -(-side // PORT_PX)
     values = np.tile(port, (times, times, 1))[:side, :side]
     noise = np.random.default_rng(1).normal(0, 3, values.shape)

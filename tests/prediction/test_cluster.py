@@ -30,6 +30,7 @@ from detector.prediction.cluster import (
     Outcome,
     SceneWorker,
     do_on_cluster,
+    with_others,
 )
 from detector.prediction.copies import Identity
 from detector.prediction.settings import ClusterSettings
@@ -47,6 +48,7 @@ PATIENCE = {
     "RAY_gcs_server_request_timeout_seconds": "600",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
 }
+STARTS = 3
 ROOT = Path(__file__).parents[2]
 
 
@@ -97,7 +99,7 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
     whole, out = tmp_path / "whole", tmp_path / "out"
     _predict(scenes, whole)
     node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-    cluster = utils.Cluster(initialize_head=True, head_node_args=node)
+    cluster = _started(utils, node)
     lost: list[int] = []
     try:
         second = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
@@ -118,6 +120,20 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
     assert lost[0] < 6  # it was in mid-run
     assert [record.status for record in summary.records] == ["done"] * 6 + ["copy", "failed"]
     assert _bytes(out) == _bytes(whole)
+
+
+def _started(utils: Any, node: dict[str, Any]) -> Any:
+    """A cluster with its first node; Ray gives a node 30 s, which a busy machine may not have."""
+    for left in reversed(range(STARTS)):
+        cluster = utils.Cluster()
+        try:
+            cluster.add_node(**node)
+            break
+        except Exception:
+            cluster.shutdown()
+            if not left:
+                raise
+    return cluster
 
 
 class FakeTaskError(Exception):
@@ -344,3 +360,13 @@ def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     settings = BatchSettings((), tmp_path / "gone", DetectorSettings("blobs"))
     with pytest.raises(QuaywatchError, match=r"gone: not seen on .*; workers write the results"):
         run_module._Worker(settings, run_module.NO_ZONES, load_slow, tmp_path)  # type: ignore[arg-type]
+
+
+def test_other_weights_of_some_scenes_are_told_once() -> None:
+    others = [{"weights": "b", "iou": 1}, {"weights": "a"}, {"weights": "b", "iou": 1}]
+    told = with_others({"weights": "x"}, others)
+    assert told == {
+        "weights": "x",
+        "other_networks": [{"weights": "a"}, {"weights": "b", "iou": 1}],
+    }
+    assert with_others({"weights": "x"}, []) == {"weights": "x"}
