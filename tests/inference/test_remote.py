@@ -10,7 +10,7 @@ import pytest
 from benchmarks.remote import served
 from detector.inference import pipeline as pipeline_module
 from detector.inference.pipeline import PipelineSettings, find_objects
-from detector.scenes.scene import open_scene
+from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions, naming
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.prediction.test_batch import _ships
@@ -26,13 +26,13 @@ def test_nothing_is_lost_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         tmp_path / "a.tif", SIZE, _ships(*places), transform=utm_transform(), crs=UTM52
     )
     threads: list[int] = []
-    real = pipeline_module._Readers.__init__
+    real = pipeline_module._reader_threads
 
-    def counted(self: object, scene: object, frame: object, number: int) -> None:
-        threads.append(number)
-        real(self, scene, frame, number)  # type: ignore[arg-type]
+    def told(scene: Scene, settings: PipelineSettings) -> int:
+        threads.append(real(scene, settings))
+        return threads[-1]
 
-    monkeypatch.setattr(pipeline_module._Readers, "__init__", counted)
+    monkeypatch.setattr(pipeline_module, "_reader_threads", told)
     with served(file, latency_ms=5, failures=0.1) as address:
         names = [str(file), f"/vsicurl/{address}/a.tif"]
         found = []
