@@ -36,5 +36,8 @@ class ActivityConfig:
         "write pictures: each visit's first and last look, changes of stacks; needs the scenes"
     )
     report: bool = option("make the report in report/")
+    allow_remote: list[str] = option(
+        "hosts, addresses or folders that the paths of a run's scenes may lead to; none by default"
+    )
     log: str = option("text for people, json for machines", choices=("text", "json"))
     quiet: bool = option("only warnings and the result")

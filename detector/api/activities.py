@@ -67,7 +67,7 @@ def find_activity(
     read = [site if isinstance(site, Site) else read_site(site) for site in several]
     if not isinstance(runs, Runs):
         folders = [runs] if isinstance(runs, str | Path) else runs
-        runs = read_runs(folders, reviewed=config.review)
+        runs = read_runs(folders, reviewed=config.review, allow_remote=config.allow_remote)
     return activity_of(read, runs, config)
 
 

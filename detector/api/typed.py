@@ -203,6 +203,7 @@ class FindActivityOptions(TypedDict, total=False):
     review: bool
     draws: int
     seed: int
+    allow_remote: Sequence[str]
 
 
 class RenderOptions(TypedDict, total=False):

@@ -111,7 +111,7 @@ def _write(config: ActivityConfig, out: Path) -> tuple[Activity, Path | None]:
     record_inputs(out, config.paths, config.runs)
     if config.plots:
         _draw(activity, out / PLOTS_FOLDER)
-    return activity, _report(out) if config.report else None
+    return activity, _report(config, out) if config.report else None
 
 
 def _find(config: ActivityConfig, out: Path) -> Activity:
@@ -123,7 +123,7 @@ def _find(config: ActivityConfig, out: Path) -> Activity:
     from detector.api.activities import activity_of
 
     sites = [read_site(path) for path in config.paths]
-    runs = read_runs(config.runs, reviewed=config.review)
+    runs = read_runs(config.runs, reviewed=config.review, allow_remote=config.allow_remote)
     activity = activity_of(sites, runs, config)
     if config.chips:
         write_chips(activity.tables["visits"], runs.scenes, out)
@@ -137,10 +137,13 @@ def _draw(activity: Activity, folder: Path) -> None:
     save_plots(activity, folder)
 
 
-def _report(out: Path) -> Path:
+def _report(config: ActivityConfig, out: Path) -> Path:
     from detector.report.publish import ReportSettings, make_report
 
-    return make_report(ReportSettings(activity=out, out=out / REPORT_FOLDER)).page
+    leave = tuple(config.allow_remote)
+    return make_report(
+        ReportSettings(activity=out, out=out / REPORT_FOLDER, allow_remote=leave)
+    ).page
 
 
 COMMAND = Command(

@@ -50,7 +50,7 @@ def dry_run(config: ReportConfig) -> int:
     from detector.wording import counted
 
     settings = report_settings(config)
-    sources = read_sources(settings.activity, settings.sites, settings.runs)
+    sources = read_sources(settings.activity, settings.sites, settings.runs, settings.allow_remote)
     looks = sources.activity["looks"]
     for name in dict.fromkeys(row["site"] for row in looks):
         days = {row["day"] for row in looks if row["site"] == name}

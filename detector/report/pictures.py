@@ -22,7 +22,7 @@ from detector.activity.looks.sites import Site
 from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.scenes.grid import Grid, GridPixels, on_grid
-from detector.scenes.scene import Scene, open_scene
+from detector.scenes.scene import Scene
 from detector.scenes.stretch import brightened, eye_gain
 
 MARGIN_M: Final = 40.0  # shown around the zones
@@ -93,7 +93,7 @@ class Pictures:
         if key in self._open or key in self.remarks:
             return self._open.get(key)
         try:
-            opened = open_scene(scene.path)
+            opened = scene.open()
         except SceneError as error:
             self.remarks[key] = str(error)
             return None

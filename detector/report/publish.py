@@ -60,6 +60,7 @@ class ReportSettings:
         charts: whether the charts are drawn as PNG and SVG files too.
         credit: of the imagery, for scenes whose files do not tell.
         share: whether pictures to share are drawn.
+        allow_remote: hosts, addresses or folders that the paths of scenes may lead to.
     """
 
     activity: Path
@@ -70,6 +71,7 @@ class ReportSettings:
     charts: bool = True
     credit: str = ""
     share: bool = False
+    allow_remote: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def report_settings(config: ReportConfig) -> ReportSettings:
         charts=config.charts,
         credit=config.credit,
         share=config.share,
+        allow_remote=tuple(config.allow_remote),
     )
 
 
@@ -111,7 +114,7 @@ def make_report(settings: ReportSettings, progress: Progress | None = None) -> R
         ActivityError: it is damaged.
         OutputError: the folder cannot be written.
     """
-    sources = read_sources(settings.activity, settings.sites, settings.runs)
+    sources = read_sources(settings.activity, settings.sites, settings.runs, settings.allow_remote)
     if not sources.activity["looks"]:
         raise ReportError(f"{settings.activity}: no look of any zone, so nothing to report")
     words = Words.read()

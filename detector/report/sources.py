@@ -56,6 +56,7 @@ def read_sources(
     activity_folder: Path,
     sites: Sequence[str | Path] = (),
     runs: Sequence[str | Path] = (),
+    allow_remote: Sequence[str] = (),
 ) -> Sources:
     """Read what `detector activity` wrote, and the sites and runs that it was made of.
 
@@ -63,6 +64,7 @@ def read_sources(
         activity_folder: with `activity.json`.
         sites: site files; those that the activity was made of where none are named.
         runs: folders of `detector predict`; the same.
+        allow_remote: hosts, addresses or folders that the paths of their scenes may lead to.
 
     Raises:
         ReportError: there is no activity, or a site or run that was named cannot be used.
@@ -81,7 +83,7 @@ def read_sources(
     named_runs = [Path(item) for item in runs] or known["runs"]
     try:
         found_sites = {site.name: site for site in map(read_site, named_sites)}
-        read = read_runs(named_runs) if named_runs else Runs((), ())
+        read = read_runs(named_runs, allow_remote=allow_remote) if named_runs else Runs((), ())
     except QuaywatchError as error:
         if sites or runs:
             raise

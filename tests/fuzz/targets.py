@@ -237,7 +237,7 @@ def _sites(folder: Path) -> Target:
 
 def _runs(folder: Path) -> Target:
     """The files of a run folder that are read back."""
-    run = _a_run(folder)
+    run = a_run(folder)
     scene = next(path for path in run.iterdir() if path.is_dir())
     write_stacks(scene / "stacks.csv", no_stacks())
     files = [
@@ -267,7 +267,7 @@ def _runs(folder: Path) -> Target:
 
 def _activities(folder: Path) -> Target:
     """`activity.json`, as the report reads it."""
-    run = _a_run(folder)
+    run = a_run(folder)
     zones = Zones(
         (Zone("a", "berth", shapely.box(500_000, 4_676_850, 500_200, 4_677_000)),), UTM52, "z"
     )
@@ -348,7 +348,7 @@ def _times(folder: Path) -> Target:
     return Target(6, seeds, read)
 
 
-def _a_run(folder: Path) -> Path:
+def a_run(folder: Path) -> Path:
     """Three dates of one ship, with a zone."""
 
     def seen() -> Iterable[Any]:

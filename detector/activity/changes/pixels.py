@@ -30,7 +30,7 @@ from detector.activity.looks.zone_looks import Look, Placement
 from detector.errors import SceneError
 from detector.geometry.boxes import Corners, polygons
 from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
-from detector.scenes.scene import Scene, open_scene
+from detector.scenes.scene import Scene
 
 Floats = NDArray[np.float64]
 Picture = NDArray[np.float32]
@@ -290,7 +290,7 @@ class Shelf:
         if scene_id not in self._open:
             if scene_id not in self._scenes:
                 raise SceneError(f"{scene_id}: the scene is not at hand")
-            self._open[scene_id] = open_scene(self._scenes[scene_id].path)
+            self._open[scene_id] = self._scenes[scene_id].open()
         return self._open[scene_id]
 
     def gsd_m(self, scene_ids: Sequence[str]) -> float:

@@ -21,7 +21,6 @@ from detector.activity.looks.zone_looks import Look, Placement
 from detector.counting.zones import Zone
 from detector.errors import SceneError
 from detector.scenes.grid import Grid
-from detector.scenes.scene import open_scene
 
 BERTH_KINDS: Final = ("berth", "quay")
 LAND_KINDS: Final = ("yard", "railhead")
@@ -179,7 +178,7 @@ def _edges(scene: RunScene, grid: Grid, placement: Placement) -> NDArray[np.floa
     """Strength of edges on a grid; None where the scene does not show it, or is gone."""
     east, north = placement.shift_m
     try:
-        with open_scene(scene.path) as opened:
+        with scene.open() as opened:
             rgb = read_ground(opened, grid.moved(-east, -north))
     except SceneError:
         return None

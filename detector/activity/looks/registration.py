@@ -17,7 +17,6 @@ from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Placement
 from detector.errors import SceneError
 from detector.scenes.grid import Grid, on_grid
-from detector.scenes.scene import open_scene
 from detector.wording import counted
 
 UNREGISTERED_SD_M = 8.0  # geolocation of commercial scenes without ground control, to 90 % 12-15 m
@@ -131,7 +130,7 @@ def _grid(site: Site) -> Grid:
 
 
 def _picture(scene: RunScene, site: Site, grid: Grid) -> _Picture:
-    with open_scene(scene.path) as opened:
+    with scene.open() as opened:
         laid = on_grid(opened, grid)
     grey = cv2.cvtColor(laid.rgb, cv2.COLOR_RGB2GRAY)
     mask = laid.seen & _fixed_land(site, grid)

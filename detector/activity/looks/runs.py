@@ -41,6 +41,8 @@ from detector.geometry.frames import FilePixels
 from detector.lengths import CUT_TYPE
 from detector.reviewing.correct import BOX, SAID, Corrections, correct, count_corrections
 from detector.reviewing.ledger import Review, of_scene, read_review
+from detector.scenes.scene import Scene, open_scene
+from detector.scenes.types import SceneOptions
 from detector.times import Acquired
 
 
@@ -77,6 +79,7 @@ class RunScene:
         found: what the network found, where people corrected it; None of a scene without a review.
         looked: parts that somebody looked at as a whole, file pixels.
         corrections: what people changed, in numbers.
+        allow_remote: hosts, addresses or folders that its path may lead to.
     """
 
     scene_id: str
@@ -99,6 +102,7 @@ class RunScene:
     found: FileObjects | None = None
     looked: tuple[BaseGeometry, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
+    allow_remote: tuple[str, ...] = ()
 
     @property
     def when(self) -> Acquired:
@@ -115,6 +119,14 @@ class RunScene:
         if day is None:
             raise ValueError(f"{self.scene_id}: its day is unknown")
         return day
+
+    def open(self) -> Scene:
+        """The raster, to be closed or used as a context manager.
+
+        Raises:
+            SceneError: it is gone or damaged, or leads to the network without leave.
+        """
+        return open_scene(self.path, SceneOptions(allow_remote=self.allow_remote))
 
     def footprint(self, frame: LocalFrame) -> BaseGeometry:
         """The outline of the raster in local metres; empty where the frame does not reach."""
@@ -150,6 +162,7 @@ def read_runs(
     embeddings: Mapping[str, NDArray[np.float64]] | None = None,
     *,
     reviewed: bool = True,
+    allow_remote: Sequence[str] = (),
 ) -> Runs:
     """Read the folders of runs, with what people corrected in them.
 
@@ -161,6 +174,7 @@ def read_runs(
         embeddings: features `(rows, D)` of all rows of a scene in `detections.parquet`, by
             scene id; optional.
         reviewed: whether the corrections of `review.json` are used.
+        allow_remote: hosts, addresses or folders that the paths of scenes may lead to.
 
     Raises:
         ActivityError: a folder holds no run, a file of it that is read is damaged or was changed
@@ -189,7 +203,8 @@ def read_runs(
             if isinstance(scene, str):
                 skipped.append((name or record.path, scene))
             else:
-                scenes[name] = replace(scene, folder=str(folder))
+                leave = tuple(allow_remote)
+                scenes[name] = replace(scene, folder=str(folder), allow_remote=leave)
         warnings += check_run(folder, review)
     if not scenes:
         raise _unusable(folders, skipped)

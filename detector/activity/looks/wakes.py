@@ -26,7 +26,7 @@ from detector.classes import PORT
 from detector.errors import SceneError
 from detector.geometry.boxes import polygons
 from detector.scenes.grid import Grid, on_grid
-from detector.scenes.scene import Scene, open_scene
+from detector.scenes.scene import Scene
 
 LEAST_LENGTH_M: Final = 25.0  # shorter ships have wakes of few pixels, or moor in rows
 CLEAR_M: Final = 6.0  # of the box's end: spray, and errors of the box
@@ -148,7 +148,7 @@ class Wakes:
             if len(self._open) == MOST_OPEN:
                 self._close_oldest()
             try:
-                self._open[scene_id] = open_scene(self._scenes[scene_id].path)
+                self._open[scene_id] = self._scenes[scene_id].open()
             except SceneError:
                 self._open[scene_id] = None
         return self._open[scene_id]

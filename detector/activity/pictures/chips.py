@@ -18,7 +18,6 @@ from detector.errors import SceneError
 from detector.files import atomic_path, file_part, prepare_folder
 from detector.geometry.geodesy import apply_transform, lonlat
 from detector.geometry.windows import PixelWindow
-from detector.scenes.scene import open_scene
 
 CHIPS_FOLDER: Final = "chips"
 ENDS: Final = ("first", "last")
@@ -127,7 +126,7 @@ def _window(corners: NDArray[np.float64]) -> PixelWindow:
 def _read(scene: RunScene, boxes: Sequence[NDArray[np.float64]]) -> list[NDArray[np.uint8]]:
     """BGR pictures of the boxes, the boxes drawn."""
     chips = []
-    with open_scene(scene.path) as opened:
+    with scene.open() as opened:
         for corners in boxes:
             window = _window(corners)
             scale = min(1.0, LONGEST_SIDE_PX / max(window.width, window.height))

@@ -23,7 +23,6 @@ from detector.errors import SceneError
 from detector.files import file_part, prepare_folder
 from detector.geometry.boxes import Corners
 from detector.scenes.grid import Grid, GridPixels, first_on_top, on_grid
-from detector.scenes.scene import open_scene
 
 DIFFERENCES_FOLDER: Final = "differences"
 MARGIN_M: Final = 60.0  # around the changed blocks: what did not change tells where one is
@@ -127,7 +126,7 @@ class _Pictures:
 
         def laid(scene_id: str) -> GridPixels:
             east, north = self._placements[scene_id].shift_m
-            with open_scene(self._scenes[scene_id].path) as opened:
+            with self._scenes[scene_id].open() as opened:
                 return on_grid(opened, grid.moved(-east, -north))
 
         # all are read, so that a scene that is gone is told also where others hide it

@@ -26,7 +26,6 @@ from detector.models.card import ModelCard
 from detector.models.detector import find_card
 from detector.models.network import load_network
 from detector.scenes.grid import Grid, on_grid
-from detector.scenes.scene import open_scene
 
 LAYERS: Final = 5  # of the backbone: to stride 8
 CHIP_PX: Final = (256, 48)  # length and beam
@@ -84,17 +83,15 @@ def _described(
     ships = PORT.mask(objects.class_ids, "visits") & (objects.length_m >= LEAST_LENGTH_M)
     if ships.any():
         try:
-            features[ships] = _features(
-                _cut(scene.path, FilePixels(objects.corners[ships])), layers
-            )
+            features[ships] = _features(_cut(scene, FilePixels(objects.corners[ships])), layers)
         except SceneError as error:
             logger.warning("ships of %s are not compared by their look: %s", scene.path, error)
     return replace(objects, embeddings=features)
 
 
-def _cut(path: str, boxes: FilePixels) -> NDArray[np.uint8]:
+def _cut(run_scene: RunScene, boxes: FilePixels) -> NDArray[np.uint8]:
     """Chips `(N, height, width, 3)` of boxes `(N, 4, 2)`, length from left to right."""
-    with open_scene(path) as scene:
+    with run_scene.open() as scene:
         return np.stack([on_grid(scene, _chip_grid(corners)).rgb for corners in boxes])
 
 
