@@ -2,12 +2,14 @@
 
 The labels are what a GIS writes: polygons in WGS84 (RFC 7946), or in the CRS that the file names.
 `class` says what a polygon is (`ship` where there is no such column), `ignore` that it is neither
-right nor wrong. A table `index.csv` may say more of the scenes: their split, place and source.
+right nor wrong. A table `index.csv` may say more of the scenes: their split, place and source, and
+by how many pixels outlines lie outside their objects (`grown_px`), as those of coarse masks do.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +27,7 @@ from detector.data.files import find_images, unreadable
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.documents import DocumentError, read_json
 from detector.errors import SceneError
-from detector.geometry.boxes import as_corners
+from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.geodesy import apply_transform
 from detector.geometry.rectangles import min_rectangles
 from detector.scenes.scene import open_scene
@@ -33,7 +35,9 @@ from detector.scenes.types import SceneInfo
 
 INDEX: Final = "index.csv"
 IMAGE_COLUMN: Final = "image"
-INDEX_COLUMNS: Final = frozenset({IMAGE_COLUMN, "split", "place", "source"})
+GROWN_COLUMN: Final = "grown_px"
+INDEX_COLUMNS: Final = frozenset({IMAGE_COLUMN, "split", "place", "source", GROWN_COLUMN})
+LEAST_SIDE_PX: Final = 1.0  # of a box from which its outline's margin was taken
 LABELS_SUFFIX: Final = ".geojson"
 DEFAULT_CLASS: Final = "ship"
 Labelled: TypeAlias = tuple[str, bool, NDArray[np.float64]]
@@ -91,6 +95,7 @@ def _image(
 ) -> LabelledImage:
     ids = {name: number for number, name in enumerate(classes.names)}
     mine = [(ids[name], unsure, outline) for name, unsure, outline in objects if name in ids]
+    grown_px = float(row.get(GROWN_COLUMN) or 0.0)
     sure = [one for one in mine if not one[1]]
     unsure = [one for one in mine if one[1]]
     return LabelledImage(
@@ -101,9 +106,9 @@ def _image(
         split=row.get("split", ""),
         place=row.get("place") or DATED.sub("", path.stem) or path.stem,
         gsd_m=info.gsd_m,
-        corners=min_rectangles([outline for _, _, outline in sure]),
+        corners=_shrunk(min_rectangles([outline for _, _, outline in sure]), grown_px),
         class_ids=np.array([number for number, _, _ in sure], np.int64),
-        ignored=min_rectangles([o for _, _, o in unsure]) if unsure else as_corners([]),
+        ignored=_shrunk(min_rectangles([outline for _, _, outline in unsure]), grown_px),
         ignored_class_ids=np.array([number for number, _, _ in unsure], np.int64),
         labelling=tuple(
             Labelling.ORIENTED if name in named else Labelling.UNLABELLED for name in classes.names
@@ -111,6 +116,18 @@ def _image(
         faults=tuple(wrong),
         classes=classes,
     )
+
+
+def _shrunk(corners: Corners, margin_px: float) -> Corners:
+    """Boxes less a margin on all four sides, at least `LEAST_SIDE_PX` long and wide."""
+    if not margin_px or not len(corners):
+        return corners
+    centre = corners.mean(axis=1, keepdims=True)
+    axes = np.stack([corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]], axis=1)
+    sides = np.linalg.norm(axes, axis=2, keepdims=True)
+    halves = axes * np.maximum(sides - 2 * margin_px, LEAST_SIDE_PX) / np.maximum(sides, 1e-9) / 2
+    signs = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+    return as_corners(centre + np.einsum("ks,nsd->nkd", signs, halves))
 
 
 def _objects(labels: Path, info: SceneInfo, wrong: list[Fault]) -> list[Labelled]:
@@ -183,7 +200,19 @@ def _index(path: Path) -> dict[str, dict[str, str]]:
         raise DataError(
             f"{path}: its columns are {', '.join(sorted(columns))}; it may have {known}"
         )
+    for name, row in rows.items():
+        if not 0 <= _number(row.get(GROWN_COLUMN) or "0") < np.inf:
+            told = row.get(GROWN_COLUMN)
+            raise DataError(f"{path}: {GROWN_COLUMN} of {name} is '{told}', no pixels")
     return rows
+
+
+def _number(text: str) -> float:
+    """A number, or NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _note(faults: list[Fault] | None, fault: Fault) -> None:

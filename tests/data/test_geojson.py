@@ -101,5 +101,19 @@ def test_a_crs_by_address_and_a_strange_table_are_refused(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="no name of an authority"):
         read_dataset("geojson", tmp_path)
     (tmp_path / "index.csv").write_text("file,split\na.tif,dev\n")
-    with pytest.raises(DataError, match="its columns are file, split; it may have image"):
+    with pytest.raises(DataError, match="its columns are file, split; it may have grown_px, image"):
         read_dataset("geojson", tmp_path)
+
+
+def test_outlines_that_lie_outside_their_objects(tmp_path: Path) -> None:
+    """A mask of 30 x 6 px that is a pixel too large on each side: 28 x 4 px, at the same place."""
+    scene(tmp_path, "a", [polygon(BOX)])
+    (tmp_path / "index.csv").write_text("image,grown_px\na.tif,1\n")
+    (image,), _ = read_dataset("geojson", tmp_path)
+    assert edge_lengths(image.corners)[0] == pytest.approx([28.0], abs=1e-3)
+    assert edge_lengths(image.corners)[1] == pytest.approx([4.0], abs=1e-3)
+    assert image.corners.mean(axis=1)[0] == pytest.approx(np.mean(BOX, axis=0), abs=1e-3)
+    for told in ("-1", "nan", "much"):
+        (tmp_path / "index.csv").write_text(f"image,grown_px\na.tif,{told}\n")
+        with pytest.raises(DataError, match=f"grown_px of a.tif is '{told}', no pixels"):
+            read_dataset("geojson", tmp_path)
