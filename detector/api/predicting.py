@@ -92,6 +92,9 @@ def predict(
     config, zones = _read_options(dict(options), _names(scenes), own_network=detector is None)
     settings = predict_settings(config)
     sources = list(_sources(scenes, crs, transform, name))
+    if detector is not None:  # the caller's network reads every scene, whatever its gsd
+        own = replace(settings.detector, weights=detector.card.name)
+        settings = replace(settings, detector=own)
     work = SceneWork(settings, detector or load(settings.detector), zones)
     return Results(tuple(_results(sources, work)), work)
 

@@ -46,12 +46,13 @@ def run(config: InfoConfig) -> int:
     from detector.api.settings import scene_options
     from detector.counting.zones import NO_ZONES, read_zones
     from detector.models.card import ModelCard
+    from detector.models.choice import choose_weights
     from detector.models.detector import DetectorSettings, find_card, load_detector
     from detector.prediction.describe import describe_scene, tile_seconds
     from detector.scenes.discover import discover, said_of_all
     from detector.scenes.scene import open_scene
 
-    card = ModelCard.read(find_card(config.weights))
+    find_card(config.weights)  # refused before a scene is read
     zones = read_zones(config.zones) if config.zones else NO_ZONES
     tile_s = None
     if config.time:
@@ -65,6 +66,8 @@ def run(config: InfoConfig) -> int:
             if source.problem:
                 raise ConfigError(source.problem)
             with open_scene(source.path, chosen) as scene:
+                name = choose_weights(config.weights, scene.info.gsd_m)
+                card = ModelCard.read(find_card(name))
                 description = describe_scene(scene, card, zones, tile_s)
         except QuaywatchError as error:
             failed += 1

@@ -23,7 +23,10 @@ from detector.stacks.settings import StackSettings
 class ModelConfig:
     """Which network, and from which score on it is believed."""
 
-    weights: str = option("shipped weights by name, or a .safetensors file with its .yaml card")
+    weights: str = option(
+        "shipped weights by name, or a .safetensors file with its .yaml card; auto: by the gsd of"
+        " each scene"
+    )
     conf: float | None = option("least score of an object; null: the card's", low=0, high=1)
     iou: float | None = option(
         "IoU from which two boxes of one tile are one object; null: the card's", above=0, high=1
