@@ -156,7 +156,7 @@ def tell(
         time = scene.acquired + pd.Timedelta(days=number)
         scenes.append(
             RunScene(f"look{number}", str(path), time, scene.crs, info.width, info.height,
-                     info.transform, True, {"yard": seen}, seen, objects, "", str(run))
+                     info.transform, True, {"yard": seen}, seen, objects, folder=str(run))
         )  # fmt: skip
     placed = {scene.scene_id: Placement((0.0, 0.0), 0.5) for scene in scenes}
     built = build_looks(site, scenes, placed)["yard"]
