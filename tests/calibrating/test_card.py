@@ -392,6 +392,9 @@ def test_the_best_f1_by_hand() -> None:
     found = balance(sample, None, sharpest_threshold)
     assert found is not None
     assert (found.conf, found.counted, found.true) == (pytest.approx(0.71), 2, 3)
+    # 0.9983 from 0.71 to 0.90 and to 0.50, 0.9967 between: as good, so all of 0.05 to 0.90
+    flat = scored([0.9] * 300 + [0.5, 0.7], [True] * 301 + [False], list(range(302)), true=301)
+    assert sharpest_threshold(flat) == pytest.approx(0.48)
 
 
 @pytest.mark.parametrize("rule", [balancing_threshold, sharpest_threshold])
