@@ -35,6 +35,11 @@ def to_lonlat_transformer(crs: str) -> Transformer:
     return Transformer.from_crs(CRS.from_user_input(crs), CRS.from_epsg(4326), always_xy=True)
 
 
+def local_crs(lon_deg: float, lat_deg: float) -> str:
+    """Metres east and north of a place (azimuthal equidistant, WGS84), as PROJ reads it."""
+    return f"+proj=aeqd +lat_0={lat_deg:.9f} +lon_0={lon_deg:.9f} +datum=WGS84 +units=m"
+
+
 def lonlat(points: NDArray[np.float64], crs: str) -> NDArray[np.float64]:
     """Longitude and latitude in degrees of map points.
 

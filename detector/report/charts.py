@@ -40,6 +40,7 @@ CHANGE_MARKS: Final[Mapping[str, tuple[str, str, float]]] = {
     "shrunk": ("v", "white", 0.22),
     "grown": ("^", "white", 0.42),
 }
+WHOLE_MARKS: Final = ("estimate", "found", "human")  # of dates that showed all of a zone
 ENDINGS: Final = (".png", ".svg")
 LONGEST_STEM: Final = 80
 UNITS: Final = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
@@ -158,15 +159,22 @@ def draw_series(chart: Mapping[str, Any], words: Words) -> Figure:
         if point["low"] is not None:
             low, high = point["low"], point["high"]
             axes.vlines([_day(point)], low, high, color=ink, alpha=0.32, linewidth=6)
-    seen = [p["value"] if p["mark"] in ("estimate", "found") else float("nan") for p in points]
+    seen = [p["value"] if p["mark"] in WHOLE_MARKS else float("nan") for p in points]
     axes.plot([_day(p) for p in points], seen, color=ink, linewidth=1.4)
     marks: dict[str, dict[str, Any]] = {
         "estimate": {"marker": "o", "color": ink},
         "found": {"marker": "o", "markeredgecolor": ink, "markerfacecolor": "white"},
+        "human": {"marker": "s", "color": ink},
         "partial": {"marker": "^", "markeredgecolor": ink, "markerfacecolor": "white"},
         "unseen": {"marker": "x", "markeredgecolor": GREY},
     }
-    names = {"estimate": "estimate", "found": "found", "partial": "at_least", "unseen": "nothing"}
+    names = {
+        "estimate": "estimate",
+        "found": "found",
+        "human": "human",
+        "partial": "at_least",
+        "unseen": "nothing",
+    }
     for mark, look in marks.items():
         mine = [p for p in points if p["mark"] == mark]
         if mine:

@@ -21,6 +21,7 @@ from detector.report.findings import (
     site_days,
     usable_share,
 )
+from detector.report.reviewed import say_reviewed, say_reviews
 from detector.report.series import zone_charts
 from detector.report.sources import Sources
 from detector.report.timeline import unseen_spans, visit_bars
@@ -81,7 +82,8 @@ def build_document(
         "sites": [_site(name, activity, words, sources.sites.get(name)) for name in names],
         "links": link_rows(activity, words),
         "timeline": _timeline(activity, names),
-        "provenance": _provenance(sources, credit),
+        "provenance": _provenance(sources, credit)
+        | {"reviews": say_reviews(activity, words)},
     }
 
 
@@ -115,6 +117,7 @@ def _site(
         "events": event_rows(name, activity, words),
         "stacks": _of(activity.get("stacks", ()), name),
         "trains": _of(activity.get("trains", ()), name),
+        "review": say_reviewed(name, activity, words),
         "stack_changes": [
             {**row, "span": _span(row, words)}
             for row in _of(activity.get("stack_changes", ()), name)

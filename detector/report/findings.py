@@ -172,6 +172,9 @@ def _call(row: Row, words: Words) -> str:
     most = row["visits_seen_max"]
     if most and most > row["visits_min"]:
         text += words.say("short.more", max=most)
+    alone = row.get("visits_min_found")
+    if alone is not None and alone != row["visits_min"]:
+        text += words.say("short.network_alone", n=alone)
     return text + _besides(row, words)
 
 

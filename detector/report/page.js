@@ -29,7 +29,7 @@
       if (p.mark === "unseen") lines.push(words.script.not_seen);
       else {
         lines.push((p.mark === "partial" ? words.script.at_least + " " : "") + round(p.value) + " " + words.unit[chart.measure]);
-        lines.push(p.low !== null ? round(p.low) + "–" + round(p.high) : words.script.no_interval);
+        lines.push(p.low !== null ? round(p.low) + "–" + round(p.high) : p.mark === "human" ? words.script.by_person : words.script.no_interval);
       }
       lines.push(words.script.seen + " " + Math.round(100 * p.fraction) + " %");
       return lines.join("\n");
@@ -47,6 +47,7 @@
         Plot.line(whole, { x: "date", y: "value", stroke: ink, strokeWidth: 1.6 }),
         Plot.dot(of("estimate"), { x: "date", y: "value", fill: ink, r: 4 }),
         Plot.dot(of("found"), { x: "date", y: "value", stroke: ink, fill: "var(--bg)", strokeWidth: 2, r: 4 }),
+        Plot.dot(of("human"), { x: "date", y: "value", symbol: "square", fill: ink, r: 4 }),
         Plot.dot(of("partial"), { x: "date", y: "value", symbol: "triangle", fill: "var(--bg)", stroke: ink, strokeWidth: 2, r: 5 }),
         Plot.dot(of("unseen"), { x: "date", y: 0, symbol: "times", stroke: "var(--soft)", strokeWidth: 2, r: 5 }),
         Plot.tip(points, Plot.pointerX({ x: "date", y: (p) => p.value ?? 0, title: told, fill: "var(--card)", stroke: "var(--field)" })),
@@ -283,6 +284,7 @@
       slider.setAttribute("aria-valuetext", Math.round(100 * share) + " %");
     }
     map.on("click", (event) => {
+      if (box.classList.contains("reviewing")) return; // see review.js
       const share = compare.checked ? +slider.value / 100 : 1;
       const side = event.containerPoint.x <= share * map.getSize().x ? "left" : "right";
       const { lng: x, lat: y } = event.latlng;
@@ -320,9 +322,10 @@
     if (shots.length < 2) { compare.checked = false; compare.disabled = true; box.classList.add("single"); }
     show("right");
     show("left");
-    return map;
+    return { box, map, shots, picks, compare };
   }
-  const maps = [...document.querySelectorAll("[data-viewer]")].map(startViewer);
+  const viewers = [...document.querySelectorAll("[data-viewer]")].map(startViewer);
+  const maps = viewers.map((viewer) => viewer.map);
 
   /* ---- switches of the page ---- */
   const theme = document.getElementById("theme");
@@ -346,5 +349,5 @@
     boxes.forEach((box) => draw(box, true)); // at the width of the paper
   });
   window.addEventListener("afterprint", () => { opened.forEach((item) => { item.open = false; }); boxes.forEach((box) => draw(box)); });
-  window.quaywatch = { maps, doc };
+  window.quaywatch = { maps, doc, viewers, words, review: viewers.map((viewer) => all.review[+viewer.box.dataset.viewer]) };
 })();

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ FOLDER: Final = Path(__file__).parent
 TEMPLATE: Final = "page.html.jinja"
 VENDOR: Final = FOLDER / "vendor"
 RECORD: Final = VENDOR / "vendor.json"
+OWN_SCRIPTS: Final = ("page.js", "review.js")
 SCRIPTS: Final = ("d3.min.js", "plot.umd.min.js", "leaflet.js")
 STYLES: Final = ("leaflet.css",)
 EVENT_GROUPS: Final = {
@@ -58,12 +59,14 @@ class SitePictures:
         events: each event's row with its chips.
         differences: two looks of a zone in one, in order of time.
         reason: why there are no looks, one sentence; empty where it is not known.
+        review: what the review mode must know of the site, see `review_facts`.
     """
 
     looks: Sequence[LookPicture] = ()
     events: Sequence[tuple[Mapping[str, Any], Sequence[LookPicture]]] = ()
     differences: Sequence[Difference] = ()
     reason: str = ""
+    review: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render_page(
@@ -75,7 +78,7 @@ def render_page(
 ) -> str:
     """The page as HTML.
 
-    A policy in the page forbids every request, and every script but the four that it carries, by
+    A policy in the page forbids every request, and every script but the five that it carries, by
     their hashes: a name that looks like a script stays a name.
 
     Args:
@@ -85,7 +88,8 @@ def render_page(
         remarks: pictures that could not be made, one sentence each.
         locator: the map of the sites, or None.
     """
-    scripts = [_script(VENDOR / name) for name in SCRIPTS] + [_script(FOLDER / "page.js")]
+    scripts = [_script(VENDOR / name) for name in SCRIPTS]
+    scripts += [_script(FOLDER / name) for name in OWN_SCRIPTS]
     styles = [_style(VENDOR / name) for name in STYLES] + [_style(FOLDER / "page.css")]
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -148,7 +152,10 @@ def _page_data(
 ) -> dict[str, Any]:
     views = [
         [
-            {"bounds": s.bounds, "width": s.width, "labels": s.labels, "boxes": s.boxes}
+            {
+                **{"bounds": s.bounds, "width": s.width, "labels": s.labels, "boxes": s.boxes},
+                **{"day": s.day, "scenes": s.scene_ids},
+            }
             for s in site.looks
         ]
         for site in pictures
@@ -156,13 +163,15 @@ def _page_data(
     units = {"count": "y_ships", "stacks": "y_stacks", "area": "y_area", "teu": "y_teu"}
     texts = {
         "script": words.group("script"),
+        "review": words.group("review"),
         "chart": {"alt": words.texts["chart"]["alt"]},
         "timeline": {"alt": words.texts["timeline"]["alt"]},
         "visit": {"chart_alt": words.texts["visit"]["chart_alt"]},
         "viewer": {"north": words.texts["viewer"]["north"]},
         "unit": {name: words.say(f"chart.{key}") for name, key in units.items()},
     }
-    return {"doc": document, "views": views, "words": texts}
+    review = [site.review for site in pictures]
+    return {"doc": document, "views": views, "words": texts, "review": review}
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from detector.report.locator import draw_locator
 from detector.report.markdown import as_markdown
 from detector.report.options import ReportConfig
 from detector.report.page import SitePictures, render_page
+from detector.report.reviewed import review_facts
 from detector.report.share import write_shared
 from detector.report.sources import Sources, read_sources
 from detector.report.tables import write_tables
@@ -197,6 +198,7 @@ def _site_pictures(
         [(row, chips) for row, chips in told if chips],
         differences,
         reason,
+        review_facts(sources.sites[name], sources),
     )
 
 

@@ -24,8 +24,8 @@ def zone_charts(
     A chart: `zone`, `class`, `measure`, `title`, `trend` (a sentence or empty) and `changes` (days
     of new levels), both of the table `trends`, and `points` with `day`, `acquired`, `found`,
     `value` (what is drawn: the estimate, else what was found), `low`, `high` (null without a
-    claim), `fraction`, `status`, `told` (it in words), `mark` (`estimate`, `found`, `partial`,
-    `unseen`), `scene_ids`.
+    claim), `fraction`, `status`, `told` (it in words), `mark` (`estimate`, `found`, `human`,
+    `partial`, `unseen`), `scene_ids`.
     """
     looks = [row for row in activity["looks"] if row["site"] == site]
     kinds = {row["zone"]: row["kind"] for row in looks}
@@ -41,6 +41,8 @@ def zone_charts(
         for point in chart["points"]:
             gsd_m = gsds.get((chart["zone"], point["day"]))
             point["told"] = status_words(point["status"], gsd_m, words)
+            if point["mark"] == "human":
+                point["told"] += f", {words.say('review.counted')}"
     return charts, say_empty(empty, looks, length_words(activity["min_length_m"], words), words)
 
 
@@ -122,6 +124,8 @@ def _point(row: Row, found: float | None, bounds: Row | None, key: str) -> dict[
         mark, value = "unseen", None
     elif not shows_whole(row):
         mark = "partial"
+    elif row.get("source") == "human":
+        mark = "human"
     return {
         "day": row["day"],
         "acquired": row["acquired"],

@@ -91,6 +91,9 @@ def read_sources(
         remarks.append(str(error))
     # what activity said of the runs stands among its own warnings
     remarks += [text for text in read.warnings if text not in activity.get("warnings", ())]
+    told_now = [review.row for review in read.reviews]
+    if read.scenes:
+        remarks += stale_reviews(activity, told_now)
     shifts = {
         (row["site"], row["scene_id"]): (row["shift_east_m"], row["shift_north_m"])
         for row in activity["registration"]
@@ -105,6 +108,23 @@ def read_sources(
         tuple(remarks),
         activity_folder,
     )
+
+
+def stale_reviews(activity: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Runs whose review is another one now than that which the activity counted by.
+
+    Args:
+        activity: content of `activity.json`.
+        runs: rows `RunReview.row` as the runs are now.
+    """
+    counted = {row["run"]: row["sha256"] for row in activity.get("reviews", ())}
+    now = {row["run"]: row["sha256"] for row in runs}
+    return [
+        f"run '{name}': its review has changed since the activity was made, so pictures and "
+        "numbers are of two states; run detector activity again"
+        for name in sorted({*counted, *now})
+        if counted.get(name) != now.get(name)
+    ]
 
 
 def record_inputs(

@@ -20,6 +20,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from detector.detections import CORNER_COLUMNS
 from detector.export.seals import GEOPACKAGE, altered_record, file_seals, seal_of
 from detector.files import file_sha256, held_folder
+from detector.reviewing.browser import read_browser, read_saved
 from detector.reviewing.compare import Shown, compare
 from detector.reviewing.correct import box_ids, corners_of
 from detector.reviewing.errors import ReviewError
@@ -129,6 +130,9 @@ def _read(path: Path, run: ReviewedRun, settings: ImportSettings) -> Review:
     if path.suffix.lower() == GEOPACKAGE:
         return _read_geopackage(path, run, settings)
     stamp = settings.who, time_of(path), _sha256(path)
+    content = read_saved(path)
+    if content is not None:
+        return read_browser(path, content, run, stamp)
     return read_pictures(path, run, stamp=stamp, export=settings.export, whole=settings.whole)
 
 

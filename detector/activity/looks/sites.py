@@ -19,7 +19,7 @@ from detector.activity.errors import ActivityError
 from detector.counting.zones import Zone, Zones, read_lines, read_zones
 from detector.documents import DocumentError, read_yaml
 from detector.geometry.frames import FilePixels, LocalMetres
-from detector.geometry.geodesy import apply_transform, lonlat
+from detector.geometry.geodesy import apply_transform, local_crs, lonlat
 
 KEYS: Final = ("name", "zones", "time_zone", "fixed", "quays")
 LARGEST_SITE_M: Final = 100_000.0  # the local frame is true to 1e-5 within it
@@ -41,9 +41,7 @@ class LocalFrame:
     @property
     def crs(self) -> str:
         """The frame as PROJ reads it."""
-        return (
-            f"+proj=aeqd +lat_0={self.lat_deg:.9f} +lon_0={self.lon_deg:.9f} +datum=WGS84 +units=m"
-        )
+        return local_crs(self.lon_deg, self.lat_deg)
 
     def from_crs(self, points: NDArray[np.float64], crs: str) -> LocalMetres:
         """Points `(..., 2)` of a CRS in local metres; infinite where a projection is undefined."""
