@@ -416,7 +416,7 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     if inside.area <= 0:
         return Seen(0.0, cloud_known)
     if scene.is_all_seen:
-        return Seen(float(inside.area / shape.area), cloud_known)
+        return Seen(min(float(inside.area / shape.area), 1.0), cloud_known)  # not 1 + 2e-16
     x_min, y_min, x_max, y_max = inside.bounds
     column, row = math.floor(x_min), math.floor(y_min)
     window = PixelWindow(column, row, math.ceil(x_max) - column, math.ceil(y_max) - row)
@@ -424,7 +424,7 @@ def _seen_of(scene: Scene, shape: BaseGeometry) -> Seen:
     mask = _rasterize(inside, window, size)
     observation = scene.observation(window, size)
     seen, known = observation.seen[mask], observation.known[mask]
-    fraction = float(seen.mean() * inside.area / shape.area)
+    fraction = min(float(seen.mean() * inside.area / shape.area), 1.0)
     return Seen(fraction, knows_clouds(seen, known))
 
 
