@@ -63,7 +63,8 @@ def review_in(browser: Browser, report: Report, folder: Path) -> Path:
         for x, y in ((60, 206), (104, 206), (80, 196)):
             click(page, x, y)
         page.keyboard.press("Escape")
-        page.keyboard.press("b")
+        viewer.locator(".review-class").select_option("ship")
+        viewer.locator(".review-draw").click()
         assert viewer.locator(".review-told").text_content().startswith("3 more clicks.")
         for x, y in ((250, 40), (350, 40), (300, 56)):
             click(page, x, y)
