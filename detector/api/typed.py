@@ -120,6 +120,7 @@ class TrainOptions(TypedDict, total=False):
     root: PathText
     cache: PathText
     split: str
+    reviews: Sequence[PathText]
     leave_out: Sequence[str]
     classes: PathText | None
     teacher: str

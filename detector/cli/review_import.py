@@ -37,6 +37,8 @@ def run(config: ReviewImportConfig) -> int:
     done = import_reviews(settings)
     for line in (*summary(done, settings.run), *scores(done, settings.run)):
         print(line)
+    if config.labels:
+        print(labels(done, settings.run, Path(config.labels), config.side))
     return EXIT_DONE
 
 
@@ -78,6 +80,21 @@ def summary(done: Imported, folder: Path) -> list[str]:
         f"{done.review.sha256[:12]}"
     )
     return lines
+
+
+def labels(done: Imported, folder: Path, out: Path, side: str) -> str:
+    """Write the labels, and say how many there are."""
+    from typing import cast
+
+    from detector.reviewing.labels import Side, write_labels
+    from detector.reviewing.runs import ReviewedRun
+    from detector.wording import counted
+
+    told = write_labels(done.review, ReviewedRun.read(folder), out, cast(Side, side))
+    return (
+        f"labels: {counted(told.images['train'], 'image')} to learn from and {told.images['dev']} "
+        f"held out, in {told.folder}; detector train data=review data.reviews=[{out}]"
+    )
 
 
 def scores(done: Imported, folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Final
 from detector.options import option
 
 CONFLICTS: Final = ("refuse", "newest")
+SIDES: Final = ("auto", "train", "dev")
 
 
 KINDS: Final = ("qgis", "label-studio", "cvat", "coco", "yolo-obb", "dota")
@@ -51,3 +52,7 @@ class ReviewImportConfig:
     )
     export: str = option("folder of the export; empty: that of each file, or one above", path=True)
     whole: bool = option("every picture of the files was looked at as a whole")
+    labels: str = option(
+        "folder that gets what was looked at as labels for detector train; empty: none", path=True
+    )
+    side: str = option("side of the split of new places; auto holds out one of five", choices=SIDES)

@@ -90,6 +90,61 @@ def gather(settings: DataSettings, faults: list[Fault] | None = None) -> list[La
     return images
 
 
+def gather_reviews(
+    folders: Sequence[str], split: str, classes: ClassSet, faults: list[Fault] | None = None
+) -> list[LabelledImage]:
+    """The images that people reviewed, of the places that are not held out.
+
+    Args:
+        folders: each with the datasets that `detector review import labels=` wrote.
+        split: that is learnt from; never one of `HELD_OUT`.
+        classes: that are looked for.
+        faults: gets what of them could not be used.
+
+    Raises:
+        DataError: a folder holds none, all its places are held out, or the split is for measuring.
+    """
+    images: list[LabelledImage] = []
+    for folder in map(Path, folders):
+        datasets = sorted(path.parent for path in folder.glob("*/data.yaml"))
+        if not datasets:
+            raise DataError(
+                f"{folder}: no labels of a review; write them with detector review import "
+                f"labels={folder}"
+            )
+        mine = [image for path in datasets for image in _reviewed(path, split, classes, faults)]
+        if not mine:
+            raise DataError(
+                f"{folder}: every place of it is held out for measuring; review another place, or "
+                "name the side of a new one with detector review import side=train"
+            )
+        images += mine
+    _check_names(images)
+    return images
+
+
+def _reviewed(
+    path: Path, split: str, classes: ClassSet, faults: list[Fault] | None
+) -> list[LabelledImage]:
+    if split in HELD_OUT:
+        raise DataError(
+            f"the {split} split is for measuring and is never trained on; choose another"
+        )
+    faults = [] if faults is None else faults
+    everything = read_images("yolo-obb", path, faults, classes)
+    faults.extend(fault for image in everything for fault in image.faults)
+    return [image for image in everything if image.split == split]
+
+
+def check_apart(images: Sequence[LabelledImage], reviewed: Sequence[LabelledImage]) -> None:
+    """Refuse images of one name in a dataset and in what was reviewed.
+
+    Raises:
+        DataError: two have one name.
+    """
+    _check_names([*images, *reviewed])
+
+
 def manifest_hash(images: Sequence[LabelledImage]) -> str:
     """Hash of the names, labels and places of images, hexadecimal."""
     digest = hashlib.sha256()

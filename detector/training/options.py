@@ -24,6 +24,9 @@ class DataConfig:
     cache: str = option("folder for chips, rendered ports and what the teacher said", path=True)
     split: str = option("split, where images have one; dev is refused")
     sources: list[str] = option("datasets by name, as in the pool's index; empty: all")
+    reviews: list[str] = option(
+        "folders of labels that detector review import wrote; they are added", path=True
+    )
     leave_out: list[str] = option("images whose labels are wrong, by file name")
     classes: str | None = option(
         "YAML list of classes: names, and entries of new ones; null: ship and container_stack",

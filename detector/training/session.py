@@ -27,7 +27,13 @@ from detector.files import atomic_path, held_folder
 from detector.training.augment import AugmentSettings
 from detector.training.dataset import worth_showing
 from detector.training.export import export_weights
-from detector.training.gather import DataSettings, gather, manifest_hash
+from detector.training.gather import (
+    DataSettings,
+    check_apart,
+    gather,
+    gather_reviews,
+    manifest_hash,
+)
 from detector.training.launch import is_first_process, is_launched, launch, needs_launch
 from detector.training.mix import MixSettings
 from detector.training.options import TrainConfig
@@ -124,9 +130,12 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
             *rendered_depots(folder, data.depots, data.port_px, seed),
         )
     ]
+    reviewed = gather_reviews(data.reviews, data.split, classes, faults)
     if data.kind == "rendered":
-        return rendered
-    return [*gather(data_settings(config), faults), *rendered]
+        return [*rendered, *reviewed]
+    images = gather(data_settings(config), faults)
+    check_apart(images, reviewed)
+    return [*images, *rendered, *reviewed]
 
 
 def data_settings(config: TrainConfig) -> DataSettings:
