@@ -37,6 +37,7 @@ def run(config: ReviewImportConfig) -> int:
     done = import_reviews(settings)
     for line in (*summary(done, settings.run), *scores(done, settings.run)):
         print(line)
+    print(corrected(done, settings.run))
     if config.labels:
         print(labels(done, settings.run, Path(config.labels), config.side))
     return EXIT_DONE
@@ -80,6 +81,19 @@ def summary(done: Imported, folder: Path) -> list[str]:
         f"{done.review.sha256[:12]}"
     )
     return lines
+
+
+def corrected(done: Imported, folder: Path) -> str:
+    """Write the corrected counts; without the scenes the review holds all the same."""
+    from detector.errors import QuaywatchError
+    from detector.reviewing.corrected import COUNTS_FILE, write_corrected
+    from detector.reviewing.runs import ReviewedRun
+
+    try:
+        write_corrected(done.review, ReviewedRun.read(folder))
+    except QuaywatchError as error:
+        return f"no corrected counts and no containers of changed stacks: {error}"
+    return f"corrected counts in {folder / COUNTS_FILE}"
 
 
 def labels(done: Imported, folder: Path, out: Path, side: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,12 +26,14 @@ from detector.counting.zones import Zone
 from detector.errors import ConfigError, QuaywatchError
 from detector.export.stacks import STACKS_FILE, read_stacks
 from detector.geometry.boxes import Corners
+from detector.reviewing.corrected import read_changed_stacks
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import FLAG_SEPARATOR, TRAIN_WIDTH_M
 from detector.stacks.frame import UNKNOWN_LEAN
 from detector.stacks.settings import StackSettings
 from detector.stacks.simulate import Draws, Floats, quantiles
 from detector.stacks.totals import (
+    OF_FOUND,
     OF_SEEN_PART,
     OF_ZONE,
     FoundBlocks,
@@ -61,9 +63,11 @@ class StackBook:
         self.warnings: list[str] = []
         self._rows: dict[str, pd.DataFrame] = {}
         folders = list(dict.fromkeys(scene.folder for scene in scenes))
+        reviewed = {scene.scene_id for scene in scenes if scene.found is not None}
         for folder in folders:
             try:
-                self._rows[folder] = read_stacks(Path(folder) / STACKS_FILE).set_index("id")
+                rows = read_stacks(Path(folder) / STACKS_FILE).set_index("id")
+                self._rows[folder] = _with_changed(rows, Path(folder), reviewed)
             except QuaywatchError as error:
                 self.warnings.append(f"no numbers of containers: {error}")
         self._folders = {scene.scene_id: scene.folder for scene in scenes}
@@ -167,6 +171,15 @@ def run_settings(folder: Path) -> StackSettings | None:
         return None
 
 
+def _with_changed(rows: pd.DataFrame, folder: Path, reviewed: set[str]) -> pd.DataFrame:
+    """Rows of stacks with those of blocks that people changed in the reviewed scenes."""
+    changed = read_changed_stacks(folder)
+    changed = changed[changed["scene_id"].isin(reviewed)].set_index("id")
+    if not len(changed):
+        return rows
+    return pd.concat([rows[~rows.index.isin(changed.index)], changed])
+
+
 class _Examined:
     """The stacks of one look with their factors and draws."""
 
@@ -180,7 +193,12 @@ class _Examined:
         if found is not None and found["along_m"].notna().all():
             self.table = _in_zone(found, zone)
         boxes = FoundBlocks(self.stacks.scores, self.stacks.area_m2, self.table, zone.kind)
-        self.drawn: ZoneDraws = draw_zone(boxes, zone.name, book.settings, book.model)
+        # what a person looked at whole has no blocks that are missed, false or joined
+        model = None if look.reviewed else book.model
+        drawn: ZoneDraws = draw_zone(boxes, zone.name, book.settings, model)
+        if look.reviewed and drawn.interval_of == OF_FOUND:
+            drawn = replace(drawn, interval_of=OF_ZONE)
+        self.drawn = drawn
         self.draws: Draws | None = self.drawn.blocks if self.table is not None else None
 
     @property
