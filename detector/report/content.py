@@ -82,8 +82,7 @@ def build_document(
         "sites": [_site(name, activity, words, sources.sites.get(name)) for name in names],
         "links": link_rows(activity, words),
         "timeline": _timeline(activity, names),
-        "provenance": _provenance(sources, credit)
-        | {"reviews": say_reviews(activity, words)},
+        "provenance": _provenance(sources, credit) | {"reviews": say_reviews(activity, words)},
     }
 
 

@@ -113,7 +113,9 @@ def _count_rows(
 
 
 def _members(table: pd.DataFrame, area: Zone) -> pd.DataFrame:
-    counted: pd.DataFrame = table[~table["on_ship"].to_numpy(bool) & ~table["unseen"].to_numpy(bool)]
+    counted: pd.DataFrame = table[
+        ~table["on_ship"].to_numpy(bool) & ~table["unseen"].to_numpy(bool)
+    ]
     if not area.name:
         return counted
     inside: pd.DataFrame = counted.iloc[assign_to_zones(corners_of(counted), (area,))[0]]
