@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
     from detector.prediction.settings import RunSummary
     from detector.progress import Progress
-    from detector.rendering import RenderedScene, Story
+    from detector.rendering import RenderedScene, Story, TruthObject
 
 DESCRIPTION = """
 Renders two sites on eight dates each, a port and a railhead, and runs `detector predict` on them as
 on any scenes: ships and container stacks are found, counted for each zone, and written with
 pictures. `detector activity` and `detector report` then say what happened over the dates, on one
-page. Since the scenes are rendered, the true numbers are known and stand beside the counts.
+page. Since the scenes are rendered, the true numbers are known and stand beside the counts. The
+last date of the railhead is reviewed by them, as a person would (see `detector review`).
 """
 NOTE = (
     "These scenes are rendered: a program drew every ship and container in them. What was found in "
     "them says nothing of real ports, nor of how well real scenes are read."
 )
+
+REVIEWER = "the rendered truth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ def run(config: DemoConfig) -> int:
     with held_folder(Path(config.out), mark=False) as out, log_to_file(out / "demo.log"):
         looks = _write_scenes(story, out / "scenes", progress)
         summaries = {site: _count(out, site, seen, progress) for site, seen in looks.items()}
+        site, seen = list(looks.items())[-1]
+        _review(out, site, seen[-1], summaries[site])
         page = _report(out, list(looks), progress)
     for site, summary in summaries.items():
         print(f"\n{site}: found (true number) on each date")
@@ -70,6 +75,7 @@ class DemoLook:
     path: Path
     ships: int
     stacks: int
+    truth: tuple[TruthObject, ...] = ()
 
 
 def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, list[DemoLook]]:
@@ -83,7 +89,7 @@ def _write_scenes(story: Story, folder: Path, progress: Progress) -> dict[str, l
 
         def keep(site: str, scene: RenderedScene, path: Path) -> None:
             numbers = [count_truth(scene.truth, class_id) for class_id in range(len(PORT))]
-            looks.setdefault(site, []).append(DemoLook(path, *numbers))
+            looks.setdefault(site, []).append(DemoLook(path, numbers[0], numbers[1], scene.truth))
             task.advance(1)
 
         story.write(folder, keep)
@@ -103,6 +109,24 @@ def _count(out: Path, site: str, looks: list[DemoLook], progress: Progress) -> R
         overwrite=True,
     )
     return predict_paths(settings, progress)
+
+
+def _review(out: Path, site: str, look: DemoLook, summary: RunSummary) -> None:
+    """Review the last date of a site as somebody would who knows what was rendered."""
+    import numpy as np
+
+    from detector.classes import PORT
+    from detector.rendering.truth import truth_classes, truth_corners
+    from detector.reviewing.answers import Answers, review_by_truth
+    from detector.reviewing.corrected import write_corrected
+    from detector.reviewing.runs import ReviewedRun
+
+    names = [PORT.names[i] for i in truth_classes(look.truth)]
+    counts = np.array([item.counts for item in look.truth], np.bool_)
+    answers = Answers(truth_corners(look.truth), names, counts)
+    folder = out / "results" / site
+    review = review_by_truth(folder, summary.records[-1].scene_id, answers, REVIEWER)
+    write_corrected(review, ReviewedRun.read(folder))
 
 
 def _report(out: Path, sites: list[str], progress: Progress) -> Path:
