@@ -89,8 +89,8 @@ class SavedSite(_Part):
     """One site, and where its metres are counted from."""
 
     name: str
-    lon: float
-    lat: float
+    lon: float = Field(ge=-180, le=180)
+    lat: float = Field(ge=-90, le=90)
     looks: list[SavedLook]
 
 
