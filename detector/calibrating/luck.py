@@ -179,7 +179,7 @@ def _chosen(dataset: Dataset) -> list[int]:
 
 def _pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
     image = dataset.images[index]
-    with open_scene(dataset.paths[index], SceneOptions(gsd_m=image.gsd_m)) as scene:
+    with open_scene(dataset.paths[index], SceneOptions(gsd_m=image.gsd_m, as_stored=True)) as scene:
         return scene.read(PixelWindow(0, 0, image.width, image.height)).rgb
 
 

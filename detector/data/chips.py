@@ -137,7 +137,7 @@ def cut_chips(
 def _cut_image(
     image: LabelledImage, settings: ChipSettings, folder: Path
 ) -> Iterator[dict[str, Any]]:
-    with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m)) as scene:
+    with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m, as_stored=True)) as scene:
         for scale in settings.scales:
             if scale < 1 and max(image.width, image.height) * scale < settings.min_side_px:
                 continue

@@ -77,7 +77,9 @@ def coarsen(
                 continue
             path = folder / f"{image.image.stem}_{gsd_m:g}m.png"
             try:
-                with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m)) as scene:
+                with open_scene(
+                    image.image, SceneOptions(gsd_m=image.gsd_m, as_stored=True)
+                ) as scene:
                     window = PixelWindow(0, 0, image.width, image.height)
                     pixels = scene.read(window, (image.width, image.height)).rgb
             except QuaywatchError as error:

@@ -31,7 +31,7 @@ from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.geodesy import apply_transform
 from detector.geometry.rectangles import min_rectangles
 from detector.scenes.scene import open_scene
-from detector.scenes.types import SceneInfo
+from detector.scenes.types import SceneInfo, SceneOptions
 
 INDEX: Final = "index.csv"
 IMAGE_COLUMN: Final = "image"
@@ -72,7 +72,7 @@ def read(
             _note(faults, Fault(path, 0, f"no {labels.name} beside it"))
             continue
         try:
-            with open_scene(path) as scene:
+            with open_scene(path, SceneOptions(as_stored=True)) as scene:
                 info = scene.info
             found.append((path, info, _objects(labels, info, wrong), wrong))
         except (SceneError, DataError) as error:

@@ -101,7 +101,7 @@ def _picture(
 ) -> ScoredPicture:
     scale = min(1.0, SIDE_PX / max(image.width, image.height))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
+    with open_scene(path, SceneOptions(gsd_m=image.gsd_m, as_stored=True)) as scene:
         rgb = scene.read(PixelWindow(0, 0, image.width, image.height), size).rgb
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     jpeg = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), quality)[1].tobytes()

@@ -146,7 +146,7 @@ class _Job:
 def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxes]:
     recorder = _Recorder(job.shared)
     low = np.minimum(job.detector.conf, np.float32(job.floor))
-    with open_scene(path, SceneOptions(gsd_m=image.gsd_m)) as scene:
+    with open_scene(path, SceneOptions(gsd_m=image.gsd_m, as_stored=True)) as scene:
         size = (scene.info.width, scene.info.height)
         if size != (image.width, image.height):
             raise EvaluationError(

@@ -66,7 +66,13 @@ class Placed:
             self.source.close()
 
 
-def open_placed(path: str, allowed: Sequence[str] = (), nodata: float | None = None) -> Placed:
+def open_placed(
+    path: str,
+    allowed: Sequence[str] = (),
+    nodata: float | None = None,
+    *,
+    may_warp: bool = True,
+) -> Placed:
     """Open a raster with what places it.
 
     In this order: CRS and geotransform; ground control points; RPCs; a geotransform or world file
@@ -76,13 +82,14 @@ def open_placed(path: str, allowed: Sequence[str] = (), nodata: float | None = N
         path: as `open_raster` takes it.
         allowed: as there.
         nodata: value of missing pixels, over what the file says.
+        may_warp: use points and polynomials; else the raster is as it is stored, without a map.
 
     Raises:
         SceneError: as `open_raster`, or its place is none on the Earth.
     """
     source = open_raster(path, allowed)
     try:
-        return _place(source, path, nodata)
+        return _place(source, path, nodata, may_warp=may_warp)
     except BaseException:
         source.close()
         raise
@@ -94,7 +101,9 @@ def projection_files(path: str) -> list[Path]:
     return [scene.parent / name for name in (f"{scene.stem}.prj", f"{scene.name}.prj")]
 
 
-def _place(source: rasterio.DatasetReader, path: str, nodata: float | None) -> Placed:
+def _place(
+    source: rasterio.DatasetReader, path: str, nodata: float | None, *, may_warp: bool
+) -> Placed:
     nowhere = Affine.identity()
     has_transform = source.transform != nowhere
     if source.crs and has_transform:
@@ -102,20 +111,25 @@ def _place(source: rasterio.DatasetReader, path: str, nodata: float | None) -> P
         own = _horizontal(source.crs.to_string())
         return Placed(source, source, own, source.transform, _no_place(source, own))
     points, of_points = source.gcps
+    if not may_warp and (points or source.rpcs is not None):
+        return Placed(source, source, None, nowhere)
     if points:
         return _by_points(source, path, nodata, points, of_points)
     if source.rpcs is not None:
         return _by_rpcs(source, path, nodata)
     if has_transform:
-        crs, remark = _beside(path)
-        if crs is not None:
-            _check_place(crs, source.transform, path)
-            crs = _horizontal(crs)
-            remarks = (remark, *_no_place(source, crs))
-            return Placed(source, source, crs, source.transform, remarks)
-        return Placed(source, source, None, nowhere, (remark,))
+        return _by_world_file(source, path)
     unplaced = ("has a CRS but no geotransform: not georeferenced",) if source.crs else ()
     return Placed(source, source, None, nowhere, unplaced)
+
+
+def _by_world_file(source: rasterio.DatasetReader, path: str) -> Placed:
+    crs, remark = _beside(path)
+    if crs is None:
+        return Placed(source, source, None, Affine.identity(), (remark,))
+    _check_place(crs, source.transform, path)
+    crs = _horizontal(crs)
+    return Placed(source, source, crs, source.transform, (remark, *_no_place(source, crs)))
 
 
 def _by_points(

@@ -73,7 +73,7 @@ def open_scene(path: str | Path, options: SceneOptions | None = None) -> Scene:
     options = options or SceneOptions()
     stamp = _stamp(str(path))
     with _as_scene_error(str(path)):
-        placed = open_placed(str(path), options.allow_remote, options.nodata)
+        placed = _open(str(path), options)
     try:
         with _as_scene_error(str(path)):
             scene = _examine(placed, str(path), options)
@@ -130,7 +130,9 @@ class Scene:
             SceneError: the file is gone or another one.
         """
         with _as_scene_error(self.info.path):
-            placed = open_placed(self.info.path, self._allow_remote, self.info.asked.nodata)
+            placed = _open(
+                self.info.path, replace(self.info.asked, allow_remote=self._allow_remote)
+            )
             clouds = self._clouds.reopen(placed) if self._clouds is not None else None
         scene = Scene(self.info, placed, self._pixels, clouds)
         scene.keep, scene._allow_remote = self.keep, self._allow_remote
@@ -295,6 +297,10 @@ class Scene:
     def to_pixel(self, points: NDArray[np.float64]) -> FilePixels:
         """Pixel coordinates of `(..., 2)` map coordinates; unchanged without CRS."""
         return FilePixels(apply_transform(~self.info.transform, np.asarray(points, np.float64)))
+
+
+def _open(path: str, options: SceneOptions) -> Placed:
+    return open_placed(path, options.allow_remote, options.nodata, may_warp=not options.as_stored)
 
 
 def _stamp(path: str) -> Stamp | None:

@@ -44,6 +44,7 @@ class SceneOptions:
         angles: of sun and view, each over what the files say.
         item: the STAC item that names the scene; empty where none does.
         cloud_cover: per cent of the scene, as that item tells; it does not say where.
+        as_stored: the pixels of the file itself, never warped to a map: labels lie in them.
     """
 
     bands: tuple[int, ...] | None = None
@@ -56,6 +57,7 @@ class SceneOptions:
     angles: ViewAngles = ViewAngles()
     item: str = ""
     cloud_cover: float | None = None
+    as_stored: bool = False
 
 
 def naming(options: SceneOptions, path: str) -> SceneOptions:

@@ -15,6 +15,7 @@ from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.models.detector import Detector
 from detector.scenes.scene import Scene, open_scene
+from detector.scenes.types import SceneOptions
 
 TEACHER_SCALES = (1.4, 1.0, 0.6, 0.3)  # boats want a fine scale, long ships a coarse one
 TEACHER_CONF = 0.05  # agreement with the label is the evidence, not the score
@@ -37,7 +38,7 @@ def orient_ships(
             yield image
             continue
         try:
-            with open_scene(image.image) as scene:
+            with open_scene(image.image, SceneOptions(as_stored=True)) as scene:
                 found = look(scene, detector)
         except SceneError as error:
             yield replace(image, faults=(*image.faults, unreadable(image.image, error)))

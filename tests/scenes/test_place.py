@@ -88,6 +88,19 @@ def test_ground_control_points_warp_the_scene(tmp_path: Path, dtype: str, crs: s
         assert seen.sum() * info.gsd_m**2 == pytest.approx((SIDE * 0.5) ** 2, rel=0.02)
 
 
+def test_pixels_that_hold_labels_are_never_warped(tmp_path: Path) -> None:
+    path = _with_points(tmp_path / "a.tif", "uint8", UTM52)
+    with (
+        open_scene(path, SceneOptions(gsd_m=0.5, as_stored=True)) as scene,
+        scene.reopen() as again,
+    ):
+        for one in (scene, again):
+            assert (one.info.crs, one.info.gsd_source, one.info.width) == (None, "given", SIDE)
+            grey = one.read(PixelWindow(0, 0, SIDE, SIDE)).rgb[..., 0]
+            rows, columns = np.nonzero(grey > 128)
+            assert (columns.mean(), rows.mean()) == SPOT
+
+
 @pytest.mark.parametrize(
     ("crs", "number", "why"), [(None, 9, "without a CRS"), (UTM52, 2, "fewer than 3")]
 )
