@@ -14,17 +14,13 @@ PACKAGE = Path(__file__).parents[1] / "detector"
 
 SEAMS = {
     "rasterio": {
-        "activity.changes.pixels": "fills polygons",
-        "activity.looks.registration": "fills polygons",
         "calibrating.length_sites": "writes its own scenes",
-        "counting.counts": "fills polygons",
         "prediction.health": "asks for its version and drivers",
         "rendering.stream": "writes rendered scenes",
         "rendering.write": "writes rendered scenes",
         "scenes.arrays": "keeps an array as a file in memory",
         "scenes.bands": "inside `open_scene`",
         "scenes.clouds": "inside `open_scene`",
-        "scenes.collar": "windows",
         "scenes.guard": "opens every raster",
         "scenes.identity": "inside `open_scene`",
         "scenes.metadata": "inside `open_scene`",
@@ -66,18 +62,10 @@ SEAMS = {
         "scenes.guard": "types alone",
         "scenes.safe": "types alone",
     },
-    "zipfile": {
-        "calibrating.kept": "of arrays of its own",
-        "counting.vectors": "names in archives",
-        "export.kml": "writes",
-        "inference.checkpoint": "of arrays of its own",
-        "reviewing.pictures": "archives of CVAT",
-        "scenes.parts": "names in archives",
-        "scenes.safe": "products in archives",
-    },
-    "PIL": {"api.results": "shows pictures of its own", "export.overlay_text": "draws"},
-    "antimeridian": {"export.vector": "cuts shapes of its own"},
 }
+COMPUTING = ("rasterio.features", "rasterio.windows", "rasterio.enums", "rasterio.transform")
+"""Parts that read no file."""
+
 PARSERS = {
     "fromstring": {"documents"},  # XML
     "safe_load": {"calibrating.card"},  # of a file of its own
@@ -111,10 +99,10 @@ def _imports(tree: ast.Module) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return found
+            found.add(node.module)
+    return {name.split(".")[0] for name in found if name not in COMPUTING}
 
 
 def _calls(tree: ast.Module) -> set[str]:
