@@ -71,7 +71,7 @@ PARSERS = {
     "safe_load": {"calibrating.card"},  # of a file of its own
     "SafeLoader": {"documents"},
     "read_dataframe": {"counting.layers"},
-    "read_file": {"reviewing.geopackage", "reviewing.importing"},  # layers of its own
+    "read_file": {"report.locator", "reviewing.geopackage", "reviewing.importing"},  # its own files
     "from_wkb": set[str](),
     "from_wkt": {"reviewing.ledger", "scenes.place"},
     "from_geojson": set[str](),

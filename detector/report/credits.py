@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import rasterio
-from rasterio.errors import RasterioIOError
-
+from detector.errors import SceneError
+from detector.scenes.guard import open_raster
 from detector.scenes.metadata import read_sidecar
 
 PLAIN_KEYS: Final = ("attribution", "credit", "copyright")
@@ -45,9 +44,9 @@ def _told(path: str) -> Iterator[str]:
                 yield holder[key]
     yield _providers(properties, item)
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path, (path,)) as dataset:
             yield str(dataset.tags().get(COPYRIGHT_TAG, ""))
-    except (RasterioIOError, ValueError, OSError) as error:
+    except SceneError as error:
         logger.debug("%s: no credit can be read (%s)", path, error)
 
 
