@@ -66,8 +66,8 @@ def test_version(capsys: Output) -> None:
     [
         (["predikt"], "detector: unknown command 'predikt'; did you mean 'predict'?"),
         (["--halp"], "detector: unknown command '--halp'"),
-        (["data"], "detector: unknown command 'data'; there are 'data convert', 'data summary'"),
-        (["data", "--help"], "detector: unknown command 'data'; there are 'data convert',"),
+        (["data"], "detector: unknown command 'data'; there are 'data coarsen', 'data convert'"),
+        (["data", "--help"], "detector: unknown command 'data'; there are 'data coarsen',"),
         (["data", "rendr"], "detector: unknown command 'data rendr'; did you mean 'data render'?"),
         (
             ["predict", "a.tif", "zonse=x"],

@@ -60,9 +60,9 @@ def test_a_tile_that_does_not_fit_is_one_sentence() -> None:
         _runner(SmallMemory(0, CUDA_FULL)).forward(TILES)
 
 
-def test_another_error_is_raised_as_it_is() -> None:
+def test_another_error_is_the_devices_and_no_half_is_tried() -> None:
     network = SmallMemory(0, RuntimeError("shapes differ"))
-    with pytest.raises(RuntimeError, match="shapes differ"):
+    with pytest.raises(DeviceError, match=r"'cpu' failed while it ran \(shapes differ\)"):
         _runner(network).forward(TILES)
     assert network.asked == [8]
     assert not is_no_memory(RuntimeError("shapes differ"))
