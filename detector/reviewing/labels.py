@@ -32,7 +32,7 @@ from detector.data.labelled import LabelledImage, Labelling
 from detector.documents import DocumentError, read_json
 from detector.export.records import SceneRecord
 from detector.export.tables import write_json
-from detector.files import atomic_folder, file_part, prepare_folder
+from detector.files import atomic_folder, atomic_path, file_part, prepare_folder
 from detector.geometry.boxes import Corners, as_corners, polygons
 from detector.geometry.geodesy import GEOD, apply_transform, lonlat
 from detector.geometry.windows import PixelWindow
@@ -224,7 +224,8 @@ def _image(
     paint_over(pixels, np.concatenate([kept.painted, beyond]), kept.corners)
     path = folder / f"{record.scene_id}_{window.col}_{window.row}.png"
     _, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))
-    path.write_bytes(data.tobytes())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())
     return LabelledImage(
         image=path,
         width=window.width,
