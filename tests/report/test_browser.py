@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 NAMES = Names()
 WIDTHS = (380, 900, 1600)
+# of each chart its width on the screen, and the size of its smallest letters there
+LETTERS = """all => all.map((svg) => {
+  const shown = svg.getBoundingClientRect().width, scale = shown / svg.getAttribute("width");
+  const size = (text) => parseFloat(getComputedStyle(text).fontSize);
+  const sizes = [...svg.querySelectorAll("text")].map(size);
+  return [shown, Math.min(...sizes) * scale];
+})"""
 AA_CONTRAST, AA_LARGE = 4.5, 3.0  # WCAG 2.2, 1.4.3
 A4_PRINTED_PX = 1017  # (297 - 2 * 14) mm at 96 px an inch
 
@@ -322,6 +329,33 @@ def test_it_prints_on_a4_with_whole_charts(browser: Browser, report: Report) -> 
             tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox\s*\[([^\]]+)\]", pdf)
         }
         assert all(box[2:] == pytest.approx((595.0, 842.0), abs=1.5) for box in boxes)
+        assert wrong == []
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="poppler-utils are not installed")
+def test_no_page_of_paper_but_the_last_is_half_empty(
+    browser: Browser, report: Report, tmp_path: Path
+) -> None:
+    with opened(browser, report.page, viewport={"width": 690, "height": 1000}) as (page, wrong):
+        page.emulate_media(media="print")
+        page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=True)
+        assert wrong == []
+    command = ["pdftoppm", "-r", "30", "-png", tmp_path / "report.pdf", tmp_path / "page"]
+    subprocess.run(command, check=True)
+    filled = []
+    for path in sorted(tmp_path.glob("page-*.png")):
+        ink = (np.asarray(Image.open(path).convert("L")) < 200).any(axis=1)
+        filled.append(float(np.flatnonzero(ink)[-1] / len(ink)))
+    assert len(filled) > 3
+    assert min(filled[:-1]) > 0.5
+
+
+def test_charts_are_readable_on_a_phone(browser: Browser, report: Report) -> None:
+    """They are drawn for the width of the screen: no letter is scaled below 12 pixels."""
+    with opened(browser, report.page, viewport={"width": 380, "height": 800}) as (page, wrong):
+        told = page.locator(".plot svg").evaluate_all(LETTERS)
+        assert len(told) >= 5
+        assert all(width > 300 and smallest >= 12 for width, smallest in told)
         assert wrong == []
 
 
