@@ -297,3 +297,18 @@ def test_trains_are_boxes_in_line() -> None:
     assert [train.blocks.tolist() for train in trains] == [[0, 1], [2], [3]]
     assert trains[0].length_m == pytest.approx(190)
     assert trains[0].wagons == pytest.approx(160 / 13.8, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changed", "same", "containers", "kind"),
+    [(0.5, 0.5, 0.02, "gone"), (0.5, 0.5, 0.45, "shrunk"), (0.8, 0.1, 0.1, "gone"),
+     (0.3, 0.7, 0.02, "shrunk")],
+)  # fmt: skip
+def test_even_ground_under_a_box_is_no_containers_that_are_left(
+    changed: float, same: float, containers: float, kind: str
+) -> None:
+    """A box of 23 x 22 m around a block of half its size that went."""
+    before, shares = standing(square(0, 0, 23, 22)), Shares(changed, same, containers)
+    none = Shares(0.0, 0.0, 0.0)
+    (one,) = find_changes(before, standing(), lambda _: PlaceShares(none, none, shares)).changes
+    assert one.kind == kind

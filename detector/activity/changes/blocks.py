@@ -34,6 +34,7 @@ CONTAINER_M = (10.9, 13.4)  # a container of 40 ft, with the errors of a box
 LORRIES_REASON: Final = "lorries may stand side by side"
 LEAST_GROWN_M2 = 50.0  # of a block that grew or shrank: two 40 ft containers
 LEAST_BESIDE_MISSED_M2 = 100.0  # the same, where the box of one look was merely missed
+LEAST_EMPTIED = 0.4  # of a part, where no containers are left: boxes take in bare ground
 LEFT_SHARE = 0.2  # of the ground of a block: with less of it left it is gone, not smaller
 GROWN_SHARE = 0.6  # of a part beside ground that both looks have boxes on
 LEAST_DECIDED = 0.5  # of a part, by pixels, or nothing is claimed of it
@@ -212,7 +213,9 @@ def _claim(
     standing, rows = (looks[1], parts.after) if came else (looks[0], parts.before)
     others = parts.before if came else parts.after
     alone = rows if one_look else _rows_of(part, standing.corners, rows)
-    whole = changed >= WHOLE_SHARE and bool(len(alone))
+    # ground that is even on both dates is none on which containers were left
+    emptied = changed >= LEAST_EMPTIED and told.containers < LEFT_SHARE * decided
+    whole = (changed >= WHOLE_SHARE or emptied) and bool(len(alone))
     if whole:
         rows, others = alone, others[:0]
     least = LEAST_M2 if whole else LEAST_BESIDE_MISSED_M2 if one_look else LEAST_GROWN_M2
