@@ -38,7 +38,8 @@ from benchmarks.throughput_scenes import (
 from detector.boxes.scored import Boxes
 from detector.classes import PORT
 from detector.cli.demo import default_weights
-from detector.geometry.boxes import iou_matrix
+from detector.detections import CORNER_COLUMNS
+from detector.geometry.boxes import as_corners, iou_matrix
 from detector.models.devices import usable_cores
 
 RESIDENT_TILES = 24
@@ -88,7 +89,8 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
         for number in range(words.rounds):
             for arm in arms:
                 _once(arm, path, truth, times[arm.name])
-                print(f"{wanted.name} {number + 1} {arm.name}: {times[arm.name].cpu_s[-1]:.2f} s")
+                last = times[arm.name].cpu_s[-1]
+                print(f"{wanted.name} {number + 1} {arm.name}: {last:.2f} s", flush=True)
         found += [
             {"scene": wanted.name, "megapixels": pixels, "arm": name, **vars(one)}
             for name, one in times.items()
@@ -173,7 +175,9 @@ def _ours(words: argparse.Namespace, backend: str, precision: str) -> Arm:
         from detector.export.vector import read_detections
 
         table = read_detections(out / done.scene_id / "detections.parquet")
-        boxes = Boxes(table.corners, table.scores, table.class_ids)
+        corners = as_corners(table[list(CORNER_COLUMNS)].to_numpy(float).reshape(-1, 4, 2))
+        ids = np.array([PORT.id(name) for name in table["class"]], np.int64)
+        boxes = Boxes(corners, table["score"].to_numpy(np.float32), ids)
         return boxes, (done.tiles or 0) - (done.tiles_skipped or 0)
 
     return Arm(f"Quaywatch, {backend} {precision}, files written", run)
