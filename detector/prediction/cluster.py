@@ -13,11 +13,13 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -31,6 +33,7 @@ from detector.scenes.discover import SceneSource
 from detector.wording import counted
 
 POLL_S: Final = 1.0
+REACH_S: Final = 10.0
 STORE_BYTES: Final = 100_000_000  # of the machine's own Ray: only records travel
 NO_PHONING: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
 LOCAL: Final = "local"
@@ -416,6 +419,7 @@ def _connected(settings: ClusterSettings) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_reached(settings.address)
     here = settings.address is None
     own = {"object_store_memory": STORE_BYTES, "include_dashboard": False} if here else {}
     try:
@@ -434,6 +438,24 @@ def _connected(settings: ClusterSettings) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reached(address: str | None) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: nothing does.
+    """
+    try:
+        parts = urlsplit(address if address and "://" in address else f"//{address or ''}")
+        if parts.hostname is None or parts.port is None:
+            return  # `auto`, which Ray looks up itself
+        socket.create_connection((parts.hostname, parts.port), timeout=REACH_S).close()
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"ray.address={address}: no cluster answers ({error}); start one with ray start, or "
+            "say execution=local"
+        ) from error
 
 
 def _gpus(ray: Any, wanted: float) -> float:

@@ -21,7 +21,8 @@ from detector.scenes.scene import Scene
 from detector.scenes.types import SceneOptions
 
 HALF: Final = 16  # digits of a fingerprint that tell how a scene was read; the others tell what
-PLACES: Final = ("allow_remote", "item")  # where a scene and what names it may lie
+PLACES: Final = ("allow_remote", "item", "footprint")  # where a scene and what names it may lie
+OF_ITEMS: Final = ("item", "footprint", "cloud_cover")  # only known of one scene at a time
 DECISIVE_OF_CARD: Final = (
     *("architecture", "family", "tile_px", "gsd_min_m", "gsd_max_m", "gsd_read_m", "calibration"),
     *("upsampling", "class_gsd_max_m"),
@@ -74,7 +75,7 @@ def _asked(options: SceneOptions) -> dict[str, Any]:
 
 def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is only known of one scene at a time."""
-    return {key: value for key, value in options.items() if key not in ("item", "cloud_cover")}
+    return {key: value for key, value in options.items() if key not in OF_ITEMS}
 
 
 def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:

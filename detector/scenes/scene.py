@@ -36,6 +36,7 @@ from detector.scenes.identity import (
     make_scene_id,
     scene_stem,
 )
+from detector.scenes.item_remarks import centre_of, item_remarks
 from detector.scenes.metadata import (
     find_acquired,
     find_angles,
@@ -354,7 +355,12 @@ def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
             *_header_remarks(header, path),
             *_overridden(options, header, beside),
             *_unused_options(options, size, gsd_source),
-            *_cloud_remarks(options, known=mask is not None),
+            *item_remarks(
+                options,
+                placed.crs,
+                centre_of(placed.transform, dataset.width, dataset.height),
+                clouds_known=mask is not None,
+            ),
         ),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
@@ -393,17 +399,6 @@ def _angles(given: ViewAngles, found: ViewAngles) -> ViewAngles:
     """What the user says, else what was found."""
     said = {name: value for name, value in asdict(given).items() if value is not None}
     return replace(found, **said)
-
-
-def _cloud_remarks(options: SceneOptions, *, known: bool) -> list[str]:
-    """What the share of clouds that an item tells is good for: nothing, where no mask is."""
-    cover = options.cloud_cover
-    if cover is None or known or options.clouds != "auto":
-        return []
-    return [
-        f"its STAC item says {cover:g} % clouds, but not where, so they are unknown; if you have "
-        "looked and there are none, say scene.clouds=clear"
-    ]
 
 
 def _header_remarks(dataset: rasterio.DatasetReader, path: str) -> list[str]:

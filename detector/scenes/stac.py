@@ -236,6 +236,10 @@ def _said(item: Any, asset: Any, place: str) -> dict[str, Any]:
     }
     if any(value is not None for value in angles.values()):
         said["angles"] = ViewAngles(**angles)
+    corners = [_number(value, -360.0, 360.0) for value in item.bbox or ()]
+    if len(corners) in (4, 6) and None not in corners:
+        half = len(corners) // 2  # with heights there are six
+        said["footprint"] = (corners[0], corners[1], corners[half], corners[half + 1])
     cover = _number(told.get("eo:cloud_cover"), 0.0, 100.0)
     if cover is not None:
         said["cloud_cover"] = cover

@@ -45,6 +45,7 @@ class SceneOptions:
         item: the STAC item that names the scene; empty where none does.
         cloud_cover: per cent of the scene, as that item tells; it does not say where.
         as_stored: the pixels of the file itself, never warped to a map: labels lie in them.
+        footprint: west, south, east, north in degrees, as that item tells.
     """
 
     bands: tuple[int, ...] | None = None
@@ -58,6 +59,7 @@ class SceneOptions:
     item: str = ""
     cloud_cover: float | None = None
     as_stored: bool = False
+    footprint: tuple[float, float, float, float] | None = None
 
 
 def naming(options: SceneOptions, path: str) -> SceneOptions:

@@ -340,13 +340,19 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
     with pytest.raises(ClusterError) as told:
-        do_on_cluster(
-            ClusterSettings("10.0.0.9:6379"), lambda: Worker([]), [], SilentProgress(), gpus=0
-        )
+        do_on_cluster(ClusterSettings("auto"), lambda: Worker([]), [], SilentProgress(), gpus=0)
     assert str(told.value) == (
-        "ray.address=10.0.0.9:6379: no cluster answers (could not connect to 10.0.0.9:6379); start "
-        "one with ray start, or say execution=local"
+        "ray.address=auto: no cluster answers (could not connect to auto); start one with ray "
+        "start, or say execution=local"
     )
+    asked: list[str] = []
+    fake.init = lambda **words: asked.append(words["address"])  # type: ignore[attr-defined]
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:999999"):
+        with pytest.raises(ClusterError, match=rf"ray\.address={address}: no cluster answers \("):
+            do_on_cluster(
+                ClusterSettings(address), lambda: Worker([]), [], SilentProgress(), gpus=0
+            )
+    assert asked == []  # Ray would try for minutes
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 

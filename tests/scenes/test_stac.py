@@ -80,6 +80,27 @@ def test_an_item_tells_what_its_file_does_not(tmp_path: Path) -> None:
     assert any("says 30 % clouds, but not where" in remark for remark in info.remarks)
 
 
+@pytest.mark.parametrize(
+    ("bbox", "outside"),
+    [
+        ((129.0, 41.0, 131.0, 43.0), False),
+        ((129.0, 41.0, 0.0, 131.0, 43.0, 90.0), False),
+        ((170.0, 41.0, 135.0, 43.0), False),  # across 180 degrees
+        ((10.0, 41.0, 11.0, 43.0), True),
+        ((129.0, 31.0, 131.0, 33.0), True),
+        ((1.0, 2.0), False),
+    ],
+)
+def test_a_scene_outside_of_its_footprint_is_told(
+    tmp_path: Path, bbox: tuple[float, ...], outside: bool
+) -> None:
+    write_raster(tmp_path / "a.tif", gradient(40, 30))  # at 129.0, 42.2
+    source = _one(tmp_path / "i.json", _item() | {"bbox": list(bbox)})
+    with open_scene(source.path, source.options(SceneOptions())) as scene:
+        told = [remark for remark in scene.info.remarks if "outside of the footprint" in remark]
+    assert len(told) == outside
+
+
 def test_a_span_within_a_day_is_that_day(tmp_path: Path) -> None:
     span = {"start_datetime": "2023-10-13T00:00:00Z", "end_datetime": "2023-10-13T23:59:59Z"}
     said = _one(tmp_path / "item.json", _item(datetime=None, **span)).said
