@@ -39,8 +39,10 @@ def run(config: PredictConfig) -> int:
     if not config.paths:
         raise ConfigError("no scenes: name files, folders or a list (see detector predict --help)")
     from detector.scenes.discover import discover  # reads tables of scenes, so GDAL comes with it
+    from detector.scenes.stac import is_stac
 
-    sources = discover(config.paths)
+    far = any(is_stac(name) for name in config.paths)  # a catalog is asked once, by the run itself
+    sources = [] if far else discover(config.paths)
     if len(sources) == 1 and sources[0].problem:
         raise SceneError(sources[0].problem)  # a typo need not wait for torch
     configure_logging(config.log, quiet=config.quiet)

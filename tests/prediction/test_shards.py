@@ -51,6 +51,17 @@ def scenes(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Two scenes."""
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name, place in (("a", (150.0, 100.0)), ("b", (250.0, 100.0))):
+        path = folder / f"{name}.tif"
+        blob_scene(path, SIZE, _ships(place), transform=utm_transform(), crs=UTM52)
+    return folder
+
+
 def _predict(scenes: Path, out: Path, shard: str | None = None, **changes: object) -> RunSummary:
     values = {"paths": (str(scenes),), "out": out, "detector": DetectorSettings("blobs")}
     part = {"shard": Shard.parse(shard)} if shard else {}
@@ -159,19 +170,19 @@ def test_scenes_of_one_id_in_two_shards_are_told_and_done_later(tmp_path: Path) 
     assert _bytes(out) == _bytes(whole)
 
 
-def test_shards_that_do_not_belong_together_are_refused(scenes: Path, tmp_path: Path) -> None:
+def test_shards_that_do_not_belong_together_are_refused(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(OutputError, match="holds no shards; run detector predict with shard=1/4"):
         collect_shards(CollectSettings(out))
-    _predict(scenes, out, "1/2")
-    _predict(scenes, out, "2/2", zones_only=True)
+    _predict(few, out, "1/2")
+    _predict(few, out, "2/2", zones_only=True)
     with pytest.raises(OutputError, match=r"2-of-2: made with zones_only=True, .*1-of-2 with"):
         collect_shards(CollectSettings(out))
-    (scenes / "0.tif").write_text("came meanwhile")
-    _predict(scenes, out, "2/2", overwrite=True)
+    (few / "0.tif").write_text("came meanwhile")
+    _predict(few, out, "2/2", overwrite=True)
     with pytest.raises(OutputError, match=r"2-of-2: was given other scenes than .*1-of-2"):
         collect_shards(CollectSettings(out))
-    _predict(scenes, out, "1/3")
+    _predict(few, out, "1/3")
     with pytest.raises(OutputError, match="holds shards of 2 and of 3; remove the folders of one"):
         collect_shards(CollectSettings(out))
 
@@ -189,14 +200,14 @@ def test_a_damaged_scene_of_a_shard_is_a_row(scenes: Path, tmp_path: Path) -> No
     assert [Path(r.path).name for r in collect_shards(CollectSettings(out)).failed] == ["d.tif"]
 
 
-def test_results_of_other_settings_are_not_replaced_unasked(scenes: Path, tmp_path: Path) -> None:
+def test_results_of_other_settings_are_not_replaced_unasked(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    _predict(scenes, out)
+    _predict(few, out)
     for number in (1, 2):
-        _predict(scenes, out, f"{number}/2", zones_only=True)
+        _predict(few, out, f"{number}/2", zones_only=True)
     with pytest.raises(OutputError, match="holds results of other settings, weights or content"):
         collect_shards(CollectSettings(out))
-    assert len(collect_shards(CollectSettings(out, overwrite=True)).records) == 7
+    assert len(collect_shards(CollectSettings(out, overwrite=True)).records) == 2
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "3", "3/", "a/b", "-1/4", "1/0", "1/9999999"])
