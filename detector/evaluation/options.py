@@ -19,7 +19,7 @@ from detector.options import option
 class MeasuredDataConfig:
     """Which images are measured on."""
 
-    elsewhere: ClassVar = ("split", "classes", "teacher", "port_px")  # for training
+    elsewhere: ClassVar = ("split", "reviews", "classes", "teacher", "port_px")  # for training
 
     kind: str = option(
         "pool: the port pool; rendered: ports made by code", choices=("pool", "rendered")
