@@ -21,6 +21,7 @@ Kind = Literal["text", "number", "whole", "yes or no", "time", "numbers"]
 MAX_ROWS: Final = 20_000_000  # of a table; a year of a large port has some 100,000 objects
 MAX_BYTES: Final = 8_000_000_000  # of its columns, unpacked
 ROUNDING: Final = 1e-9  # by which a share may pass 1: it is a quotient of floats
+PANDAS: Final = b"pandas"
 MOST_SHOWN: Final = 60  # characters of a value in a sentence
 
 
@@ -66,7 +67,9 @@ def read_columns(path: Path, columns: Sequence[Column]) -> pa.Table:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise TableError(f"{path}: not a Parquet file that can be read ({reason})") from error
     check_columns(path, table, columns)
-    return table
+    # what pandas wrote of its own types: who damages it makes pandas fail, and nothing needs it
+    metadata = {key: text for key, text in (table.schema.metadata or {}).items() if key != PANDAS}
+    return table.replace_schema_metadata(metadata)
 
 
 def check_columns(path: Path, table: pa.Table, columns: Sequence[Column]) -> None:

@@ -198,4 +198,6 @@ def _missing(name: str) -> str:
 
 
 def _identity(path: str) -> str:
-    return path if REMOTE.match(path) else os.path.realpath(path)  # never raises on a loop of links
+    if REMOTE.match(path) or "\0" in path:  # which is no file's name, and no system takes it
+        return path
+    return os.path.realpath(path)  # never raises on a loop of links
