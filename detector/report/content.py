@@ -79,7 +79,7 @@ def build_document(
         "note": note,
         "min_length_m": activity["min_length_m"],
         "calibrated": activity["calibrated"],
-        "sites": [_site(name, activity, words, sources.sites.get(name)) for name in names],
+        "sites": [_site(name, activity, words, sources) for name in names],
         "links": link_rows(activity, words),
         "timeline": _timeline(activity, names),
         "provenance": _provenance(sources, credit) | {"reviews": say_reviews(activity, words)},
@@ -97,10 +97,9 @@ def _title(activity: Mapping[str, Any], names: Sequence[str], words: Words) -> s
     )
 
 
-def _site(
-    name: str, activity: Mapping[str, Any], words: Words, site: Site | None
-) -> dict[str, Any]:
+def _site(name: str, activity: Mapping[str, Any], words: Words, sources: Sources) -> dict[str, Any]:
     findings = find_site(name, activity, words)
+    site = sources.sites.get(name)
     days = site_days(name, activity)
     reasons = day_reasons(_of(activity["looks"], name), words)
     charts, empty = zone_charts(name, activity, words)
@@ -116,7 +115,7 @@ def _site(
         "events": event_rows(name, activity, words),
         "stacks": _of(activity.get("stacks", ()), name),
         "trains": _of(activity.get("trains", ()), name),
-        "review": say_reviewed(name, activity, words),
+        "review": say_reviewed(name, activity, words, sources),
         "stack_changes": [
             {**row, "span": _span(row, words)}
             for row in _of(activity.get("stack_changes", ()), name)

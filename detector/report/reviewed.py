@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import shapely
 
+from detector.activity.looks.sightings import ID_SEPARATOR
 from detector.activity.looks.sites import Site
 from detector.report.sources import Sources
 from detector.report.words import Words
@@ -21,19 +22,22 @@ SIMPLE_M: Final = 0.05  # a zone's outline is true to it
 Row = Mapping[str, Any]
 
 
-def say_reviewed(site: str, activity: Row, words: Words) -> dict[str, Any] | None:
+def say_reviewed(site: str, activity: Row, words: Words, sources: Sources) -> dict[str, Any] | None:
     """What people said of the boxes of a site; None where nobody said anything.
 
     Args:
         site: name.
         activity: content of `activity.json`.
         words: of the page.
+        sources: which runs show the site.
 
     Returns:
         `sentences`, and `rows`: looks and classes whose number is another one than the network's.
     """
     rows = [row for row in activity.get("corrections", ()) if row["site"] == site]
-    reviews: Sequence[Row] = activity.get("reviews", ())
+    runs = _runs_of(site, activity, sources)
+    told: Sequence[Row] = activity.get("reviews", ())
+    reviews = [row for row in told if row["run"] in runs] or told
     if not rows or not reviews:
         return None
     total = {key: sum(row[key] for row in reviews) for key in _COUNTED}
@@ -65,6 +69,14 @@ def say_reviewed(site: str, activity: Row, words: Words) -> dict[str, Any] | Non
     return {"sentences": sentences, "rows": shown}
 
 
+def _runs_of(site: str, activity: Row, sources: Sources) -> set[str]:
+    """Names of the runs whose scenes show a site, where the runs are at hand."""
+    looks = [row for row in activity["looks"] if row["site"] == site]
+    ids = {name for row in looks for name in row["scene_ids"].split(ID_SEPARATOR)}
+    scenes = [sources.scenes[name] for name in ids if name in sources.scenes]
+    return {Path(scene.folder).resolve().name for scene in scenes}
+
+
 _COUNTED: Final = ("judged", "real", "false", "doubtful", "moved", "reclassified", "drawn")
 
 
@@ -75,8 +87,9 @@ def say_reviews(activity: Row, words: Words) -> list[str]:
             "review.run",
             run=row["run"],
             people=row["people"] or words.say("review.nobody"),
-            first=row["first"],
-            last=row["last"],
+            when=words.say("review.when", first=row["first"], last=row["last"])
+            if row["first"]
+            else "",
             sha=row["sha256"],
         )
         for row in activity.get("reviews", ())
