@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from detector.data.kinds import DATASETS, POOL_OR_RENDERED
 from detector.options import option
 
+REVIEWED = "review"  # kind of data: the port pool and what people reviewed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """Which images are learnt from."""
 
     kind: str = option(
-        "pool (or port): the port pool; rendered: ports made by code; others: that layout",
-        choices=lambda: (*POOL_OR_RENDERED, *DATASETS.names()),
+        "pool (or port): the port pool; rendered: ports made by code; review: the pool and "
+        "data.reviews; others: that layout",
+        choices=lambda: (*POOL_OR_RENDERED, REVIEWED, *DATASETS.names()),
     )
     root: str = option("folder of the pool or the dataset; empty: QUAYWATCH_POOL", path=True)
     cache: str = option("folder for chips, rendered ports and what the teacher said", path=True)

@@ -36,7 +36,7 @@ from detector.training.gather import (
 )
 from detector.training.launch import is_first_process, is_launched, launch, needs_launch
 from detector.training.mix import MixSettings
-from detector.training.options import TrainConfig
+from detector.training.options import REVIEWED, TrainConfig
 from detector.training.settings import ModelSettings, TrainerSettings, TrainingSettings
 from detector.training.trainer import METRICS_FILE, PortTrainer
 from detector.training.views import ViewSettings
@@ -130,6 +130,11 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
             *rendered_depots(folder, data.depots, data.port_px, seed),
         )
     ]
+    if data.kind == REVIEWED and not data.reviews:
+        raise ConfigError(
+            "which reviews are learnt from? Say data.reviews=[FOLDER], the folder that detector "
+            "review import labels= wrote"
+        )
     reviewed = gather_reviews(data.reviews, data.split, classes, faults)
     if data.kind == "rendered":
         return [*rendered, *reviewed]
@@ -141,10 +146,11 @@ def images_of(config: TrainConfig, faults: list[Fault] | None = None) -> list[La
 def data_settings(config: TrainConfig) -> DataSettings:
     """Which labelled images a checked config stands for, besides rendered ones."""
     data = config.data
+    kind = "pool" if data.kind == REVIEWED else data.kind
     return DataSettings(
-        root=str(find_root(data.kind, data.root, "data.root")),
+        root=str(find_root(kind, data.root, "data.root")),
         cache=data.cache,
-        kind="port" if data.kind == "pool" else data.kind,
+        kind="port" if kind == "pool" else kind,
         split=data.split,
         sources=tuple(data.sources),
         leave_out=tuple(data.leave_out),

@@ -48,7 +48,9 @@ def review_in(browser: Browser, report: Report, folder: Path) -> Path:
         viewer = page.locator(".viewer").first
         assert not viewer.locator(".review-panel").is_visible()
         viewer.locator(".review-toggle").click()
-        page.evaluate("document.querySelector('.map').scrollIntoView({block: 'center'})")
+        page.evaluate(
+            "document.querySelector('.map').scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
         assert viewer.locator(".review-told").text_content() == (
             "0 of 4 boxes judged, 0 drawn on this date."
         )

@@ -14,13 +14,14 @@ from detector.cli import main as cli
 from detector.config.compose import load_config
 from detector.data.labelled import DataError
 from detector.data.yolo import read_oriented
+from detector.errors import ConfigError
 from detector.reviewing.errors import ReviewError
 from detector.reviewing.importing import ImportSettings, import_reviews
 from detector.reviewing.labels import PLACES_FILE, write_labels
 from detector.reviewing.runs import ReviewedRun
 from detector.training.gather import gather_reviews
 from detector.training.options import TrainConfig
-from detector.training.session import images_of
+from detector.training.session import data_settings, images_of
 from tests.reviewing.made_run import SHIPS, draw, edit, geopackages, outline
 
 
@@ -97,5 +98,7 @@ def test_the_command_writes_them_and_training_adds_them(
                  f"data.cache={tmp_path / 'cache'}"]  # fmt: skip
     config = load_config("train", TrainConfig, overrides)
     assert [image.source for image in images_of(config)] == ["rendered", "review"]
-    added = load_config("train", TrainConfig, ["data=review", "data.root=pool"]).data
-    assert (added.kind, added.reviews) == ("pool", ["review/labels"])
+    added = load_config("train", TrainConfig, ["data=review", "data.root=pool"])
+    assert data_settings(added).kind == "port"
+    with pytest.raises(ConfigError, match=r"Say data\.reviews=\[FOLDER\]"):
+        images_of(added)
