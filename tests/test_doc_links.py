@@ -70,3 +70,12 @@ def test_the_glossary_says_each_word_in_one_sentence() -> None:
     assert {*asked.split(), "deck cargo", "ship", "container stack", "oriented box"} <= set(words)
     assert len(words) == len(set(words))
     assert [entry for entry in entries if not re.fullmatch(r"[^.]*\.", entry.strip())] == []
+
+
+def test_the_first_screen_leads_everywhere_in_one_click() -> None:
+    first, _, _ = text_of(ROOT / "README.md").partition("\n## ")
+    assert len(first.splitlines()) < 25
+    asked = "quickstart concepts index ethics model-card command-line report performance review"
+    pages = {f"docs/{name}.md" for name in asked.split()} | {"docs/howto/publish.md", "notebooks"}
+    people = {"CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "Dockerfile", "CHANGELOG.md"}
+    assert pages | people <= set(LINK.findall(first))
