@@ -51,6 +51,7 @@ FILES = {
     "png": "overlay.png",
     "kml": "detections.kml",
     "kmz": "detections.kmz",
+    "stac": "item.json",
 }
 SHIPS = corners_from_xywhr(
     np.array([(60.0, 60.0, 60.0, 14.0, 0.3), (160.0, 120.0, 50.0, 12.0, 1.2)])
@@ -76,7 +77,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 # Choosing ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("formats", [(), ("kml",), ("gpkg", "csv"), ("parquet", "kmz", "png")])
+@pytest.mark.parametrize("formats", [(), ("kml",), ("gpkg", "stac"), ("parquet", "kmz", "png")])
 def test_a_folder_holds_the_formats_asked_for_and_its_record(
     tmp_path: Path, formats: tuple[str, ...]
 ) -> None:
@@ -108,7 +109,7 @@ def test_the_defaults_of_the_code_are_those_of_the_configuration() -> None:
     [
         (
             "formats=[gpkg,kmll]",
-            "gpkg|geojson|parquet|csv|png|kml|kmz, or a list of them; did you ",
+            "gpkg|geojson|parquet|csv|png|kml|kmz|stac, or a list of them; did ",
         ),
         ("formats=geojsn", "did you mean 'geojson'? (see detector predict --help)"),
     ],
@@ -310,7 +311,7 @@ def test_another_process_lists_the_name_unloaded(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{ROOT}", "COLUMNS": "100"}
     command = [sys.executable, "-m", "detector", "predict", "--help"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "kml|kmz|text" in "".join(done.stdout.split())
+    assert "kml|kmz|stac|text" in "".join(done.stdout.split())
     assert not (site / MARKER).exists()
 
 
