@@ -23,18 +23,21 @@ def test_the_list_of_parts_names_the_vendored_scripts_with_their_hashes() -> Non
     }
     made = sbom.with_vendored(content, record)
     names = [component["name"] for component in made["components"]]
-    assert names == ["numpy", "leaflet", "d3", "@observablehq/plot"]
-    plot = made["components"][-1]
+    assert names == ["numpy", *(entry["package"] for entry in record)]
+    assert {"leaflet", "d3", "@observablehq/plot"} <= set(names)
+    (plot,) = (part for part in made["components"] if part["name"] == "@observablehq/plot")
+    (recorded,) = (entry for entry in record if entry["package"] == "@observablehq/plot")
     assert plot["purl"] == "pkg:npm/%40observablehq/plot@0.6.17"
     assert plot["licenses"] == [{"license": {"id": "ISC"}}]
     hashed = {file["name"]: file["hashes"][0]["content"] for file in plot["components"]}
     assert hashed == {
-        f"detector/report/vendor/{file}": digest for file, digest in record[-1]["sha256"].items()
+        f"detector/report/vendor/{file}": digest for file, digest in recorded["sha256"].items()
     }
     root = made["dependencies"][0]
     assert root["dependsOn"] == sorted(["numpy", *(c["bom-ref"] for c in made["components"][1:])])
-    licences = ROOT / "detector" / "report" / "vendor"
-    assert all((licences / f"{n}.LICENSE").is_file() for n in ("leaflet", "d3", "plot"))
+    for entry in record:
+        licences = [file for file in entry["sha256"] if file.endswith("LICENSE")]
+        assert [(sbom.VENDORED.parent / file).is_file() for file in licences] == [True]
 
 
 def _says(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[str, str]]) -> list[list[str]]:
@@ -77,8 +80,12 @@ def test_an_audit_lists_what_is_known(
     assert capsys.readouterr().out.splitlines() == [
         "pillow 9.0: PYSEC-1, mended in 9.1",
         "torch: not checked (not on PyPI)",
-        "1 known weaknesses in 2 packages of requirements.lock, by pypi",
+        "1 known weaknesses in 1 of 2 packages of requirements.lock, by pypi",
     ]
+    none = json.dumps({"dependencies": [{"name": "torch", "skip_reason": "not on PyPI"}]})
+    _says(monkeypatch, {"pypi": (none, ""), "osv": ("", "refused")})
+    assert audit.main(ROOT / "requirements.lock") == audit.NOT_CHECKED
+    assert "pypi: not reached (not on PyPI)" in capsys.readouterr().out
     clean = {"dependencies": [{"name": "pillow", "version": "9.1", "vulns": []}]}
     _says(monkeypatch, {"pypi": (json.dumps(clean), "")})
     assert audit.main(ROOT / "requirements.lock") == audit.CLEAN

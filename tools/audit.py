@@ -44,6 +44,9 @@ def ask(lock: Path, service: str) -> tuple[dict[str, Any] | None, str]:
     except ValueError:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         return None, lines[-1][:300] if lines else f"exit code {done.returncode}"
+    packages = answer["dependencies"]
+    if packages and all("skip_reason" in package for package in packages):
+        return None, packages[0]["skip_reason"][:300]
     return answer, ""
 
 
@@ -57,7 +60,9 @@ def tell(answer: dict[str, Any], lock: Path, service: str) -> int:
         if "skip_reason" in package:
             say(f"{package['name']}: not checked ({package['skip_reason']})")
     found = sum(len(package.get("vulns", ())) for package in packages)
-    say(f"{found} known weaknesses in {len(packages)} packages of {lock.name}, by {service}")
+    checked = sum("skip_reason" not in package for package in packages)
+    told = f"{checked} of {len(packages)} packages of {lock.name}"
+    say(f"{found} known weaknesses in {told}, by {service}")
     return WEAK if found else CLEAN
 
 
