@@ -93,6 +93,16 @@ def _cite(asked: Asked) -> Iterator[Answer]:
     yield asked.rule(same and named, f"{document['title']}, {weights}")
 
 
+@sentence("review.said")
+@sentence("review.whole")
+@sentence("review.differ")
+@sentence("review.run")
+def _reviewed(asked: Asked) -> Iterator[Answer]:
+    """What people corrected is theirs to say; that they did, where nobody did, is false."""
+    reviewed = any(site.get("review") for site in asked.world.document["sites"])
+    yield asked.rule(None if reviewed else False, "nobody reviewed it")
+
+
 @sentence("provenance.made")
 @sentence("provenance.libraries")
 @sentence("provenance.setting")

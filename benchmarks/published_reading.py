@@ -45,8 +45,8 @@ SAYS_NOTHING = (
     "event.table", "event.ship_first", "event.ship_last", "event.no_picture", "visit.caption",
     "visit.chart_alt", "stacks.caption", "stacks.difference_caption", "links.intro", "note_title",
     "provenance.scenes", "provenance.runs", "provenance.licences", "provenance.warnings",
-    "provenance.skipped", "provenance.remarks", "provenance.no_credit",
-    "provenance.registration_none", "locator.", "chart.table",
+    "provenance.skipped", "provenance.remarks", "provenance.no_credit", "provenance.reviews",
+    "provenance.registration_none", "locator.", "review.", "chart.table",
     "chart.y_", "short.unseen_title", "months", "thousands", "comma", "status.",
 )  # fmt: skip
 # Texts that stand only inside of others, whose judges read them there.
@@ -58,12 +58,14 @@ INSIDE = (
     "short.part.",
     "chart.level_", "links.below", "links.stacks", "links.alike", "stacks.range", "stacks.bound",
     "stacks.appeared", "stacks.gone", "stacks.grown", "stacks.shrunk", "visit.", "provenance.moved",
-    "chart.alt", "share.",
+    "chart.alt", "share.", "short.network_alone", "review.boxes", "review.when",
+    "review.state", "review.draw_now",  # the page's script says them, while somebody reviews
 )  # fmt: skip
 # Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
 DOCUMENT = re.compile(
     r"(format|version|title|note|min_length_m|calibrated)$"
     r"|sites\.(name|lead|found|unseen|empty)$"
+    r"|sites\.review(\.|$)"
     r"|sites\.(days|charts|visits|events|stacks|trains|stack_changes)\."
     r"|links\.|timeline\.|provenance\."
 )
@@ -167,6 +169,8 @@ class _Reader:
         names = {*text.place}
         if "details.licences" in names or told in MARKS:
             return
+        if "fieldset" in names and site is not None and told in site.kinds:
+            return  # a zone that somebody may have looked at
         if told in {*self.world.sites, self.world.document["note"]}:
             return
         if "span.bar" in names:
