@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import rasterio
 import rasterio.shutil
@@ -106,10 +105,11 @@ def _port(seed: int) -> tuple[NDArray[np.uint8], Truth]:
 
 
 def _sea(seed: int) -> NDArray[np.uint8]:
-    """Open water `(PORT_PX, PORT_PX, 3)`: a slow swell under the noise of the sensor."""
+    """Open water `(PORT_PX, PORT_PX, 3)`: a swell that goes on in the next cell, and noise."""
     draw = np.random.default_rng(seed)
-    cells = int(PORT_PX * GSD_M / SWELL_M)
-    swell = cv2.resize(draw.normal(0, SWELL_LEVELS, (cells, cells)), (PORT_PX, PORT_PX))
+    waves = max(1, round(PORT_PX * GSD_M / SWELL_M))
+    phase = 2 * np.pi * waves * np.arange(PORT_PX) / PORT_PX
+    swell = SWELL_LEVELS * np.sin(phase[:, None] + phase[None])
     noise = draw.normal(0, SEA_NOISE, (PORT_PX, PORT_PX, 3))
     return np.clip(np.array(SEA_LEVEL) + swell[..., None] + noise, 1, 255).astype(np.uint8)
 

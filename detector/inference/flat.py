@@ -21,8 +21,16 @@ NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 
 
 def is_flat(pixels: ScenePixels) -> bool:
-    """Whether nothing in a tile can be an object; never of one that holds invalid pixels."""
-    return bool(pixels.valid.all()) and contrast(pixels.rgb) < LEAST_CONTRAST
+    """Whether nothing in a tile can be an object.
+
+    A tile at the border of the scene is judged by what lies inside; one with holes is never flat.
+    """
+    valid = pixels.valid
+    rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    if not len(rows):
+        return False
+    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return bool(valid[inside].all()) and contrast(pixels.rgb[inside]) < LEAST_CONTRAST
 
 
 def contrast(rgb: NDArray[np.uint8]) -> int:

@@ -43,7 +43,14 @@ def test_water_is_flat_and_a_boat_on_it_is_not(noise: float) -> None:
     assert not is_flat(ScenePixels(boat, valid))
 
 
-def test_a_tile_that_is_not_wholly_valid_is_never_flat() -> None:
+def test_a_tile_with_a_hole_is_never_flat_but_one_that_leaves_the_scene_may_be() -> None:
+    valid = np.ones((256, 256), np.bool_)
+    valid[:, 248:] = valid[250:] = False
+    water = np.where(valid[..., None], _sea(2.0), 0).astype(np.uint8)
+    assert is_flat(ScenePixels(water, valid))
+    water[240:246, 236:248] = 130  # a boat at the border
+    assert not is_flat(ScenePixels(water, valid))
+    assert not is_flat(ScenePixels(np.zeros_like(water), np.zeros_like(valid)))
     valid = np.ones((256, 256), np.bool_)
     valid[0, 0] = False
     assert not is_flat(ScenePixels(_sea(0.0), valid))
