@@ -354,8 +354,9 @@ def draw(measured: dict[str, Any], path: Path) -> None:
     height = 0.8 / len(arms)
     for k, arm in enumerate(arms):
         mine = {one["scene"]: one for one in whole if one["arm"] == arm}
-        speed = [mine[s]["megapixels"] / statistics.median(mine[s]["cpu_s"]) for s in scenes]
-        axes.barh(np.arange(len(scenes)) + k * height, speed, height, label=arm)
+        at = [scenes.index(scene) + k * height for scene in mine]
+        speed = [one["megapixels"] / statistics.median(one["cpu_s"]) for one in mine.values()]
+        axes.barh(at, speed, height, label=arm)
     axes.set_yticks(np.arange(len(scenes)) + 0.4 - height / 2, scenes)
     axes.invert_yaxis()
     axes.set_xlabel("megapixels a processor second; longer is faster")
