@@ -95,7 +95,7 @@
       unsaved = true;
       paint();
     }
-    function draw(item) { points = []; target = item; paint(); map.getContainer().focus(); }
+    function draw(item) { points = []; target = item; paint(); map.getContainer().focus({ preventScroll: true }); }
     function place(x, y) {
       points.push([x, y]);
       if (points.length === 3) {
