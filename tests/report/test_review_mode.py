@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NAMES = Names()
+CENTRE = "document.querySelector('.map').scrollIntoView({block: 'center', behavior: 'instant'})"
 PLACE = """([index, x, y]) => { const map = window.quaywatch.maps[index];
   const p = map.latLngToContainerPoint([y, x]), r = map.getContainer().getBoundingClientRect();
   return [r.x + p.x, r.y + p.y]; }"""
@@ -48,9 +49,7 @@ def review_in(browser: Browser, report: Report, folder: Path) -> Path:
         viewer = page.locator(".viewer").first
         assert not viewer.locator(".review-panel").is_visible()
         viewer.locator(".review-toggle").click()
-        page.evaluate(
-            "document.querySelector('.map').scrollIntoView({block: 'center', behavior: 'instant'})"
-        )
+        page.evaluate(CENTRE)
         assert viewer.locator(".review-told").text_content() == (
             "0 of 4 boxes judged, 0 drawn on this date."
         )
@@ -66,7 +65,8 @@ def review_in(browser: Browser, report: Report, folder: Path) -> Path:
             click(page, x, y)
         page.keyboard.press("Escape")
         viewer.locator(".review-class").select_option("ship")
-        viewer.locator(".review-draw").click()
+        viewer.locator(".review-draw").click()  # which the driver scrolls into view
+        page.evaluate(CENTRE)
         assert viewer.locator(".review-told").text_content().startswith("3 more clicks.")
         for x, y in ((250, 40), (350, 40), (300, 56)):
             click(page, x, y)
