@@ -155,9 +155,7 @@ def test_the_page_tells_both_numbers_and_the_hash(
         viewer = page.locator(".viewer").first
         viewer.locator(".review-toggle").click()
         viewer.locator(".review-load").set_input_files(saved)
-        page.wait_for_function(
-            "document.querySelector('.review-told').textContent.includes('1 drawn')"
-        )
+        viewer.locator(".review-told", has_text="1 drawn").wait_for()
         assert viewer.locator(".review-who").input_value() == "Ann 나진"
         assert wrong == []
     # a review that goes on after the activity was made is told
