@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from detector.activity.looks.sites import read_site
 from detector.documents import DocumentError, parse_yaml
+from detector.errors import QuaywatchError
 from detector.export.stacks import no_stacks, read_stacks, write_stacks
 from detector.scenes.discover import discover
 
@@ -41,3 +43,9 @@ def test_a_list_of_names_with_zero_bytes(tmp_path: Path) -> None:
     first, second = discover([str(tmp_path / "list.txt")])
     assert first.problem
     assert second.problem
+
+
+def test_a_site_whose_zones_have_a_name_that_is_too_long(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(f"name: port\nzones: {'z' * 2000}\n")
+    with pytest.raises(QuaywatchError, match="zzz"):
+        read_site(tmp_path / "site.yaml")
