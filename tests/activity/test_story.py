@@ -419,11 +419,10 @@ def test_the_published_schema_is_that_of_the_code() -> None:
 
 def test_the_function_does_what_the_command_does(story: Written, tmp_path: Path) -> None:
     site, run = story.sites["port"], story.runs["port"]
-    assert (
-        cli.main(["activity", str(site), f"runs=[{run}]", f"out={tmp_path}", "report=false"]) == 0
-    )
+    words = [f"runs=[{run}]", f"out={tmp_path}", "report=false", "weights=port-n"]
+    assert cli.main(["activity", str(site), *words]) == 0
     written = read_activity(tmp_path / ACTIVITY_FILE)
-    found = detector.find_activity(site, run)
+    found = detector.find_activity(site, run, weights="port-n")
     assert isinstance(found, Activity)
     assert found.calibrated
     assert found.tables["series"]["count_high"].notna().any()
