@@ -40,17 +40,20 @@ def test_what_is_known_of_the_scenes(scenes: pd.DataFrame) -> None:
     assert pan["gsd_m"] == pytest.approx(0.5, abs=0.001)
     # Web Mercator stretches by 1 / cos(latitude): 10 map units are 9.3 m at Honolulu.
     assert sentinel["gsd_m"] == pytest.approx(9.28, abs=0.05)
-    assert (pan["in_model_range"], sentinel["in_model_range"]) == (True, False)
+    assert (pan["in_model_range"], sentinel["in_model_range"]) == (True, True)
+    assert (pan["weights"], sentinel["weights"]) == ("port-n3", "port-s2")
     assert (pan["stretch_source"], sentinel["stretch_source"]) == ("percentiles", "percentiles")
     assert scenes.loc[list(MOORED), "gsd_source"].tolist() == ["unknown", "unknown"]
 
 
-def test_counts_outside_the_models_range_say_so(out: Path, scenes: pd.DataFrame) -> None:
+def test_stacks_at_10_m_have_no_number_and_ships_have(out: Path, scenes: pd.DataFrame) -> None:
     counts = pd.read_csv(out / "counts.csv").set_index("scene_id")
     sentinel = counts.loc[scenes.loc["s2_honolulu", "scene_id"]]
-    assert set(sentinel["status"]) == {"outside_model_range"}
-    assert sentinel["count"].isna().all()
-    assert scenes.loc["s2_honolulu", ["ships", "container_stacks"]].isna().all()
+    stacks, ships = (sentinel[sentinel["class"] == n] for n in ("container_stack", "ship"))
+    assert set(stacks["status"]) == {"outside_model_range"}
+    assert stacks["count"].isna().all()
+    assert set(ships["status"]) == {"cloud_unknown"}
+    assert 5 <= ships.loc[ships["length_class"] == "all", "count"].iloc[0] <= 25  # true are 12
 
 
 def test_a_third_of_the_pan_scene_was_not_seen(out: Path, scenes: pd.DataFrame) -> None:

@@ -85,7 +85,7 @@ def test_another_process_lists_the_name_unloaded_and_reads_with_it(
         return done.stdout
 
     for command in (("data", "summary"), ("data", "convert"), ("train",), ("evaluate",)):
-        assert "coco|myports" in "".join(detector(*command, "--help").split())
+        assert "geojson|myports" in "".join(detector(*command, "--help").split())
     assert not (site / MARKER).exists()
     text = detector("data", "summary", "kind=myports", f"root={myports}")
     assert (site / MARKER).exists()

@@ -50,7 +50,7 @@ def test_a_run_joins_its_scenes(tmp_path: Path) -> None:
     assert len(back) == 3
     assert back["teu"].tolist() == [*table["teu"].round(3).tolist(), round(table["teu"][0], 3)]
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "bad.parquet")
-    with pytest.raises(OutputError, match=r"bad\.parquet: not a table of stacks"):
+    with pytest.raises(OutputError, match=r"bad\.parquet: no column 'scene_id'"):
         read_stacks(tmp_path / "bad.csv")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,8 +152,10 @@ def test_grey_is_luminance() -> None:
 
 def test_free_is_seen_and_under_no_other_and_inside() -> None:
     patch = patch_of(lambda x, y: 0 * x, 10.0, 10.0)
-    patch.seen[:, :4] = False  # 2 m
-    patch.other[:, 16:] = True  # from 8 m
+    seen, other = patch.seen.copy(), patch.other.copy()
+    seen[:, :4] = False  # 2 m
+    other[:, 16:] = True  # from 8 m
+    patch = replace(patch, seen=seen, other=other)
     places = np.array([[[1.8, 5.0], [2.2, 5.0], [7.8, 5.0], [8.2, 5.0], [5.0, -1.0], [5.0, 11.0]]])
     assert patch.free(places).tolist() == [[False, True, True, False, False, False]]
 

@@ -259,7 +259,7 @@ def test_a_small_scene_is_one_coarse_window_and_as_many_fine_ones_as_fill_it(
     ("wrong", "says"),
     [
         ({"tile_px": 8}, "at least 32"),
-        ({"scale": 3.1}, "up to 3.0"),
+        ({"scale": 8.1}, "up to 8.0"),
         ({"scale": 0.0}, "above 0"),
         ({"coarse_scale": 1.0}, "below 1.0"),
         ({"gsd_m": -1.0}, "null if unknown"),

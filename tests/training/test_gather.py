@@ -28,6 +28,15 @@ from detector.training.options import TrainConfig
 from detector.training.session import describe, images_of
 from detector.training.teacher import orient_ships
 from tests.data import fakes
+from tests.data.test_geojson import BOX, polygon, scene
+
+
+def geojson(root: Path) -> Path:
+    """A scene with a ship and a region that is neither right nor wrong."""
+    far = [(x + 5, y + 15) for x, y in BOX]
+    scene(root, "port", [polygon(BOX), polygon(far, ignore=1)])
+    return root
+
 
 MAKERS = {
     "port": fakes.port_pool,
@@ -37,6 +46,7 @@ MAKERS = {
     "yolo": lambda root: fakes.yolo(root, oriented=False),
     "yolo-obb": lambda root: fakes.yolo(root, oriented=True),
     "coco": fakes.coco,
+    "geojson": geojson,
 }
 # Images, ships after orientation, stacks, regions that are painted over.
 WANTED = {
@@ -47,6 +57,7 @@ WANTED = {
     "yolo": (2, 1, 0, 1),
     "yolo-obb": (2, 1, 1, 0),
     "coco": (1, 2, 1, 1),
+    "geojson": (1, 1, 0, 1),
 }
 CHIPS = ChipSettings(side_px=64, overlap_px=16, scales=(1.0,), min_side_px=8)
 
