@@ -40,6 +40,7 @@ INCHES: Final = (7.5, 7.5)
 def main(out: Path) -> None:
     """Make a run, review a part of it, and draw the three pictures."""
     mpl.use("Agg")
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
         scenes = [
@@ -54,6 +55,7 @@ def main(out: Path) -> None:
         site = folder / "port.yaml"
         site.write_text("name: port\nzones: 0_zones.geojson\n", encoding="utf-8")
         draw_browser(folder, site, run, out / "review_browser.png")
+    print(f"three pictures in {out}")
 
 
 def draw_qgis(folder: Path, run: Path, target: Path) -> None:
