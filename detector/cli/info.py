@@ -45,8 +45,7 @@ def run(config: InfoConfig) -> int:
     configure_logging("text", quiet=True)
     from detector.api.settings import scene_options
     from detector.counting.zones import NO_ZONES, read_zones
-    from detector.models.card import ModelCard
-    from detector.models.choice import choose_weights
+    from detector.models.choice import card_named, choose_weights
     from detector.models.detector import DetectorSettings, find_card, load_detector
     from detector.prediction.describe import describe_scene, tile_seconds
     from detector.scenes.discover import discover, said_of_all
@@ -67,8 +66,7 @@ def run(config: InfoConfig) -> int:
                 raise ConfigError(source.problem)
             with open_scene(source.path, chosen) as scene:
                 name = choose_weights(config.weights, scene.info.gsd_m)
-                card = ModelCard.read(find_card(name))
-                description = describe_scene(scene, card, zones, tile_s)
+                description = describe_scene(scene, card_named(name), zones, tile_s)
         except QuaywatchError as error:
             failed += 1
             told.append({"path": source.path, "problem": str(error)})

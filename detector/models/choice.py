@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
 
 from detector.models.card import ModelCard
 from detector.models.detector import AUTO_WEIGHTS, find_card
 from detector.models.precision import AUTO
-
-TAKEN_FIRST: Final = AUTO_WEIGHTS[0]
 
 
 def choose_weights(weights: str, gsd_m: float | None) -> str:
@@ -27,5 +25,15 @@ def choose_weights(weights: str, gsd_m: float | None) -> str:
     """
     if weights != AUTO:
         return weights
-    fit = (name for name in AUTO_WEIGHTS if ModelCard.read(find_card(name)).covers(gsd_m))
-    return next(fit, TAKEN_FIRST)
+    fit = (name for name in AUTO_WEIGHTS if card_named(name).covers(gsd_m))
+    return next(fit, AUTO_WEIGHTS[0])
+
+
+@lru_cache(maxsize=32)
+def card_named(name: str) -> ModelCard:
+    """The card of weights by name or path; every scene asks for it, and it is read once.
+
+    Raises:
+        WeightsError: there is none, or it cannot be read.
+    """
+    return ModelCard.read(find_card(name))

@@ -38,7 +38,6 @@ CARDS = {"fine": FINE, "coarse": COARSE}
 def shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cards of blobs: fine and coarse."""
     monkeypatch.setattr(choice, "AUTO_WEIGHTS", ("fine", "coarse"))
-    monkeypatch.setattr(choice, "TAKEN_FIRST", "fine")
     monkeypatch.setattr(choice, "find_card", Path)
     monkeypatch.setattr(ModelCard, "read", lambda path: CARDS[str(path)])
 
