@@ -187,7 +187,7 @@ class PixelJudge:
         ]
         pictures = _of_one_kind([picture for picture, _ in read])
         seen = [part for _, part in read]
-        mask = _cells(place.buffer(1.0), grid)
+        mask = cells_of(place.buffer(1.0), grid)
         shift, peak = _shift_between(pictures, mask & seen[0], reach)
         lost = peak < LEAST_PEAK and residual > REGISTERED_M
         if peak < LEAST_PEAK:
@@ -201,9 +201,9 @@ class PixelJudge:
         kept = parts.kept if inner.is_empty else inner
         hidden = self._veiled().hide(grid, [pictures[0], moved[0]])
         return PlaceShares(
-            _shares(likeness, both, hidden, _cells(kept, grid), None),
-            _shares(likeness, both, hidden, _cells(parts.gained, grid), 1),
-            _shares(likeness, both, hidden, _cells(parts.lost, grid), 0),
+            _shares(likeness, both, hidden, cells_of(kept, grid), None),
+            _shares(likeness, both, hidden, cells_of(parts.gained, grid), 1),
+            _shares(likeness, both, hidden, cells_of(parts.lost, grid), 0),
         )
 
     def _veiled(self) -> Veils:
@@ -217,18 +217,13 @@ class PixelJudge:
             covered = shapely.union_all(shapely.buffer(self._boxes, BOX_MARGIN_M))
             likeness = compare_pictures(pictures[0], pictures[1], grid.cell_m)
             alike = (likeness.same >= SAME) & (likeness.contrast >= FLAT).all(axis=0)
-            self._veils = find_veils(pictures, seen, _cells(covered, grid), alike, grid)
+            self._veils = find_veils(pictures, seen, cells_of(covered, grid), alike, grid)
         return self._veils
 
     def _read(self, scene_ids: Sequence[str], grid: Grid, lean: Floats) -> tuple[Picture, Mask]:
         """What the scenes of a look show together, tops moved back by their lean."""
-
-        def laid(scene_id: str) -> GridPixels:
-            east, north = self._placements[scene_id].shift_m
-            scene = self._shelf.scene(scene_id)
-            return on_grid(scene, grid.moved(float(lean[0]) - east, float(lean[1]) - north))
-
-        rgb, seen = first_on_top(map(laid, scene_ids), grid)
+        by = float(lean[0]), float(lean[1])
+        rgb, seen = lay_look(scene_ids, self._shelf, self._placements, grid, by)
         picture = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), SMOOTH_M / grid.cell_m)
         return np.asarray(picture, np.float32), seen
 
@@ -314,6 +309,33 @@ def open_shelf(scenes: Mapping[str, RunScene]) -> Iterator[Shelf]:
         shelf.keep_only(())
 
 
+def lay_look(
+    scene_ids: Sequence[str],
+    shelf: Shelf,
+    placements: Mapping[str, Placement],
+    grid: Grid,
+    lean_m: tuple[float, float] = (0.0, 0.0),
+) -> tuple[NDArray[np.uint8], Mask]:
+    """What the scenes of a look show together of a grid in local metres, and what they saw.
+
+    Args:
+        scene_ids: of the look, the one on top first.
+        shelf: gives the scenes.
+        placements: of the scenes.
+        grid: in local metres.
+        lean_m: east and north by which what is looked at shows beside where it stands.
+
+    Raises:
+        SceneError: a scene is gone or damaged.
+    """
+
+    def laid(scene_id: str) -> GridPixels:
+        east, north = placements[scene_id].shift_m
+        return on_grid(shelf.scene(scene_id), grid.moved(lean_m[0] - east, lean_m[1] - north))
+
+    return first_on_top(map(laid, scene_ids), grid)
+
+
 def _wherever(likeness: Likeness, reach: int) -> Likeness:
     """Of looks that are not registered: only ground that is plain all around tells anything."""
     size = 2 * reach + 1
@@ -328,7 +350,8 @@ def _undecided(reason: str) -> PlaceShares:
     return PlaceShares(nothing, nothing, nothing)
 
 
-def _cells(shape: BaseGeometry, grid: Grid) -> Mask:
+def cells_of(shape: BaseGeometry, grid: Grid) -> Mask:
+    """Cells `(h, w)` of a grid with their centre in a shape of its coordinates."""
     size = (grid.height, grid.width)
     if shape.is_empty:
         return np.zeros(size, bool)

@@ -16,17 +16,16 @@ import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 from scipy.stats import beta
 
-from detector.activity.changes.pixels import Shelf, open_shelf
+from detector.activity.changes.pixels import Shelf, cells_of, lay_look, open_shelf
 from detector.activity.looks.runs import RunScene
 from detector.activity.looks.sites import Site
 from detector.activity.looks.zone_looks import Look, Placement
 from detector.classes import CONTAINER_STACK
 from detector.counting.zones import Zone
 from detector.errors import SceneError
-from detector.scenes.grid import Grid, first_on_top, on_grid
+from detector.scenes.grid import Grid
 
 Picture = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -136,8 +135,8 @@ def _compare(
     grid = Grid.around(tuple(bounds), MOST_CELLS, cell_m, crs)
     read = [_read(look, shelf, placements, grid) for look in looks]
     seen = read[0][1] & read[1][1]
-    yard = _cells(zone.shape, grid)
-    near = _cells(shapely.buffer(zone.shape, 2 * cell_m), grid)
+    yard = cells_of(zone.shape, grid)
+    near = cells_of(shapely.buffer(zone.shape, 2 * cell_m), grid)
     told = changed_share(read[0][0], read[1][0], yard & seen, ~near & seen)
     if told is None:
         return _nothing("too few pixels of the yard or of the ground around it")
@@ -162,15 +161,5 @@ def _read(
     look: Look, shelf: Shelf, placements: Mapping[str, Placement], grid: Grid
 ) -> tuple[Picture, Mask]:
     """Brightness of what the scenes of a look show together, and what they saw."""
-
-    def laid(scene_id: str) -> Any:
-        east, north = placements[scene_id].shift_m
-        return on_grid(shelf.scene(scene_id), grid.moved(-east, -north))
-
-    rgb, seen = first_on_top(map(laid, look.scene_ids), grid)
+    rgb, seen = lay_look(look.scene_ids, shelf, placements, grid)
     return np.asarray(rgb.astype(np.float32).mean(axis=2), np.float32), seen
-
-
-def _cells(shape: Any, grid: Grid) -> Mask:
-    size = (grid.height, grid.width)
-    return np.asarray(rasterize([(shape, 1)], size, transform=grid.transform), bool)
