@@ -188,14 +188,30 @@ def read_review(folder: Path) -> Review | None:
     path = folder / REVIEW_FILE
     if not path.is_file():
         return None
+    changed = "was changed by hand, so nobody knows who said it"
+    return _review_of(read_sealed(path, FORMAT, changed, _WAY_OUT), path)
+
+
+def read_sealed(path: Path, known: int, changed: str, way_out: str) -> Any:
+    """The content of a JSON file that `write_sealed` wrote.
+
+    Args:
+        path: of the file.
+        known: newest format that is read.
+        changed: what is said of a file that its seal does not hold.
+        way_out: what to do then, or where it cannot be read.
+
+    Raises:
+        ReviewError: it is damaged, was changed, or a newer version wrote it.
+    """
     try:
         content = read_json(path)
     except (OSError, DocumentError) as error:
-        raise ReviewError(f"{path}: cannot be read ({error}); {_WAY_OUT}") from error
-    check_version(content, FORMAT, str(path))
+        raise ReviewError(f"{path}: cannot be read ({error}); {way_out}") from error
+    check_version(content, known, str(path))
     if content.get(SEAL) != seal_of(content):
-        raise ReviewError(f"{path}: was changed by hand, so nobody knows who said it; {_WAY_OUT}")
-    return _review_of(content, path)
+        raise ReviewError(f"{path}: {changed}; {way_out}")
+    return content
 
 
 def check_version(content: Any, known: int, where: str) -> None:

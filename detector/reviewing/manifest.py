@@ -10,12 +10,11 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from detector._version import __version__
-from detector.documents import DocumentError, read_json
-from detector.export.seals import SEAL, seal_of, write_sealed
+from detector.export.seals import write_sealed
 from detector.geometry.windows import PixelWindow
 from detector.reviewing.chips import Bounds, Chip
 from detector.reviewing.errors import ReviewError
-from detector.reviewing.ledger import check_version
+from detector.reviewing.ledger import read_sealed
 
 MANIFEST_FILE: Final = "manifest.json"
 FORMAT: Final = 1
@@ -112,13 +111,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         ReviewError: it is damaged, was changed, or a newer version wrote it.
     """
-    try:
-        content = read_json(path)
-    except (OSError, DocumentError) as error:
-        raise ReviewError(f"{path}: cannot be read ({error}); export again") from error
-    check_version(content, FORMAT, str(path))
-    if content.get(SEAL) != seal_of(content):
-        raise ReviewError(f"{path}: was changed since the export; export again")
+    content = read_sealed(path, FORMAT, "was changed since the export", "export again")
     try:
         names = ("kind", "sample", "seed", "scenes", "pictures")
         return _manifests.validate_python({name: content[name] for name in names})
