@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
+from detector.cli.command import Command
+from detector.cli.data_convert import tell_converted
 from detector.data.kinds import DATASETS
 from detector.options import option
-from detector.wording import counted
 
 DESCRIPTION = """
 Writes ships of fine pictures as a sensor of 10 m or 3 m sees them: blurred, averaged over the
@@ -32,6 +32,7 @@ class CoarsenConfig:
     assumed_max_m: float = option("coarsest one", above=0, high=100)
     least_m: float = option("ships below this length are ignored, m", low=0, high=1000)
     ports: int = option("rendered ports beside them", low=0, high=100_000)
+    port_px: int = option("side of a rendered port, pixels", low=64, high=4096)
     cache: str = option("folder for rendered ports", path=True)
     scenes: list[str] = option("folders of georeferenced scenes with labels, added as they are")
     seed: int = option("of everything random", low=0)
@@ -45,6 +46,7 @@ def run(config: CoarsenConfig) -> int:
     from detector.data.convert import convert
     from detector.data.datasets import find_root, read_dataset
     from detector.data.rendered import rendered_ports
+    from detector.files import held_folder
 
     ships = ClassSet.named(("ship",))
     images, faults = read_dataset(config.kind, find_root(config.kind, config.root, "root"))
@@ -54,7 +56,9 @@ def run(config: CoarsenConfig) -> int:
         if image.split in ("", config.split)
         and (not config.sources or image.source in config.sources)
     ]
-    chosen += rendered_ports(Path(config.cache) / "ports", config.ports, 896, config.seed)
+    chosen += rendered_ports(
+        Path(config.cache) / "ports", config.ports, config.port_px, config.seed
+    )
     added = []
     for folder in config.scenes:
         found, more = read_dataset("geojson", Path(folder))
@@ -66,15 +70,14 @@ def run(config: CoarsenConfig) -> int:
         config.least_m,
         config.seed,
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        held_folder(Path(config.out), mark=False) as out,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         coarse = coarsen((i.in_classes(ships) for i in chosen), settings, Path(folder))
         everything = [*coarse, *(image.in_classes(ships) for image in added)]
-        written, left_out = convert(everything, Path(config.out))
-    for reason in [*map(str, faults), *left_out]:
-        print(f"left out: {reason}")
-    lost = sum(not fault.note for fault in faults)
-    print(f"{counted(written, 'image')} in {config.out}; {counted(lost, 'fault')}")
-    return EXIT_SOME_FAILED if lost else EXIT_DONE
+        written, left_out = convert(everything, out)
+    return tell_converted(out, written, left_out, faults)
 
 
 COMMAND = Command(

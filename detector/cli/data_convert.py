@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from detector.cli.command import EXIT_DONE, EXIT_SOME_FAILED, Command
 from detector.data.kinds import DATASETS
 from detector.options import option
 from detector.wording import counted
+
+if TYPE_CHECKING:
+    from detector.data.labelled import Fault
 
 DESCRIPTION = """
 Writes a labelled dataset as one YOLO-OBB folder (images, labels, data.yaml). Images with
@@ -38,11 +43,25 @@ def run(config: ConvertConfig) -> int:
     chosen = [image for image in images if config.split in (None, image.split)]
     with held_folder(Path(config.out), mark=False) as out:
         written, left_out = convert(chosen, out)
+    return tell_converted(out, written, left_out, faults)
+
+
+def tell_converted(
+    out: Path, written: int, left_out: Sequence[str], faults: Sequence[Fault]
+) -> int:
+    """Say what a dataset became and what was left out; the exit code of the command.
+
+    Args:
+        out: folder that holds it now.
+        written: images in it.
+        left_out: a reason for each image that is not.
+        faults: of the dataset that was read.
+    """
     for reason in [*map(str, faults), *left_out]:
         print(f"left out: {reason}")
     lost = sum(not fault.note for fault in faults)
     print(
-        f"{counted(written, 'image')} in {config.out}; {counted(len(left_out), 'image')} left out, "
+        f"{counted(written, 'image')} in {out}; {counted(len(left_out), 'image')} left out, "
         f"{counted(lost, 'fault')}"
     )
     return EXIT_SOME_FAILED if lost else EXIT_DONE
