@@ -101,9 +101,13 @@ def card_of(runs: Runs, weights: str | None) -> Path | None:
     """
     if weights is not None:
         return find_card(weights)
-    shipped = {ModelCard.read(card).sha256: card for card in sorted(weights_dir().glob("*.yaml"))}
+    shipped = {card: card.read_text("utf-8") for card in sorted(weights_dir().glob("*.yaml"))}
     readers = Counter(scene.weights_sha256 for scene in runs.scenes)
-    return next((shipped[sha] for sha, _ in readers.most_common() if sha in shipped), None)
+    for sha, _ in readers.most_common():
+        for card, text in shipped.items():  # parsing a whole card takes 0.1 s
+            if sha in text and ModelCard.read(card).sha256 == sha:
+                return card
+    return None
 
 
 def activity_settings(config: ActivityConfig, path: Path | None) -> ActivitySettings:
