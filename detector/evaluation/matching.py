@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
-from detector.evaluation.overlap import overlap_matrix, prob_iou, share_inside
+from detector.evaluation.overlap import (
+    centre_closeness,
+    overlap_matrix,
+    prob_iou,
+    share_inside,
+)
 from detector.evaluation.truth import ANY_CLASS, EvalImage, Measure
 from detector.geometry.boxes import edge_lengths
 
@@ -29,6 +34,7 @@ class ClassMatches:
         found: `(K, D)` at each IoU threshold the position in `true` of the object that each
             prediction finds, or `UNMATCHED`.
         found_prob_iou: `(D,)` the same at ProbIoU 0.5, where it was asked for.
+        found_near: `(D,)` the same by centres, see `overlap.centre_closeness`.
         neutral: `(D,)` neither right nor wrong where unmatched: in an ignored region, or smaller
             than what the source labels.
     """
@@ -37,6 +43,7 @@ class ClassMatches:
     true: NDArray[np.int64]
     found: NDArray[np.int64]
     found_prob_iou: NDArray[np.int64]
+    found_near: NDArray[np.int64]
     neutral: NDArray[np.bool_]
 
 
@@ -74,6 +81,7 @@ def match_class(
         true=true,
         found=np.stack([match_greedily(overlap, threshold) for threshold in thresholds]),
         found_prob_iou=match_greedily(by_prob, IOU_THRESHOLDS[0]),
+        found_near=match_greedily(centre_closeness(corners, truth), 0.0),
         neutral=_neutral(image, boxes.select(predicted), class_id),
     )
 

@@ -15,7 +15,9 @@ from detector.evaluation.curves import precision_recall
 from detector.evaluation.gallery import ScoredPicture
 from detector.evaluation.plots import Line, count_svg, kinds_svg, precision_recall_svg
 from detector.evaluation.record import (
+    CENTRES_HEADING,
     Facts,
+    centre_table,
     count_table,
     delta_table,
     detection_table,
@@ -55,6 +57,8 @@ def evaluation_page(
     tables.append(("Counts", count_table(summary.counts)))
     if summary.lengths:
         tables.append(("Lengths of found ships, known gsd", length_table(summary.lengths)))
+    if summary.centres:
+        tables.append((CENTRES_HEADING, centre_table(summary.centres)))
     tables.append(("Errors by kind", kind_table(summary)))
     if deltas:
         tables.insert(0, ("Compared with the other run", delta_table(deltas)))

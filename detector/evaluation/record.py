@@ -12,12 +12,16 @@ import pandas as pd
 from detector.evaluation.bootstrap import CONFIDENCE, MIN_PLACES, RESAMPLES, SEED, Estimate
 from detector.evaluation.compare import Delta
 from detector.evaluation.matching import IOU_THRESHOLDS
+from detector.evaluation.near import COARSE_M, CentreRow
 from detector.evaluation.slices import WHOLE
 from detector.evaluation.summary import CountRow, DetectionRow, LengthRow, Summary
 
 FORMAT: Final = 1
 DIGITS: Final = 6
 UNDEFINED: Final = "n/a"
+CENTRES_HEADING: Final = (
+    f"By overlap and by centres within half a length and a width, gsd from {COARSE_M:g} m"
+)
 PART_NAMES: Final = {
     WHOLE: "all",
     "source": "source",
@@ -112,6 +116,8 @@ def to_markdown(facts: Facts, summary: Summary, deltas: Sequence[Delta]) -> str:
     blocks += ["### Counts", count_table(summary.counts)]
     if summary.lengths:
         blocks += ["### Lengths of found ships, known gsd", length_table(summary.lengths)]
+    if summary.centres:
+        blocks += [f"### {CENTRES_HEADING}", centre_table(summary.centres)]
     blocks += ["### Errors by kind", kind_table(summary)]
     if deltas:
         blocks += ["### Compared", delta_table(deltas)]
@@ -190,6 +196,34 @@ def length_table(rows: Iterable[LengthRow]) -> str:
             number(row.errors.bias_m, 1),
             number(row.errors.mae_m, 1),
             percent(row.errors.mape),
+        )
+        for row in rows
+    ]
+    return table(head, body)
+
+
+def centre_table(rows: Iterable[CentreRow]) -> str:
+    """What is found by overlap and by centres, a line a range of lengths."""
+    head = (
+        "class",
+        "length",
+        "objects (places)",
+        "IoU 0.5: precision",
+        "recall",
+        "by centre: AP",
+        "precision",
+        "recall",
+    )
+    body = [
+        (
+            row.class_name,
+            row.value,
+            f"{row.n_truth} ({row.n_truth_places})",
+            number(row.by_overlap.precision),
+            number(row.by_overlap.recall),
+            number(row.ap),
+            number(row.by_centre.precision),
+            number(row.by_centre.recall),
         )
         for row in rows
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from detector.evaluation.bootstrap import (
     place_sums,
     resampled_ap,
     resampled_ap_prob_iou,
-    resampled_ratio,
 )
 from detector.evaluation.counts import (
     CountErrors,
@@ -31,6 +30,8 @@ from detector.evaluation.counts import (
 from detector.evaluation.curves import best_f1
 from detector.evaluation.failures import Explained, Kind, explain_all
 from detector.evaluation.matching import IOU_THRESHOLDS
+from detector.evaluation.near import CentreRow, centre_rows
+from detector.evaluation.operation import Operation, operation, ratio
 from detector.evaluation.select import Part, select
 from detector.evaluation.slices import WHOLE, Slice, slices_of
 from detector.evaluation.table import MatchTable, match_images
@@ -50,29 +51,6 @@ class Predictions:
 
     complete: Sequence[Boxes]
     counted: Sequence[Boxes]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Precision, recall and F1 at one threshold, IoU 0.5.
-
-    Attributes:
-        threshold: NaN for the card's, which differ by class.
-        true: right predictions.
-        false: wrong ones.
-        missed: objects.
-        precision: with interval.
-        recall: with interval.
-        f1: with interval; that of the best threshold does not know that it was chosen here.
-    """
-
-    threshold: float
-    true: int
-    false: int
-    missed: int
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +150,14 @@ class Summary:
         counts: of objects and areas.
         lengths: of ships.
         kinds: errors by kind.
+        centres: what is found by centres, where images are coarse.
     """
 
     detection: list[DetectionRow]
     counts: list[CountRow]
     lengths: list[LengthRow]
     kinds: list[KindRow]
+    centres: list[CentreRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +211,7 @@ def evaluate(images: Sequence[EvalImage], predictions: Predictions) -> Evaluatio
         ],
         lengths=_length_rows(counted),
         kinds=[_kind_row(images, explained, *which) for which in scored],
+        centres=centre_rows(complete, counted),
     )
     return Evaluation(complete, counted, explained, summary)
 
@@ -269,39 +250,6 @@ def detection_row(
         best=operation(whole, weights, best.threshold, best.threshold) if best else None,
         false_per_image=_false_per_image(used, counted, weights),
     )
-
-
-def operation(part: Part, weights: Weights, least: float, threshold: float) -> Operation:
-    """Precision, recall and F1 of the predictions of at least a score.
-
-    Args:
-        part: of one class by one measure.
-        weights: of its places, `(P, B)`.
-        least: score from which predictions count.
-        threshold: to be named in the result.
-    """
-    used = part.scores >= least
-    n = len(part.places)
-    hits, counted = part.hits[0] & used, part.counted[0] & used
-    true = place_sums(np.ones(int(hits.sum())), part.place[hits], n)
-    all_counted = place_sums(np.ones(int(counted.sum())), part.place[counted], n)
-    objects = place_sums(np.ones(part.n_truth), part.true_place, n)
-    return Operation(
-        threshold=threshold,
-        true=int(true.sum()),
-        false=int(all_counted.sum() - true.sum()),
-        missed=int(objects.sum() - true.sum()),
-        precision=ratio(true, all_counted, weights),
-        recall=ratio(true, objects, weights),
-        f1=ratio(2 * true, all_counted + objects, weights),
-    )
-
-
-def ratio(parts: Weights, wholes: Weights, weights: Weights) -> Estimate:
-    """Sum over sum of values by place `(P,)`, with its interval."""
-    whole = float(wholes.sum())
-    value = float(parts.sum()) / whole if whole > 0 else float("nan")
-    return estimate(value, resampled_ratio(parts, wholes, weights), int((wholes > 0).sum()))
 
 
 def _false_per_image(part: Part, table: MatchTable, weights: Weights) -> Estimate:

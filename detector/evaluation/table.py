@@ -22,7 +22,7 @@ MEASURES = tuple(Measure)
 CLASSES = "classes"  # in files only where they are not `detector.classes.PORT`
 LOOSE_IOU = 0.2  # from it a box speaks of an object, however badly it lies: for counting
 # columns that older runs don't have
-LATER = ("image_px", "water_px", "on_water", "corners", "true_corners", "loose")
+LATER = ("image_px", "water_px", "on_water", "corners", "true_corners", "loose", "near")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class MatchTable:
         corners: `(D, 4, 2)` pixels of each image; empty as above.
         true_corners: `(T, 4, 2)` likewise.
         loose: `(D,)` the true object that each finds at `LOOSE_IOU`; empty as above.
+        near: `(D,)` the true object that each finds by its centre; empty as above.
         classes: that the ids are of.
     """
 
@@ -80,6 +81,7 @@ class MatchTable:
     corners: Corners = field(default_factory=lambda: np.zeros((0, 4, 2)))
     true_corners: Corners = field(default_factory=lambda: np.zeros((0, 4, 2)))
     loose: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    near: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     classes: ClassSet = PORT
 
     def save(self, path: Path) -> None:
@@ -127,6 +129,7 @@ class _Part:
     found: NDArray[np.int64]
     found_prob_iou: NDArray[np.int64]
     loose: NDArray[np.int64]
+    near: NDArray[np.int64]
     neutral: NDArray[np.bool_]
 
 
@@ -192,6 +195,7 @@ def match_images(
         corners=corners,
         true_corners=truth,
         loose=np.concatenate([*(part.loose for part in parts), np.zeros(0, np.int64)]),
+        near=np.concatenate([*(part.near for part in parts), np.zeros(0, np.int64)]),
     )
 
 
@@ -226,6 +230,7 @@ def _match_part(
         found=to_table[matches.found[:-1]],
         found_prob_iou=to_table[matches.found_prob_iou],
         loose=to_table[matches.found[-1]],
+        near=to_table[matches.found_near],
         neutral=matches.neutral,
     )
 
