@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from benchmarks.published_page import numbers
-from benchmarks.published_registry import WORDS, Answer, Asked, Verdict, day_of, sentence
+from benchmarks.published_registry import WORDS, Answer, Asked, Verdict, day_of, listed, sentence
 
 MOSTLY = 0.4  # of a box; its pixels and ours may differ by one
 
@@ -129,6 +129,18 @@ def _uncalibrated(asked: Asked) -> Iterator[Verdict]:
 def _no_teu(asked: Asked) -> Iterator[Verdict]:
     rows = [row for row in asked.world.activity["stacks"] if row["site"] == asked.here.name]
     yield asked.rule(not rows, f"{len(rows)} rows of containers")
+
+
+@sentence("stacks.unread")
+@sentence("chart.empty.unread")
+def _unread(asked: Asked) -> Iterator[Verdict]:
+    """Stacks are not readable: false where the table has a number of them."""
+    rows = [row for row in asked.world.activity["series"] if row["site"] == asked.here.name]
+    stacks = [row["count"] for row in rows if row["class"] == "container_stack"]
+    zones = asked.values.get("zones")
+    known = zones is None or all(name in asked.here.kinds for name in listed(zones))
+    told = [count for count in stacks if count is not None]
+    yield asked.rule(known and not told, f"{len(told)} numbers of stacks")
 
 
 @sentence("viewer.unseen_boxes")

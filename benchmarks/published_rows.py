@@ -126,6 +126,18 @@ def _event_text(asked: Asked) -> Iterator[Answer]:
     yield asked.rule(False, "not in the table")
 
 
+@table("ground_changes", "day", "zone", "changed", "interval", "by_chance", "gsd", "reason")
+def _ground(asked: Asked) -> Iterator[Answer]:
+    """The row of the table, and a yard of the site; what lay there is not decidable."""
+    row = asked.row
+    named = asked.values["zone"] == row["zone"] and row["zone"] in asked.here.kinds
+    yield asked.rule(named, row["zone"], "zone")
+    said = numbers(asked.values["changed"])
+    if row["changed_share"] is not None:
+        same = said == [round(100 * row["changed_share"])]
+        yield asked.rule(None if same else False, str(row["changed_share"]), "share")
+
+
 @table("stacks", "day", "zone", "blocks", "area", "containers", "teu", "method")
 def _stacks(asked: Asked) -> Iterator[Answer]:
     look, zone = day_of(asked.here, asked.values["day"]), asked.values["zone"]

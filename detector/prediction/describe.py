@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from detector.classes import CONTAINER_STACK
 from detector.counting.zones import Zones, placeable, zones_in_pixels
 from detector.export.records import ModelUse
 from detector.inference.coverage import Coverage
@@ -16,11 +17,13 @@ from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import PipelineSettings, plan_scene
 from detector.models.card import ModelCard
 from detector.models.detector import Detector
-from detector.prediction.remarks import scene_remarks
+from detector.prediction.remarks import scene_remarks, unreadable_remarks
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
 
 GREY: Final = 90  # of the tile that is timed
+COARSE_M: Final = 2.5  # from it on the length of a ship is a matter of a few pixels
+LEAST_SHIP_PX: Final = 6.0  # shorter ships of such scenes are mostly missed, see docs/accuracy.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class SceneDescription:
         zones: number of zones that meet the scene, and of all; None without zones.
         tiles: that the network reads.
         seconds: that the network takes for them, as measured on one tile; None: not measured.
+        weights: that would read it.
+        weights_gsd_m: finest and coarsest gsd of their card.
         remarks: what will not be possible, and why; a sentence each.
     """
 
@@ -69,6 +74,8 @@ class SceneDescription:
     zones: tuple[int, int] | None
     tiles: int
     seconds: float | None
+    weights: str
+    weights_gsd_m: tuple[float, float]
     remarks: tuple[str, ...]
 
     def lines(self) -> list[str]:
@@ -91,6 +98,8 @@ class SceneDescription:
             facts.append(("zones", f"{self.zones[0]} of {self.zones[1]} meet the scene"))
         took = "" if self.seconds is None else f", about {self.seconds:.0f} s for the network"
         facts.append(("tiles", f"{self.tiles}{took}"))
+        finest, coarsest = self.weights_gsd_m
+        facts.append(("weights", f"{self.weights} (for {finest:g} to {coarsest:g} m a pixel)"))
         facts += [("note", remark) for remark in self.remarks]
         return [self.path, *(f"  {name:<9} {text}" for name, text in facts)]
 
@@ -138,7 +147,13 @@ def describe_scene(
         zones=(met, len(zones)) if len(zones) else None,
         tiles=len(plan),
         seconds=None if tile_s is None else tile_s * len(plan),
-        remarks=tuple(_remarks(info, scene_remarks(scene, model, (), placeable(zones, scene)))),
+        weights=card.name,
+        weights_gsd_m=(card.gsd_min_m, card.gsd_max_m),
+        remarks=(
+            *_remarks(info, card, scene_remarks(scene, model, (), placeable(zones, scene))),
+            *unreadable_remarks(scene, card.class_set, card.unreadable(info.gsd_m)),
+            *_coarse_remarks(info, card),
+        ),
     )
 
 
@@ -152,10 +167,10 @@ def tile_seconds(detector: Detector) -> float:
     return (time.perf_counter() - start) / detector.batch
 
 
-def _remarks(info: SceneInfo, found: Sequence[str]) -> list[str]:
+def _remarks(info: SceneInfo, card: ModelCard, found: Sequence[str]) -> list[str]:
     remarks = list(found)
     missing = [name for name, value in asdict(info.angles).items() if value is None]
-    if missing:
+    if missing and CONTAINER_STACK.name not in card.unreadable(info.gsd_m):
         remarks.append(
             "tiers of container stacks come from what is usual, not from shadows, without "
             + ", ".join(name.removesuffix("_deg") for name in missing)
@@ -163,6 +178,25 @@ def _remarks(info: SceneInfo, found: Sequence[str]) -> list[str]:
     if info.cloud_source is None:
         remarks.append(
             "counts are 'cloud_unknown': nothing tells of clouds; give a mask or scene.clouds=clear"
+        )
+    return remarks
+
+
+def _coarse_remarks(info: SceneInfo, card: ModelCard) -> list[str]:
+    """What the card's own range leaves open at few pixels a ship."""
+    if info.gsd_m is None or info.gsd_m < COARSE_M or not card.covers(info.gsd_m):
+        return []
+    least_m = LEAST_SHIP_PX * info.gsd_m
+    remarks = [f"ships shorter than about {least_m:.0f} m are a few pixels and mostly missed"]
+    lacking = [
+        words
+        for words, known in (("counts", card.calibration), ("lengths of ships", card.lengths))
+        if not known
+    ]
+    if lacking:
+        remarks.append(
+            f"{' and '.join(lacking)} have no intervals: the card of '{card.name}' does not tell "
+            "how far they are off"
         )
     return remarks
 

@@ -48,10 +48,13 @@ def picture_caption(ships: int, stacks: int, day: Row, words: Words) -> str:
     """
     if day["reason"]:
         return words.say("viewer.not_counted", reason=day["reason"])
+    told = words.say("viewer.some_stacks", n=stacks)
+    if day.get("stacks_unread"):
+        told = words.say("viewer.unread_stacks", reason=day["stacks_unread"])
     return words.say(
         "viewer.covered_counts" if day["clouds_unknown"] else "viewer.look_counts",
         ships=words.say("viewer.some_ships", n=ships),
-        stacks=words.say("viewer.some_stacks", n=stacks),
+        stacks=told,
         seen=percent(day["fraction"]),
     )
 
@@ -62,21 +65,42 @@ def percent(share: float) -> str:
     return str(whole if 0.0 < share < 1.0 else round(100 * share))
 
 
-def say_empty(zones: Sequence[Row], looks: Sequence[Row], length: str, words: Words) -> list[str]:
+def unread_reason(rows: Sequence[Row], looks: Sequence[Row], words: Words) -> str:
+    """Why one class gives no number where other things are counted; empty where it gives one.
+
+    Args:
+        rows: of `series`, of that class.
+        looks: of the same zones and dates.
+        words: of the page.
+    """
+    hidden = bool(rows) and not any(gives_number(row["status"]) for row in rows)
+    fine = [look for look in looks if gives_number(look["status"])]
+    if not hidden or not fine or not any(unreadable(row["status"]) for row in rows):
+        return ""
+    gsd_m = min((look["gsd_m"] for look in fine if look.get("gsd_m")), default=None)
+    return status_words("outside_model_range", gsd_m, words)
+
+
+def say_empty(zones: Sequence[Row], length: str, words: Words) -> list[str]:
     """What to say of zones without a chart: what was looked for there, and on how many dates.
 
     Args:
-        zones: `zone` and `of` (`ship`, `stack` or `both`: what is looked for there).
-        looks: of the site.
+        zones: `zone`, `of` (`ship`, `stack` or `both`: what was looked for there; `nothing` and
+            `unread` where nothing or no stack could be counted), `seen` (dates that tell of it) and
+            `reason` (of `unread`).
         length: of ships, in words.
         words: of the page.
     """
-    groups: dict[tuple[str, int], list[str]] = {}
+    groups: dict[tuple[str, int, str], list[str]] = {}
     for row in zones:
-        mine = [look for look in looks if look["zone"] == row["zone"]]
-        seen = sum(gives_number(look["status"]) for look in mine)
-        groups.setdefault((row["of"] if seen else "nothing", seen), []).append(row["zone"])
+        groups.setdefault((row["of"], row["seen"], row["reason"]), []).append(row["zone"])
     return [
-        words.say(f"chart.empty.{kind}", n=seen, zones=words.listed(names, "any_of"), length=length)
-        for (kind, seen), names in groups.items()
+        words.say(
+            f"chart.empty.{kind}",
+            n=seen,
+            zones=words.listed(names, "list" if kind == "unread" else "any_of"),
+            length=length,
+            reason=reason,
+        )
+        for (kind, seen, reason), names in groups.items()
     ]

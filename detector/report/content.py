@@ -10,7 +10,8 @@ from detector._version import __version__
 from detector.activity.changes.events import STACK_EVENTS
 from detector.activity.looks.lengths import length_in_short, length_in_words
 from detector.activity.looks.sites import Site
-from detector.report.captions import day_reasons
+from detector.classes import CONTAINER_STACK
+from detector.report.captions import day_reasons, unread_reason
 from detector.report.credits import read_credit
 from detector.report.events import event_rows, link_rows
 from detector.report.findings import (
@@ -68,7 +69,7 @@ def build_document(
     Returns:
         `format`, `version`, `title`, `note`, `sites` (each with `name`, `lead`, `found`, `unseen`,
         `days`, `charts`, `empty`, `visits`, `events`, `stacks`, `stack_changes`,
-        `trains`), `links`, `timeline`, `provenance`.
+        `trains`, `ground_changes`), `links`, `timeline`, `provenance`.
     """
     activity = sources.activity
     names = list(dict.fromkeys(row["site"] for row in activity["looks"]))
@@ -108,13 +109,21 @@ def _site(name: str, activity: Mapping[str, Any], words: Words, sources: Sources
         "lead": findings.lead,
         "found": list(findings.found),
         "unseen": list(findings.unseen),
-        "days": [_day(day, reasons, local_time(day, site, words)) for day in days],
+        "days": [
+            _day(day, reasons, local_time(day, site, words))
+            | {"stacks_unread": _stacks_unread(day, name, activity, words)}
+            for day in days
+        ],
         "charts": charts,
         "empty": empty,
         "visits": [_visit(row, words) for row in _of(activity["visits"], name)],
         "events": event_rows(name, activity, words),
         "stacks": _of(activity.get("stacks", ()), name),
+        "stacks_unread": _stacks_unread(None, name, activity, words),
         "trains": _of(activity.get("trains", ()), name),
+        "ground_changes": [
+            _ground(row, words) for row in _of(activity.get("ground_changes", ()), name)
+        ],
         "review": say_reviewed(name, activity, words, sources),
         "stack_changes": [
             {**row, "span": _span(row, words)}
@@ -122,6 +131,29 @@ def _site(name: str, activity: Mapping[str, Any], words: Words, sources: Sources
             if row["kind"] in STACK_EVENTS
         ],
     }
+
+
+def _stacks_unread(day: Day | None, site: str, activity: Mapping[str, Any], words: Words) -> str:
+    """Why no stack is counted on a date, or on any, though ships are; empty where some are."""
+
+    def mine(table: str) -> list[Row]:
+        rows = _of(activity[table], site)
+        return [row for row in rows if day is None or row["day"] == day.day]
+
+    stacks = [row for row in mine("series") if row["class"] == CONTAINER_STACK.name]
+    return unread_reason(stacks, mine("looks"), words)
+
+
+def _ground(row: Row, words: Words) -> dict[str, Any]:
+    """A row of `ground_changes` with its dates in words and its shares in whole percent."""
+    shares = {
+        "changed_percent": row["changed_share"],
+        "changed_low_percent": row["changed_low"],
+        "changed_high_percent": row["changed_high"],
+        "by_chance_percent": row["false_alarm"],
+    }
+    percents = {key: None if v is None else round(100 * v) for key, v in shares.items()}
+    return {**row, "span": _span(row, words), **percents}
 
 
 def _span(row: Row, words: Words) -> str:

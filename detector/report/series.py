@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from detector.activity.series import headline
 from detector.counting.counts import ALL_LENGTHS, gives_number
-from detector.report.captions import say_empty, status_words
+from detector.report.captions import say_empty, status_words, unread_reason
 from detector.report.findings import length_words, shows_whole
 from detector.report.words import Words
 
@@ -31,25 +31,46 @@ def zone_charts(
     kinds = {row["zone"]: row["kind"] for row in looks}
     gsds = {(row["zone"], row["day"]): row.get("gsd_m") for row in looks}
     charts: list[dict[str, Any]] = []
-    empty = []
+    empty: list[dict[str, Any]] = []
     for zone, kind in kinds.items():
         mine = [c for c in _charts(site, zone, kind, activity, words) if _holds_anything(c)]
         charts += mine
-        if not mine:
-            empty.append({"zone": zone, "of": _looked_for(kind)})
+        seen = [row for row in looks if row["zone"] == zone]
+        series = [row for row in activity["series"] if (row["site"], row["zone"]) == (site, zone)]
+        empty += _without_chart(zone, kind, seen, series, words, charted=bool(mine))
     for chart in charts:
         for point in chart["points"]:
             gsd_m = gsds.get((chart["zone"], point["day"]))
             point["told"] = status_words(point["status"], gsd_m, words)
             if point["mark"] == "human":
                 point["told"] += f", {words.say('review.counted')}"
-    return charts, say_empty(empty, looks, length_words(activity["min_length_m"], words), words)
+    return charts, say_empty(empty, length_words(activity["min_length_m"], words), words)
 
 
-def _looked_for(kind: str) -> str:
-    if kind in SHIP_KINDS:
-        return "both" if kind in STACK_KINDS else "ship"
-    return "stack"
+def _without_chart(
+    zone: str,
+    kind: str,
+    looks: Sequence[Row],
+    series: Sequence[Row],
+    words: Words,
+    *,
+    charted: bool,
+) -> Iterable[dict[str, Any]]:
+    """What a zone has no chart of, as `say_empty` takes it."""
+    numbers = sum(gives_number(look["status"]) for look in looks)
+    stacks = _of(series, "container_stack", ALL_LENGTHS) if kind in STACK_KINDS else []
+    reason = unread_reason(stacks, looks, words)
+    if not charted:
+        wanted = [kind in SHIP_KINDS, kind in STACK_KINDS and not reason]
+        named = {(True, True): "both", (True, False): "ship", (False, True): "stack"}
+        of = named.get((wanted[0], wanted[1])) if numbers else "nothing"
+        seen = numbers
+        if of == "stack":
+            seen = sum(gives_number(row["status"]) for row in stacks) or numbers
+        if of:
+            yield {"zone": zone, "of": of, "seen": seen, "reason": ""}
+    if reason:
+        yield {"zone": zone, "of": "unread", "seen": 0, "reason": reason}
 
 
 def _charts(

@@ -13,9 +13,11 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 
 from detector.cli.main import main
+from detector.models.detector import AUTO_WEIGHTS
 from tests.scenes.rasters import gradient, write_raster
 
 Output = pytest.CaptureFixture[str]
+FINE, COARSE = AUTO_WEIGHTS
 
 
 def _info(capsys: Output, *words: str) -> list[dict[str, object]]:
@@ -131,3 +133,33 @@ def _append_page(path: Path, values: np.ndarray) -> None:
         path, "w", "GTiff", 40, 40, 1, dtype="uint8", APPEND_SUBDATASET="YES"
     ) as raster:
         raster.write(values, 1)
+
+
+@pytest.mark.parametrize(
+    ("gsd_m", "weights", "ships", "says"),
+    [
+        (10.0, COARSE, "ships shorter than about 60 m", "not readable at 10 m a pixel"),
+        (3.0, COARSE, "ships shorter than about 18 m", "not readable at 3 m a pixel"),
+        (0.5, FINE, "", ""),
+        (30.0, FINE, "", "not readable at 30 m a pixel, so nothing is counted"),
+    ],
+)
+def test_it_says_which_card_reads_a_scene_and_what_will_not_be_possible(
+    tmp_path: Path, capsys: Output, gsd_m: float, weights: str, ships: str, says: str
+) -> None:
+    transform = Affine(gsd_m, 0, 500_000, 0, -gsd_m, 4_677_000)
+    path = write_raster(tmp_path / "a.tif", gradient(90, 70), transform=transform)
+    (told,) = _info(capsys, str(path))
+    assert told["weights"] == weights
+    finest, coarsest = (float(end) for end in told["weights_gsd_m"])  # type: ignore[attr-defined]
+    remarks = " ".join(told["remarks"])  # type: ignore[call-overload]
+    assert finest < coarsest
+    assert (finest <= gsd_m <= coarsest) == (gsd_m < 30)
+    assert ("ships shorter than" in remarks) == bool(ships)
+    assert ships in remarks
+    assert says in remarks
+    # tiers of stacks are of no use where no stack is readable
+    assert ("tiers of container stacks" in remarks) == (gsd_m in (0.5, 30.0))
+    assert main(["info", str(path), "time=false"]) == 0
+    line = f"  weights   {weights} (for {finest:g} to {coarsest:g} m a pixel)"
+    assert line in capsys.readouterr().out.splitlines()
