@@ -48,6 +48,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_file(path: Path) -> bool:
+    """Whether a name that data hold is that of a file; one that no disk takes is none's.
+
+    `Path.is_file` raises on a name that is too long.
+    """
+    return os.path.isfile(path)  # noqa: PTH113 - see above
+
+
 def file_part(text: str, longest: int) -> str:
     """What of a name from outside fits a part of a file's name, at most `longest` characters."""
     return UNFIT.sub("_", text)[:longest]

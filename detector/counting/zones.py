@@ -123,7 +123,7 @@ def read_lines(path: str | Path) -> tuple[dict[str, BaseGeometry], str | None]:
             no line.
     """
     source = as_on_disk(str(path))
-    if not source.startswith("/vsi") and not Path(source).exists():
+    if not source.startswith("/vsi") and not os.path.exists(source):  # noqa: PTH110
         raise ZonesError(f"{source}: no such file of lines; check the name and the folder")
     lines: dict[str, list[BaseGeometry]] = {}
     crs: str | None = None

@@ -21,6 +21,7 @@ from detector.data.files import unused_classes, with_sizes
 from detector.data.labelled import DataError, Fault, LabelledImage, labelling_of
 from detector.data.sources import SourceClasses
 from detector.documents import DocumentError, read_json
+from detector.files import is_file
 from detector.geometry.boxes import as_corners
 from detector.geometry.rectangles import min_rectangles
 
@@ -71,7 +72,7 @@ def read(
             continue
         name, said = named
         image = root / "images" / name
-        if not image.is_file():
+        if not is_file(image):
             _note(faults, Fault(path, 0, f"the image '{name}' is missing"))
             continue
         for _, size in with_sizes([image], faults):

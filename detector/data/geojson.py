@@ -27,6 +27,7 @@ from detector.data.files import find_images, unreadable
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.documents import DocumentError, read_json
 from detector.errors import SceneError
+from detector.files import is_file
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.geodesy import apply_transform
 from detector.geometry.rectangles import min_rectangles
@@ -68,7 +69,7 @@ def read(
     for path in find_images(root):
         wrong: list[Fault] = []
         labels = path.with_suffix(LABELS_SUFFIX)
-        if not labels.is_file():
+        if not is_file(labels):
             _note(faults, Fault(path, 0, f"no {labels.name} beside it"))
             continue
         try:
@@ -189,7 +190,7 @@ def _is_true(value: object) -> bool:
 
 
 def _index(path: Path) -> dict[str, dict[str, str]]:
-    if not path.is_file():
+    if not is_file(path):
         return {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)

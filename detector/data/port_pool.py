@@ -11,6 +11,7 @@ from detector.classes import PORT
 from detector.data.files import find_images, orphans
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.data.yolo_lines import IGNORE_FOLDER, envelope_lines, oriented_lines
+from detector.files import is_file
 from detector.geometry.boxes import Corners, as_corners
 
 INDEX: Final = "index.csv"
@@ -59,7 +60,7 @@ def read(
 
 def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:
     path = root / "images" / row["image"]
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{where}: the image '{path}' is missing")
     size = int(row["width"]), int(row["height"])
     label = f"{path.stem}.txt"
@@ -94,7 +95,7 @@ def _labelling(
 ) -> tuple[tuple[Labelling, ...], tuple[Fault, ...]]:
     """What the row says of each class; nothing is known of those whose label file is missing."""
     paths = [root / LABEL_FOLDERS[s] / label if s in LABEL_FOLDERS else None for s in said]
-    missing = {path for path in paths if path is not None and not path.is_file()}
+    missing = {path for path in paths if path is not None and not is_file(path)}
     states = [Labelling.UNLABELLED if p in missing else s for s, p in zip(said, paths, strict=True)]
     return tuple(states), tuple(Fault(p, 0, "no label file of this image") for p in sorted(missing))
 

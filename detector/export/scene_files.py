@@ -22,7 +22,7 @@ from detector.export.result import SceneResult
 from detector.export.seals import FILES, RECORD_FILE, SEAL, altered_record, file_seals, write_sealed
 from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
 from detector.export.vector import read_detections, write_geoparquet
-from detector.files import atomic_folder
+from detector.files import atomic_folder, is_file
 from detector.scenes.scene import Scene
 
 PARQUET_FILE = "detections.parquet"
@@ -67,7 +67,7 @@ def missing_formats(folder: Path, formats: Sequence[str]) -> list[str]:
         name
         for name in dict.fromkeys(formats)
         if name not in ALWAYS_WRITTEN
-        and not (name in written and all((folder / file).is_file() for file in written[name]))
+        and not (name in written and all(is_file(folder / file) for file in written[name]))
     ]
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from detector.documents import DocumentError, read_json
 from detector.export.tables import write_json
-from detector.files import file_sha256
+from detector.files import file_sha256, is_file
 
 SEAL: Final = "sha256"  # key of a sealed JSON: of all the others
 FILES: Final = "files"  # key: name of a file to its SHA-256
@@ -129,7 +129,7 @@ def _altered_scene(out: Path, scene_id: str, seal: str) -> list[Altered]:
     name = f"{scene_id}/{RECORD_FILE}"
     record = _content(out / name)
     if record is None:
-        state: State = "changed" if (out / name).is_file() else "gone"
+        state: State = "changed" if is_file(out / name) else "gone"
         return [Altered(name, state)]
     if not _is_sealed(record):
         return [Altered(name, "changed")]
@@ -140,7 +140,7 @@ def _altered_scene(out: Path, scene_id: str, seal: str) -> list[Altered]:
 def _altered(folder: Path, seals: Mapping[str, str], prefix: str) -> list[Altered]:
     found = []
     for name, seal in seals.items():
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             found.append(Altered(prefix + name, "gone"))
         elif not _has_seal(folder / name, seal):
             found.append(Altered(prefix + name, "changed"))

@@ -13,6 +13,7 @@ from detector.boxes.duplicates import suppress_duplicates
 from detector.boxes.luck import TILE_SHARE
 from detector.boxes.scored import Boxes
 from detector.errors import WeightsError
+from detector.files import is_file
 from detector.models.backends import (
     Backend,
     BackendRequest,
@@ -202,12 +203,12 @@ def find_card(name: str) -> Path:
         )
     if path.suffix in (CARD_SUFFIX, SUFFIX) or len(path.parts) > 1:
         card = path.with_suffix(CARD_SUFFIX)
-        if not card.is_file() and not path.with_suffix(SUFFIX).is_file():
+        if not is_file(card) and not is_file(path.with_suffix(SUFFIX)):
             raise WeightsError(f"{path.with_suffix(SUFFIX)}: no such weights file; check the path")
         return card
     shipped = resources.weights_dir()
     card = shipped / f"{name}{CARD_SUFFIX}"
-    if not card.is_file():
+    if not is_file(card):
         known = ", ".join(sorted(p.stem for p in shipped.glob(f"*{CARD_SUFFIX}"))) or "none"
         raise WeightsError(f"weights '{name}' are not shipped; there are: {known}; or give a path")
     return card

@@ -10,6 +10,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from detector.files import is_file
 from detector.report.pictures import encode
 
 LARGEST_BYTES: Final = 60_000  # of one
@@ -54,7 +55,7 @@ def site_differences(
     shown = []
     for name, row in list(named.items())[:most]:
         path = (folder / name).resolve()
-        inside = path.is_relative_to(folder.resolve()) and path.is_file()
+        inside = path.is_relative_to(folder.resolve()) and is_file(path)
         data = np.frombuffer(path.read_bytes(), np.uint8) if inside else np.zeros(0, np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
         src = (

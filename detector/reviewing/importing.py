@@ -6,6 +6,7 @@ run as it was.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -125,7 +126,7 @@ def _check_bound(review: Review, run: ReviewedRun) -> None:
 
 
 def _read(path: Path, run: ReviewedRun, settings: ImportSettings) -> Review:
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises on overlong names
         raise ReviewError(f"{path}: no such file; name what your tool saved")
     if path.suffix.lower() == GEOPACKAGE:
         return _read_geopackage(path, run, settings)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from detector.activity.looks.sites import read_site
+from detector.counting.zones import read_lines
+from detector.data import geojson
+from detector.data.datasets import read_dataset
+from detector.data.labelled import Fault
 from detector.documents import DocumentError, parse_yaml
 from detector.errors import QuaywatchError
+from detector.export.scene_files import missing_formats
+from detector.export.seals import FILES, RECORD_FILE, altered_record, write_sealed
 from detector.export.stacks import no_stacks, read_stacks, write_stacks
+from detector.models.detector import find_card
 from detector.scenes.discover import discover
+from tests.scenes.rasters import gradient, write_raster
+
+LONG = "[" * 2000 + "a"  # longer than any disk takes
 
 
 @pytest.mark.parametrize("text", ["\x00name: port", "name: \x07", "a: \ufffe"])
@@ -49,3 +61,47 @@ def test_a_site_whose_zones_have_a_name_that_is_too_long(tmp_path: Path) -> None
     (tmp_path / "site.yaml").write_text(f"name: port\nzones: {'z' * 2000}\n")
     with pytest.raises(QuaywatchError, match="zzz"):
         read_site(tmp_path / "site.yaml")
+
+
+def _coco(folder: Path) -> object:
+    (folder / "images").mkdir()
+    content = {
+        "categories": [{"id": 1, "name": "ship"}],
+        "images": [{"id": 1, "file_name": f"{LONG}.png", "width": 64, "height": 64}],
+        "annotations": [],
+    }
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return read_dataset("coco", folder)
+
+
+def _lines(folder: Path) -> object:
+    return read_lines(folder / f"{LONG}.geojson")
+
+
+def _weights(folder: Path) -> object:
+    return find_card(LONG)
+
+
+def _weights_by_path(folder: Path) -> object:
+    return find_card(f"{folder}/{LONG}.safetensors")
+
+
+@pytest.mark.parametrize("read", [_coco, _lines, _weights, _weights_by_path])
+def test_a_name_that_no_disk_takes(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """`Path.is_file` and `Path.exists` raise on it."""
+    with pytest.raises(QuaywatchError, match=r"\[\[\[\[|no image|no labelled"):
+        read(tmp_path)
+
+
+def test_a_record_of_files_whose_names_no_disk_takes(tmp_path: Path) -> None:
+    write_sealed(tmp_path / RECORD_FILE, {FILES: {LONG: "0" * 64}, "formats": {"x": [LONG]}})
+    assert altered_record(tmp_path, [LONG]) == LONG
+    assert missing_formats(tmp_path, ["x"]) == ["x"]
+
+
+def test_a_label_file_whose_name_is_longer_than_its_scene(tmp_path: Path) -> None:
+    """With its ending the name of the labels has 259 bytes."""
+    scene = write_raster(tmp_path / f"{'s' * 251}.tif", gradient(8, 8))
+    faults: list[Fault] = []
+    assert list(geojson.read(tmp_path, faults)) == []
+    assert [(fault.path, "no sss" in fault.reason) for fault in faults] == [(scene, True)]
