@@ -52,7 +52,7 @@ def read(
     path = root / "annotations.json"
     try:
         content = read_json(path, any_encoding=True)
-        categories = {c["id"]: c["name"] for c in content["categories"]}
+        categories = {c["id"]: str(c["name"]) for c in content["categories"]}
         records = {record["id"]: record for record in content["images"]}
         annotations = [one for one in content["annotations"] if one.keys() is not None]
     except (OSError, DocumentError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -89,8 +89,14 @@ def read(
 def _by_image(annotations: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
     grouped: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for annotation in annotations:
-        grouped[annotation.get("image_id")].append(annotation)
+        grouped[_id(annotation, "image_id")].append(annotation)
     return grouped
+
+
+def _id(annotation: Mapping[str, Any], key: str) -> Any:
+    """What an annotation says that it belongs to; of a list or an object, its text."""
+    value = annotation.get(key)
+    return str(value) if isinstance(value, list | dict) else value
 
 
 def _named(record: Mapping[str, Any]) -> tuple[str, tuple[int, int]] | str:
@@ -122,7 +128,7 @@ def _image(
     faults: list[Fault] = []
     for annotation in annotations:
         name = f"object {annotation.get('id', '?')} (its id)"
-        category = annotation.get("category_id")
+        category = _id(annotation, "category_id")
         if category not in numbers:
             faults.append(Fault(path, 0, f"{name} is of category {category}, which has no name"))
             continue

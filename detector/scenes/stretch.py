@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,15 +41,14 @@ def fit_stretch(values: NDArray[np.generic], dtype: str, *, brighten_dark: bool 
     Raises:
         SceneError: there are no finite values.
     """
-    finite = np.asarray(values, dtype=np.float64).ravel()
-    finite = finite[np.isfinite(finite)]
-    if finite.size == 0:
+    sample = _Sample.of(values)
+    if not len(sample):
         raise SceneError("no finite values to fit a stretch to")
-    low, high = np.percentile(finite, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    low, high = sample.percentile(LOW_PERCENTILE), sample.percentile(HIGH_PERCENTILE)
     if dtype == "uint8":
         if high >= FILLED_8BIT_LEVEL:
-            if brighten_dark and finite.mean() < DARK_8BIT_MEAN:
-                bright = np.percentile(finite, DARK_HIGH_PERCENTILE)
+            if brighten_dark and sample.mean < DARK_8BIT_MEAN:
+                bright = sample.percentile(DARK_HIGH_PERCENTILE)
                 span = max(bright - low, 255.0 / MAX_GAIN_DARK)
                 return Stretch(float(low), float(low + span), "percentiles")
             return Stretch(0.0, 255.0, "as_is")
@@ -67,11 +70,12 @@ def eye_gain(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> float:
         The gain that takes the mean of its valid pixels to 60, but their percentile 99.8 not beyond
         white, 1 to 3. So it begins at 1: of two dates that are about as dark none jumps.
     """
-    seen = rgb[valid]
+    seen = rgb if valid.all() else rgb[valid]
     if not seen.size:
         return 1.0
-    bright = max(float(np.percentile(seen, DARK_HIGH_PERCENTILE)), 1.0)
-    wanted = DARK_8BIT_MEAN / max(float(seen.mean()), 1.0)
+    sample = _Sample.of(seen)
+    bright = max(sample.percentile(DARK_HIGH_PERCENTILE), 1.0)
+    wanted = DARK_8BIT_MEAN / max(sample.mean, 1.0)
     return float(np.clip(min(255.0 / bright, wanted), 1.0, MAX_GAIN_EYE))
 
 
@@ -87,7 +91,62 @@ def apply_stretch(values: NDArray[np.generic], stretch: Stretch) -> NDArray[np.u
     """`values` of any shape as uint8; values that are not finite become 0."""
     if stretch.source == "as_is" and values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
+    levels = 256**values.dtype.itemsize
+    if _has_few_levels(values) and values.size >= levels:  # each value once, not each pixel
+        table = _stretched(np.arange(levels).astype(values.dtype), stretch)
+        return np.asarray(table[values], np.uint8)
+    return _stretched(values, stretch)
+
+
+def _stretched(values: NDArray[np.generic], stretch: Stretch) -> NDArray[np.uint8]:
     gain = np.float32(255.0 / (stretch.high - stretch.low))
     scaled = (values.astype(np.float32) - np.float32(stretch.low)) * gain
     np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The finite values of a sample, and how many there are of each.
+
+    Whole numbers of few levels are counted, in a tenth of the time that sorting them takes; the
+    answers are those of `np.percentile` and `np.mean`, to the last bit.
+
+    Attributes:
+        levels: `(N,)` float64, each value once where there are counts.
+        counts: `(N,)` of each; None where there is one each.
+    """
+
+    levels: NDArray[np.float64]
+    counts: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, values: NDArray[np.generic]) -> Self:
+        if _has_few_levels(values):
+            counts = np.bincount(values.ravel())
+            return cls(np.arange(len(counts), dtype=np.float64), counts)
+        floats = np.asarray(values, dtype=np.float64).ravel()
+        return cls(floats[np.isfinite(floats)])
+
+    def __len__(self) -> int:
+        return int(self.counts.sum()) if self.counts is not None else self.levels.size
+
+    @property
+    def mean(self) -> float:
+        if self.counts is None:
+            return float(self.levels.mean())
+        return float(self.counts @ self.levels) / len(self)
+
+    def percentile(self, percent: float) -> float:
+        """Linear between the two values that it lies between."""
+        if self.counts is None:
+            return float(np.percentile(self.levels, percent))
+        position = percent / 100.0 * (len(self) - 1)
+        places = [math.floor(position), math.ceil(position)]
+        low, high = self.levels[np.searchsorted(self.counts.cumsum(), places, side="right")]
+        part = position - places[0]  # counted from the nearer end, as numpy does
+        return float(high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part)
+
+
+def _has_few_levels(values: NDArray[np.generic]) -> bool:
+    return values.dtype.kind == "u" and values.dtype.itemsize <= 2

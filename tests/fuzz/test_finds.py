@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from detector.export.seals import FILES, RECORD_FILE, altered_record, write_seal
 from detector.export.stacks import no_stacks, read_stacks, write_stacks
 from detector.models.detector import find_card
 from detector.scenes.discover import discover
+from tests.data import fakes
 from tests.scenes.rasters import gradient, write_raster
 
 LONG = "[" * 2000 + "a"  # longer than any disk takes
@@ -105,3 +107,29 @@ def test_a_label_file_whose_name_is_longer_than_its_scene(tmp_path: Path) -> Non
     faults: list[Fault] = []
     assert list(geojson.read(tmp_path, faults)) == []
     assert [(fault.path, "no sss" in fault.reason) for fault in faults] == [(scene, True)]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("name", "none of its categories is ship"),
+        ("image_id", r"1 annotations of no image \(\[1\]\)"),
+        ("category_id", r"of category \[1\], which has no name"),
+    ],
+)
+def test_a_list_where_coco_has_a_name_or_an_id(tmp_path: Path, key: str, told: str) -> None:
+    fakes.image(tmp_path / "images" / "a.png", 64)
+    category = {"id": 1, "name": "ship"}
+    shape = {"id": 5, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 8]}
+    content = {
+        "categories": [{**category, key: [1]} if key in category else category],
+        "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 64}],
+        "annotations": [{**shape, key: [1]} if key in shape else shape],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    if key == "name":
+        with pytest.raises(QuaywatchError, match=told):
+            read_dataset("coco", tmp_path)
+    else:
+        _, faults = read_dataset("coco", tmp_path)
+        assert len([one for one in faults if re.search(told, one.reason)]) == 1
