@@ -24,6 +24,7 @@ def scene_options(scene: SceneConfig) -> SceneOptions:
         acquired=_said_time(scene.acquired),
         clouds=cast(CloudOption, scene.clouds),  # one of its choices
         nodata=scene.nodata,
+        nir=scene.nir,
         brighten_dark=scene.brighten_dark,
         allow_remote=tuple(scene.allow_remote),
     )
@@ -47,6 +48,8 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
         ),
         zones=config.zones,
         zones_only=config.zones_only,
+        land=config.land,
+        water_index=config.water_index == "auto",
         overwrite=config.overwrite,
         scene=scene_options(scene),
         pipeline=PipelineSettings(

@@ -20,6 +20,8 @@ class PredictOptions(TypedDict, total=False):
     stacks: str
     zones: Any
     zones_only: bool
+    land: PathText | None
+    water_index: Literal["auto", "off"]
     formats: Sequence[str]
     device: str
     backend: str
@@ -39,6 +41,7 @@ class PredictOptions(TypedDict, total=False):
     clouds: Literal["auto", "clear", "unknown"]
     nodata: float | None
     allow_remote: Sequence[str]
+    nir: int | None
     brighten_dark: bool
     estimate_gsd: bool
     match_iou: float

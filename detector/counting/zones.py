@@ -94,12 +94,27 @@ def read_zones(path: str | Path) -> Zones:
         ZonesError: the file is missing or unreadable, holds no polygon, has a polygon that cannot
             be repaired, an unknown kind, two zones of one name, or degrees that are none.
     """
-    source = as_on_disk(str(path))
+    return _read_rows(_Rows(as_on_disk(str(path))), "zones file")
+
+
+def read_land(path: str | Path) -> Zones:
+    """Read the land of a coast from any vector file that GDAL reads, by the rules of `read_zones`.
+
+    Its polygons are land, and its closed lines what they enclose; columns do not matter. Each is a
+    zone of `OTHER_KIND`.
+
+    Raises:
+        ZonesError: the file is missing or unreadable, or holds no polygon.
+    """
+    return _read_rows(_Rows(as_on_disk(str(path)), of_land=True), "file of land")
+
+
+def _read_rows(rows: _Rows, what: str) -> Zones:
+    source = rows.source
     # Path.exists raises on names that are too long
     if not source.startswith("/vsi") and not os.path.exists(source):  # noqa: PTH110
-        raise ZonesError(f"{source}: no such zones file; check the name and the folder")
+        raise ZonesError(f"{source}: no such {what}; check the name and the folder")
     check_vector_file(source)
-    rows = _Rows(source)
     crs: str | None = None
     for layer in read_layers(source, rows.notes):
         if rows.number and layer.crs != crs:
@@ -265,10 +280,11 @@ def first_zones(corners: Corners, zones: tuple[Zone, ...]) -> list[tuple[str, st
 
 
 class _Rows:
-    """The rows of a file, numbered over all layers, and the zones that they are."""
+    """The rows of a file, numbered over all layers, and the zones or the land that they are."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, of_land: bool = False) -> None:
         self.source = source
+        self._of_land = of_land
         self.notes: list[str] = []
         self.number = 0
         self._zones: dict[int, Zone] = {}
@@ -276,12 +292,14 @@ class _Rows:
 
     def add(self, frame: gpd.GeoDataFrame) -> None:
         """Add the rows of a layer."""
-        columns = {str(name).lower(): name for name in frame.columns}
+        columns = {} if self._of_land else {str(name).lower(): name for name in frame.columns}
         check_amount(self.source, np.asarray(frame.geometry.array), self.number)
         for index, shape in enumerate(frame.geometry):
             self.number += 1
             name = _text(frame, columns.get("name"), index) or f"zone {self.number}"
             label = f"{self.source}: zone '{name}' (row {self.number})"
+            if self._of_land:
+                label = f"{self.source}: land of row {self.number}"
             kind = (_text(frame, columns.get("kind"), index) or OTHER_KIND).lower()
             polygon = self._polygon(shape, label)
             if polygon is None:
@@ -299,9 +317,10 @@ class _Rows:
         if self._without_area and not self._zones:
             raise ZonesError(f"{self._without_area[0]}; draw it as a polygon")
         if not self._zones:
-            raise ZonesError(
-                f"{self.source}: holds no zones; draw polygons with the columns name and kind"
-            )
+            lack = "no land; give it as polygons"
+            if not self._of_land:
+                lack = "no zones; draw polygons with the columns name and kind"
+            raise ZonesError(f"{self.source}: holds {lack}")
         self.notes += [
             f"{told}, so it is left out; draw it as a polygon to count it"
             for told in self._without_area

@@ -16,6 +16,7 @@ from detector.geometry.geodesy import apply_transform, box_measures
 from detector.inference.claims import find_deck_cargo, find_yards
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
+from detector.inference.land import Land, find_on_land
 from detector.inference.sight import Sight, look_at_boxes
 from detector.lengths import CUT_TYPE, NOT_READ, SCALE_LIMIT, WHOLE, LengthErrors, Measured
 from detector.scenes.scene import Scene
@@ -30,11 +31,13 @@ class Assembled:
         detections: one row an object, in an order fixed by class and place.
         implausible: left out, since nothing of their class is so long: ships, by class.
         yards: ships left out, since surer container stacks fill them.
+        on_land: ships left out, since they lie on land.
     """
 
     detections: Detections
     implausible: int
     yards: int
+    on_land: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def assemble(
     coverage: Coverage,
     ends: Ends,
     errors: LengthErrors,
+    land: Land,
 ) -> Assembled:
     """The detections of a scene.
 
@@ -67,6 +71,7 @@ def assemble(
         coverage: valid part of the scene.
         ends: of the boxes.
         errors: of lengths, as the card tells them.
+        land: what is known of it.
 
     Raises:
         SceneError: the scene or its cloud mask is damaged.
@@ -78,10 +83,12 @@ def assemble(
     rows = _bounded(rows, sight, scene.info, errors)
     implausible = find_implausible(rows)
     rows = rows.select(~implausible)
+    on_land = find_on_land(scene, rows, land)
+    rows = rows.select(~on_land)
     yards = _among_seen(rows, find_yards)
     rows = rows.select(~yards)
     rows = replace(rows, on_ship=_among_seen(rows, find_deck_cargo))
-    return Assembled(rows, int(implausible.sum()), int(yards.sum()))
+    return Assembled(rows, int(implausible.sum()), int(yards.sum()), int(on_land.sum()))
 
 
 def find_implausible(detections: Detections) -> NDArray[np.bool_]:

@@ -30,6 +30,7 @@ from detector.inference.checkpoint import Checkpoint, Part, TilesDone, of_tile
 from detector.inference.coverage import Coverage
 from detector.inference.flat import is_flat
 from detector.inference.frame import PlanFrame
+from detector.inference.land import Land
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
 from detector.lengths import LengthErrors
 from detector.models.backends import Reading
@@ -122,6 +123,7 @@ class Found:
         flat: tiles of which the network was not asked, since they show nothing.
         blocks: stacks of low score too, file pixels; none where the gsd is known.
         scale: what they say of it; None where it is known, or nothing tells.
+        on_land: ships left out, since they lie on land.
     """
 
     detections: Detections
@@ -132,6 +134,7 @@ class Found:
     flat: int = 0
     blocks: Boxes = field(default_factory=Boxes.empty)
     scale: ScaleEstimate | None = None
+    on_land: int = 0
 
 
 def prepare_scene(
@@ -186,6 +189,7 @@ def find_objects(
     prepared: PreparedScene | None = None,
     on_advance: Callable[[Advance], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    land: Land | None = None,
 ) -> Found:
     """Find every object of a scene once, and say what became of the boxes.
 
@@ -196,6 +200,7 @@ def find_objects(
         prepared: frame, coverage and tiles; by default `prepare_scene` makes them.
         on_advance: called from the calling thread.
         checkpoint: of this scene and plan; tiles that it holds are not read again.
+        land: on which nothing floats; by default what the scene's near infrared tells.
 
     Returns:
         The detections, in an order fixed by class, score and place, and the merge's account.
@@ -234,9 +239,16 @@ def find_objects(
     ends = Ends(beyond, merger.fragments)
     errors = LengthErrors.from_card(detector.card.lengths, detector.card.gsd_read_m)
     with span("measure"):
-        found = assemble(merged, scene, frame, prepared.coverage, ends, errors)
-    count = int(beyond.sum())
-    made = Found(found.detections, merger.stats, found.implausible, found.yards, count, taker.flat)
+        found = assemble(merged, scene, frame, prepared.coverage, ends, errors, land or Land())
+    made = Found(
+        found.detections,
+        merger.stats,
+        found.implausible,
+        found.yards,
+        int(beyond.sum()),
+        taker.flat,
+        on_land=found.on_land,
+    )
     if blocks is None:
         return made
     once, scale = blocks.told(scene, frame)

@@ -23,6 +23,7 @@ from detector.counting.zones import (
     Zones,
     first_zones,
     placeable,
+    read_land,
     read_zones,
     zones_in_pixels,
 )
@@ -46,6 +47,7 @@ from detector.inference.checkpoint import (
     remove_checkpoint,
     remove_checkpoints,
 )
+from detector.inference.land import Land
 from detector.inference.pipeline import (
     Advance,
     Found,
@@ -65,7 +67,12 @@ from detector.prediction.fingerprint import (
     run_provenance,
     settings_fingerprint,
 )
-from detector.prediction.remarks import left_out_remarks, scene_remarks, unreadable_remarks
+from detector.prediction.remarks import (
+    land_remarks,
+    left_out_remarks,
+    scene_remarks,
+    unreadable_remarks,
+)
 from detector.prediction.settings import BatchSettings, ClusterSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
 from detector.profiling import span
@@ -258,18 +265,24 @@ class SceneWork:
         settings: of the run.
         detector: loaded.
         zones: of the run.
-        how: fingerprint of these three; the constants of the code are hashed once a run.
+        land: of the settings' file, read once.
+        how: fingerprint of these four; the constants of the code are hashed once a run.
         others: the same with other weights, by their name, as scenes have asked for them.
     """
 
     settings: BatchSettings
     detector: Detector
     zones: Zones
+    land: Zones = NO_ZONES
     how: str = field(init=False)
     others: dict[str, SceneWork] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        how = settings_fingerprint(self.settings, self.detector, self.zones)
+        if self.settings.land and not len(self.land):
+            object.__setattr__(self, "land", read_land(self.settings.land))
+            for warning in self.land.warnings:
+                logger.warning(warning)
+        how = settings_fingerprint(self.settings, self.detector, self.zones, self.land)
         object.__setattr__(self, "how", how)
         Calibration.from_card(self.detector.card.calibration)  # refused now, not after the work
 
@@ -390,7 +403,7 @@ class SceneWork:
 
     def provenance(self) -> dict[str, Any]:
         """What `run.json` says of the run, besides its scenes."""
-        told = run_provenance(self.settings, self.detector, self.zones)
+        told = run_provenance(self.settings, self.detector, self.zones, self.land)
         beside = [work.provenance() for _, work in sorted(self.others.items())]
         return told | {"other_networks": beside} if beside else told
 
@@ -446,8 +459,15 @@ class SceneWork:
                 prepared=prepared,
                 on_advance=tell,
                 checkpoint=checkpoint,
+                land=self._land(scene),
             )
         return prepared, found
+
+    def _land(self, scene: Scene) -> Land:
+        """What is known of land in a scene; nothing by a file where nobody knows how it lies."""
+        parts = zones_in_pixels(self.land, scene)
+        shapes = [part.shape for part in parts if not part.shape.is_empty]
+        return Land(shapes, by_water=self.settings.water_index)
 
     def _result(
         self,
@@ -467,6 +487,7 @@ class SceneWork:
         fractions = [area.seen.fraction for area in areas[1:]]
         warnings = scene_remarks(scene, model, fractions, placeable(self.zones, scene))
         warnings += unreadable_remarks(scene, card.class_set, unreadable)
+        warnings += land_remarks(scene, self.land)
         warnings += left_out_remarks(found)
         for warning in warnings:  # the summary shows each kind once, the log every one
             logger.debug("%s: %s", scene.info.path, warning)

@@ -136,7 +136,7 @@ def describe_scene(
         gsd_m=info.gsd_m,
         gsd_source=info.gsd_source,
         bands=info.bands,
-        bands_mean="grey or palette" if len(info.bands) == 1 else "red, green, blue",
+        bands_mean=_bands_mean(info),
         stretch=(info.stretch.low, info.stretch.high, info.stretch.source),
         valid_source=info.valid_source,
         valid_fraction=float(coverage.valid.mean()),
@@ -188,6 +188,11 @@ def _coarse_remarks(info: SceneInfo, card: ModelCard) -> list[str]:
         return []
     least_m = LEAST_SHIP_PX * info.gsd_m
     remarks = [f"ships shorter than about {least_m:.0f} m are a few pixels and mostly missed"]
+    if info.near_infrared is None:
+        remarks.append(
+            "near infrared is not known, so it does not tell land from water: bright roofs and "
+            "quays can be taken for ships; name its band with scene.nir=, or give land="
+        )
     lacking = [
         words
         for words, known in (("counts", card.calibration), ("lengths of ships", card.lengths))
@@ -199,6 +204,13 @@ def _coarse_remarks(info: SceneInfo, card: ModelCard) -> list[str]:
             "how far they are off"
         )
     return remarks
+
+
+def _bands_mean(info: SceneInfo) -> str:
+    if len(info.bands) == 1:
+        return "grey or palette"
+    told = "red, green, blue"
+    return told if info.near_infrared is None else f"{told}; near infrared: {info.near_infrared}"
 
 
 def _known(angles: dict[str, float | None]) -> list[tuple[str, Any]]:

@@ -13,7 +13,7 @@ import shapely
 
 from detector._version import __version__
 from detector.classes import PORT
-from detector.counting.zones import Zones
+from detector.counting.zones import NO_ZONES, Zones
 from detector.models.detector import Detector
 from detector.prediction.constants import constants_sha256
 from detector.prediction.settings import BatchSettings
@@ -29,12 +29,14 @@ DECISIVE_OF_CARD: Final = (
 )
 
 
-def settings_fingerprint(settings: BatchSettings, detector: Detector, zones: Zones) -> str:
+def settings_fingerprint(
+    settings: BatchSettings, detector: Detector, zones: Zones, land: Zones = NO_ZONES
+) -> str:
     """Hash of how a run reads every scene: the first half of a scene's fingerprint.
 
     The number of threads is left out: it changes the last digits, which nobody promises.
     """
-    how = _decisive(settings, detector, zones) | {
+    how = _decisive(settings, detector, zones, land) | {
         "options": _asked(settings.scene),
         "card": [getattr(detector.card, name) for name in DECISIVE_OF_CARD],
     }
@@ -78,11 +80,9 @@ def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in OF_ITEMS}
 
 
-def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
-    digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
-    for zone in zones.zones:
-        digest.update(repr((zone.name, zone.kind)).encode())
-        digest.update(shapely.to_wkb(zone.shape))
+def _decisive(
+    settings: BatchSettings, detector: Detector, zones: Zones, land: Zones
+) -> dict[str, Any]:
     classes = detector.card.class_set
     return {
         "version": __version__,
@@ -106,9 +106,19 @@ def _decisive(settings: BatchSettings, detector: Detector, zones: Zones) -> dict
         "calibration_sha256": _sha256_of(detector.card.calibration),
         "lengths_sha256": _sha256_of(detector.card.lengths),
         "stacks": asdict(settings.stacks),
-        "zones_sha256": digest.hexdigest() if len(zones) else None,
+        "zones_sha256": _sha256_of_shapes(zones),
         "zones_only": settings.zones_only,
+        "land_sha256": _sha256_of_shapes(land),
+        "water_index": "auto" if settings.water_index else "off",
     }
+
+
+def _sha256_of_shapes(zones: Zones) -> str | None:
+    digest = hashlib.sha256(repr(zones.crs).encode())  # mending a wrong CRS moves every zone
+    for zone in zones.zones:
+        digest.update(repr((zone.name, zone.kind)).encode())
+        digest.update(shapely.to_wkb(zone.shape))
+    return digest.hexdigest() if len(zones) else None
 
 
 def _sha256_of(content: Mapping[str, Any]) -> str:
@@ -116,11 +126,14 @@ def _sha256_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def run_provenance(settings: BatchSettings, detector: Detector, zones: Zones) -> dict[str, Any]:
+def run_provenance(
+    settings: BatchSettings, detector: Detector, zones: Zones, land: Zones = NO_ZONES
+) -> dict[str, Any]:
     """What `run.json` says; nothing in it depends on the clock."""
     return {
         "program": "quaywatch",
-        **_decisive(settings, detector, zones),
+        **_decisive(settings, detector, zones, land),
         "zones": zones.source or None,
+        "land": land.source or None,
         "scene_options": json.loads(json.dumps(_common(asdict(settings.scene)), default=str)),
     }

@@ -52,6 +52,7 @@ class SceneConfig:
     allow_remote: list[str] = option(
         "hosts, addresses or folders that lists and VRTs may lead to; none by default"
     )
+    nir: int | None = option("band of near infrared; null: as the file says", low=1)
     brighten_dark: bool = option("8-bit scenes with a mean below 60: stretch them, at most twice")
     estimate_gsd: bool = option(
         "gsd unknown: measure it on the rows of containers, where they tell it surely"
@@ -99,6 +100,11 @@ class PredictConfig:
     paths: list[str] = option("scenes, folders, lists of scenes", path=True)
     zones: str | None = option("vector file of the zones, with columns name and kind", path=True)
     zones_only: bool = option("read only tiles that touch a zone")
+    land: str | None = option("vector file of land, on which no box is taken for a ship", path=True)
+    water_index: str = option(
+        "auto: scenes of 2.5 m and more with near infrared tell land by it; off: they don't",
+        choices=("auto", "off"),
+    )
     out: str = option("folder of the results", path=True)
     overwrite: bool = option("replace the results of an earlier run in out")
     execution: str = option(

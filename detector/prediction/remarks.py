@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from detector.classes import ClassSet
 from detector.counting.counts import unreadable_words
+from detector.counting.zones import Zones, placeable
 from detector.export.records import ModelUse
 from detector.inference.pipeline import Found
 from detector.scenes.scene import Scene
@@ -60,6 +61,13 @@ def unreadable_remarks(scene: Scene, classes: ClassSet, names: Sequence[str]) ->
     return [f"{classes[classes.id(n)].many}: {words}, so their number is unknown" for n in names]
 
 
+def land_remarks(scene: Scene, land: Zones) -> list[str]:
+    """That the file of land cannot be used in a scene, where it cannot."""
+    if not len(land) or placeable(land, scene):
+        return []
+    return [f"no CRS, so the land of {land.source} was not used"]
+
+
 def left_out_remarks(result: Found) -> list[str]:
     """What had to be left out, so that nothing is dropped in silence."""
     found = []
@@ -77,6 +85,11 @@ def left_out_remarks(result: Found) -> list[str]:
         found.append(
             f"{counted(result.yards, 'box of a ship was', 'boxes of ships were')} left out: "
             "container stacks with better scores fill them"
+        )
+    if result.on_land:
+        found.append(
+            f"{counted(result.on_land, 'box of a ship was', 'boxes of ships were')} left out: on "
+            "land, by the land= that was given or the scene's near infrared"
         )
     unseen = int(result.detections.unseen.sum())
     if unseen:

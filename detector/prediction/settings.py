@@ -48,6 +48,8 @@ class BatchSettings:
         detector: which weights run where.
         zones: path of a vector file, or None.
         zones_only: read only tiles that meet a zone.
+        land: path of a vector file of land, on which no ship is taken for one, or None.
+        water_index: whether coarse scenes tell land by their near infrared.
         overwrite: replace results that other settings made; without it such a folder is refused.
         scene: what the user says of the scenes.
         pipeline: threads and queues.
@@ -62,6 +64,8 @@ class BatchSettings:
     detector: DetectorSettings
     zones: str | None = None
     zones_only: bool = False
+    land: str | None = None
+    water_index: bool = True
     overwrite: bool = False
     scene: SceneOptions = field(default_factory=SceneOptions)
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)

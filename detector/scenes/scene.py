@@ -25,7 +25,7 @@ from detector.errors import QuaywatchError, SceneError
 from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import PixelSize, apply_transform, pixel_size
 from detector.geometry.windows import PixelWindow
-from detector.scenes.bands import choose_bands
+from detector.scenes.bands import choose_bands, find_near_infrared
 from detector.scenes.clouds import CloudMask, CloudReader, find_cloud_mask
 from detector.scenes.guard import GDAL_ERRORS, reason, sources_of
 from detector.scenes.identity import (
@@ -53,6 +53,7 @@ from detector.scenes.stretch import apply_stretch
 from detector.scenes.types import Observation, SceneInfo, SceneOptions, ScenePixels, ViewAngles
 from detector.scenes.valid import PixelRules
 
+RGB = ("red", "green", "blue")
 Stamp: TypeAlias = tuple[int, int]
 """Size and time of change of a file."""
 
@@ -269,6 +270,45 @@ class Scene:
                 valid[part.slices] = self._pixels.read_valid(self._dataset, part.window, part.size)
         return valid
 
+    def water(
+        self, window: PixelWindow, out_size: tuple[int, int]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which pixels of a window are brighter in green than in near infrared, as water is.
+
+        That is a water index above 0: (green - near infrared) / (green + near infrared), McFeeters,
+        International Journal of Remote Sensing 17 (1996), 1425. Sun glint, which adds the same to
+        both, and an offset that both share do not change its sign.
+
+        Args:
+            window: full resolution; may reach beyond the scene.
+            out_size: `(width, height)` of the answer, not larger than the window.
+
+        Returns:
+            `(height, width)` water, and which pixels are valid; none is without the two bands.
+
+        Raises:
+            SceneError: the file is damaged.
+        """
+        water = np.zeros((out_size[1], out_size[0]), np.bool_)
+        near_infrared, bands = self.info.near_infrared, self.info.bands
+        if near_infrared is None or len(bands) != len(RGB):
+            return water, np.zeros_like(water)
+        valid = self.valid_mask(window, out_size)
+        part = _place(window.bounds, out_size, (self.info.width, self.info.height))
+        if part is not None:
+            pair = (bands[1], near_infrared)
+            with _as_scene_error(self.info.path):
+                shape = (2, part.size[1], part.size[0])
+                values = self._dataset.read(pair, window=part.window, out_shape=shape)
+            factor, summand = (
+                np.array([told[band - 1] for band in pair], np.float64)[:, None, None]
+                for told in (self._dataset.scales, self._dataset.offsets)
+            )
+            green, infrared = values * factor + summand
+            water[part.slices] = green > infrared
+            valid[part.slices] &= np.isfinite(green) & np.isfinite(infrared)
+        return water & valid, valid
+
     def pixels_sha256(self) -> str:
         """Hash of what the scene shows, whatever its file's format, compression and metadata.
 
@@ -368,6 +408,7 @@ def _examine(placed: Placed, path: str, options: SceneOptions) -> Scene:
         ),
         cloud_source="user" if options.clouds == "clear" else (mask.path if mask else None),
         content_hash=digest,
+        near_infrared=find_near_infrared(dataset, options.nir, path),
     )
     scene = Scene(info, placed, rules, clouds)
     scene._allow_remote = options.allow_remote

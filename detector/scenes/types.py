@@ -46,6 +46,7 @@ class SceneOptions:
         cloud_cover: per cent of the scene, as that item tells; it does not say where.
         as_stored: the pixels of the file itself, never warped to a map: labels lie in them.
         footprint: west, south, east, north in degrees, as that item tells.
+        nir: band number of near infrared, counted from 1.
     """
 
     bands: tuple[int, ...] | None = None
@@ -60,6 +61,7 @@ class SceneOptions:
     cloud_cover: float | None = None
     as_stored: bool = False
     footprint: tuple[float, float, float, float] | None = None
+    nir: int | None = None
 
 
 def naming(options: SceneOptions, path: str) -> SceneOptions:
@@ -111,6 +113,7 @@ class SceneInfo:
         remarks: what else of the file or the options was not believed, not used or not understood;
             a sentence each, without a full stop.
         asked: what the user says of the scene.
+        near_infrared: number of that band, or None where nothing tells.
     """
 
     scene_id: str
@@ -135,6 +138,7 @@ class SceneInfo:
     acquired_remarks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     asked: SceneOptions = SceneOptions()
+    near_infrared: int | None = None
 
     @property
     def when(self) -> Acquired:
