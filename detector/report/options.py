@@ -25,6 +25,7 @@ class ReportConfig:
     charts: bool = option("draw the charts as files too")
     credit: str = option("whose imagery it is, for scenes whose files do not tell")
     share: bool = option("draw pictures to share: events before and after, zones over time")
+    formats: list[str] = option("of a zone over time to share", choices=("gif", "mp4"))
     allow_remote: list[str] = option(
         "hosts, addresses or folders that the paths of a run's scenes may lead to; none by default"
     )

@@ -16,6 +16,7 @@ from detector.report.content import build_document
 from detector.report.differences import site_differences
 from detector.report.errors import ReportError
 from detector.report.events import chips_of, shown_events
+from detector.report.films import FILM_FORMATS
 from detector.report.findings import Day
 from detector.report.gallery import open_gallery
 from detector.report.locator import draw_locator
@@ -61,6 +62,7 @@ class ReportSettings:
         charts: whether the charts are drawn as PNG and SVG files too.
         credit: of the imagery, for scenes whose files do not tell.
         share: whether pictures to share are drawn.
+        formats: as what a zone over time is drawn then, of `films.FILM_FORMATS`.
         allow_remote: hosts, addresses or folders that the paths of scenes may lead to.
     """
 
@@ -72,6 +74,7 @@ class ReportSettings:
     charts: bool = True
     credit: str = ""
     share: bool = False
+    formats: tuple[str, ...] = FILM_FORMATS
     allow_remote: tuple[str, ...] = ()
 
 
@@ -103,6 +106,7 @@ def report_settings(config: ReportConfig) -> ReportSettings:
         charts=config.charts,
         credit=config.credit,
         share=config.share,
+        formats=tuple(dict.fromkeys(config.formats)),
         allow_remote=tuple(config.allow_remote),
     )
 
@@ -132,7 +136,9 @@ def make_report(settings: ReportSettings, progress: Progress | None = None) -> R
         if settings.charts:
             save_charts(out / CHARTS_FOLDER, document, words)
         if settings.share:
-            shared, missing = write_shared(out / SHARE_FOLDER, document, sources, words, progress)
+            shared, missing = write_shared(
+                out / SHARE_FOLDER, document, sources, words, progress, settings.formats
+            )
             remarks = tuple(dict.fromkeys((*remarks, *missing)))
     return Report(out / PAGE_FILE, document, remarks, tuple(shared))
 

@@ -28,6 +28,7 @@ from detector.export.overlay_view import scale_bar
 from detector.files import atomic_path, file_part, prepare_folder
 from detector.progress import Progress, SilentProgress
 from detector.report.events import moments, shown_events
+from detector.report.films import FILM_FORMATS, NO_CODEC, mp4_codec, write_film
 from detector.report.findings import Day
 from detector.report.gallery import BAR_SHARE, UPSAMPLED, SiteGallery, open_gallery
 from detector.report.pictures import MARGIN_M, UNSEEN
@@ -38,8 +39,6 @@ from detector.scenes.grid import Grid
 MOST_EVENTS: Final = 40  # of a site, whole stacks first
 MOST_FRAMES: Final = 60  # of a zone
 ZONE_SIDE_PX: Final = 560
-FRAME_MS: Final = 1200
-LAST_FRAME_MS: Final = 2400
 NAME_LENGTH: Final = 40  # characters of a name from outside in that of a file
 PAPER: Final = (255, 255, 255)
 INK: Final = (24, 24, 24)
@@ -110,8 +109,9 @@ def write_shared(
     sources: Sources,
     words: Words,
     progress: Progress | None = None,
+    films: Sequence[str] = FILM_FORMATS,
 ) -> tuple[list[Path], list[str]]:
-    """Write `<event>_post.png`, `<event>_print.png` of events and `<site>_<zone>.gif` of zones.
+    """Write `<event>_post.png`, `<event>_print.png` of events, `<site>_<zone>.gif|mp4` of zones.
 
     Args:
         folder: is made.
@@ -119,6 +119,8 @@ def write_shared(
         sources: of it.
         words: of the page.
         progress: where the work is shown.
+        films: of `FILM_FORMATS`, as what a zone over time is written; MP4 is left out, and that is
+            told, where OpenCV has no codec for it.
 
     Returns:
         The files, and one sentence for each that could not be drawn.
@@ -129,6 +131,9 @@ def write_shared(
     prepare_folder(folder, mark=True)
     written: list[Path] = []
     remarks: list[str] = []
+    if "mp4" in films and mp4_codec(folder) is None:
+        films = [film for film in films if film != "mp4"]
+        remarks.append(NO_CODEC)
     for site in document["sites"]:
         if site["name"] not in sources.sites or not sources.scenes:
             remarks.append(f"{site['name']}: {words.say('viewer.no_scenes')}")
@@ -142,15 +147,15 @@ def write_shared(
                 remarks.append(
                     f"{site['name']}: pictures of {len(events)} of {len(site['events'])} events"
                 )
-            total = len(events) + len(zones)
+            total = len(events) + (len(zones) if films else 0)
             title = f"pictures to share of {site['name']}"
             with (progress or SilentProgress()).task(title, total, "pictures") as task:
                 looks = [r for r in sources.activity["looks"] if r["site"] == site["name"]]
                 for row in events:
                     _keep(artist.event(row, looks), row["event_id"], written, remarks)
                     task.advance(1)
-                for zone in zones:
-                    _keep(artist.zone(zone), zone.name, written, remarks)
+                for zone in zones if films else ():
+                    _keep(artist.zone(zone, films), zone.name, written, remarks)
                     task.advance(1)
             remarks += gallery.remarks
     return written, remarks
@@ -275,8 +280,8 @@ class _Artist:
         _draw_boxes(picture, objects.select(own), grid, pen)
         return picture, grid.cell_m
 
-    def zone(self, zone: Zone) -> list[Path]:
-        """A zone over all its dates as GIF; none where fewer than two have a picture."""
+    def zone(self, zone: Zone, films: Sequence[str]) -> list[Path]:
+        """A zone over all its dates; no file where fewer than two have a picture."""
         west, south, east, north = shapely.bounds(zone.shape).tolist()
         bounds = west - MARGIN_M, south - MARGIN_M, east + MARGIN_M, north + MARGIN_M
         days = list(self.gallery.days)[-MOST_FRAMES:]
@@ -290,14 +295,10 @@ class _Artist:
         if seen < 2:
             return []
         names = [file_part(name, NAME_LENGTH) for name in (self.site["name"], zone.name)]
-        path = self.folder / f"{'_'.join(names)}.gif"
-        first, *others = [Image.fromarray(frame) for frame in frames]
-        times = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
-        with atomic_path(path) as temporary:
-            first.save(
-                temporary, "GIF", save_all=True, append_images=others, duration=times, loop=0
-            )
-        return [path]
+        paths = [self.folder / f"{'_'.join(names)}.{film}" for film in films]
+        for path in paths:
+            write_film(path, frames)
+        return paths
 
     def _frame(
         self, zone: Zone, day: Day, image: NDArray[np.uint8] | None, grid: Grid

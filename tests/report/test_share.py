@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import cv2
 import numpy as np
 import pytest
 import rasterio
 import shapely
-from PIL import Image
+from PIL import Image, ImageSequence
 from pyproj import Transformer
 
 from detector.activity.looks.sites import LocalFrame, Site, read_site
 from detector.classes import PORT
-from detector.report import share
+from detector.errors import OutputError
+from detector.report import films, share
 from detector.report.content import local_time
 from detector.report.credits import read_credit
+from detector.report.films import write_film
 from detector.report.findings import Day
 from detector.report.locator import HEIGHT_PX, LEAST_SPAN_DEG, WIDTH_PX, draw_locator
 from detector.report.markdown import as_markdown, escaped
@@ -105,6 +108,62 @@ def test_a_zone_over_time_has_a_frame_a_date(shared: Report, made: Made) -> None
                 image.seek(frame)
                 times.append(image.info["duration"])
         assert times == [1200] * (len(DAYS) - 1) + [2400]
+
+
+def frames_of(path: Path) -> tuple[list[np.ndarray], float]:
+    """The frames of a film, RGB, and how many a second."""
+    film = cv2.VideoCapture(str(path))
+    frames = []
+    while (read := film.read())[0]:
+        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    return frames, film.get(cv2.CAP_PROP_FPS)
+
+
+def test_the_mp4_of_a_zone_shows_what_its_gif_shows(shared: Report) -> None:
+    gifs = [path for path in shared.shared if path.suffix == ".gif"]
+    assert {path.with_suffix(".mp4") for path in gifs} <= set(shared.shared)
+    with Image.open(gifs[0]) as image:
+        images = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(image)]
+    frames, rate = frames_of(gifs[0].with_suffix(".mp4"))
+    assert rate == pytest.approx(1 / 1.2, abs=0.002)
+    assert len(frames) == len(images) + 1 == len(DAYS) + 1  # the last date is there twice
+    for shown, image in zip(frames, [*images, images[-1]], strict=True):
+        height, width = image.shape[:2]
+        assert shown.shape[:2] == (height + height % 2, width + width % 2)
+        assert np.abs(shown[:height, :width] - image).mean() < 6  # of 255: both are lossy
+
+
+def test_the_bytes_of_an_mp4_hold_no_clock(tmp_path: Path) -> None:
+    frames = [np.full((61, 81, 3), value, np.uint8) for value in (0, 90, 200)]
+    for name in ("a.mp4", "b.mp4"):
+        write_film(tmp_path / name, frames)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    means = [frame.mean() for frame in frames_of(tmp_path / "a.mp4")[0]]
+    assert means == pytest.approx([0, 90, 200, 200], abs=3)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4"}
+
+
+@pytest.mark.parametrize(("codecs", "remarks"), [(("none",), [films.NO_CODEC]), (("mp4v",), [])])
+def test_where_no_codec_is_there_it_is_said_and_gifs_are_written(
+    made: Made,
+    shared: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    codecs: tuple[str, ...],
+    remarks: list[str],
+) -> None:
+    monkeypatch.setattr(films, "MP4_CODECS", codecs)
+    rail = shared.document["sites"][1] | {"events": []}
+    document = shared.document | {"sites": [rail]}
+    written, told = share.write_shared(tmp_path, document, read_sources(made.activity), WORDS)
+    assert told == remarks
+    (gif,) = [path for path in shared.shared if path.suffix == ".gif" and "rail" in path.name]
+    wanted = [gif.name] if remarks else [gif.name, gif.with_suffix(".mp4").name]
+    assert [path.name for path in written] == wanted
+    if remarks:
+        with pytest.raises(OutputError, match=r"a\.mp4: MP4 of zones: OpenCV here can write"):
+            write_film(tmp_path / "a.mp4", [np.zeros((8, 8, 3), np.uint8)])
+    assert {path.name for path in tmp_path.iterdir() if path.suffix} == set(wanted)
 
 
 def test_without_being_asked_nothing_is_shared(made: Made, report: Report) -> None:
