@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,26 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
+EPOCH_S = 1_700_000_000  # SOURCE_DATE_EPOCH of the builds
+
+
+def build(source: Path, folder: Path, kind: str) -> Path:
+    """The wheel or the sdist of a checkout, `kind`, as a release is built, in a folder."""
+    words = ["build", f"--{kind}", "--no-isolation", "--outdir", str(folder), str(source)]
+    lent = os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH_S)}
+    subprocess.run([sys.executable, "-m", *words], check=True, env=lent, stdout=subprocess.DEVNULL)
+    (built,) = folder.glob("quaywatch-*.whl" if kind == "wheel" else "quaywatch-*.tar.gz")
+    return built
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    words = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", *words, str(ROOT)], check=True)
-    (built,) = folder.glob("quaywatch-*.whl")
-    return built
+    return build(ROOT, tmp_path_factory.mktemp("wheel"), "wheel")
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, tmp_path_factory.mktemp("sdist"), "sdist")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +94,28 @@ def test_the_wheel_carries_conf_weights_and_licences(wheel: Path) -> None:
     page = [*report.glob("page.*"), *report.glob("text.*"), *(report / "vendor").iterdir()]
     assert {file.relative_to(ROOT).as_posix() for file in page} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "tools/"))]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_wheel_and_sdist_build_again_with_the_same_bytes(
+    wheel: Path, sdist: Path, tmp_path: Path
+) -> None:
+    """From what the sdist holds, in another folder, with other times of the files."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    (source / "PKG-INFO").unlink()  # which a checkout has not
+    for path in source.rglob("*"):
+        os.utime(path, (0, 1_000_000_000))
+    again = {kind: build(source, tmp_path / kind, kind) for kind in ("wheel", "sdist")}
+    assert (again["wheel"].name, sha256(again["wheel"])) == (wheel.name, sha256(wheel))
+    assert (again["sdist"].name, sha256(again["sdist"])) == (sdist.name, sha256(sdist))
+    with zipfile.ZipFile(wheel) as archive_of_wheel:
+        times = {entry.date_time for entry in archive_of_wheel.infolist()}
+    assert times == {(2023, 11, 14, 22, 13, 20)}  # of the epoch, UTC
 
 
 def test_the_package_comes_from_the_wheel(environment: Path, tmp_path: Path) -> None:
