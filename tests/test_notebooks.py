@@ -18,6 +18,10 @@ from PIL import Image
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ROOT = Path(__file__).parents[1]
+SAID = {  # what a reader must have seen before the picture
+    "04_map": ["lonboard._map.Map"],
+    "08_sentinel2": ["port-s2", "container stacks: not readable at 10 m a pixel", "found, m"],
+}
 CELL_S = 120  # a cell that takes longer has failed
 FORGET = "%reset -f"
 
@@ -65,6 +69,9 @@ def test_all_that_are_promised_are_there() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_ends_with_a_picture(path: Path, jupyter: NotebookClient) -> None:
     code = [cell for cell in executed(path, jupyter).cells if cell.cell_type == "code"]
+    outputs = [item for cell in code for item in cell.outputs]
+    said = "\n".join(item.get("text", "") or item.data["text/plain"] for item in outputs)
+    assert [words for words in SAID.get(path.stem, []) if words not in said] == []
     pictures = [
         item.data["image/png"] for item in code[-1].outputs if "image/png" in item.get("data", {})
     ]
