@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ROOT = Path(__file__).parents[1]
 SAID = {  # what a reader must have seen before the picture
     "04_map": ["lonboard._map.Map"],
-    "08_sentinel2": ["port-s2", "container stacks: not readable at 10 m a pixel", "found, m"],
+    "08_sentinel2": ["port-s2", "stacks: not readable at 10 m a pixel", "found, m"],
 }
 CELL_S = 120  # a cell that takes longer has failed
 FORGET = "%reset -f"
