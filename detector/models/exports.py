@@ -40,7 +40,7 @@ class ExportKey:
         weights_sha256: of the safetensors file.
         shape: `(B, height, width)` of the tiles.
         built: hash of what else decides the network: architecture, number of classes.
-        precision: of its arithmetic: `int8` is another network, the others are one.
+        precision: of its arithmetic.
         maker: what made that network of the float one, with its version; empty for float.
     """
 

@@ -22,7 +22,7 @@ from detector.models.decode import decode_tile
 from detector.models.exports import ExportKey
 from detector.models.fastest import fastest
 from detector.models.mirrors import MirroredRunner
-from detector.models.precision import INT8, check_nncf
+from detector.models.precision import BF16, F32, INT8, check_nncf
 from detector.models.runners import OpenVinoRunner, Runner, started
 
 STRIDES: Final = (8, 16, 32)
@@ -30,6 +30,9 @@ STRIDES: Final = (8, 16, 32)
 
 INT8_MAKER: Final = "int8-head-float-1"
 """How the int8 network is made; another number where `quantize` or the tiles change."""
+
+BF16_MAKER: Final = "bf16-ends-float-1"
+"""How that for bfloat16 is made; another number where `bfloat` changes."""
 
 EXAMPLES: Final = 32
 """Tiles that it is made on."""
@@ -84,9 +87,10 @@ def _on_openvino(request: BackendRequest) -> Runner:
 
         return openvino_model(load_network(card, request.weights), shape)
 
-    if request.precision != INT8:
-        key = ExportKey(card.sha256, shape, built)
-        return OpenVinoRunner(export, key, request.threads, request.precision)
+    def export_bf16() -> Any:
+        from detector.models.bfloat import with_float_ends
+
+        return with_float_ends(export())
 
     def export_int8() -> Any:
         from detector.models.quantize import quantized
@@ -97,8 +101,10 @@ def _on_openvino(request: BackendRequest) -> Runner:
         logger.info("the network is made int8 once, on %d rendered tiles", EXAMPLES)
         return quantized(export(), request.examples(side, EXAMPLES))
 
-    key = ExportKey(card.sha256, shape, built, INT8, INT8_MAKER)
-    return OpenVinoRunner(export_int8, key, request.threads)
+    ways = {F32: (export, ""), BF16: (export_bf16, BF16_MAKER), INT8: (export_int8, INT8_MAKER)}
+    make, maker = ways[request.precision]
+    key = ExportKey(card.sha256, shape, built, request.precision, maker)
+    return OpenVinoRunner(make, key, request.threads, request.precision)
 
 
 def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -> YoloBackend:
