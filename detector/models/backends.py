@@ -194,12 +194,16 @@ def choose_backend(backend: str, device: str) -> str:
     Of `auto` on the CPU it is the usual one, which `fastest` may replace.
 
     Raises:
-        DeviceError: OpenVINO is asked for on another device than the CPU.
+        DeviceError: it does not run on that device.
     """
     if backend == "auto":
         return "openvino" if device == CPU else "torch"
-    if backend == "openvino" and device != CPU:
-        raise DeviceError(f"backend=openvino runs on the CPU, not on '{device}'; use backend=torch")
+    if backend in ("openvino", "onnx") and device != CPU:
+        raise DeviceError(
+            f"backend={backend} runs on the CPU, not on '{device}'; use backend=torch"
+        )
+    if backend == "tensorrt" and device == CPU:
+        raise DeviceError("backend=tensorrt runs on NVIDIA GPUs, not on the CPU; use backend=auto")
     return backend
 
 

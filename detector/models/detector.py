@@ -43,7 +43,7 @@ class DetectorSettings:
         weights: name of shipped weights, or path of a safetensors file with its card beside it;
             `auto`: those that fit a scene (`detector.models.choice`), here the first of them.
         device: `auto`, `cpu`, `cuda`, `cuda:0`.
-        backend: `auto`, `torch`, `openvino`, or the name of a plug-in's.
+        backend: `auto`, `torch`, `openvino`, `onnx`, `tensorrt`, or the name of a plug-in's.
         batch: tiles a batch; None for the device's default.
         threads: CPU threads; None for all that the process may use.
         conf: one threshold for all classes, over the card's.

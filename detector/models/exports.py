@@ -1,4 +1,4 @@
-"""Networks as OpenVINO reads them, made once and kept with their hashes.
+"""Networks as OpenVINO and ONNX Runtime read them, made once and kept with their hashes.
 
 A cached export is believed only if it is whole and says that it is of these weights, at this
 precision; any other is made anew, and the log says why.
@@ -24,7 +24,9 @@ from detector.files import atomic_folder, file_sha256
 from detector.models.backends import cache_folder
 from detector.models.precision import F32
 
-EXPORT_FILES: Final = ("network.xml", "network.bin")
+OPENVINO: Final = "openvino"
+ONNX: Final = "onnx"
+EXPORT_FILES: Final = {OPENVINO: ("network.xml", "network.bin"), ONNX: ("network.onnx",)}
 HASHES_FILE: Final = "sha256.json"
 MADE_OF: Final = "made_of"  # beside the hashes: weights and precision
 TORCH_VERSION: Final = importlib.metadata.version("torch")  # its tracer made the export
@@ -42,6 +44,7 @@ class ExportKey:
         built: hash of what else decides the network: architecture, number of classes.
         precision: of its arithmetic.
         maker: what made that network of the float one, with its version; empty for float.
+        library: that reads it.
     """
 
     weights_sha256: str
@@ -49,19 +52,16 @@ class ExportKey:
     built: str
     precision: str = F32
     maker: str = ""
+    library: str = OPENVINO
 
     @property
     def folder(self) -> Path:
         """Where it is kept."""
         size = "x".join(map(str, self.shape))
-        parts = (
-            size,
-            self.built,
-            self.maker or F32,
-            f"ov{openvino_version()}",
-            f"torch{TORCH_VERSION}",
-        )
-        return cache_folder() / "openvino" / "-".join((self.weights_sha256[:16], *parts))
+        # ONNX is a standard: the library that reads it may change, what torch wrote stays.
+        by = (f"ov{openvino_version()}",) if self.library == OPENVINO else ()
+        parts = (size, self.built, self.maker or F32, *by, f"torch{TORCH_VERSION}")
+        return cache_folder() / self.library / "-".join((self.weights_sha256[:16], *parts))
 
     @property
     def made_of(self) -> str:
@@ -76,13 +76,12 @@ def openvino_version() -> str:
 
 def read_or_export(core: ov.Core, export: Callable[[], Any], key: ExportKey) -> Any:
     """The network as OpenVINO's model, made unless it is there and whole."""
-    folder = key.folder
-    kept = _read_export(folder, key)
+    kept = read_export(key)
     if kept is not None:
         return core.read_model(*kept)
     model = export()
-    _keep_export(model, folder, key)
-    kept = _read_export(folder, key)
+    keep_export(key, lambda folder: ov.serialize(model, folder / EXPORT_FILES[OPENVINO][0]))
+    kept = read_export(key)
     # What was written reads a little otherwise than what was converted, in the last digits: every
     # run must read the same.
     return core.read_model(*kept) if kept is not None else _written(core, model)
@@ -92,7 +91,7 @@ def _written(core: ov.Core, model: Any) -> Any:
     """The model as it reads once it was written, where nothing can be cached."""
     try:
         with TemporaryDirectory() as folder:
-            path = Path(folder) / EXPORT_FILES[0]
+            path = Path(folder) / EXPORT_FILES[OPENVINO][0]
             ov.serialize(model, path)
             values = path.with_suffix(".bin").read_bytes()
             return core.read_model(path.read_bytes(), values)
@@ -100,19 +99,20 @@ def _written(core: ov.Core, model: Any) -> Any:
         return model  # nowhere to write: the last digits differ from those of a cached export
 
 
-def _read_export(folder: Path, key: ExportKey) -> tuple[bytes, bytes] | None:
+def read_export(key: ExportKey) -> tuple[bytes, ...] | None:
     """What is cached, read once and only if its hashes hold; None where it must be made."""
-    if not (folder / EXPORT_FILES[0]).exists():
+    folder, names = key.folder, EXPORT_FILES[key.library]
+    if not (folder / names[0]).exists():
         return None
     try:
         said = read_json(folder / HASHES_FILE)
-        network, values = ((folder / name).read_bytes() for name in EXPORT_FILES)
+        contents = tuple((folder / name).read_bytes() for name in names)
         found = {
             name: hashlib.sha256(content).hexdigest()
-            for name, content in zip(EXPORT_FILES, (network, values), strict=True)
+            for name, content in zip(names, contents, strict=True)
         }
         if said == found | {MADE_OF: key.made_of}:
-            return network, values
+            return contents
         of = said.get(MADE_OF) if isinstance(said, dict) else None
         other = of is not None and of != key.made_of
         reason = "it is of other weights or precision" if other else "its hash is another"
@@ -122,11 +122,13 @@ def _read_export(folder: Path, key: ExportKey) -> tuple[bytes, bytes] | None:
     return None
 
 
-def _keep_export(model: Any, folder: Path, key: ExportKey) -> None:
+def keep_export(key: ExportKey, write: Callable[[Path], object]) -> None:
+    """Keep what `write` writes into a folder, with its hashes; where that fails the log says so."""
+    folder = key.folder
     try:
         with atomic_folder(folder) as temporary:
-            ov.serialize(model, temporary / EXPORT_FILES[0])
-            said = {name: file_sha256(temporary / name) for name in EXPORT_FILES}
+            write(temporary)
+            said = {name: file_sha256(temporary / name) for name in EXPORT_FILES[key.library]}
             said[MADE_OF] = key.made_of
             (temporary / HASHES_FILE).write_text(json.dumps(said), encoding="utf-8")
     except (OSError, RuntimeError, OutputError) as error:

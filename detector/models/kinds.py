@@ -7,6 +7,6 @@ from detector.plugins import PluginGroup
 BACKENDS: Final = PluginGroup(
     group="detector.backends",
     what="backend",
-    built_in=("auto", "torch", "openvino"),
+    built_in=("auto", "torch", "openvino", "onnx", "tensorrt"),
     call=("request",),
 )

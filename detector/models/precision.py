@@ -31,7 +31,10 @@ def choose_precision(asked: str, backend: str, device: str) -> str:
         DeviceError: the backend, the device or this installation cannot do it.
     """
     if asked == AUTO:
-        return F16 if backend == "torch" and device != CPU else F32
+        return F16 if backend in ("torch", "tensorrt") and device != CPU else F32
+    if (backend == "onnx" and asked != F32) or (backend == "tensorrt" and asked not in (F16, F32)):
+        able = "f32" if backend == "onnx" else "f16 and f32"
+        raise DeviceError(f"backend={backend} calculates in {able}, not in {asked}; use auto")
     if asked == INT8 and backend != "openvino":
         raise DeviceError(f"precision=int8 needs backend=openvino, not '{backend}'; or use f32")
     if asked == F16 and device == CPU:

@@ -40,7 +40,25 @@ class StartingRunner(Protocol):
         ...
 
 
-class OpenVinoRunner:
+class PooledRunner:
+    """A runner whose threads work on a batch each."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, FORWARD)
+
+    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Runner.forward`."""
+        return self.begin(tiles).result()
+
+    def begin(self, tiles: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+        """See `StartingRunner.begin`."""
+        return self._pool.submit(self._infer, tiles)
+
+    def _infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+
+class OpenVinoRunner(PooledRunner):
     """OpenVINO on the CPU: one stream and one request a thread.
 
     Threads that work on a tile each need not wait for each other in every layer, and what they say
@@ -78,15 +96,7 @@ class OpenVinoRunner:
                 f"backend=openvino: {error_line(error)}; use backend=torch"
             ) from error
         self._own = threading.local()
-        self._pool = ThreadPoolExecutor(threads, FORWARD)
-
-    def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Runner.forward`."""
-        return self.begin(tiles).result()
-
-    def begin(self, tiles: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
-        """See `StartingRunner.begin`."""
-        return self._pool.submit(self._infer, tiles)
+        super().__init__(threads)
 
     def _infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         request = getattr(self._own, "request", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
@@ -19,6 +20,8 @@ from detector.models.precision import BF16, F16, F32
 from detector.models.runners import FORWARD, error_line
 from detector.profiling import span
 
+ONNX_OPSET: Final = 18  # read by every ONNX Runtime from 1.14 on
+ONNX_INPUT: Final = "tiles"
 DTYPES: Final = {F32: torch.float32, F16: torch.float16, BF16: torch.bfloat16}
 
 logger = logging.getLogger(__name__)
@@ -97,3 +100,20 @@ def openvino_model(network: Network, shape: tuple[int, int, int]) -> Any:
         network(example)  # the head caches its anchors, which must be constants in the trace
         model: Any = ov.convert_model(network, example_input=example, input=[example.shape])
     return model
+
+
+def onnx_bytes(network: Network, shape: tuple[int, int, int]) -> bytes:
+    """A network as an ONNX file, for batches of `(B, height, width)` tiles."""
+    example = torch.zeros((*shape, 3), dtype=torch.uint8)
+    file = io.BytesIO()
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that traces is said to be old
+        network(example)  # as above
+        # The newer exporter gives another tensor of the network as its output (torch 2.14).
+        torch.onnx.export(
+            *(network, (example,), file),
+            dynamo=False,
+            opset_version=ONNX_OPSET,
+            input_names=[ONNX_INPUT],
+        )
+    return file.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from detector.boxes.scored import Boxes
 from detector.errors import DeviceError
 from detector.models.backends import BackendFactory, BackendRequest, Reading
-from detector.models.card import check_weights
+from detector.models.card import ModelCard, check_weights
 from detector.models.decode import decode_tile
-from detector.models.exports import ExportKey
+from detector.models.devices import CPU
+from detector.models.exports import ONNX, ExportKey
 from detector.models.fastest import fastest
 from detector.models.mirrors import MirroredRunner
 from detector.models.precision import BF16, F32, INT8, check_nncf
@@ -79,7 +81,7 @@ def _on_openvino(request: BackendRequest) -> Runner:
     card, side = request.card, request.card.tile_px
     check_weights(card, request.weights)
     shape = (request.batch, side, side)
-    built = hashlib.sha256(f"{card.architecture} {len(card.classes)}".encode()).hexdigest()[:8]
+    built = _built(card)
 
     def export() -> Any:
         from detector.models.network import load_network
@@ -107,6 +109,32 @@ def _on_openvino(request: BackendRequest) -> Runner:
     return OpenVinoRunner(make, key, request.threads, request.precision)
 
 
+def _on_onnx(request: BackendRequest) -> Runner:
+    from detector.models.onnx_runner import OnnxRunner
+
+    card, side = request.card, request.card.tile_px
+    check_weights(card, request.weights)
+    shape = (request.batch, side, side)
+
+    def export() -> bytes:
+        from detector.models.network import load_network
+        from detector.models.torch_runner import onnx_bytes
+
+        return onnx_bytes(load_network(card, request.weights), shape)
+
+    def truth() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+        return _on_torch(replace(request, device=CPU, precision=F32)).forward
+
+    # An ONNX file is float32; TensorRT makes halves of it.
+    key = ExportKey(card.sha256, shape, _built(card), request.precision, library=ONNX)
+    return OnnxRunner(export, truth, key, request.threads, request.device)
+
+
+def _built(card: ModelCard) -> str:
+    """Of what decides a network beside its weights."""
+    return hashlib.sha256(f"{card.architecture} {len(card.classes)}".encode()).hexdigest()[:8]
+
+
 def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -> YoloBackend:
     runner = run_on(request)
     if request.card.mirrored:
@@ -122,4 +150,6 @@ def fastest_on_cpu(request: BackendRequest) -> str:
 YOLO_BACKENDS: Final[Mapping[str, BackendFactory]] = {
     "torch": partial(_open, _on_torch),
     "openvino": partial(_open, _on_openvino),
+    "onnx": partial(_open, _on_onnx),
+    "tensorrt": partial(_open, _on_onnx),
 }

@@ -52,7 +52,7 @@ def test_predict_help_tells_type_and_default(
     cli.main(["predict", "--help"])
     lines = " ".join(capsys.readouterr().out.split())
     assert "[whole number from 1 to 1024; default: 4]" in lines
-    assert "[auto|torch|openvino; default: auto]" in lines
+    assert "[auto|torch|openvino|onnx|tensorrt; default: auto]" in lines
     assert "detector predict najin_2023-10-13.tif zones=najin.geojson out=runs/najin" in lines
 
 
