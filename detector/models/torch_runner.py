@@ -109,8 +109,9 @@ def onnx_bytes(network: Network, shape: tuple[int, int, int]) -> bytes:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that traces is said to be old
         network(example)  # as above
+        export: Any = torch.onnx.export  # it takes open files too, which its types do not say
         # The newer exporter gives another tensor of the network as its output (torch 2.14).
-        torch.onnx.export(
+        export(
             *(network, (example,), file),
             dynamo=False,
             opset_version=ONNX_OPSET,
