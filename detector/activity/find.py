@@ -32,6 +32,7 @@ from detector.activity.looks.quays import find_quay, may_be_quays
 from detector.activity.looks.registration import Registered, placements, register, unregistered
 from detector.activity.looks.runs import Runs, RunScene
 from detector.activity.looks.sites import Site
+from detector.activity.looks.unnamed import with_unnamed_zones
 from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look, build_looks, look_row, unknown_orders
 from detector.activity.pictures.chips import PLACE_DIGITS, no_chips, visit_place, visit_windows
@@ -257,6 +258,7 @@ def _add_site(
     )
     rows["registration"] += [_registration_row(site, item) for item in registered]
     placed = placements(registered)
+    scenes, unread = with_unnamed_zones(site, scenes)
     looks = build_looks(site, scenes, placed)
     book = StackBook(scenes, settings.blocks)
     by_id = {scene.scene_id: scene for scene in scenes}
@@ -295,7 +297,7 @@ def _add_site(
         f"site '{site.name}', zone '{zone.name}': no scene meets it"
         for zone in site.zones
         if not looks[zone.name]
-    ] + book.warnings
+    ] + [*unread, *book.warnings]
     warnings += [
         f"site '{site.name}', zone '{name}': {counted(len(ids), 'box', 'boxes')} of ships are no "
         f"visits, since other dates show the same there without a ship, as of ground that stays: "
