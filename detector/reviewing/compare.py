@@ -72,6 +72,7 @@ def compare(
         index: i for i, index in sorted(pairs.items(), key=lambda pair: not sheet.ids[pair[0]])
     }
     outlines = to_file(sheet.corners)
+    _check_inside(sheet, shown, pairs, moved_px)
     said = []
     for i in range(len(sheet.ids)):
         index = pairs.get(i)
@@ -94,6 +95,21 @@ def _check_ids(sheet: Sheet, shown: Shown, at: dict[str, int]) -> None:
             raise ReviewError(
                 f"{sheet.image}: the box {name} is of {other}; it showed boxes of "
                 f"{shown.scene_id}. Name the run that it was exported from with run="
+            )
+
+
+def _check_inside(sheet: Sheet, shown: Shown, pairs: dict[int, int], moved_px: float) -> None:
+    """Refuse what a person put where the picture shows nothing."""
+    for i, box in enumerate(sheet.corners):
+        index = pairs.get(i)
+        if index is not None and off_px(box, shown.corners[index]) <= moved_px:
+            continue
+        x, y = box.mean(axis=0).tolist()
+        if not (0 <= x <= sheet.width and 0 <= y <= sheet.height):
+            raise ReviewError(
+                f"{sheet.image}: a box that was drawn or moved has its middle at {x:.0f}, {y:.0f}, "
+                f"outside of what is shown ({sheet.width} by {sheet.height} pixels); draw it where "
+                "its place is shown, or delete it"
             )
 
 

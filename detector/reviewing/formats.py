@@ -6,7 +6,8 @@ choices and texts of each region (https://labelstud.io/tags/choices, `perRegion`
 for images 1.1, boxes turned clockwise around their centres, tags of a picture
 (https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat). COCO: polygons with `attributes`
 (https://cocodataset.org/#format-data). All three keep ids, verdicts and comments, and whether
-somebody looked at all of the picture.
+somebody looked at all of the picture. What a person drew as a polygon counts as the smallest
+rectangle around it; shapes that have no such meaning are refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import quote, unquote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.classes import PORT, ClassSet
 from detector.documents import parse_json, parse_xml
@@ -33,6 +35,7 @@ from detector.reviewing.sheet import (
     rotated,
     sheet_of,
     sides_and_degrees,
+    squared,
 )
 
 PERCENT: Final = 100.0
@@ -79,6 +82,11 @@ def read_sheets(kind: str, text: str, where: str, classes: ClassSet = PORT) -> l
 
 
 LOCAL_FILES: Final = "/data/local-files/?d=images/"  # where Label Studio serves a folder's files
+LABEL_STUDIO_OTHERS: Final = (  # regions that are no boxes
+    *("brush", "brushlabels", "ellipse", "ellipselabels", "keypoint", "keypointlabels"),
+    *("bitmask", "bitmasklabels", "magicwand", "rectangle", "polygon", "vectorlabels"),
+)
+CVAT_OTHERS: Final = ("polyline", "points", "ellipse", "mask", "cuboid", "skeleton")
 VERDICT_TAG, COMMENT_TAG, LOOKED_TAG = "verdict", "comment", "looked"
 LOOKED_CHOICE: Final = "all of it"
 LOOKED_LABEL: Final = "looked-at"  # tag of a picture in CVAT
@@ -128,9 +136,11 @@ def _choice(tag: str, word: str, place: Mapping[str, float] | None = None) -> di
 
 def labelling_config(classes: ClassSet) -> str:
     """The labelling interface of Label Studio for its setting "Labeling Interface, Code"."""
+    # `category` is the number of the class in what Label Studio itself exports as YOLO or COCO
     labels = "".join(
-        f"<Label value={quoteattr(entry.name)} background={quoteattr(_hex(entry.colour))}/>"
-        for entry in (classes[i] for i in classes.in_order)
+        f"<Label value={quoteattr(classes[i].name)} background={quoteattr(_hex(classes[i].colour))}"
+        f' category="{i}"/>'
+        for i in classes.in_order
     )
     verdicts = "".join(f'<Choice value="{verdict}"/>' for verdict in VERDICTS if verdict)
     return (
@@ -151,23 +161,43 @@ def _hex(colour: tuple[int, int, int]) -> str:
 def _read_label_studio(text: str, classes: ClassSet) -> list[Sheet]:
     sheets = []
     for task in parse_json(text):
-        data = task["data"]
-        # what a person saved goes before what was drawn for them; what was skipped says nothing
+        if "data" not in task:
+            raise ReviewError("a task without 'data', as JSON-MIN has them; export it as JSON")
+        # what people saved goes before what was drawn for them; what was skipped says nothing
         saved = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
-        said = (saved or task.get("predictions") or [{"result": []}])[-1]
-        boxes = [one for one in said["result"] if one["type"] == "rectanglelabels"]
-        size = _task_size(data, boxes)
-        words = _words_of_regions(said["result"])
-        rows = [_label_studio_row(one, size, words.get(one.get("id", ""), {})) for one in boxes]
-        told = Told(
-            reviewed=any(one.get("from_name") == LOOKED_TAG for one in said["result"]),
-            answered=bool(saved),
-            who=_annotator(said.get("completed_by")),
-            when=str(said.get("updated_at") or said.get("created_at") or ""),
-        )
-        name = data.get("name") or PurePath(unquote(data["image"])).name
-        sheets.append(sheet_of(name, size, rows, classes, told))
+        drawn = (task.get("predictions") or [{"result": []}])[-1]
+        people = {_annotator(one.get("completed_by")): one for one in saved} or {"": drawn}
+        for who, said in people.items():
+            sheets.append(_label_studio_sheet(task["data"], said, classes, who, bool(saved)))
     return sheets
+
+
+def _label_studio_sheet(
+    data: Mapping[str, Any], said: Mapping[str, Any], classes: ClassSet, who: str, answered: bool
+) -> Sheet:
+    """What one person left of a task."""
+    boxes = [one for one in said["result"] if one["type"] in ("rectanglelabels", "polygonlabels")]
+    other = next((one for one in said["result"] if one["type"] in LABEL_STUDIO_OTHERS), None)
+    name = data.get("name") or PurePath(unquote(data["image"])).name
+    if other is not None:
+        raise _no_box(name, other["type"])
+    size = _task_size(data, boxes)
+    words = _words_of_regions(said["result"])
+    rows = [_label_studio_row(one, size, words.get(one.get("id", ""), {})) for one in boxes]
+    told = Told(
+        reviewed=any(one.get("from_name") == LOOKED_TAG for one in said["result"]),
+        answered=answered,
+        who=who,
+        when=str(said.get("updated_at") or said.get("created_at") or ""),
+    )
+    return sheet_of(name, size, rows, classes, told)
+
+
+def _no_box(image: str, shape: str) -> ReviewError:
+    return ReviewError(
+        f"{image}: holds a shape of the kind {shape}, which is no box; draw a rectangle or a "
+        "polygon instead, or delete it"
+    )
 
 
 def _task_size(data: Mapping[str, Any], boxes: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -199,18 +229,23 @@ def _label_studio_row(
     one: Mapping[str, Any], size: tuple[int, int], words: Mapping[str, str]
 ) -> SheetRow:
     value, (width, height) = one["value"], size
-    sides = value["width"] * width / PERCENT, value["height"] * height / PERCENT
-    x, y = value["x"] * width / PERCENT, value["y"] * height / PERCENT
-    outline = rotated(x, y, sides, value.get("rotation", 0.0))
+    if one["type"] == "polygonlabels":
+        outline = squared(np.array(value["points"], np.float64) * size / PERCENT)
+    else:
+        sides = value["width"] * width / PERCENT, value["height"] * height / PERCENT
+        x, y = value["x"] * width / PERCENT, value["y"] * height / PERCENT
+        outline = rotated(x, y, sides, value.get("rotation", 0.0))
     # some versions drop what they do not know of a region, but keep its id
     kept = one.get("id", "") if "#" in str(one.get("id", "")) else ""
     box = (one.get("meta") or {}).get("box") or kept
-    return _row(value["rectanglelabels"][0], outline, {"box": box, **words})
+    return _row(value[one["type"]][0], outline, {"box": box, **words})
 
 
 def _cvat(sheets: Sequence[Sheet]) -> str:
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
+    task = ET.SubElement(ET.SubElement(root, "meta"), "task")
+    task.append(_cvat_meta(sheets[0].classes if sheets else PORT))
     for number, sheet in enumerate(sheets):
         size = {"width": str(sheet.width), "height": str(sheet.height)}
         image = ET.SubElement(root, "image", {"id": str(number), "name": sheet.image, **size})
@@ -242,12 +277,17 @@ def _read_cvat(text: str, classes: ClassSet) -> list[Sheet]:
         raise ReviewError(
             f"of version {root.findtext('version')}; export it from CVAT as 'CVAT for images 1.1'"
         )
+    if root.find("track") is not None:
+        raise ReviewError("holds tracks of a video; export it from CVAT as 'CVAT for images 1.1'")
     sheets = []
     who = root.findtext(".//assignee/username") or root.findtext(".//owner/username") or ""
     when = root.findtext(".//dumped") or ""
     for image in root.iter("image"):
         size = int(image.attrib["width"]), int(image.attrib["height"])
-        rows = [_cvat_row(box) for box in image.iter("box")]
+        other = next((shape.tag for shape in image if shape.tag in CVAT_OTHERS), None)
+        if other is not None:
+            raise _no_box(image.attrib["name"], other)
+        rows = [_cvat_row(box) for box in image if box.tag in ("box", "polygon")]
         looked = any(tag.get("label") == LOOKED_LABEL for tag in image.iter("tag"))
         name = PurePath(image.attrib["name"]).name  # CVAT puts the folder in front
         told = Told(reviewed=looked, who=who.strip(), when=when.strip())
@@ -257,6 +297,28 @@ def _read_cvat(text: str, classes: ClassSet) -> list[Sheet]:
 
 def cvat_labels(classes: ClassSet) -> str:
     """The labels of a task of CVAT, for its "Raw" constructor."""
+    return json.dumps(_cvat_labels(classes), ensure_ascii=False, indent=2) + "\n"
+
+
+def _cvat_meta(classes: ClassSet) -> ET.Element:
+    """The same labels as an export of CVAT has them: other readers know classes by them."""
+    labels = ET.Element("labels")
+    for told in _cvat_labels(classes):
+        label = ET.SubElement(labels, "label")
+        ET.SubElement(label, "name").text = told["name"]
+        ET.SubElement(label, "type").text = told["type"]
+        attributes = ET.SubElement(label, "attributes")
+        for one in told["attributes"]:
+            attribute = ET.SubElement(attributes, "attribute")
+            ET.SubElement(attribute, "name").text = one["name"]
+            ET.SubElement(attribute, "mutable").text = str(one["mutable"])
+            ET.SubElement(attribute, "input_type").text = one["input_type"]
+            ET.SubElement(attribute, "default_value").text = one["values"][0]
+            ET.SubElement(attribute, "values").text = "\n".join(one["values"])
+    return labels
+
+
+def _cvat_labels(classes: ClassSet) -> list[dict[str, Any]]:
     said = [
         {"name": "verdict", "input_type": "select", "mutable": False, "values": list(VERDICTS)},
         {"name": "box", "input_type": "text", "mutable": False, "values": [""]},
@@ -266,13 +328,17 @@ def cvat_labels(classes: ClassSet) -> str:
         {"name": classes[i].name, "type": "rectangle", "attributes": said} for i in classes.in_order
     ]
     labels.append({"name": LOOKED_LABEL, "type": "tag", "attributes": []})
-    return json.dumps(labels, ensure_ascii=False, indent=2) + "\n"
+    return labels
 
 
 def _cvat_row(box: ET.Element) -> SheetRow:
-    x0, y0, x1, y1 = (float(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
-    outline = rotated(0.0, 0.0, (x1 - x0, y1 - y0), float(box.get("rotation", "0")))
-    outline += np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - outline.mean(axis=0)
+    if box.tag == "polygon":
+        pairs = [pair.split(",") for pair in box.attrib["points"].split(";")]
+        outline = squared(np.array(pairs, np.float64))
+    else:
+        x0, y0, x1, y1 = (float(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+        outline = rotated(0.0, 0.0, (x1 - x0, y1 - y0), float(box.get("rotation", "0")))
+        outline += np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - outline.mean(axis=0)
     said = {one.attrib["name"]: one.text or "" for one in box.iter("attribute")}
     return _row(box.attrib["label"], outline, said)
 
@@ -310,10 +376,7 @@ def _read_coco(text: str, classes: ClassSet) -> list[Sheet]:
     names = {one["id"]: one["name"] for one in content["categories"]}
     rows: dict[Any, list[SheetRow]] = {one["id"]: [] for one in content["images"]}
     for one in content["annotations"]:
-        outline = np.array(one["segmentation"][0], np.float64).reshape(-1, 2)
-        if len(outline) != 4:
-            raise ReviewError(f"object {one['id']} has {len(outline)} corners; a box has four")
-        row = _row(names[one["category_id"]], outline, one.get("attributes") or {})
+        row = _row(names[one["category_id"]], _coco_outline(one), one.get("attributes") or {})
         rows[one["image_id"]].append(row)
     return [
         sheet_of(
@@ -325,6 +388,18 @@ def _read_coco(text: str, classes: ClassSet) -> list[Sheet]:
         )
         for one in content["images"]
     ]
+
+
+def _coco_outline(one: Mapping[str, Any]) -> NDArray[np.float64]:
+    """The corners of an object; tools leave `segmentation` empty of an upright rectangle."""
+    parts = one.get("segmentation") or []
+    if not isinstance(parts, list) or len(parts) > 1:
+        kind = f"{len(parts)} parts" if isinstance(parts, list) else "a mask"
+        raise ReviewError(f"object {one['id']} is {kind}; a box is one polygon, or a bbox")
+    if parts:
+        return squared(np.array(parts[0], np.float64).reshape(-1, 2))
+    x, y, width, height = one["bbox"]
+    return np.asarray(rotated(x, y, (width, height), 0.0), np.float64)
 
 
 def _said(sheet: Sheet, index: int) -> dict[str, str]:

@@ -30,12 +30,10 @@ from detector.export.vector import REVIEW_COLUMNS, add_layer
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import apply_transform
-from detector.geometry.rectangles import min_rectangles
 from detector.reviewing.errors import ReviewError
-from detector.reviewing.sheet import VERDICTS, Sheet, SheetRow, Told, sheet_of
+from detector.reviewing.sheet import VERDICTS, Sheet, SheetRow, Told, sheet_of, squared
 
 SAMPLE_LAYER: Final = "sample"
-RIGHT_ANGLE: Final = 0.02  # cosine: a box whose corners are further off is laid a rectangle around
 LEAST_SIDE_PX: Final = 1.0
 
 
@@ -142,7 +140,7 @@ def _rows(frame: gpd.GeoDataFrame, path: Path, record: SceneRecord) -> list[Shee
         _outline(shape, f"{path}, detections, row {fid}")
         for fid, shape in zip(frame.index, frame.geometry, strict=True)
     ]
-    corners = _squared([_to_pixels(points, frame.crs, record) for points in outlines])
+    corners = as_corners([squared(_to_pixels(points, frame.crs, record)) for points in outlines])
     _check_sides(corners, frame, path)
     names = _own_ids(frame, record)
     rows = []
@@ -211,24 +209,6 @@ def _is(crs: CRS, wanted: str) -> bool:
 
 def _transform(record: SceneRecord) -> Affine:
     return Affine(*record.transform) if record.crs is not None else Affine.identity()
-
-
-def _squared(outlines: Sequence[NDArray[np.float64]]) -> Corners:
-    """Rectangles `(N, 4, 2)`: as they are, or the smallest one around what is none."""
-    fixed = [
-        points if len(points) == 4 and _is_rectangle(points) else min_rectangles([points])[0]
-        for points in outlines
-    ]
-    return as_corners(fixed)
-
-
-def _is_rectangle(points: NDArray[np.float64]) -> bool:
-    edges = np.roll(points, -1, axis=0) - points
-    lengths = np.linalg.norm(edges, axis=1)
-    if (lengths <= 0).any():
-        return False
-    units = edges / lengths[:, None]
-    return bool((np.abs((units * np.roll(units, -1, axis=0)).sum(axis=1)) < RIGHT_ANGLE).all())
 
 
 def _check_sides(corners: Corners, frame: gpd.GeoDataFrame, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -54,17 +54,66 @@ def _settled(review: Review, order: Sequence[Statement], conflicts: Conflicts) -
     for one in order:
         if not one.drawn:
             groups.setdefault((one.scene_id, one.box), []).append(one)
-    settled = []
+    settled: list[Statement] = []
     for said in groups.values():
-        last = said[-1]
-        for one in said[:-1]:
-            why = _contradiction(one, last)
-            if not why:
-                settled.append(one)
-            elif conflicts == "refuse":
-                raise ReviewError(_refusal(review, one, last, why))
-        settled.append(last)
-    return settled + [one for one in order if one.drawn]
+        settled += _agreeing(review, said, _contradiction, conflicts)
+    drawn: dict[str, list[Statement]] = {}
+    for one in order:
+        if one.drawn:
+            drawn.setdefault(one.scene_id, []).append(one)
+    for said in drawn.values():
+        settled += _agreeing(review, said, _drawn_contradiction(review, said), conflicts)
+    return settled
+
+
+def _agreeing(
+    review: Review,
+    said: Sequence[Statement],
+    contradiction: Callable[[Statement, Statement], str],
+    conflicts: Conflicts,
+) -> list[Statement]:
+    """Of statements in order of time those that no later one of them contradicts."""
+    kept: list[Statement] = []
+    for one in reversed(said):
+        later = next((two for two in kept if contradiction(one, two)), None)
+        if later is None:
+            kept.append(one)
+        elif conflicts == "refuse":
+            raise ReviewError(_refusal(review, one, later, contradiction(one, later)))
+    return kept[::-1]
+
+
+def _drawn_contradiction(
+    review: Review, said: Sequence[Statement]
+) -> Callable[[Statement, Statement], str]:
+    """In what two boxes that two people drew in one place differ; empty where both can hold.
+
+    A container ship and the containers on it are nearly one outline: two classes in one place
+    contradict only where neither person has both.
+    """
+    who = {source.key: source.who for source in review.sources}
+
+    def has(person: str, class_name: str, place: Statement) -> bool:
+        return any(
+            who[one.source] == person
+            and one.class_name == class_name
+            and _overlap(one, place) >= SAME_IOU
+            for one in said
+        )
+
+    def differ(one: Statement, two: Statement) -> str:
+        first, second = who[one.source], who[two.source]
+        if first == second:
+            return ""
+        if one.class_name == two.class_name:
+            alike = one.verdict == two.verdict or _overlap(one, two) < SAME_IOU
+            return "" if alike else f"drawn as {one.verdict} and as {two.verdict}"
+        if _overlap(one, two) < AGREE_IOU or has(first, two.class_name, two):
+            return ""
+        alike = has(second, one.class_name, one)
+        return "" if alike else f"drawn as {one.class_name} and as {two.class_name}"
+
+    return differ
 
 
 def _contradiction(one: Statement, two: Statement) -> str:
@@ -86,9 +135,14 @@ def _overlap(one: Statement, two: Statement) -> float:
 def _refusal(review: Review, one: Statement, two: Statement, why: str) -> str:
     first, second = (_words(review.source(item.source)) for item in (one, two))
     return (
-        f"{one.box}: {first} and {second} contradict each other ({why}); settle it and import the "
-        "mended file again, or say conflicts=newest"
+        f"{one.box or _place(one)}: {first} and {second} contradict each other ({why}); settle it "
+        "and import the mended file again, or say conflicts=newest"
     )
+
+
+def _place(one: Statement) -> str:
+    x, y = np.reshape(one.corners, (4, 2)).mean(axis=0).tolist()
+    return f"{one.scene_id}, a box drawn at pixel {x:.0f}, {y:.0f}"
 
 
 def _words(source: Source) -> str:

@@ -50,7 +50,11 @@ def read_pictures(
     _check_scenes(manifest, run, path)
     kind, sheets = read_any(path, run.classes)
     review = Review()
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    if not sheets:
+        raise ReviewError(
+            f"{path}: holds no picture, so nothing was said; save it from the tool again"
+        )
     for sheet in sheets:
         picture = manifest.picture(sheet.image)
         if picture is None:
@@ -58,11 +62,12 @@ def read_pictures(
                 f"{path}: the picture {sheet.image} is not of the export that was found; name the "
                 "folder of the right one with export="
             )
-        if sheet.image in seen:
+        if (sheet.image, sheet.who) in seen:
             raise ReviewError(f"{path}: the picture {sheet.image} is in it twice; leave one out")
-        seen.add(sheet.image)
+        seen.add((sheet.image, sheet.who))
         review = _with_picture(review, kind, path, sheet, picture, run, stamp, whole=whole)
-    chips = [sampled(one) for one in manifest.pictures if one.weight and one.image in seen]
+    images = {image for image, _ in seen}
+    chips = [sampled(one) for one in manifest.pictures if one.weight and one.image in images]
     return Review(
         {name: manifest.scenes[name] for name in review.scenes},
         review.sources,

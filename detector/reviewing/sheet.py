@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from detector.classes import PORT, ClassSet
 from detector.geometry.boxes import Corners, as_corners, order_corners
+from detector.geometry.rectangles import min_rectangles
 from detector.reviewing.errors import ReviewError
 
 Verdict = Literal["", "real", "false", "doubtful"]
 VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
+RIGHT_ANGLE: Final = 0.02  # cosine: a box whose corners are further off is laid a rectangle around
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +155,19 @@ def sides_and_degrees(box: NDArray[np.float64]) -> tuple[tuple[float, float], fl
     along, across = box[1] - box[0], box[3] - box[0]
     turn = float(np.rad2deg(np.arctan2(along[1], along[0])) % 360.0)
     return (float(np.linalg.norm(along)), float(np.linalg.norm(across))), turn % 360.0
+
+
+def squared(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The outline `(P, 2)` as it is, or `(4, 2)` the smallest rectangle around what is none."""
+    if len(points) == 4 and _is_rectangle(points):
+        return points
+    return np.asarray(min_rectangles([points])[0], np.float64)
+
+
+def _is_rectangle(points: NDArray[np.float64]) -> bool:
+    edges = np.roll(points, -1, axis=0) - points
+    lengths = np.linalg.norm(edges, axis=1)
+    if (lengths <= 0).any():
+        return False
+    units = edges / lengths[:, None]
+    return bool((np.abs((units * np.roll(units, -1, axis=0)).sum(axis=1)) < RIGHT_ANGLE).all())

@@ -138,9 +138,15 @@ def test_label_studio_has_what_its_interface_asks_for() -> None:
     assert verdict["value"]["choices"][0] in [one.get("value") for one in tags["verdict"]]
     assert (tags[comment["from_name"]].tag, comment["value"]["text"]) == ("TextArea", ["tug"])
     assert tags["image"].get("value") == "$image"
+    assert [one.get("category") for one in tags["label"]] == ["0", "1"]
     assert {one.get("toName") for one in tags.values()} == {None, "image"}
     labels = json.loads(cvat_labels(PORT))
     assert [one["name"] for one in labels] == [*PORT.names, "looked-at"]
+    cvat = ET.fromstring(write_sheets("cvat", [_sheet()]))  # noqa: S314 - our own
+    meta = cvat.findall("meta/task/labels/label")  # without it datumaro refuses the file
+    assert [one.findtext("name") for one in meta] == [*PORT.names, "looked-at"]
+    told = [one.findtext("name") for one in meta[0].iter("attribute")]
+    assert told == [one["name"] for one in labels[0]["attributes"]] == ["verdict", "box", "comment"]
 
 
 def test_label_studio_tells_who_and_when_and_what_was_not_looked_at() -> None:
