@@ -76,6 +76,9 @@ def test_the_first_screen_leads_everywhere_in_one_click() -> None:
     first, _, _ = text_of(ROOT / "README.md").partition("\n## ")
     assert len(first.splitlines()) < 25
     asked = "quickstart concepts index ethics model-card command-line report performance review"
-    pages = {f"docs/{name}.md" for name in asked.split()} | {"docs/howto/publish.md", "notebooks"}
+    asked += " glossary accuracy reliability inputs outputs python scale research/README"
+    asked += " howto/geotiff howto/sentinel2 howto/qgis howto/publish"
+    pages = {f"docs/{name}.md" for name in asked.split()} | {"notebooks"}
     people = {"CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "Dockerfile", "CHANGELOG.md"}
+    people |= {".github/ISSUE_TEMPLATE", ".github/workflows/ci.yml"}
     assert pages | people <= set(LINK.findall(first))
