@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Self
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -20,6 +18,8 @@ from detector.classes import PORT, ClassSet
 from detector.errors import GeometryError
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
+from detector.later import geopandas as gpd
+from detector.later import pandas as pd
 from detector.lengths import CLOUD, CUT_TYPE, SCALE_LIMIT, SCENE_EDGE, UNSEEN_SHARE, WHOLE
 from detector.times import Acquired
 

@@ -24,6 +24,9 @@ MAX_YAML_BYTES: Final = 4_000_000  # the largest card that ships has 50,000
 MAX_YAML_VALUES: Final = 1_000_000  # with every alias written out
 MAX_JSON_BYTES: Final = 1_000_000_000  # labels of 100,000 images
 
+# libyaml takes a tenth of the time, a card 0.03 s instead of 0.3 s
+SafeLoader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class DocumentError(QuaywatchError):
     """A file that is not YAML, JSON or XML, or holds more than anybody would write by hand.
@@ -53,7 +56,8 @@ def parse_yaml(text: str) -> Any:
     """
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        yaml.reader.Reader(text)  # refuses control characters, as it does without C
+        loader = SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None

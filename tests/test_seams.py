@@ -49,6 +49,7 @@ SEAMS = {
         "counting.layers": "opens every vector file",
         "export.kml": "writes",
         "export.vector": "writes",
+        "later": "loads it for those above",
         "prediction.health": "asks for its version and drivers",
         "rendering.write": "errors alone",
         "reviewing.geopackage": "errors are ReviewErrors",
@@ -101,7 +102,8 @@ def _imports(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
+            later = node.module == "detector.later"  # the same, loaded when first used
+            found |= {alias.name for alias in node.names} if later else {node.module}
     return {name.split(".")[0] for name in found if name not in COMPUTING}
 
 

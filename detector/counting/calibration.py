@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from detector.classes import PORT, SHIP, ClassEntry, ClassSet
 from detector.counting.crowding import find_crowding
@@ -76,6 +75,8 @@ class ClassCalibration:
         self, entry: ClassEntry, scores: NDArray[np.float64], length_m: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Probability `(N,)` that boxes of this class are real; `length_m` NaN where unknown."""
+        from scipy.special import expit, logit  # noqa: PLC0415 - slow to load
+
         p = np.interp(scores, self.score, self.probability)
         if not self.log_odds_by_length:
             return np.asarray(p)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from detector.counting.scene_draws import Ground, SceneDraws, draw_scene
 from detector.counting.zones import MARINA, Zone, assign_to_zones
 from detector.detections import Detections
 from detector.geometry.windows import PixelWindow
+from detector.later import pandas as pd
 from detector.scenes.scene import Scene
 from detector.scenes.types import GsdSource, knows_clouds
 

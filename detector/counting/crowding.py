@@ -8,8 +8,6 @@ from typing import Final, Literal, get_args
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from detector.geometry.boxes import Corners, edge_lengths, polygons
 
@@ -51,6 +49,9 @@ def find_crowding(corners: Corners) -> Crowding:
         corners: `(N, 4, 2)` of one class, of one frame whose pixels are square enough, such as
             file pixels or metres.
     """
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to load
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - slow to load
+
     count = len(corners)
     width = np.maximum(np.minimum(*edge_lengths(corners)), 1e-6) if count else np.zeros(0)
     gap = np.full(count, FAR_WIDTHS)

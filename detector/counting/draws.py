@@ -27,7 +27,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from detector.counting.crowding import FAR_WIDTHS, WATERS, Crowding
 
@@ -66,6 +65,8 @@ class BoxFacts:
         Log odds of the score above those of the threshold, logarithms of length and gsd (0 where
         unknown), nearness of the neighbour in [0, 1], kind of water.
         """
+        from scipy.special import logit  # noqa: PLC0415 - slow to load
+
         odds = logit(np.clip(self.score, SCORE_LIMIT, 1 - SCORE_LIMIT))
         water = self.crowding.water
         gsd = np.where(np.isnan(self.gsd_m), GSD_UNIT_M, self.gsd_m)
@@ -117,6 +118,8 @@ class RateModel:
             water: `(N,)` positions in `WATERS`.
             stream: which fixed sequence of places and parameters.
         """
+        from scipy.special import expit  # noqa: PLC0415 - slow to load
+
         generator = np.random.default_rng([SEED, stream])
         place = generator.standard_normal(DRAWS)
         root = np.linalg.cholesky(np.array(self.covariance))

@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import pdtr, pdtrik
 
 LEVEL: Final = 0.90
 QUANTILES: Final = (0.05, 0.25, 0.50, 0.75, 0.95)
@@ -89,6 +88,8 @@ def _poisson_quantile(share: float, mean: float) -> int:
 
     As `scipy.stats.poisson.ppf` finds it, which takes longer to load than a small scene to read.
     """
+    from scipy.special import pdtr, pdtrik  # noqa: PLC0415 - slow to load
+
     above = math.ceil(pdtrik(share, mean))
     below = max(above - 1, 0)
     return below if pdtr(below, mean) >= share else above

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import geopandas as gpd
 import numpy as np
-import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 from pyproj.exceptions import CRSError
 
 from detector.documents import guess_encoding
 from detector.errors import ZonesError
+from detector.later import geopandas as gpd
+from detector.later import pyogrio
 
 LONLAT_LIMITS_DEG: Final = (360.0, 90.0)  # 360: files that cross the antimeridian count on
 SITE_DEG: Final = 2.0  # no zone is longer; pixels are
@@ -62,7 +61,8 @@ def read_layers(source: str, notes: list[str]) -> list[Layer]:
                 for layer in layers
             ]
     except (
-        *(DataSourceError, DataLayerError, FeatureError, GeometryError, CRSError, ValueError),
+        *(pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError),
+        *(pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, CRSError, ValueError),
         *(shapely.errors.GEOSException, OverflowError, KeyError, TypeError),
     ) as error:
         reason = " ".join(str(error).split())[:200]

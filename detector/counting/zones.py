@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from detector.geometry.boxes import Corners, centres
 from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import to_lonlat_transformer
 from detector.geometry.turns import in_one_piece, nearest_turn, turn_of
+from detector.later import geopandas as gpd
 from detector.scenes.scene import Scene
 
 MARINA = "marina"

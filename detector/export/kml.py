@@ -8,15 +8,15 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
-import pyogrio
 
 from detector.errors import OutputError
 from detector.export.result import SceneResult
 from detector.export.vector import to_wgs84, writing, zone_layer
 from detector.files import atomic_path
+from detector.later import geopandas as gpd
+from detector.later import pandas as pd
+from detector.later import pyogrio
 from detector.lengths import say_length
 
 DRIVER: Final = "LIBKML"

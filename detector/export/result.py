@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from detector.counting.zones import Zone
 from detector.detections import Detections
 from detector.export.records import SceneRecord
 from detector.export.stacks import no_stacks
+from detector.later import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 
 from detector.counting.counts import DRAWS_COLUMN, counts_table
 from detector.counting.draws import unpack_draws
@@ -25,6 +23,8 @@ from detector.export.tables import scenes_table, write_csv, write_parquet
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
+from detector.later import geopandas as gpd
+from detector.later import pandas as pd
 
 COUNTS_FILE = "counts.parquet"
 RUN_TABLES = (PARQUET_FILE, "counts.csv", COUNTS_FILE, STACKS_FILE, "stacks.parquet", "scenes.csv")

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from detector.counting.counts import counts_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
@@ -23,6 +21,7 @@ from detector.export.seals import FILES, RECORD_FILE, SEAL, altered_record, file
 from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
 from detector.export.vector import read_detections, write_geoparquet
 from detector.files import atomic_folder, is_file
+from detector.later import pandas as pd
 from detector.scenes.scene import Scene
 
 PARQUET_FILE = "detections.parquet"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,6 +13,7 @@ from detector.errors import OutputError
 from detector.export.columns import STACK_SCHEMA
 from detector.export.tables import write_csv, write_parquet
 from detector.files import atomic_path
+from detector.later import pandas as pd
 from detector.stacks.estimate import COLUMNS, TEXT_COLUMNS
 
 STACKS_FILE = "stacks.csv"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +27,7 @@ from detector.export.seals import altered_record
 from detector.export.stacks import STACKS_FILE, no_stacks, read_stacks
 from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
 from detector.files import atomic_path, held_folder
+from detector.later import pandas as pd
 
 TABLES: Final = ("detections", "counts", "stacks", "scenes")
 VIEWS_FILE: Final = "views.sql"

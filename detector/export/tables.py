@@ -8,10 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from detector.export.records import SceneRecord
 from detector.files import atomic_path
+from detector.later import pandas as pd
 from detector.times import TIME_FORMAT
 
 DECIMALS = {

@@ -12,16 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyogrio
 import shapely
 from antimeridian import fix_polygon
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
@@ -34,6 +30,9 @@ from detector.export.columns import DETECTION_COLUMNS
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_style, add_layer_styles
 from detector.files import atomic_path
+from detector.later import geopandas as gpd
+from detector.later import pandas as pd
+from detector.later import pyogrio
 
 GEOMETRY = "geom"
 WGS84 = "EPSG:4326"
@@ -224,7 +223,12 @@ def cut_at_antimeridian(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """As `atomic_path`; what GDAL and SQLite cannot write is one sentence."""
-    failures = (DataSourceError, DataLayerError, FeatureError, sqlite3.Error)
+    failures = (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        pyogrio.errors.FeatureError,
+        sqlite3.Error,
+    )
     with warnings.catch_warnings(), atomic_path(path, *failures) as temporary:
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
         yield temporary

@@ -20,7 +20,6 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from detector.geometry.boxes import edge_lengths
 from detector.geometry.frames import FilePixels
@@ -234,6 +233,8 @@ def _excess(light: Vector) -> Vector:
     Gaps are dark lines and their sides are edges, so both profiles repeat with the pitch. Their
     spectra fall with the frequency; the median over neighbouring pitches is that fall.
     """
+    from scipy.ndimage import median_filter  # noqa: PLC0415 - slow to load
+
     extent_px = len(light) * STEP_PX
     shown = _shown(extent_px)
     if not shown.any():

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -56,6 +55,7 @@ from detector.inference.pipeline import (
     prepare_scene,
     settle_scale,
 )
+from detector.later import pandas as pd
 from detector.models.choice import choose_weights
 from detector.models.detector import Detector, DetectorSettings, find_weights
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.counting.counts import DRAWS_COLUMN, QUANTILE_COLUMNS, CountedArea
 from detector.counting.draws import DRAWS, pack_draws
 from detector.counting.intervals import quantiles_of
 from detector.detections import Detections
+from detector.later import pandas as pd
 from detector.stacks.block_model import BlockModel
 from detector.stacks.settings import StackSettings
 from detector.stacks.totals import FoundBlocks, ZoneDraws, draw_zone, interval_of

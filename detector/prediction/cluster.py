@@ -21,11 +21,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-import pandas as pd
-
 from detector.classes import ClassSet
 from detector.errors import OutputError, QuaywatchError, SceneError
 from detector.export.records import SceneRecord
+from detector.later import pandas as pd
 from detector.prediction.copies import Copies, Identity
 from detector.prediction.settings import ClusterSettings
 from detector.progress import Progress

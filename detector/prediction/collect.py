@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from detector.classes import PORT, ClassSet
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
@@ -24,6 +22,7 @@ from detector.export.scene_files import is_damaged, read_scene_files
 from detector.export.seals import FILES, RUN_FILE, SEAL, record_seal
 from detector.export.stac import read_model
 from detector.files import LOCK_FILE, MARK_FILE, atomic_folder, held_folder, prepare_folder
+from detector.later import pandas as pd
 from detector.prediction.cluster import OTHERS, with_others
 from detector.prediction.copies import copy_of
 from detector.prediction.settings import RunSummary

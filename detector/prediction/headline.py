@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from detector.classes import PORT, ClassSet
 from detector.counting.counts import unreadable, unreadable_words
 from detector.export.records import SceneRecord
+from detector.later import pandas as pd
 
 
 def headline_counts(

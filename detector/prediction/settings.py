@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from detector.classes import PORT, ClassSet
 from detector.export.formats import DEFAULT_FORMATS
 from detector.export.records import SceneRecord
 from detector.inference.pipeline import PipelineSettings
+from detector.later import pandas as pd
 from detector.models.detector import DetectorSettings
 from detector.prediction.shard import Shard
 from detector.scenes.types import SceneOptions

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window
-from scipy.sparse import csr_array
 
 from detector.errors import SceneError
 from detector.geometry.windows import PixelWindow
 from detector.scenes.collar import SIDE_CELLS, Collar, find_collar
 from detector.scenes.stretch import fit_stretch
 from detector.scenes.types import Stretch
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SAMPLE_SIDE_PX: Final = 1024  # longer side of the overview that the stretch is fitted on
 STRIP_PX: Final = 1 << 22  # read at once at full resolution
@@ -242,6 +244,8 @@ def _weights(
     Returns:
         First pixel, number of pixels, and the weights `(cells, pixels)`.
     """
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to load
+
     step = length / number
     low = start + np.arange(number) * step
     if is_area:

@@ -17,7 +17,6 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from detector.errors import QuaywatchError
 
@@ -198,6 +197,8 @@ def draw_blocks(
         seed: of the zone.
         draws: how many.
     """
+    from scipy.special import expit  # noqa: PLC0415 - slow to load
+
     odd, clean = _place_effects(model.n_places, model.n_area_places, model.clean, draws)
     generator = np.random.Generator(np.random.Philox(seed))
     log_area = log_area_of(area_m2)
@@ -235,6 +236,8 @@ def sharpness(score: Floats) -> float:
 
 
 def _score_odds(score: Floats) -> Floats:
+    from scipy.special import logit  # noqa: PLC0415 - slow to load
+
     told = logit(np.clip(score, LEAST_SCORE, 1 - LEAST_SCORE)) - logit(CENTRE_SCORE)
     return np.asarray(told)
 

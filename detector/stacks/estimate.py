@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from detector.detections import Detections
 from detector.geometry.frames import FilePixels, SceneMetres
+from detector.later import pandas as pd
 from detector.scenes.scene import Scene
 from detector.stacks.block import BlockBox
 from detector.stacks.frame import GroundFrame, ground_frame

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from detector.stacks.block import BlockBox
 from detector.stacks.frame import Vector
@@ -164,6 +163,8 @@ def _likelihoods(light: Vector) -> tuple[Vector, Vector]:
 
 def _profiles(light: Vector, local_m: float) -> list[Vector]:
     """How dark and how full of edges every line across the first axis is, beside its like."""
+    from scipy.ndimage import uniform_filter1d  # noqa: PLC0415 - slow to load
+
     window = max(round(local_m / STEP_M), 1)
     relief = light - uniform_filter1d(light, window, axis=0, mode="nearest")
     edge = np.abs(np.gradient(light, axis=0)).mean(axis=1)

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from detector.later import pandas as pd
 from detector.stacks.block_model import (
     BLOCK_DRAWS,
     BlockDraws,

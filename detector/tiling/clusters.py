@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from detector.tiling.matching import Edges
 
@@ -39,6 +37,9 @@ def components(
     count: int, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Labels `(count,)` of the connected components, in the order of their first members."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to load
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - slow to load
+
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     _, start, inverse = np.unique(labels, return_index=True, return_inverse=True)
