@@ -106,7 +106,7 @@ class DataOptions(Protocol):
 
     @property
     def split(self) -> str:
-        """Of the pool; empty: all of it."""
+        """Of the pool, or of a dataset that has it; empty: all of it."""
 
     @property
     def data(self) -> MeasuredDataConfig:
@@ -115,6 +115,8 @@ class DataOptions(Protocol):
 
 def evaluation_data(config: DataOptions) -> tuple[Dataset, str]:
     """The images to evaluate, and what to call them.
+
+    Of a dataset that names the split, its images and those without a split; else all.
 
     Raises:
         ConfigError: `root` and `dataset` don't go together.
@@ -130,6 +132,9 @@ def evaluation_data(config: DataOptions) -> tuple[Dataset, str]:
             raise DataError(f"{lost[0]}; mend the labels before measuring with them")
         for note in faults:
             LOG.warning("%s", note)
+        of_split = [image for image in images if image.split in ("", config.split)]
+        if any(image.split and image.split == config.split for image in of_split):
+            return labelled_dataset(of_split), f"{config.dataset}, split {config.split}"
         return labelled_dataset(images), config.dataset
     data = config.data
     if data.kind == "rendered":

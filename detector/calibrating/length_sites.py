@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from detector.config.compose import load_config
 from detector.detections import Detections
 from detector.geometry.boxes import polygons
 from detector.inference.pipeline import PipelineSettings, find_objects
+from detector.models.card import ModelCard
 from detector.models.detector import Detector
 from detector.rendering.ranges import SpecRanges, draw_spec
 from detector.rendering.scene import RenderedScene, render
@@ -31,6 +33,9 @@ from detector.scenes.scene import open_scene
 
 FIRST_SEED = 930_000  # the validation set's are from 880,000 on
 SIDE_PX = 1536
+COARSE_SIDE_PX = 512  # of sites for cards that read nothing finer than `COARSE_M`
+COARSE_M = 1.0
+COARSEST_M = 12.0  # that can be rendered
 CLOUDED = 0.5
 SWATH_SHARE = 0.3  # of the side of a quarter, along both legs of its nodata corner
 LEAST_SHARED = 0.5  # of a box on an object: then it measures that object
@@ -38,7 +43,8 @@ LEAST_SHARED = 0.5  # of a box on an object: then it measures that object
 
 def site_facts(index: int) -> tuple[float, ...]:
     """What a site's measurements depend on besides the weights."""
-    return index, FIRST_SEED, SIDE_PX, CLOUDED, SWATH_SHARE, LEAST_SHARED
+    sizes = SIDE_PX, COARSE_SIDE_PX, COARSE_M, COARSEST_M
+    return index, FIRST_SEED, *sizes, CLOUDED, SWATH_SHARE, LEAST_SHARED
 
 
 def measure_site(detector: Detector, index: int, first_seed: int = FIRST_SEED) -> pd.DataFrame:
@@ -54,7 +60,8 @@ def measure_site(detector: Detector, index: int, first_seed: int = FIRST_SEED) -
         first to the last seen pixel), `cut`, `unseen`, `true_m`, `visible`, `object`.
     """
     drawn = load_config(CONFIG, SpecRanges, [])
-    ranges = replace(drawn, name="lengths", first_seed=first_seed, size_px=SIDE_PX, clouded=CLOUDED)
+    ranges = replace(drawn, name="lengths", first_seed=first_seed, clouded=CLOUDED)
+    ranges = replace(ranges, **_scale_of(detector.card, ranges.gsd_m))
     spec, seed = draw_spec(ranges, index)
     scene = render(spec, seed)
     parts = []
@@ -65,15 +72,25 @@ def measure_site(detector: Detector, index: int, first_seed: int = FIRST_SEED) -
     return pd.concat(parts, ignore_index=True).assign(site=f"{ranges.name}{index:03d}")
 
 
-def _corner_of(number: int) -> tuple[int, int]:
-    """Column and row where a quarter starts."""
-    return (number % 2) * SIDE_PX // 2, (number // 2) * SIDE_PX // 2
+def _scale_of(card: ModelCard, gsd_m: list[float]) -> dict[str, Any]:
+    """Size and gsd of the sites: the validation set's, or those of a coarser card."""
+    if card.gsd_min_m <= COARSE_M:
+        return {"size_px": SIDE_PX, "gsd_m": gsd_m}
+    return {
+        "size_px": COARSE_SIDE_PX,
+        "gsd_m": [card.gsd_min_m, min(card.gsd_max_m, COARSEST_M)],
+    }
+
+
+def _corner_of(number: int, side_px: int) -> tuple[int, int]:
+    """Column and row where a quarter of a scene starts."""
+    return (number % 2) * side_px // 2, (number // 2) * side_px // 2
 
 
 def _write_quarter(scene: RenderedScene, path: Path, number: int) -> Path:
     """A quarter of a scene, with a corner of nodata, and its cloud mask."""
-    half = SIDE_PX // 2
-    column, row = _corner_of(number)
+    half = scene.spec.width // 2
+    column, row = _corner_of(number, scene.spec.width)
     window = slice(row, row + half), slice(column, column + half)
     values = np.maximum(scene.values[window], 1)
     legs = SWATH_SHARE * half
@@ -102,7 +119,7 @@ def _measured(scene: RenderedScene, path: Path, number: int, detector: Detector)
         found = find_objects(opened, detector, PipelineSettings(readers=1)).detections
         gsd_m = opened.info.gsd_m
     truth = tuple(item for item in scene.truth if item.role == "object" and not item.on_ship)
-    box, thing = match(found, truth, _corner_of(number))
+    box, thing = match(found, truth, _corner_of(number, scene.spec.width))
     # where the card claims nothing, what a cut object is at least is what shows of it
     shown_m = np.where(found.is_cut, found.length_low_m, found.length_m)
     return pd.DataFrame(

@@ -148,10 +148,10 @@ def to_data(config: CardConfig) -> CardData:
     from detector.calibrating.card import CardData
 
     if _has_no_splits(config):
-        if config.thresholds_from == TRAINED:
+        if config.thresholds_from == TRAINED and config.dataset is None:
             raise ConfigError(
                 "thresholds_from=train: only the port pool tells which images are for training; "
-                "say data=port, or thresholds_from=split"
+                "say data=port, a dataset= with splits, or thresholds_from=split"
             )
         if config.also or config.sister:
             raise ConfigError(
@@ -159,7 +159,13 @@ def to_data(config: CardConfig) -> CardData:
             )
 
     def trained() -> tuple[Dataset, str]:
-        return evaluation_data(replace(config, split=TRAINED))
+        dataset, name = evaluation_data(replace(config, split=TRAINED))
+        if config.dataset is not None and not name.endswith(f"split {TRAINED}"):
+            raise ConfigError(
+                f"thresholds_from=train: no image of {config.root} is of the split '{TRAINED}'; "
+                "say thresholds_from=split"
+            )
+        return dataset, name
 
     def also() -> tuple[Dataset, str]:
         return evaluation_data(replace(config, split=config.also or ""))

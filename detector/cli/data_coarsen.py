@@ -17,6 +17,7 @@ coarse pixels, with its noise. Georeferenced scenes with labels beside them (sce
 they are. The folder is YOLO-OBB, with one class, and trains a network for coarse scenes:
 detector train data.kind=yolo-obb data.root=….
 """
+HARD_SIDE_PX = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,12 @@ class CoarsenConfig:
     least_m: float = option("ships below this length are ignored, m", low=0, high=1000)
     ports: int = option("rendered ports beside them", low=0, high=100_000)
     port_px: int = option("side of a rendered port, pixels", low=64, high=4096)
-    cache: str = option("folder for rendered ports", path=True)
+    hard: int = option(
+        "rendered scenes without ships beside them, of each kind: glint, wakes, moles and so on",
+        low=0,
+        high=10_000,
+    )
+    cache: str = option("folder for rendered scenes", path=True)
     scenes: list[str] = option("folders of georeferenced scenes with labels, added as they are")
     seed: int = option("of everything random", low=0)
     out: str = option("folder to write", path=True)
@@ -45,7 +51,7 @@ def run(config: CoarsenConfig) -> int:
     from detector.data.coarse import CoarseSettings, coarsen
     from detector.data.convert import convert
     from detector.data.datasets import find_root, read_dataset
-    from detector.data.rendered import rendered_ports
+    from detector.data.rendered import hard_scenes, rendered_ports
     from detector.files import held_folder
 
     ships = ClassSet.named(("ship",))
@@ -59,6 +65,7 @@ def run(config: CoarsenConfig) -> int:
     chosen += rendered_ports(
         Path(config.cache) / "ports", config.ports, config.port_px, config.seed
     )
+    chosen += hard_scenes(Path(config.cache) / "hard", config.hard, HARD_SIDE_PX, config.seed)
     added = []
     for folder in config.scenes:
         found, more = read_dataset("geojson", Path(folder))

@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.data.labelled import LabelledImage
 from detector.files import atomic_path
+from detector.geometry.boxes import as_corners
 from detector.rendering import (
     LayoutSpec,
     PortSpec,
@@ -20,9 +21,12 @@ from detector.rendering import (
     render,
     write_scene,
 )
+from detector.rendering.hard import HARD_KINDS, hard_scene
 from detector.rendering.truth import truth_classes, truth_corners
 
 SOURCE = "rendered"
+HARD_SOURCE = "rendered hard"
+HARD_GSD_M = 2.5
 CHASSIS = "chassis"  # kind of a loaded lorry in a rendered truth
 LABELS_SUFFIX = ".labels.npz"  # another name where the rule of `_hides` changed
 GSD_M = (0.3, 1.0)  # the range in which both classes are labelled in the pool
@@ -70,6 +74,33 @@ def rendered_depots(folder: Path, count: int, side_px: int, seed: int) -> Iterat
     """Crowded container depots behind a quay; everything else as for `rendered_ports`."""
     for number in range(seed, seed + count):
         yield _scene(folder, side_px, number, _DEPOT)
+
+
+def hard_scenes(folder: Path, count: int, side_px: int, seed: int) -> Iterator[LabelledImage]:
+    """Scenes of 2.5 m without ships, of what coarse pixels take for one, so many of each kind.
+
+    Args:
+        folder: as of `rendered_ports`.
+        count: scenes of each of `rendering.hard.HARD_KINDS`.
+        side_px: of each scene.
+        seed: of the first one.
+    """
+    for kind in HARD_KINDS:
+        for number in range(seed, seed + count):
+            path = folder / f"hard-{kind}-{side_px}-{number}.tif"
+            if not path.is_file():
+                write_scene(hard_scene(kind, number, side_px, HARD_GSD_M), path)
+            yield LabelledImage(
+                image=path,
+                width=side_px,
+                height=side_px,
+                source=HARD_SOURCE,
+                split="train",
+                place=f"rendered-hard-{kind}-{number}",
+                gsd_m=HARD_GSD_M,
+                corners=as_corners([]),
+                class_ids=np.zeros(0, np.int64),
+            )
 
 
 def _scene(folder: Path, side_px: int, seed: int, kind: _Kind) -> LabelledImage:

@@ -19,6 +19,7 @@ SMALLEST = {
     "accuracy": ["--out", "{tmp}/accuracy", "--parts"],
     "appearance": ["--seeds", "0"],
     "augmentation": ["--list"],
+    "false_alarms": ["--scenes", "1", "--kinds", "calm"],
     "counting": ["--quick", "--skip-series"],
     "berth_calls": ["--seeds", "0"],
     "lengths": ["--card", "{tmp}/no_card"],
