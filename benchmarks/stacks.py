@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-import detector.prediction.batch
+import detector.prediction.work
 from benchmarks.tables import markdown
 from detector.cli import main as cli
 from detector.config.compose import load_config
@@ -235,7 +235,7 @@ def measure_cost() -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = write_scene(render(config.spec, COST_SEED), Path(folder) / "terminal.tif")
         words = ["predict", str(path), f"out={folder}/run", "quiet=true"]
-        with mock.patch.object(detector.prediction.batch, "estimate_stacks", timed):
+        with mock.patch.object(detector.prediction.work, "estimate_stacks", timed):
             wall, cpu = time.perf_counter(), time.process_time()
             cli.main(words)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

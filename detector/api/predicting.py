@@ -28,9 +28,9 @@ from detector.api.typed import LoadDetectorOptions, OpenSceneOptions, PredictOpt
 from detector.counting.zones import NO_ZONES, Zones, read_zones, zones_of
 from detector.errors import ConfigError, SceneError
 from detector.models.detector import Detector
-from detector.prediction.batch import SceneWork, failed_record
 from detector.prediction.copies import Copies, identify
 from detector.prediction.options import PredictConfig
+from detector.prediction.work import SceneWork, failed_record
 from detector.rendering.examples import load_detector as load
 from detector.scenes.arrays import DEFAULT_NAME, array_file
 from detector.scenes.discover import discover
@@ -95,7 +95,7 @@ def predict(
     if detector is not None:  # the caller's network reads every scene, whatever its gsd
         own = replace(settings.detector, weights=detector.card.name)
         settings = replace(settings, detector=own)
-    work = SceneWork(settings, detector or load(settings.detector), zones)
+    work = SceneWork(settings, detector or load(settings.detector), zones, load)
     return Results(tuple(_results(sources, work)), work)
 
 

@@ -23,8 +23,8 @@ from detector.export.records import SceneRecord, take_over_scale
 from detector.export.result import SceneResult
 from detector.export.run_files import RunResult, write_run_files
 from detector.files import held_folder
-from detector.prediction.batch import SceneWork
 from detector.prediction.headline import headline_counts
+from detector.prediction.work import SceneWork
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneInfo, naming
 from detector.wording import counted

@@ -12,10 +12,10 @@ from detector.errors import OutputError, QuaywatchError, SceneError
 from detector.export.formats import check_formats
 from detector.inference.checkpoint import checkpoint_folder
 from detector.models.detector import load_detector
-from detector.prediction.batch import SceneWork, earlier_results
 from detector.prediction.copies import Copies, identify
 from detector.prediction.describe import tile_seconds
 from detector.prediction.settings import BatchSettings
+from detector.prediction.work import SceneWork, earlier_results
 from detector.scenes.discover import SceneSource, discover, said_of_all
 from detector.scenes.scene import Scene, open_scene
 
@@ -123,7 +123,7 @@ def rehearse(settings: BatchSettings) -> Rehearsal:
     if settings.out.exists() and not settings.out.is_dir():
         raise OutputError(f"{settings.out}: is a file; name a folder with out=")
     detector = load_detector(settings.detector)
-    work = SceneWork(settings, detector, zones)
+    work = SceneWork(settings, detector, zones, load_detector)
     mine = settings.shard.own(sources) if settings.shard else sources
     planned = _plan_all(work, mine, tile_seconds(detector))
     return Rehearsal(

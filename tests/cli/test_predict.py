@@ -22,6 +22,7 @@ from detector.geometry.boxes import corners_from_xywhr
 from detector.inference.pipeline import PipelineSettings
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as inference
+from detector.prediction import work
 from detector.prediction.options import PredictConfig
 from detector.scenes.types import SceneOptions
 from tests.cli.test_messages import log_entries
@@ -191,7 +192,7 @@ def test_ctrl_c_is_exit_130_and_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     def interrupt(*_: object, **__: object) -> Detections:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inference, "find_objects", interrupt)
+    monkeypatch.setattr(work, "find_objects", interrupt)
     write_scene("a.tif", 1)
     assert predict("a.tif", "out=x", "quiet=true") == 130
     assert capsys.readouterr().err == "detector: stopped\n"
@@ -203,7 +204,7 @@ def test_an_error_of_the_program_is_exit_70_and_in_the_log(
     def fail(*_: object, **__: object) -> Detections:
         raise ZeroDivisionError("what we did not think of")
 
-    monkeypatch.setattr(inference, "find_objects", fail)
+    monkeypatch.setattr(work, "find_objects", fail)
     write_scene("a.tif", 1)
     assert predict("a.tif", "out=x", "quiet=true") == 70
     assert "ZeroDivisionError: what we did not think of" in capsys.readouterr().err

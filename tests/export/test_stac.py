@@ -22,6 +22,7 @@ from detector.export.seals import altered_files
 from detector.export.stac import MLM, STAC_FILES
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
+from detector.prediction import work
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.prediction.collect import CollectSettings, collect_shards
 from detector.prediction.shard import Shard
@@ -38,7 +39,7 @@ SEMVER = re.compile(r"\d+\.\d+\.\d+")
 def _detector() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "load_detector", lambda settings: BlobDetector())
-        patch.setattr(run_module, "find_weights", lambda name: Path(f"{name}.safetensors"))
+        patch.setattr(work, "find_weights", lambda name: Path(f"{name}.safetensors"))
         yield
 
 

@@ -23,6 +23,7 @@ from detector.errors import OutputError, QuaywatchError, ZonesError
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
+from detector.prediction import work
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.scenes.rasters import UTM52, utm_transform, write_raster
@@ -202,17 +203,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     scenes = [_scene(tmp_path, f"{i}.tif", (150 + 40 * i, 100)) for i in range(3)]
     _predict(tmp_path / "whole", *scenes)
-    real = run_module.write_scene_files
+    real = work.write_scene_files
 
     def dies_on_the_second(folder: Path, *rest: object) -> None:
         if folder.name.startswith("1-"):
             raise KeyboardInterrupt
         real(folder, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module, "write_scene_files", dies_on_the_second)
+    monkeypatch.setattr(work, "write_scene_files", dies_on_the_second)
     with pytest.raises(KeyboardInterrupt):
         _predict(tmp_path / "killed", *scenes)
-    monkeypatch.setattr(run_module, "write_scene_files", real)
+    monkeypatch.setattr(work, "write_scene_files", real)
     detector.batches.clear()
     summary = _predict(tmp_path / "killed", *scenes)
     assert summary.resumed == 1
@@ -361,7 +362,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
 def test_what_the_merge_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = _scene(tmp_path, "a.tif", (150, 100))
-    real = run_module.find_objects
+    real = work.find_objects
 
     def crowded(*args: object, **kwargs: object) -> object:
         found = real(*args, **kwargs)  # type: ignore[arg-type]
@@ -369,7 +370,7 @@ def test_what_the_merge_left_out_is_said(tmp_path: Path, monkeypatch: pytest.Mon
         found.stats.unusable += 2
         return found
 
-    monkeypatch.setattr(run_module, "find_objects", crowded)
+    monkeypatch.setattr(work, "find_objects", crowded)
     record = _predict(tmp_path / "out", scene).records[0]
     assert any("so objects are missing from the count" in warning for warning in record.warnings)
     assert any(warning.startswith("2 boxes without area") for warning in record.warnings)

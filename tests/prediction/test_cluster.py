@@ -17,6 +17,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from detector.classes import PORT
+from detector.counting.zones import NO_ZONES
 from detector.errors import OutputError, QuaywatchError, WeightsError
 from detector.export.records import SceneRecord
 from detector.models.detector import DetectorSettings
@@ -34,6 +35,7 @@ from detector.prediction.cluster import (
 )
 from detector.prediction.copies import Identity
 from detector.prediction.settings import ClusterSettings
+from detector.prediction.workers import ClusterWorker
 from detector.progress import SilentProgress
 from detector.scenes.discover import SceneSource
 from tests.inference.blobs import BlobDetector, blob_scene
@@ -365,7 +367,7 @@ def test_ray_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
     settings = BatchSettings((), tmp_path / "gone", DetectorSettings("blobs"))
     with pytest.raises(QuaywatchError, match=r"gone: not seen on .*; workers write the results"):
-        run_module._Worker(settings, run_module.NO_ZONES, load_slow, tmp_path)  # type: ignore[arg-type]
+        ClusterWorker(settings, NO_ZONES, load_slow, tmp_path)  # type: ignore[arg-type]
 
 
 def test_other_weights_of_some_scenes_are_told_once() -> None:

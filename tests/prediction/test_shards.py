@@ -16,6 +16,7 @@ from detector.errors import ConfigError, OutputError
 from detector.export.seals import altered_files
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
+from detector.prediction import work
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.prediction.collect import CollectSettings, collect_shards
 from detector.prediction.options import PredictConfig
@@ -125,7 +126,7 @@ def test_a_killed_shard_is_missing_and_goes_on(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    real, done = run_module.find_objects, []
+    real, done = work.find_objects, []
 
     def killed_at_the_second(scene: object, *rest: object, **others: object) -> object:
         if done:
@@ -133,12 +134,12 @@ def test_a_killed_shard_is_missing_and_goes_on(
         done.append(scene)
         return real(scene, *rest, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module, "find_objects", killed_at_the_second)
+    monkeypatch.setattr(work, "find_objects", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         _predict(scenes, out, "1/2")
     with pytest.raises(OutputError, match=r"none of its 1 shard is finished"):
         collect_shards(CollectSettings(out))
-    monkeypatch.setattr(run_module, "find_objects", real)
+    monkeypatch.setattr(work, "find_objects", real)
     assert _predict(scenes, out, "1/2").resumed == 1
     assert len(collect_shards(CollectSettings(out)).failed) == 3
 

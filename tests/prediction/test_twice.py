@@ -11,6 +11,7 @@ from detector.errors import OutputError
 from detector.files import held_folder, is_marked
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
+from detector.prediction import work
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.scenes.discover import discover
 from detector.scenes.scene import Scene
@@ -47,7 +48,7 @@ def test_a_killed_run_does_not_count_its_own_pictures(
     scenes: Path, monkeypatch: pytest.MonkeyPatch, out: str
 ) -> None:
     done: list[str] = []
-    real = run_module.find_objects
+    real = work.find_objects
 
     def killed_at_the_third(scene: Scene, *rest: object, **others: object) -> object:
         if len(done) == 2:
@@ -55,10 +56,10 @@ def test_a_killed_run_does_not_count_its_own_pictures(
         done.append(scene.info.name)
         return real(scene, *rest, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module, "find_objects", killed_at_the_third)
+    monkeypatch.setattr(work, "find_objects", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         _predict(out)
-    monkeypatch.setattr(run_module, "find_objects", real)
+    monkeypatch.setattr(work, "find_objects", real)
     assert len(list(scenes.rglob("overlay.png"))) == 2
     for resumed in (2, 3):
         summary = _predict(out)
@@ -72,13 +73,13 @@ def test_what_a_run_writes_is_marked_while_it_runs(
     scenes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    real = run_module.find_objects
+    real = work.find_objects
 
     def look(scene: Scene, *rest: object, **others: object) -> object:
         seen.append(is_marked(Path("results")))
         return real(scene, *rest, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module, "find_objects", look)
+    monkeypatch.setattr(work, "find_objects", look)
     _predict("results")
     assert seen == [True] * 3
     assert all(is_marked(folder) for folder in (scenes / "results").iterdir() if folder.is_dir())
@@ -96,14 +97,14 @@ def test_a_second_process_stops_with_one_line(scenes: Path) -> None:
 def test_a_scene_that_nobody_foresaw_is_one_row(
     scenes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = run_module.find_objects
+    real = work.find_objects
 
     def fails_for_b(scene: Scene, *rest: object, **others: object) -> object:
         if scene.info.name == "b":
             raise np.exceptions.AxisError("no such axis")
         return real(scene, *rest, **others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module, "find_objects", fails_for_b)
+    monkeypatch.setattr(work, "find_objects", fails_for_b)
     summary = _predict("results")
     assert [record.status for record in summary.records] == ["done", "failed", "done"]
     assert "b.tif: an error of the program (AxisError: no such axis)" in summary.failed[0].reason
