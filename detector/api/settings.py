@@ -73,7 +73,15 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
 
 def cluster_settings(ray: RayConfig) -> ClusterSettings:
     """The options `ray.*` of `detector predict` as those of its workers."""
-    return ClusterSettings(ray.address, ray.workers, ray.cpus, ray.gpus, ray.tries, ray.wait_s)
+    return ClusterSettings(
+        address=ray.address,
+        workers=ray.workers,
+        cpus=ray.cpus,
+        gpus=ray.gpus,
+        tries=ray.tries,
+        wait_s=ray.wait_s,
+        strip_tiles=ray.strip_tiles,
+    )
 
 
 def _said_time(text: str | None) -> date | None:

@@ -1,9 +1,10 @@
 """Boxes of tiles that are done, kept on disk while a scene is read, so that a killed run goes on.
 
 A part holds the boxes of some tiles that follow each other in the plan, before the merge. It is
-written whole or not at all, and begins with the hash of its key and its content, so one that is
-damaged, or that other settings made, is not taken over. Parts end where batches end: the batches
-behind them, and so the boxes, are those of a run that was never stopped.
+written whole or not at all, begins with the hash of its key and its content, so one that is
+damaged, or that other settings made, is not taken over, and is called by its first tile. Parts may
+come from several processes, each of which has read other rows of tiles: a tile gives the same boxes
+in whichever batch it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import shutil
 import time
 import zipfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
 from detector.classes import ClassSet
 from detector.errors import GeometryError, OutputError
-from detector.files import atomic_path, file_part
+from detector.files import atomic_path, file_part, make_folder
 from detector.tiling.plan import TilePlan
 
 FOLDER_PREFIX = ".begun-"
@@ -77,24 +79,61 @@ class Checkpoint:
         key: tells everything that decides the boxes, beside the plan.
         plan: of the scene.
         classes: that the boxes are of.
+        needed: somebody else waits for the parts, so one that cannot be written is an error.
     """
 
-    def __init__(self, folder: Path, key: str, plan: TilePlan, classes: ClassSet) -> None:
+    def __init__(
+        self, folder: Path, key: str, plan: TilePlan, classes: ClassSet, *, needed: bool = False
+    ) -> None:
         self._folder = folder
         self._key = _digest(key, plan)
         self._classes = classes
-        self._start = self._stop = self._number = self._flat = 0
+        self._needed = needed
+        self._start = self._stop = self._flat = 0
         self._boxes: list[TileBoxes] = []
         self._blocks: list[TileBoxes] = []
         self._since = time.monotonic()
         self._is_off = False
 
-    def kept(self) -> Iterator[Part]:
-        """The parts of an earlier run, in order of the plan, up to the first that is none."""
-        while (part := self._read(self._path(self._number))) is not None:
-            self._number += 1
-            self._start = self._stop = part.stop
-            yield part
+    def pieces(self, tiles: range) -> Iterator[Part | range]:
+        """What is kept of some tiles, and between it what is not, in order of the plan.
+
+        The last part may reach beyond the tiles. What is written after the first piece was asked
+        for is not seen, so that the rest may be worked off meanwhile.
+
+        Args:
+            tiles: by their index in the plan, without gaps.
+        """
+        starts = self._starts()
+        at = tiles.start
+        while at < tiles.stop:
+            part = self._read(at) if at in starts else None
+            if part is None:
+                following = starts[bisect_right(starts, at) :]
+                piece = range(at, min([tiles.stop, *following[:1]]))
+                at = piece.stop
+                yield piece
+            else:
+                at = part.stop
+                yield part
+
+    def begin(self, start: int) -> None:
+        """Say that the next batch begins at a tile; what has gathered before it is written.
+
+        Raises:
+            OutputError: it cannot be written, and is needed.
+        """
+        self.finish()
+        self._start = self._stop = start
+
+    def finish(self) -> None:
+        """Write what has gathered.
+
+        Raises:
+            OutputError: it cannot be written, and is needed.
+        """
+        if self._stop > self._start and not self._is_off:
+            self._write()
 
     def add(self, done: TilesDone, boxes: Sequence[TileBoxes], blocks: Sequence[TileBoxes]) -> None:
         """Take what the next batch gave, and write what has gathered if it is time.
@@ -106,6 +145,9 @@ class Checkpoint:
             done: the tiles of the batch.
             boxes: of its tiles.
             blocks: of its tiles.
+
+        Raises:
+            OutputError: a part cannot be written, and is needed.
         """
         if self._is_off:
             return
@@ -126,20 +168,26 @@ class Checkpoint:
                 self._flat,
             )
         )
-        path = self._path(self._number)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as temporary:
+            make_folder(self._folder)
+            with atomic_path(self._path(self._start)) as temporary:
                 temporary.write_bytes(self._hash(content) + content)
         except (OSError, OutputError) as error:
+            if self._needed:
+                raise OutputError(str(error)) from error
             logger.warning("%s; a run that is stopped in this scene begins it anew", error)
             self._is_off = True
-        self._number += 1
         self._start = self._stop
         self._boxes, self._blocks, self._flat = [], [], 0
         self._since = time.monotonic()
 
-    def _read(self, path: Path) -> Part | None:
+    def _starts(self) -> list[int]:
+        """First tiles of the parts that are there, ascending; damaged ones too."""
+        names = (path.stem.rpartition("-")[2] for path in self._folder.glob(f"{self._name}*"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def _read(self, start: int) -> Part | None:
+        path = self._path(start)
         try:
             stored = path.read_bytes()
         except OSError:
@@ -149,7 +197,7 @@ class Checkpoint:
             part = self._unpack(content) if self._hash(content) == stored[:HASH_BYTES] else None
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, GeometryError):
             part = None
-        if part is None or part.start != self._stop:
+        if part is None or part.start != start:
             logger.warning("%s: damaged, so its tiles are read anew", path)
             return None
         return part
@@ -176,8 +224,12 @@ class Checkpoint:
     def _hash(self, content: bytes) -> bytes:
         return hashlib.sha256(self._key.encode() + content).digest()
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{self._key[:KEY_DIGITS]}-{number:06d}{SUFFIX}"
+    @property
+    def _name(self) -> str:
+        return f"{self._key[:KEY_DIGITS]}-"
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"{self._name}{start:06d}{SUFFIX}"
 
 
 def checkpoint_folder(out: Path, scene_id: str) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -199,7 +199,8 @@ def find_objects(
         settings: threads and queue.
         prepared: frame, coverage and tiles; by default `prepare_scene` makes them.
         on_advance: called from the calling thread.
-        checkpoint: of this scene and plan; tiles that it holds are not read again.
+        checkpoint: of this scene and plan; tiles that it holds are not read again, whoever read
+            them.
         land: on which nothing floats; by default what the scene's near infrared tells.
 
     Returns:
@@ -216,23 +217,9 @@ def find_objects(
     blocks = _Blocks(detector) if scene.info.gsd_m is None and settings.estimate_gsd else None
     tell = on_advance or (lambda advance: None)
     taker = _Taker(detector, merger, blocks, checkpoint)
-    begin = 0
-    for part in checkpoint.kept() if checkpoint is not None else ():
-        tell(taker.take_over(part, plan.tiles[part.start : part.stop]))
-        begin = part.stop
-    with ExitStack() as stack:
-        readers = stack.enter_context(_Readers(scene, frame, settings))
-        merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
-        stack.callback(merging.shutdown, wait=True, cancel_futures=True)
-        pending: deque[Future[Advance]] = deque()
-        most_pending = MAX_PENDING_MERGES + detector.threads  # a backend may work on several
-        for batch in _batches(plan, readers, detector.batch, settings.queue, begin):
-            reading = detector.forward(batch.pixels)
-            pending.append(merging.submit(taker.take, batch, reading))
-            while len(pending) > most_pending or (pending and pending[0].done()):
-                tell(pending.popleft().result())
-        for future in pending:
-            tell(future.result())
+    every = range(len(plan))
+    pieces = checkpoint.pieces(every) if checkpoint is not None else [every]
+    _go_through(scene, settings, prepared, taker, pieces, tell)
     with span("merge"):
         merged = merger.finish()
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
@@ -253,6 +240,37 @@ def find_objects(
         return made
     once, scale = blocks.told(scene, frame)
     return replace(made, blocks=once, scale=scale)
+
+
+def read_strip(
+    scene: Scene,
+    detector: Detector,
+    settings: PipelineSettings,
+    prepared: PreparedScene,
+    tiles: range,
+    checkpoint: Checkpoint,
+) -> None:
+    """Find what some tiles of a scene show, and keep it for the process that merges.
+
+    That one calls `find_objects` with the same scene, detector, settings and plan, and with a
+    checkpoint of the same folder and key. What the checkpoint holds already is not read again.
+
+    Args:
+        scene: open; its gsd is known, or not to be measured.
+        detector: of any backend.
+        settings: threads and queue.
+        prepared: frame, coverage and tiles.
+        tiles: by their index in the plan, without gaps.
+        checkpoint: of this scene and plan.
+
+    Raises:
+        SceneError: the scene is damaged.
+        OutputError: the parts cannot be written.
+    """
+    taker = _Taker(detector, None, None, checkpoint)
+    missing = (piece for piece in checkpoint.pieces(tiles) if isinstance(piece, range))
+    _go_through(scene, settings, prepared, taker, missing, lambda advance: None)
+    checkpoint.finish()
 
 
 def settle_scale(
@@ -361,15 +379,54 @@ class _Batch:
     flat: int
 
 
+def _go_through(
+    scene: Scene,
+    settings: PipelineSettings,
+    prepared: PreparedScene,
+    taker: _Taker,
+    pieces: Iterable[Part | range],
+    tell: Callable[[Advance], None],
+) -> None:
+    """Give the taker what is kept of a plan's tiles, and of the others what the network reads."""
+    detector, plan = taker.detector, prepared.plan
+    with ExitStack() as stack:
+        readers = stack.enter_context(_Readers(scene, prepared.frame, settings))
+        merging = stack.enter_context(ThreadPoolExecutor(1, "merge"))
+        stack.callback(merging.shutdown, wait=True, cancel_futures=True)
+        pending: deque[Future[Advance]] = deque()
+        most_pending = MAX_PENDING_MERGES + detector.threads  # a backend may work on several
+        for piece in pieces:
+            if isinstance(piece, Part):
+                kept = plan.tiles[piece.start : piece.stop]
+                pending.append(merging.submit(taker.take_over, piece, kept))
+                _tell_done(pending, most_pending, tell)
+                continue
+            pending.append(merging.submit(taker.begin, piece.start))
+            for batch in _batches(plan, readers, detector.batch, settings.queue, piece):
+                reading = detector.forward(batch.pixels)
+                pending.append(merging.submit(taker.take, batch, reading))
+                _tell_done(pending, most_pending, tell)
+        _tell_done(pending, 0, tell)
+
+
+def _tell_done(pending: deque[Future[Advance]], most: int, tell: Callable[[Advance], None]) -> None:
+    """Tell what is done; wait until no more than `most` are not."""
+    while len(pending) > most or (pending and pending[0].done()):
+        advance = pending.popleft().result()
+        if advance.tiles:
+            tell(advance)
+
+
 def _batches(
-    plan: TilePlan, readers: _Readers, size: int, queue: int, begin: int
+    plan: TilePlan, readers: _Readers, size: int, queue: int, piece: range
 ) -> Iterator[_Batch]:
     side = plan.settings.tile_px
+    wanted = plan.tiles[piece.start : piece.stop]
     tiles: list[Tile] = []
     pixels: list[NDArray[np.uint8]] = []
     empty: list[Tile] = []
     flat = 0
-    for tile, read in readers.read_in_order(plan.tiles[begin:], side, ahead=max(1, queue) * size):
+    for tile, read in readers.read_in_order(wanted, side, ahead=max(1, queue) * size):
         if read.rgb is None:
             empty.append(tile)
             flat += read.flat
@@ -385,20 +442,33 @@ def _batches(
 
 
 class _Taker:
-    """Takes what the tiles gave, batch by batch or from an earlier run; on one thread at a time."""
+    """Takes what the tiles gave, batch by batch or from an earlier run; on one thread at a time.
+
+    Args:
+        detector: that reads them.
+        merger: of their boxes; None where another process merges what the checkpoint keeps.
+        blocks: by which the scale is measured, or None.
+        checkpoint: that keeps them, or None.
+    """
 
     def __init__(
         self,
         detector: Detector,
-        merger: Merger,
+        merger: Merger | None,
         blocks: _Blocks | None,
         checkpoint: Checkpoint | None,
     ) -> None:
-        self._detector = detector
+        self.detector = detector
         self._merger = merger
         self._blocks = blocks
         self._checkpoint = checkpoint
         self.flat = 0
+
+    def begin(self, start: int) -> Advance:
+        """Say at which tile the next batch begins."""
+        if self._checkpoint is not None:
+            self._checkpoint.begin(start)
+        return Advance(0, 0, 0)
 
     def take(self, batch: _Batch, reading: Reading) -> Advance:
         """Decode and merge a batch."""
@@ -406,13 +476,14 @@ class _Taker:
             low = self._blocks.add(batch.tiles, reading) if self._blocks is not None else []
             found = [
                 of_tile(_to_plan_frame(boxes, tile), tile.index)
-                for tile, boxes in zip(batch.tiles, self._detector.decode(reading), strict=True)
+                for tile, boxes in zip(batch.tiles, self.detector.decode(reading), strict=True)
             ]
-        with span("merge"):
-            for tile, boxes in zip(batch.tiles, found, strict=True):
-                self._merger.add(tile.index, boxes.boxes)
-            for tile in batch.empty:
-                self._merger.add(tile.index, PlanBoxes(Boxes.empty()))
+        if self._merger is not None:
+            with span("merge"):
+                for tile, boxes in zip(batch.tiles, found, strict=True):
+                    self._merger.add(tile.index, boxes.boxes)
+                for tile in batch.empty:
+                    self._merger.add(tile.index, PlanBoxes(Boxes.empty()))
         done = [*batch.tiles, *batch.empty]
         self.flat += batch.flat
         if self._checkpoint is not None:
@@ -427,9 +498,10 @@ class _Taker:
         order = np.argsort(part.boxes.tiles, kind="stable")
         ends = [[tile.index, tile.index + 1] for tile in tiles]
         spans = np.searchsorted(part.boxes.tiles[order], np.reshape(ends, (-1, 2)))
-        for tile, (start, stop) in zip(tiles, spans, strict=True):
-            mine = order[start:stop]
-            self._merger.add(tile.index, PlanBoxes(part.boxes.boxes.select(mine)))
+        if self._merger is not None:
+            for tile, (start, stop) in zip(tiles, spans, strict=True):
+                mine = order[start:stop]
+                self._merger.add(tile.index, PlanBoxes(part.boxes.boxes.select(mine)))
         return _advance(tiles, len(part.boxes))
 
 

@@ -20,10 +20,10 @@ from detector.inference.checkpoint import (
     remove_checkpoints,
 )
 from detector.later import pandas as pd
-from detector.prediction.cluster import Outcome
 from detector.prediction.copies import Copies, identify
 from detector.prediction.settings import BatchSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
+from detector.prediction.tasks import Outcome
 from detector.prediction.work import SceneWork, failed_record
 from detector.prediction.workers import Doing, on_cluster
 from detector.profiling import span

@@ -1,10 +1,10 @@
 """The scenes of a run on many machines, by Ray: `execution=ray`.
 
 A worker is an actor that has loaded the network once. It has one task at a time: to identify a
-scene, or to do it and write its folder. The process that was started hands the tasks out, in two
-stages, since only who has seen the scenes before knows a copy. What comes back is small: records
-and counts. A worker that is lost costs its task, which another one takes, and which goes on from
-the tiles that are kept on the disk in common.
+scene, to do it and write its folder, or to read a strip of a large one. The process that was
+started hands the tasks out, see `tasks`. What comes back is small: records and counts. A worker
+that is lost costs its task, which another one takes, and which goes on from the tiles that are kept
+on the disk in common.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ import logging
 import os
 import socket
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from detector.classes import ClassSet
-from detector.errors import OutputError, QuaywatchError, SceneError
-from detector.export.records import SceneRecord
-from detector.later import pandas as pd
-from detector.prediction.copies import Copies, Identity
+from detector.errors import QuaywatchError
 from detector.prediction.settings import ClusterSettings
+from detector.prediction.tasks import About, Answer, Outcome, Task, Tasks
 from detector.progress import Progress
 from detector.scenes.discover import SceneSource
-from detector.wording import counted
 
 POLL_S: Final = 1.0
 REACH_S: Final = 10.0
@@ -45,42 +40,6 @@ class ClusterError(QuaywatchError):
     """A cluster that is not there, or whose workers cannot work."""
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a worker is.
-
-    Attributes:
-        provenance: what `run.json` says of its work; that of all workers must be one.
-        classes: that it looks for.
-        model: the weights as a STAC item, where the run writes items.
-    """
-
-    provenance: dict[str, Any]
-    classes: ClassSet
-    model: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a worker says of a scene.
-
-    Attributes:
-        identity: which scene it is, of a task that asked for it.
-        record: of the scene, done or failed; None after the first stage of a good one.
-        counts: of a scene that is done.
-        was_there: its results were.
-        other: what did it, where these were other weights than those of the run.
-        stop: why the whole run must end, or nothing.
-    """
-
-    identity: Identity | None = None
-    record: SceneRecord | None = None
-    counts: pd.DataFrame | None = None
-    was_there: bool = False
-    other: dict[str, Any] | None = None
-    stop: str = ""
-
-
 class SceneWorker(Protocol):
     """What works on one machine, with the network loaded."""
 
@@ -90,25 +49,11 @@ class SceneWorker(Protocol):
     def identify(self, source: SceneSource) -> Answer:
         """Which scene this is."""
 
-    def do(self, source: SceneSource, scene_id: str) -> Answer:
-        """Find, count and write."""
+    def do(self, source: SceneSource, scene_id: str, *, whole: bool) -> Answer:
+        """Find, count and write; or say of which strips a large one is, unless it is `whole`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the scenes of a run.
-
-    Attributes:
-        records: one a scene, in order.
-        counts: of those that are done, in order.
-        resumed: scenes that were done already.
-        about: what did them.
-    """
-
-    records: Sequence[SceneRecord]
-    counts: Sequence[pd.DataFrame]
-    resumed: int
-    about: About
+    def strip(self, source: SceneSource, scene_id: str, tiles: range) -> Answer:
+        """Read a strip, and keep what it gave for who does the scene then."""
 
 
 def do_on_cluster(
@@ -134,7 +79,7 @@ def do_on_cluster(
     """
     with _connected(settings) as ray:
         taken = settings.gpus if settings.gpus is not None else _gpus(ray, gpus)
-        tasks = _Tasks(sources, settings.tries)
+        tasks = Tasks(sources, settings.tries)
         pool = _Pool(ray, settings, make, len(sources), taken)
         with progress.task("on the cluster", len(sources), "scenes") as shown:
             told = 0
@@ -168,104 +113,6 @@ def with_others(
     return {**provenance, **({OTHERS: beside} if beside else {})}
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One thing to do at one scene."""
-
-    stage: Literal["identify", "do"]
-    position: int
-    scene_id: str = ""
-
-
-@dataclass
-class _Tasks:
-    """What there is to do, has come back and waits for others.
-
-    Attributes:
-        sources: scenes.
-        tries: how often a task may cost its worker.
-        done: final answers by position.
-        copies: the pictures so far, in the order of the scenes.
-    """
-
-    sources: Sequence[SceneSource]
-    tries: int
-    done: dict[int, Answer] = field(default_factory=dict)
-    copies: Copies = field(default_factory=Copies)
-
-    def __post_init__(self) -> None:
-        self._ready: deque[_Task] = deque()
-        self._next = 0  # to identify
-        self._settled = 0  # scenes before this one have their ids
-        self._identified: dict[int, Answer] = {}
-        self._lost: Counter[int] = Counter()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every scene has its answer."""
-        return len(self.done) == len(self.sources)
-
-    def take_next(self) -> _Task | None:
-        """A task; scenes are identified only when nothing else is to do, so few wait."""
-        if self._ready:
-            return self._ready.popleft()
-        if self._next < len(self.sources):
-            self._next += 1
-            return _Task("identify", self._next - 1)
-        return None
-
-    def give_back(self, task: _Task, why: str) -> None:
-        """A task whose worker was lost: for another one, unless it costs every worker."""
-        self._lost[task.position] += 1
-        lost, path = self._lost[task.position], self.sources[task.position].path
-        logger.warning("%s: its worker was lost (%s)", path, why)
-        if lost < self.tries:
-            self._ready.appendleft(task)
-            return
-        reason = (
-            f"{path}: {counted(lost, 'worker was', 'workers were')} lost at this scene ({why}); if "
-            "they lack memory, give each more of its machine with ray.cpus="
-        )
-        self.take(task, Answer(record=SceneRecord(path=path, status="failed", reason=reason)))
-
-    def take(self, task: _Task, answer: Answer) -> None:
-        """What a worker says.
-
-        Raises:
-            OutputError: it cannot write.
-        """
-        if answer.stop:
-            raise OutputError(answer.stop)
-        if task.stage == "do":
-            self._finish(task.position, answer)
-            return
-        self._identified[task.position] = answer
-        while self._settled in self._identified:
-            self._settle(self._settled, self._identified.pop(self._settled))
-            self._settled += 1
-
-    def _settle(self, position: int, answer: Answer) -> None:
-        if answer.identity is None:
-            self._finish(position, answer)
-            return
-        try:
-            record = self.copies.check(answer.identity)
-        except SceneError as error:
-            path = self.sources[position].path
-            record = SceneRecord(path=path, status="failed", reason=str(error))
-        if record.status == "done":
-            self._ready.append(_Task("do", position, record.scene_id))
-        else:
-            self._finish(position, Answer(record=record))
-
-    def _finish(self, position: int, answer: Answer) -> None:
-        record = answer.record
-        if record is not None and record.status != "done":
-            told = "failed" if record.status == "failed" else "not counted again"
-            logger.warning("%s: %s", told, record.reason)
-        self.done[position] = answer
-
-
 class _Actor:
     """A worker: its handle, what it is busy with, and the reference to the answer.
 
@@ -274,7 +121,7 @@ class _Actor:
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
-        self.task: _Task | None = None
+        self.task: Task | None = None
         self.answer: Any = handle.about.remote()
 
 
@@ -294,25 +141,28 @@ class _Pool:
             num_cpus=settings.cpus, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
         )(_Remote)
         self._needs = f"{settings.cpus:g} CPU" + (f" and {gpus:g} GPU" if gpus else "")
-        number = settings.workers or _fitting(ray.cluster_resources(), settings.cpus, gpus)
-        self._actors = [self._start() for _ in range(max(1, min(number, scenes)))]
+        room = settings.workers or _fitting(ray.cluster_resources(), settings.cpus, gpus)
+        self._most = max(1, room)
+        self._actors = [self._start() for _ in range(max(1, min(room, scenes)))]
         self._up: set[int] = set()
         self._since = time.monotonic()  # a worker was there
         self._failed_starts = 0
         self.about: About | None = None
 
-    def hand_out(self, tasks: _Tasks) -> None:
-        """Give every idle worker a task."""
+    def hand_out(self, tasks: Tasks) -> None:
+        """Give every idle worker a task, and start workers for strips that still wait."""
         for actor in self._actors:
             if actor.answer is None:
                 task = tasks.take_next()
                 if task is None:
                     return
-                source = tasks.sources[task.position]
                 actor.task = task
-                actor.answer = actor.handle.run.remote(task.stage, source, task.scene_id)
+                actor.answer = actor.handle.run.remote(task, tasks.sources[task.position])
+        coming_up = sum(actor.task is None for actor in self._actors)
+        more = min(tasks.waiting - coming_up, self._most - len(self._actors))
+        self._actors += [self._start() for _ in range(more)]
 
-    def take_one(self, tasks: _Tasks) -> None:
+    def take_one(self, tasks: Tasks) -> None:
         """Wait for an answer, at most `POLL_S`.
 
         Raises:
@@ -340,7 +190,7 @@ class _Pool:
     def _start(self) -> _Actor:
         return _Actor(self._kind.remote(self._make))
 
-    def _take(self, actor: _Actor, tasks: _Tasks) -> None:
+    def _take(self, actor: _Actor, tasks: Tasks) -> None:
         errors = self._ray.exceptions
         try:
             answer = self._ray.get(actor.answer)
@@ -359,7 +209,7 @@ class _Pool:
         self._failed_starts = 0
         self._check(answer)
 
-    def _replace(self, actor: _Actor, tasks: _Tasks, why: str) -> None:
+    def _replace(self, actor: _Actor, tasks: Tasks, why: str) -> None:
         self._up.discard(id(actor))
         if actor.task is not None:
             tasks.give_back(actor.task, why)
@@ -396,12 +246,14 @@ class _Remote:
         self._worker = self._make()
         return self._worker.about()
 
-    def run(self, stage: str, source: SceneSource, scene_id: str) -> Answer:
+    def run(self, task: Task, source: SceneSource) -> Answer:
         if self._worker is None:
             raise RuntimeError("asked before it was made")
-        if stage == "identify":
+        if task.stage == "identify":
             return self._worker.identify(source)
-        return self._worker.do(source, scene_id)
+        if task.strip is not None:
+            return self._worker.strip(source, task.scene_id, task.strip)
+        return self._worker.do(source, task.scene_id, whole=task.stage == "merge")
 
 
 @contextlib.contextmanager

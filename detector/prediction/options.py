@@ -91,6 +91,11 @@ class RayConfig:
     )
     tries: int = option("workers that a scene may cost", low=1, high=100)
     wait_s: float = option("seconds without any worker before the run ends", above=0, high=86_400)
+    strip_tiles: int | None = option(
+        "scenes of twice as many tiles are read in strips of at least so many; null: none is",
+        low=1,
+        high=1_000_000,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

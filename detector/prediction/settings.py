@@ -27,6 +27,8 @@ class ClusterSettings:
         gpus: of a worker; None: one where the device may be a GPU and the cluster has some.
         tries: how many workers a scene may cost before it counts as failed.
         wait_s: how long no worker may be there.
+        strip_tiles: a scene of twice as many tiles is read in strips, each by another worker; None:
+            every scene is read by one.
     """
 
     address: str | None = None
@@ -35,6 +37,7 @@ class ClusterSettings:
     gpus: float | None = None
     tries: int = 3
     wait_s: float = 300.0
+    strip_tiles: int | None = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,13 @@ from detector.inference.pipeline import (
     PreparedScene,
     find_objects,
     prepare_scene,
+    read_strip,
     settle_scale,
 )
 from detector.later import pandas as pd
 from detector.models.choice import choose_weights
 from detector.models.detector import Detector, DetectorSettings, find_weights
 from detector.prediction.block_counts import SceneBlocks, with_block_intervals
-from detector.prediction.cluster import About
 from detector.prediction.fingerprint import (
     HALF,
     result_fingerprint,
@@ -65,11 +65,13 @@ from detector.prediction.remarks import (
     unreadable_remarks,
 )
 from detector.prediction.settings import BatchSettings
+from detector.prediction.tasks import About
 from detector.profiling import span
 from detector.progress import Progress, SilentProgress
 from detector.scenes.scene import Scene
 from detector.stacks.block_model import BlockModel
 from detector.stacks.estimate import estimate_stacks
+from detector.tiling.strips import cut_strips
 
 logger = logging.getLogger(__name__)
 
@@ -235,6 +237,46 @@ class SceneWork:
             again = replace(telling, title=f"{telling.title} at {scene.info.gsd_m:.2f} m")
             return self._read(scene, area, again, kept)
         return prepared, found
+
+    def strips(self, scene: Scene, least: int) -> list[range]:
+        """The rows of tiles of a scene that several processes may read apart.
+
+        Args:
+            scene: open, with the id that it has in the run.
+            least: tiles of a strip, at least.
+
+        Returns:
+            As `cut_strips`; none where the scene is done already, or where its scale is to be
+            measured, since another plan follows from that.
+
+        Raises:
+            OutputError: its folder holds results of other settings.
+            QuaywatchError: as `prepare`.
+        """
+        if scene.info.gsd_m is None and self.settings.pipeline.estimate_gsd:
+            return []
+        folder, key = self.settings.folder / scene.info.scene_id, self.fingerprint(scene)
+        if earlier_results(folder, key, overwrite=self.settings.overwrite) is not None:
+            return []
+        return cut_strips(self.prepare(scene).plan, least)
+
+    def read_strip(self, scene: Scene, prepared: PreparedScene, key: str, tiles: range) -> None:
+        """Read a strip of a scene, and keep what it gave where `do` finds it.
+
+        Args:
+            scene: open, with the id that it has in the run.
+            prepared: of it, as `prepare` gives it.
+            key: its `fingerprint`.
+            tiles: by their index in the plan.
+
+        Raises:
+            SceneError: the scene is damaged.
+            OutputError: the folder of the run cannot be written.
+        """
+        kept = checkpoint_folder(self.settings.folder, scene.info.scene_id)
+        classes = self.detector.card.class_set
+        checkpoint = Checkpoint(kept, key, prepared.plan, classes, needed=True)
+        read_strip(scene, self.detector, self.settings.pipeline, prepared, tiles, checkpoint)
 
     def prepare(self, scene: Scene) -> PreparedScene:
         """The tiles of a scene that this run would read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -14,10 +14,12 @@ from detector.counting.zones import (
     Zones,
 )
 from detector.errors import OutputError, SceneError
+from detector.inference.pipeline import PreparedScene
 from detector.models.detector import Detector, DetectorSettings
-from detector.prediction.cluster import About, Answer, ClusterError, Outcome, do_on_cluster
+from detector.prediction.cluster import ClusterError, do_on_cluster
 from detector.prediction.copies import identify
 from detector.prediction.settings import BatchSettings, ClusterSettings
+from detector.prediction.tasks import About, Answer, Outcome
 from detector.prediction.work import SceneWork, failed_record
 from detector.progress import Progress
 from detector.scenes.discover import SceneSource
@@ -57,6 +59,23 @@ def on_cluster(
     return do
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A scene whose strips are read.
+
+    Attributes:
+        picture: which it is.
+        work: with the weights that read it.
+        prepared: its plan.
+        key: its fingerprint.
+    """
+
+    picture: tuple[str, str]
+    work: SceneWork
+    prepared: PreparedScene
+    key: str
+
+
 class ClusterWorker:
     """What does scenes on a machine of a cluster.
 
@@ -86,6 +105,8 @@ class ClusterWorker:
                 "themselves, so name a folder of a disk that all machines have, with out="
             )
         self._work = SceneWork(settings, load(settings.detector), zones, load)
+        self._strip_tiles = settings.cluster.strip_tiles if settings.cluster is not None else None
+        self._begun: _Begun | None = None
 
     def about(self) -> About:
         """What it is."""
@@ -95,17 +116,40 @@ class ClusterWorker:
         """Which scene this is."""
         return self._answer(source, lambda scene: Answer(identity=identify(scene)))
 
-    def do(self, source: SceneSource, scene_id: str) -> Answer:
-        """Find, count and write."""
+    def do(self, source: SceneSource, scene_id: str, *, whole: bool) -> Answer:
+        """Find, count and write; or say of which strips a large one is, unless it is `whole`."""
 
         def done(scene: Scene) -> Answer:
             scene.info = replace(scene.info, scene_id=scene_id)
             work = self._work.fit(scene)
+            if self._strip_tiles is not None and not whole:
+                strips = work.strips(scene, self._strip_tiles)
+                if len(strips) > 1:
+                    return Answer(strips=tuple(strips))
             record, counts, was_there = work.do(scene)
             other = None if work is self._work else work.provenance()
             return Answer(record=record, counts=counts, was_there=was_there, other=other)
 
         return self._answer(source, done)
+
+    def strip(self, source: SceneSource, scene_id: str, tiles: range) -> Answer:
+        """Read a strip, and keep what it gave for who does the scene then."""
+
+        def read(scene: Scene) -> Answer:
+            scene.info = replace(scene.info, scene_id=scene_id)
+            begun = self._begin(scene)
+            begun.work.read_strip(scene, begun.prepared, begun.key, tiles)
+            return Answer()
+
+        return self._answer(source, read)
+
+    def _begin(self, scene: Scene) -> _Begun:
+        """What all strips of a scene have in common; settled once a worker and scene."""
+        picture = (scene.info.scene_id, scene.info.content_hash)
+        if self._begun is None or self._begun.picture != picture:
+            work = self._work.fit(scene)
+            self._begun = _Begun(picture, work, work.prepare(scene), work.fingerprint(scene))
+        return self._begun
 
     def _answer(self, source: SceneSource, use: Callable[[Scene], Answer]) -> Answer:
         if source.problem:

@@ -17,7 +17,7 @@ from detector.boxes.scored import Boxes, PlanBoxes, TileBoxes
 from detector.classes import PORT
 from detector.errors import OutputError
 from detector.inference import checkpoint
-from detector.inference.checkpoint import FOLDER_PREFIX, SUFFIX, Checkpoint, TilesDone
+from detector.inference.checkpoint import FOLDER_PREFIX, SUFFIX, Checkpoint, Part, TilesDone
 from detector.inference.pipeline import MAX_PENDING_MERGES
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
@@ -106,7 +106,7 @@ def test_a_damaged_part_is_read_anew(tmp_path: Path, blobs: StoppingDetector, da
     kept = _stopped(tmp_path / "out", scene, blobs, 15)
     DAMAGES[damage](kept[4])
     _predict(tmp_path / "out", scene)
-    assert len(blobs.batches) == all_batches - 4
+    assert len(blobs.batches) == all_batches - len(kept) + 1  # its own tiles alone
     assert _bytes(tmp_path / "out") == _bytes(tmp_path / "whole")
 
 
@@ -157,7 +157,11 @@ def test_a_part_gives_back_what_it_was_given(tmp_path: Path) -> None:
     written = Checkpoint(tmp_path / "parts", "key", plan, PORT)
     written.add(TilesDone(3, flat=1), [boxes], [low])
     written.add(TilesDone(2), [], [low, low])
-    first, second = Checkpoint(tmp_path / "parts", "key", plan, PORT).kept()
+    every = range(len(plan))
+    first, second, rest = Checkpoint(tmp_path / "parts", "key", plan, PORT).pieces(every)
+    assert rest == range(5, len(plan))
+    assert isinstance(first, Part)
+    assert isinstance(second, Part)
     spans = [(part.start, part.stop, part.flat) for part in (first, second)]
     assert spans == [(0, 3, 1), (3, 5, 0)]
     assert (len(second.boxes), len(second.blocks)) == (0, 6)
@@ -166,7 +170,7 @@ def test_a_part_gives_back_what_it_was_given(tmp_path: Path) -> None:
         assert np.array_equal(given.boxes.scores, back.boxes.scores)
         assert np.array_equal(given.boxes.class_ids, back.boxes.class_ids)
         assert np.array_equal(given.tiles, back.tiles)
-    assert list(Checkpoint(tmp_path / "parts", "another key", plan, PORT).kept()) == []
+    assert list(Checkpoint(tmp_path / "parts", "another key", plan, PORT).pieces(every)) == [every]
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
@@ -182,3 +186,30 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         assert kill["all"] - told["whole"] <= MOST_LOST, kill
     inside = [kill for kill in told["kills"] if 0 < kill["before"] < told["whole"]]
     assert len(inside) >= KILLS // 2
+
+
+def test_parts_of_several_processes_are_one_scene(tmp_path: Path) -> None:
+    """Parts with gaps between them, a part that reaches over the end, and one that is hidden."""
+    plan = plan_tiles(*SIZE, PlanSettings(tile_px=256, limit=40.0))
+
+    def checkpoint() -> Checkpoint:
+        return Checkpoint(tmp_path / "parts", "key", plan, PORT, needed=True)
+
+    for start, tiles in ((4, 3), (7, 2), (12, 6), (14, 2)):
+        written = checkpoint()
+        written.begin(start)
+        written.add(TilesDone(tiles), [], [])
+    spans = [
+        (piece.start, piece.stop, isinstance(piece, Part))
+        for piece in checkpoint().pieces(range(2, 16))
+    ]
+    assert spans == [(2, 4, False), (4, 7, True), (7, 9, True), (9, 12, False), (12, 18, True)]
+    assert list(checkpoint().pieces(range(9, 12))) == [range(9, 12)]
+
+
+def test_a_part_that_others_wait_for_must_be_written(tmp_path: Path) -> None:
+    plan = plan_tiles(*SIZE, PlanSettings(tile_px=256, limit=40.0))
+    (tmp_path / "file").write_text("")
+    needed = Checkpoint(tmp_path / "file" / "parts", "key", plan, PORT, needed=True)
+    with pytest.raises(OutputError, match="is a file where a folder should be"):
+        needed.add(TilesDone(3), [], [])

@@ -20,29 +20,32 @@ from detector.classes import PORT
 from detector.counting.zones import NO_ZONES
 from detector.errors import OutputError, QuaywatchError, WeightsError
 from detector.export.records import SceneRecord
+from detector.inference.pipeline import prepare_scene
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
 from detector.prediction import cluster as cluster_module
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.prediction.cluster import (
-    About,
-    Answer,
     ClusterError,
-    Outcome,
     SceneWorker,
     do_on_cluster,
     with_others,
 )
 from detector.prediction.copies import Identity
 from detector.prediction.settings import ClusterSettings
+from detector.prediction.tasks import About, Answer, Outcome
 from detector.prediction.workers import ClusterWorker
 from detector.progress import SilentProgress
 from detector.scenes.discover import SceneSource
+from detector.scenes.scene import open_scene
+from detector.tiling.strips import cut_strips
 from tests.inference.blobs import BlobDetector, blob_scene
 from tests.prediction.test_batch import SIZE, _ships
 from tests.scenes.rasters import UTM52, utm_transform
 
 FORWARD_S = 0.3
+NOTES = "QUAYWATCH_TEST_NOTES"
+STRIP_TILES, LARGE = 12, (900, 1000)
 # of Ray's own processes, on a machine that is busy with other tests
 PATIENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -55,16 +58,23 @@ ROOT = Path(__file__).parents[2]
 
 
 class SlowDetector(BlobDetector):
-    """Takes its time, so that a node can be killed while it works."""
+    """Takes its time, so that a node can be killed while it works, and notes what it has read."""
 
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
         time.sleep(FORWARD_S)
+        _note("." * len(tiles))
         return super().forward(tiles)
 
 
 def load_slow(settings: DetectorSettings) -> SlowDetector:
     """For workers, which get it by name."""
+    _note("+")
     return SlowDetector(threads=settings.threads or 1)
+
+
+def _note(text: str) -> None:
+    with Path(os.environ[NOTES]).open("a") as file:
+        file.write(text)
 
 
 def _predict(scenes: Path | str, out: Path, cluster: ClusterSettings | None = None) -> RunSummary:
@@ -85,6 +95,8 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name, value in PATIENCE.items():
         monkeypatch.setenv(name, value)
+    notes = tmp_path / "notes"
+    monkeypatch.setenv(NOTES, str(notes))
     utils = pytest.importorskip("ray.cluster_utils")  # reads the environment
     monkeypatch.setattr(run_module, "load_detector", load_slow)
     scenes = tmp_path / "in"
@@ -93,6 +105,8 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
         place = (150.0 + 40 * number, 100.0)
         path = scenes / f"{number}.tif"
         blob_scene(path, SIZE, _ships(place), transform=utm_transform(), crs=UTM52)
+    ships = _ships((150, 100), (700, 500), (705, 515), (300, 900))
+    large = blob_scene(scenes / "00.tif", LARGE, ships, transform=utm_transform(), crs=UTM52)
     (scenes / "text.tif").write_text("no raster")
     with rasterio.open(scenes / "0.tif") as first:
         profile, values = first.profile | {"compress": "lzw"}, first.read()
@@ -100,6 +114,8 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
         same.write(values)
     whole, out = tmp_path / "whole", tmp_path / "out"
     _predict(scenes, whole)
+    alone = notes.read_text().count(".")
+    notes.unlink()
     node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
     cluster = _started(utils, node)
     lost: list[int] = []
@@ -107,21 +123,36 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
         second = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
 
         def kill_in_mid_run() -> None:
-            while len(list(out.glob("*/scene.json"))) < 2:
-                time.sleep(0.05)
+            while not list(out.glob(".begun-*/*.part")):
+                time.sleep(0.02)
             cluster.remove_node(second, allow_graceful=False)
             lost.append(len(list(out.glob("*/scene.json"))))
 
         killer = threading.Thread(target=kill_in_mid_run, daemon=True)
         killer.start()
-        summary = _predict(scenes, out, ClusterSettings(cluster.address, wait_s=600))
+        settings = ClusterSettings(cluster.address, wait_s=600, strip_tiles=STRIP_TILES)
+        summary = _predict(scenes, out, settings)
         killer.join(60)
     finally:
         cluster.shutdown()
     assert len(lost) == 1
-    assert lost[0] < 6  # it was in mid-run
-    assert [record.status for record in summary.records] == ["done"] * 6 + ["copy", "failed"]
+    assert lost[0] < 6  # it was in mid-run, and a strip of the large scene was read
+    assert [record.status for record in summary.records] == ["done"] * 7 + ["copy", "failed"]
     assert _bytes(out) == _bytes(whole)
+    assert not list(out.glob(".begun-*"))
+    again = notes.read_text()
+    assert 0 <= again.count(".") - alone <= _most_of_a_task(large)
+    assert again.count("+") <= 3  # the network is loaded once a worker; one came for the lost one
+
+
+def _most_of_a_task(large: Path) -> int:
+    """Tiles of the largest strip or of a small scene."""
+    with open_scene(large) as scene:
+        plan = prepare_scene(scene, BlobDetector()).plan  # type: ignore[arg-type]
+    strips = cut_strips(plan, STRIP_TILES)
+    assert len(strips) >= 3
+    assert sum(map(len, strips)) == len(plan)
+    return max(map(len, strips))
 
 
 def _started(utils: Any, node: dict[str, Any]) -> Any:
@@ -157,6 +188,7 @@ class FakeRay:
         self.exceptions = SimpleNamespace(RayTaskError=FakeTaskError, RayError=FakeLostError)
         self.resources = resources
         self.started = 0
+        self.options: dict[str, Any] = {}
         self.flying: list[int] = []
         self.most = self.turn = 0
 
@@ -167,6 +199,8 @@ class FakeRay:
         return self.resources
 
     def remote(self, **options: Any) -> Callable[[type], Any]:
+        self.options = options
+
         def wrap(kind: type) -> Any:
             return SimpleNamespace(remote=lambda make: self._start(kind(make), options))
 
@@ -231,7 +265,17 @@ class Worker:
         record = SceneRecord(source.path, "done", scene_id=source.path, pixels_sha256=picture)
         return Answer(identity=Identity(record, source.path))
 
-    def do(self, source: SceneSource, scene_id: str) -> Answer:
+    def strip(self, source: SceneSource, scene_id: str, tiles: range) -> Answer:
+        self.log.append(f"{source.path} {tiles.start}")
+        if self.log.count(f"{source.path} 4") == 1 and tiles.start == 4:
+            raise FakeLostError("node died")
+        spoiled = source.path.startswith("large-bad") and tiles.start == 8
+        record = SceneRecord(source.path, "failed", "torn") if spoiled else None
+        return Answer(record=record)
+
+    def do(self, source: SceneSource, scene_id: str, *, whole: bool) -> Answer:
+        if source.path.startswith("large") and not whole:
+            return Answer(strips=(range(4), range(4, 8), range(8, 12)))
         self.log.append(f"do {source.path}")
         if source.path.startswith("heavy"):
             raise FakeLostError("Worker ran out of memory\nmore words")
@@ -247,14 +291,16 @@ def _do(
     make: Callable[[], SceneWorker],
     *,
     room: float = 2.0,
+    gpus: float = 0.0,
+    gpus_of: float | None = None,
     **changes: Any,
 ) -> tuple[Outcome, FakeRay]:
-    fake = FakeRay({"CPU": room, "GPU": 0})
+    fake = FakeRay({"CPU": room, "GPU": gpus})
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
     monkeypatch.setattr(cluster_module, "POLL_S", 0.0)
     sources = [SceneSource(name) for name in names.split()]
-    settings = ClusterSettings(**changes)
+    settings = ClusterSettings(gpus=gpus_of, **changes)
     done = do_on_cluster(settings, make, sources, SilentProgress(), gpus=1.0)
     return done, fake
 
@@ -272,6 +318,54 @@ def test_every_scene_has_its_answer_in_order(monkeypatch: pytest.MonkeyPatch) ->
     assert "do copy-a" not in log
     assert fake.most == 1  # one task at a time
     assert fake.started == 10 + 1
+
+
+def test_a_large_scene_is_done_once_when_its_strips_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log: list[str] = []
+    outcome, fake = _do(monkeypatch, "large", lambda: Worker(log), room=8)
+    assert [record.status for record in outcome.records] == ["done"]
+    assert sorted(log[1:-1]) == ["large 0", "large 4", "large 4", "large 8"]  # one was lost
+    assert log[-1] == "do large"
+    assert fake.started == 3 + 1  # a worker a strip, and one for the lost one
+    assert fake.most == 1
+
+
+def test_a_strip_that_cannot_be_read_spoils_its_scene_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    outcome, _ = _do(monkeypatch, "a large-bad b", lambda: Worker(log), room=9)
+    assert [record.status for record in outcome.records] == ["done", "failed", "done"]
+    assert outcome.records[1].reason == "torn"
+    assert "do large-bad" not in log
+    assert caplog.text.count("torn") == 1
+
+
+def test_what_a_worker_takes_of_its_machine_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(room: float, gpus: float, **changes: Any) -> tuple[dict[str, Any], int]:
+        _, fake = _do(monkeypatch, "a b c d", lambda: Worker([]), room=room, gpus=gpus, **changes)
+        return fake.options, fake.started
+
+    spread = {"max_restarts": 0, "scheduling_strategy": "SPREAD"}
+    assert taken(4, 0) == ({"num_cpus": 1.0, "num_gpus": 0.0, **spread}, 4)
+    assert taken(4, 2) == ({"num_cpus": 1.0, "num_gpus": 1.0, **spread}, 2)  # one of two each
+    assert taken(4, 2, gpus_of=0.5) == ({"num_cpus": 1.0, "num_gpus": 0.5, **spread}, 4)
+    assert taken(4, 0, cpus=2.0) == ({"num_cpus": 2.0, "num_gpus": 0.0, **spread}, 2)
+    assert taken(4, 0, workers=3) == ({"num_cpus": 1.0, "num_gpus": 0.0, **spread}, 3)
+
+
+def test_the_network_is_loaded_once_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    made: list[str] = []
+
+    def make() -> Worker:
+        made.append("")
+        return Worker(log)
+
+    _do(monkeypatch, " ".join(f"s{number}" for number in range(20)), make)
+    assert (len(made), len(log)) == (2, 40)
 
 
 def test_few_scenes_wait_between_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
