@@ -241,14 +241,15 @@ def held_folder(folder: Path, *, mark: bool | None = None, again: bool = False) 
         lock.acquire()
     except Timeout as error:
         raise OutputError(
-            f"{folder}: another process writes to this folder; wait for it, or name another with "
-            "out="
+            f"{folder}: another process writes to this folder{_holder(folder / LOCK_FILE)} or name "
+            "another with out="
         ) from error
     except (OSError, NotImplementedError) as error:  # some network disks have no locks
         logger.warning("%s: cannot be locked (%s); let one process at a time write", folder, error)
     before = _held.set(_held.get() | {place})
     try:
         if lock.is_locked:
+            _say_who_holds(folder / LOCK_FILE)
             _clear(folder, lambda name: True)
         yield folder
         made.clear()
@@ -302,6 +303,30 @@ def is_full(error: BaseException) -> bool:
     """Whether an error, of the system or in the words of a library, is that of a full disk."""
     number = error.errno if isinstance(error, OSError) else None
     return number in FULL_ERRORS or os.strerror(errno.ENOSPC) in str(error)
+
+
+def _say_who_holds(lock: Path) -> None:
+    """Note process and machine in a lock that we hold, as filelock does where a disk has no locks.
+
+    The number alone says nothing on another machine of a shared disk: nobody there may take its
+    process for dead.
+    """
+    mine = f"{os.getpid()}\n{socket.gethostname()}\n".encode("utf-8", "surrogateescape")
+    with suppress(OSError):
+        if not lock.read_bytes().startswith(mine):  # as that of a process that was killed
+            lock.write_bytes(mine)
+
+
+def _holder(lock: Path) -> str:
+    """Which process that is and, before `or`, what can be done about it."""
+    try:
+        number, host = lock.read_text(encoding="utf-8").split("\n")[:2]
+    except (OSError, ValueError):
+        return "; wait for it,"
+    told = f" (number {number} on {host}); wait for it,"
+    if host != socket.gethostname():
+        told += f" remove {lock} if that machine has lost it,"
+    return told
 
 
 def _temporary(final: Path) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from filelock import FileLock
 
 from detector.errors import OutputError
 from detector.files import (
+    LOCK_FILE,
     MARK_FILE,
     atomic_folder,
     atomic_path,
@@ -101,11 +104,16 @@ def test_a_folder_has_one_holder(tmp_path: Path) -> None:
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(OutputError, match="another process writes to this folder"):
+        with pytest.raises(OutputError) as told:
             held_folder(tmp_path).__enter__()
+        assert str(told.value) == (
+            f"{tmp_path}: another process writes to this folder (number {other.pid} on "
+            f"{socket.gethostname()}); wait for it, or name another with out="
+        )
         other.kill()
     with held_folder(tmp_path) as folder:  # a killed holder holds nothing
         assert folder == tmp_path
+        assert (tmp_path / LOCK_FILE).read_text() == f"{os.getpid()}\n{socket.gethostname()}\n"
 
 
 def test_what_a_process_of_another_machine_writes_stays(tmp_path: Path) -> None:
@@ -125,6 +133,32 @@ def test_what_a_process_of_another_machine_writes_stays(tmp_path: Path) -> None:
     assert [here.exists(), there.exists()] == [False, True]
     with held_folder(tmp_path):  # who holds the folder knows that nobody else writes
         assert not there.exists()
+
+
+def test_who_holds_a_folder_on_another_machine_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk without locks a file is the lock: its process cannot be seen from here."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    lock = tmp_path / LOCK_FILE
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    lock.write_text(f"{ended.pid}\nfar-away\n")
+    with pytest.raises(OutputError) as told:
+        held_folder(tmp_path).__enter__()
+    assert str(told.value) == (
+        f"{tmp_path}: another process writes to this folder (number {ended.pid} on far-away); wait "
+        f"for it, remove {lock} if that machine has lost it, or name another with out="
+    )
+    lock.write_text(f"{ended.pid}\n{socket.gethostname()}\n")
+    with held_folder(tmp_path):  # of this machine it is known
+        number, host, *_ = lock.read_text().split("\n")
+        assert (number, host) == (str(os.getpid()), socket.gethostname())
+    assert not lock.exists()
 
 
 def test_a_folder_that_cannot_be_locked_keeps_what_others_began(

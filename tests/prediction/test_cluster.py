@@ -49,6 +49,7 @@ STRIP_TILES, LARGE = 12, (900, 1000)
 # of Ray's own processes, on a machine that is busy with other tests
 PATIENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "600",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_gcs_server_request_timeout_seconds": "600",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
