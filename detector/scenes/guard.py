@@ -13,6 +13,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from detector.documents import DocumentError, parse_xml
 from detector.errors import SceneError
 from detector.scenes.parts import choose_part, container_of, split_part
 from detector.scenes.safe import DRIVER, find_product
+from detector.scenes.side_files import is_alone
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
@@ -69,6 +71,7 @@ HTTP_DEFAULTS: Final = {
     "CPL_VSIL_CURL_CACHE_SIZE": str(256 * MIB),
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
 }
+READ_FOLDER: Final = "GDAL_DISABLE_READDIR_ON_OPEN"
 
 for _name, _value in HTTP_DEFAULTS.items():
     os.environ.setdefault(_name, _value)  # what the user says stands; reader threads see it too
@@ -178,11 +181,22 @@ def _read_header(name: str, drivers: list[str], path: str) -> rasterio.DatasetRe
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            return _open(name, drivers)
+            with _without_side_files(name):
+                return _open(name, drivers)
         except (*GDAL_ERRORS, ValueError, TypeError) as error:
             said = reason(error)
             hint = EXPIRED if REFUSED.search(said) else ""
             raise SceneError(f"{path}: not a raster that GDAL can read ({said}){hint}") from error
+
+
+@contextmanager
+def _without_side_files(name: str) -> Iterator[None]:
+    """GDAL asks for no files beside a raster of the network that has none: it waits for each."""
+    if READ_FOLDER in os.environ or not is_alone(name):
+        yield
+        return
+    with rasterio.Env(**{READ_FOLDER: "EMPTY_DIR"}):
+        yield
 
 
 @ensure_env_with_credentials  # type: ignore[untyped-decorator]

@@ -20,10 +20,12 @@ from detector.classes import PORT
 from detector.counting.zones import NO_ZONES
 from detector.errors import OutputError, QuaywatchError, WeightsError
 from detector.export.records import SceneRecord
-from detector.inference.pipeline import prepare_scene
+from detector.inference import checkpoint
+from detector.inference.pipeline import MAX_PENDING_MERGES, prepare_scene
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
 from detector.prediction import cluster as cluster_module
+from detector.prediction import workers
 from detector.prediction.batch import BatchSettings, RunSummary, predict_paths
 from detector.prediction.cluster import (
     ClusterError,
@@ -34,6 +36,7 @@ from detector.prediction.cluster import (
 from detector.prediction.copies import Identity
 from detector.prediction.settings import ClusterSettings
 from detector.prediction.tasks import About, Answer, Outcome
+from detector.prediction.work import failed_record
 from detector.prediction.workers import ClusterWorker
 from detector.progress import SilentProgress
 from detector.scenes.discover import SceneSource
@@ -45,11 +48,11 @@ from tests.scenes.rasters import UTM52, utm_transform
 
 FORWARD_S = 0.3
 NOTES = "QUAYWATCH_TEST_NOTES"
-STRIP_TILES, LARGE = 12, (900, 1000)
+STRIP_TILES, LARGE = 8, (900, 1000)
 # of Ray's own processes, on a machine that is busy with other tests
 PATIENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "600",
+    "RAY_agent_register_timeout_ms": "600000",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_gcs_server_request_timeout_seconds": "600",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
@@ -106,8 +109,7 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
         place = (150.0 + 40 * number, 100.0)
         path = scenes / f"{number}.tif"
         blob_scene(path, SIZE, _ships(place), transform=utm_transform(), crs=UTM52)
-    ships = _ships((150, 100), (700, 500), (705, 515), (300, 900))
-    large = blob_scene(scenes / "00.tif", LARGE, ships, transform=utm_transform(), crs=UTM52)
+    large = _large_scene(scenes / "00.tif")
     (scenes / "text.tif").write_text("no raster")
     with rasterio.open(scenes / "0.tif") as first:
         profile, values = first.profile | {"compress": "lzw"}, first.read()
@@ -121,7 +123,7 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
     cluster = _started(utils, node)
     lost: list[int] = []
     try:
-        second = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+        second = _patiently(lambda: cluster.add_node(num_cpus=1, object_store_memory=80_000_000))
 
         def kill_in_mid_run() -> None:
             while not list(out.glob(".begun-*/*.part")):
@@ -156,18 +158,35 @@ def _most_of_a_task(large: Path) -> int:
     return max(map(len, strips))
 
 
-def _started(utils: Any, node: dict[str, Any]) -> Any:
-    """A cluster with its first node; Ray gives a node 30 s, which a busy machine may not have."""
+def _large_scene(path: Path) -> Path:
+    ships = _ships((150, 100), (700, 500), (705, 515), (300, 900))
+    return blob_scene(path, LARGE, ships, transform=utm_transform(), crs=UTM52)
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Ray gives a node 30 s, which a busy machine may not have."""
     for left in reversed(range(STARTS)):
+        try:
+            return start()
+        except Exception:
+            if not left:
+                raise
+    return None
+
+
+def _started(utils: Any, node: dict[str, Any]) -> Any:
+    """A cluster with its first node."""
+
+    def start() -> Any:
         cluster = utils.Cluster()
         try:
             cluster.add_node(**node)
-            break
         except Exception:
             cluster.shutdown()
-            if not left:
-                raise
-    return cluster
+            raise
+        return cluster
+
+    return _patiently(start)
 
 
 class FakeTaskError(Exception):
@@ -342,6 +361,51 @@ def test_a_strip_that_cannot_be_read_spoils_its_scene_only(
     assert outcome.records[1].reason == "torn"
     assert "do large-bad" not in log
     assert caplog.text.count("torn") == 1
+
+
+def test_strips_give_the_bytes_of_one_process_whoever_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)  # a part after every batch
+    read: list[int] = []
+
+    class Dying(BlobDetector):
+        dies_at = -1
+
+        def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            read.append(len(tiles))
+            if len(read) == self.dies_at:
+                raise FakeLostError("node died")
+            return super().forward(tiles)
+
+    monkeypatch.setattr(run_module, "load_detector", lambda settings: Dying())
+    monkeypatch.setattr(workers, "failed_record", _only_if_alive)
+    large = _large_scene(tmp_path / "large.tif")
+    _predict(large, tmp_path / "whole")
+    alone = sum(read)
+    read.clear()
+    Dying.dies_at = 9
+    outcome, fake = _predict_on_fake(monkeypatch, large, tmp_path / "out")
+    assert [record.status for record in outcome.records] == ["done"]
+    assert _bytes(tmp_path / "out") == _bytes(tmp_path / "whole")
+    assert sum(read) - alone <= BlobDetector.batch * (MAX_PENDING_MERGES + 3)
+    assert fake.started == 3 + 1  # strips, and one for the lost one
+
+
+def _only_if_alive(path: str, error: BaseException) -> SceneRecord:
+    """A worker that is lost makes no record."""
+    if isinstance(error, FakeLostError):
+        raise error
+    return failed_record(path, error)
+
+
+def _predict_on_fake(
+    monkeypatch: pytest.MonkeyPatch, scene: Path, out: Path
+) -> tuple[RunSummary, FakeRay]:
+    fake = FakeRay({"CPU": 9, "GPU": 0})
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
+    return _predict(scene, out, ClusterSettings(workers=4, strip_tiles=STRIP_TILES)), fake
 
 
 def test_what_a_worker_takes_of_its_machine_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:

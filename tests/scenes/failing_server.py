@@ -1,7 +1,8 @@
 """A server of one file whose first requests of each range fail: `python -m … FILE FAILS [STATUS]`.
 
-A process of its own: GDAL may hold the interpreter while it opens a file. Every request is one line
-of its output, after the port.
+A process of its own: GDAL may hold the interpreter while it opens a file. Every request of the file
+is one line of its output, after the port. Files beside it are served by their ending and never
+fail; a name that is none is not there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class _Failing(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, *, with_body: bool) -> None:
+        name = self.path.partition("?")[0]
+        if not name.endswith(".tif"):
+            self._beside(name, with_body)
+            return
         said = self.headers.get("Range", "")
         key = f"{self.command} {said}"
         self.asked[key] = self.asked.get(key, 0) + 1
@@ -51,6 +56,17 @@ class _Failing(BaseHTTPRequestHandler):
         self.end_headers()
         if with_body:
             self.wfile.write(part)
+
+    def _beside(self, name: str, with_body: bool) -> None:
+        file = Path(f"{sys.argv[1]}{name.partition('.tif')[2]}")
+        there = ".tif." in name and file.is_file()
+        content = file.read_bytes() if there else b""
+        print(f"beside {name}", flush=True)  # noqa: T201
+        self.send_response(200 if there else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
 
 
 if __name__ == "__main__":
