@@ -2,6 +2,7 @@
 
 A line of JSON for each question, written as soon as it is answered; what fails is a line too. Tiles
 and raw predictions stay in the device's memory: reading files and merging are not in these numbers.
+`runner` is the road of `predict`: bytes from the host's memory, boxes back to it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from torch import Tensor
 
 from detector.classes import PORT
 from detector.geometry.boxes import corners_from_xywhr
+from detector.models.gpu_runner import GpuRunner, in_precision
 from detector.models.network import Network, build_model, load_tensors
 from tools.gpu_store import read_chips, read_scenes
 from tools.gpu_views import Cells, ChipStore
 
 BATCHES = (1, 8, 32, 128)
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}  # as `predict` names them
 MODES = ("eager", "graph", "compile")
 BOX_TOLERANCE_PX, SCORE_TOLERANCE = 0.05, 1e-3
 CHECKED_TILES = 16
@@ -73,15 +75,18 @@ def main() -> None:
     with lines.guarded(check="views"):
         lines.add(**check_views(arguments.data, device))
     batches = BATCHES[:2] if arguments.tiny else BATCHES
+    for batch in batches[-2:]:
+        with lines.guarded(check="runner", batch=batch):
+            lines.add(**check_runner(arguments.weights, tiles, device, batch))
     for mode in MODES if device.type == "cuda" else MODES[:1]:
-        for precision, kind in PRECISIONS.items():
+        for precision, name in PRECISIONS.items():
             for batch in batches:
                 left = end - time.monotonic()
                 if left < (COMPILE_S if mode == "compile" else 3 * MEASURED_S):
                     lines.add(mode=mode, precision=precision, batch=batch, left_out="no time")
                     continue
                 with lines.guarded(mode=mode, precision=precision, batch=batch):
-                    network = load(arguments.weights).to(device, kind)
+                    network = in_precision(load(arguments.weights).to(device), name)
                     speed = tiles_a_second(network, tiles, batch, mode)
                     lines.add(mode=mode, precision=precision, batch=batch, tiles_s=round(speed, 1))
 
@@ -120,7 +125,8 @@ def check_boxes(
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     stack = torch.from_numpy(tiles)
-    moved = load(weights).to(device, torch.float16 if precision == "fp16" else torch.float32)
+    name = PRECISIONS.get(precision, "f32")
+    moved = in_precision(load(weights).to(device), name)
     with torch.inference_mode():
         on_cpu = load(weights)(stack).numpy()
         found = moved(stack.to(device)).float().cpu().numpy()
@@ -138,6 +144,31 @@ def check_boxes(
         "box_px": round(box_px, 5),
         "score": round(score, 6),
         "holds": box_px <= BOX_TOLERANCE_PX and score <= SCORE_TOLERANCE,
+    }
+
+
+def check_runner(
+    weights: Path, tiles: NDArray[np.uint8], device: torch.device, batch: int
+) -> dict[str, Any]:
+    """Tiles a second from bytes to boxes, and what share that is of the network alone."""
+    mode = "graph" if device.type == "cuda" else "eager"
+    network = in_precision(load(weights).to(device), "f16" if device.type == "cuda" else "f32")
+    alone = tiles_a_second(network, tiles, batch, mode)
+    runner = GpuRunner(load(weights), device, "f16" if device.type == "cuda" else "f32")
+    stack = np.resize(tiles, (batch, *tiles.shape[1:]))
+    runner.begin_chosen(stack)()
+    start, count, waiting = time.perf_counter(), 0, [runner.begin_chosen(stack)]
+    while time.perf_counter() - start < MEASURED_S:
+        waiting.append(runner.begin_chosen(stack))
+        waiting.pop(0)()
+        count += batch
+    speed = count / (time.perf_counter() - start)
+    return {
+        "check": "runner",
+        "batch": batch,
+        "tiles_s": round(speed, 1),
+        "alone_tiles_s": round(alone, 1),
+        "share": round(speed / alone, 3),
     }
 
 

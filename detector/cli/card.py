@@ -70,7 +70,7 @@ class CardConfig:
     length_sites: int = option(
         "rendered sites on which lengths are measured; 0: the card's stay", low=0, high=1000
     )
-    device: str = option("auto, cpu, cuda or cuda:0")
+    device: str = option("auto, cpu, cuda or cuda:0; several: cuda:0,cuda:1")
     backend: str = option("what runs the network", choices=BACKENDS.names)
     precision: str = option(
         "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS

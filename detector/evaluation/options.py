@@ -49,7 +49,7 @@ class EvaluateConfig:
         "folder of a finished 'detector predict' to score instead of predicting", path=True
     )
     gallery: int = option("worst images shown in the page", low=0, high=200)
-    device: str = option("auto, cpu, cuda or cuda:0")
+    device: str = option("auto, cpu, cuda or cuda:0; several: cuda:0,cuda:1")
     backend: str = option("what runs the network", choices=BACKENDS.names)
     precision: str = option(
         "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS

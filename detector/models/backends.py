@@ -204,6 +204,8 @@ def choose_backend(backend: str, device: str) -> str:
         )
     if backend == "tensorrt" and device == CPU:
         raise DeviceError("backend=tensorrt runs on NVIDIA GPUs, not on the CPU; use backend=auto")
+    if backend == "tensorrt" and "," in device:
+        raise DeviceError(f"backend=tensorrt runs on one GPU, not on '{device}'; use backend=torch")
     return backend
 
 

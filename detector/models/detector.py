@@ -26,10 +26,10 @@ from detector.models.card import SUFFIX, YOLO, ModelCard, check_weights
 from detector.models.devices import CPU, default_threads, resolve_device
 from detector.models.kinds import BACKENDS
 from detector.models.precision import AUTO, F32, choose_precision
-from detector.models.yolo import YOLO_BACKENDS, fastest_on_cpu
+from detector.models.yolo import YOLO_BACKENDS, best_batch_on_gpu, fastest_on_cpu
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
-DEFAULT_BATCH_CUDA = 32
+DEFAULT_BATCH_CUDA = 32  # where none was found by probing
 CARD_SUFFIX = ".yaml"
 AUTO_WEIGHTS = ("port-n3", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -42,7 +42,7 @@ class DetectorSettings:
     Attributes:
         weights: name of shipped weights, or path of a safetensors file with its card beside it;
             `auto`: those that fit a scene (`detector.models.choice`), here the first of them.
-        device: `auto`, `cpu`, `cuda`, `cuda:0`.
+        device: `auto`, `cpu`, `cuda`, `cuda:0`; several GPUs as `cuda:0,cuda:1`.
         backend: `auto`, `torch`, `openvino`, `onnx`, `tensorrt`, or the name of a plug-in's.
         batch: tiles a batch; None for the device's default.
         threads: CPU threads; None for all that the process may use.
@@ -177,6 +177,9 @@ def load_detector(settings: DetectorSettings, examples: Examples | None = None) 
         _check_family(card)
         if (settings.backend, device, precision) == (AUTO, CPU, F32):
             backend_name = fastest_on_cpu(request)
+        elif backend_name == "torch" and device != CPU and settings.batch is None:
+            batch = best_batch_on_gpu(request)
+            request = replace(request, batch=batch)
     else:
         _check_for_plugin(request, backend_name)
     backend = open_backend(backend_name, request, YOLO_BACKENDS)

@@ -22,6 +22,8 @@ NO_MEMORY: Final = (
     "not enough memory",
     "bad_alloc",
 )
+FORWARD: Final = "forward"  # the stage in which a network runs, and its threads
+LEAST_CHOSEN: Final = 0.0005  # score of the boxes that a GPU brings back
 DRIVERS: Final = ("libcuda.so.1", "nvcuda.dll")  # of CUDA, on Linux and on Windows
 
 
@@ -31,12 +33,26 @@ def is_no_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(told in words for told in NO_MEMORY)
 
 
+def error_line(error: BaseException) -> str:
+    """What a library said, in one line."""
+    return " ".join(str(error).split())[:200]
+
+
 def resolve_device(device: str) -> str:
     """The device of a name such as `auto`, `cpu`, `cuda`, `cuda:1`, as torch calls it.
+
+    Several GPUs are named with commas between them: `cuda:0,cuda:1`.
 
     Raises:
         DeviceError: the name is unknown or the device is not there.
     """
+    if "," in device:
+        several = device.replace(" ", "").split(",")
+        if len(set(several)) < len(several) or not all(n.startswith("cuda:") for n in several):
+            raise DeviceError(
+                f"device '{device}': several devices are different GPUs, such as cuda:0,cuda:1"
+            )
+        return ",".join(resolve_device(name) for name in several)
     if device == "auto":
         return "cuda:0" if cuda_devices() else CPU
     if device == CPU:

@@ -1,4 +1,4 @@
-"""Which backend is the fastest on this machine: measured once for each network, and remembered.
+"""Which backend and which batch are the fastest here: measured once a network, and remembered.
 
 Another answer in a later run would give other last digits and start its scenes anew, so a choice
 that cannot be remembered is not made.
@@ -12,19 +12,23 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from detector.documents import DocumentError, read_json
-from detector.errors import OutputError, QuaywatchError
+from detector.errors import DeviceError, OutputError, QuaywatchError
 from detector.files import atomic_path
 from detector.models.backends import BackendRequest, cache_folder
+from detector.models.devices import is_no_memory
 from detector.models.exports import TORCH_VERSION, openvino_version
 from detector.models.runners import Runner
 
 TILES: Final = 3  # that are timed, after one that warms up
+BATCHES: Final = (8, 256)  # tiles, that are tried
+GAIN: Final = 0.95  # of a tile's time in half the batch is taken at most by one worth its memory
 CLEARLY: Final = 0.8  # of the usual one's time is taken at most by one that is preferred to it
 
 logger = logging.getLogger(__name__)
@@ -41,9 +45,9 @@ def fastest(
     """
     usual = next(iter(runners))
     path = cache_folder() / "fastest" / f"{_key(request)}.json"
-    known = _read(path)
+    known = _said(path).get("backend")
     if known in runners:
-        return known
+        return str(known)
     if not _keep(path, {"backend": usual}):
         return usual
     seconds = {name: _seconds(name, runner, request) for name, runner in runners.items()}
@@ -53,6 +57,56 @@ def fastest(
     logger.info("backend=auto: %s a tile, so %s is used here from now on", told, chosen)
     _keep(path, {"backend": chosen, "cpu_s_by_tile": seconds})
     return chosen
+
+
+def best_batch(
+    request: BackendRequest, runner: Callable[[BackendRequest], Runner], device: str
+) -> int:
+    """Tiles a batch on a GPU: doubled while that makes a tile cheaper and fits into memory.
+
+    Args:
+        request: what is to be run; its batch is used where none can be remembered.
+        runner: that runs it.
+        device: which GPU that is, with its memory.
+    """
+    path = cache_folder() / "batch" / f"{_key(request, device)}.json"
+    known = _said(path).get("batch")
+    if isinstance(known, int) and known > 0:
+        return known
+    if not _keep(path, {"batch": request.batch}):
+        return request.batch
+    seconds: dict[int, float] = {}
+    size = BATCHES[0]
+    while size <= BATCHES[1]:
+        taken = _wall_seconds(runner, replace(request, batch=size))
+        if not taken < GAIN * seconds.get(size // 2, float("inf")):
+            break
+        seconds[size] = taken
+        size *= 2
+    best = max(seconds, default=request.batch)
+    told = ", ".join(f"{number} tiles {1e3 * value:.1f} ms" for number, value in seconds.items())
+    logger.info("batch=null: a tile in %s, so batches of %d are used here", told, best)
+    _keep(path, {"batch": best, "wall_s_by_tile": {str(n): s for n, s in seconds.items()}})
+    return best
+
+
+def _wall_seconds(runner: Callable[[BackendRequest], Runner], request: BackendRequest) -> float:
+    """Wall seconds a tile; batches that do not fit take for ever."""
+    side = request.card.tile_px
+    tiles = np.random.default_rng(0).integers(0, 255, (request.batch, side, side, 3), np.uint8)
+    try:
+        made = runner(request)
+        made.forward(tiles)
+        start = time.perf_counter()
+        for _ in range(TILES):
+            made.forward(tiles)
+    except (MemoryError, RuntimeError, DeviceError) as error:
+        if is_no_memory(error):
+            return float("inf")
+        raise
+    if getattr(made, "step", request.batch) < request.batch:
+        return float("inf")
+    return (time.perf_counter() - start) / TILES / request.batch
 
 
 def _seconds(
@@ -74,11 +128,12 @@ def _seconds(
     return (time.process_time() - start) / TILES / request.batch
 
 
-def _key(request: BackendRequest) -> str:
+def _key(request: BackendRequest, device: str = "") -> str:
     """Of all that decides it: another processor or version may be another machine's answer."""
     parts = (
         *(request.card.sha256, request.batch, request.threads, request.precision),
         *(platform.machine(), _processor(), TORCH_VERSION, openvino_version()),
+        *((device,) if device else ()),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -91,12 +146,12 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith("model name")), platform.processor())
 
 
-def _read(path: Path) -> str:
+def _said(path: Path) -> dict[str, Any]:
     try:
         said: Any = read_json(path)
     except (OSError, DocumentError):
-        return ""
-    return str(said.get("backend", "")) if isinstance(said, dict) else ""
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _keep(path: Path, said: Mapping[str, Any]) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.errors import DeviceError
-from detector.models.devices import CPU
+from detector.models.devices import CPU, FORWARD, error_line
 from detector.models.exports import EXPORT_FILES, ONNX, ExportKey, keep_export, read_export
 from detector.models.precision import F16, F32
-from detector.models.runners import FORWARD, PooledRunner, error_line
+from detector.models.runners import PooledRunner
 from detector.profiling import span
 
 TENSORRT: Final = "tensorrt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -12,12 +12,12 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from detector.errors import DeviceError
+from detector.models.devices import FORWARD, error_line
 from detector.models.exports import ExportKey, read_or_export
 from detector.models.precision import BF16, F32
 from detector.profiling import span
 
 BF16_CAPABILITY: Final = "BF16"  # as OpenVINO names it
-FORWARD: Final = "forward"  # the stage, and the threads
 
 
 class Runner(Protocol):
@@ -37,6 +37,15 @@ class StartingRunner(Protocol):
 
     def begin(self, tiles: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
         """As `Runner.forward`, without waiting for the answer."""
+        ...
+
+
+@runtime_checkable
+class ChoosingRunner(Protocol):
+    """A runner that works on several batches at once and gives only what could count."""
+
+    def begin_chosen(self, tiles: NDArray[np.uint8]) -> Callable[[], Sequence[NDArray[np.float32]]]:
+        """What gives raw predictions `(4 + classes + 1, K)` a tile, from `LEAST_CHOSEN` on."""
         ...
 
 
@@ -140,8 +149,3 @@ def _check_bf16(core: ov.Core, precision: str) -> None:
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if BF16_CAPABILITY not in able:
         raise DeviceError("precision=bf16: this CPU has no bfloat16; use precision=f32 or int8")
-
-
-def error_line(error: BaseException) -> str:
-    """What a library said, in one line."""
-    return " ".join(str(error).split())[:200]

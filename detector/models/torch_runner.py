@@ -14,15 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from detector.errors import DeviceError
-from detector.models.devices import is_no_memory
+from detector.models.devices import FORWARD, error_line, is_no_memory
+from detector.models.gpu_runner import in_precision
 from detector.models.network import Network
-from detector.models.precision import BF16, F16, F32
-from detector.models.runners import FORWARD, error_line
+from detector.models.precision import F32
 from detector.profiling import span
 
 ONNX_OPSET: Final = 18  # read by every ONNX Runtime from 1.14 on
 ONNX_INPUT: Final = "tiles"
-DTYPES: Final = {F32: torch.float32, F16: torch.float16, BF16: torch.bfloat16}
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ logger = logging.getLogger(__name__)
 class TorchRunner:
     """Torch: channels last, convolution and norm fused by `load_network`.
 
-    In half precision or bfloat16 the layers calculate so, and what leaves the network is float32.
+    In half precision or bfloat16 all layers but the last calculate so.
 
     Args:
         network: of a card.
@@ -50,7 +49,7 @@ class TorchRunner:
             torch.set_num_threads(threads)
         network = network.to(device).to(memory_format=torch.channels_last)
         self._most = sys.maxsize  # tiles at a time
-        self._network = network.to(DTYPES[precision])
+        self._network = in_precision(network, precision)
 
     @torch.inference_mode()
     def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:

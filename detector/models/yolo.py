@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -20,12 +20,12 @@ from detector.errors import DeviceError
 from detector.models.backends import BackendFactory, BackendRequest, Reading
 from detector.models.card import ModelCard, check_weights
 from detector.models.decode import decode_tile
-from detector.models.devices import CPU
+from detector.models.devices import CPU, LEAST_CHOSEN
 from detector.models.exports import ONNX, ExportKey
-from detector.models.fastest import fastest
+from detector.models.fastest import best_batch, fastest
 from detector.models.mirrors import MirroredRunner
 from detector.models.precision import BF16, F32, INT8, check_nncf
-from detector.models.runners import OpenVinoRunner, Runner, started
+from detector.models.runners import ChoosingRunner, OpenVinoRunner, Runner, started
 
 STRIDES: Final = (8, 16, 32)
 """Pixels between anchors, one a level, of every architecture that a card may name."""
@@ -56,13 +56,28 @@ class YoloBackend:
 
     def detect(self, tiles: NDArray[np.uint8]) -> Reading:
         """See `Backend.detect`; the answer may still be on its way."""
-        raw = started(self.runner, tiles)
-        return Reading(tuple(partial(_boxes_of, raw, tile) for tile in range(len(tiles))), raw)
+        raw: Callable[[], Sequence[NDArray[np.float32]]]
+        if isinstance(self.runner, ChoosingRunner):
+            raw, boxes_of = self.runner.begin_chosen(tiles), _boxes_of_chosen
+        else:
+            raw, boxes_of = started(self.runner, tiles), _boxes_of
+        return Reading(tuple(partial(boxes_of, raw, tile) for tile in range(len(tiles))), raw)
 
 
 def _boxes_of(
-    raw: Callable[[], NDArray[np.float32]], tile: int, conf: NDArray[np.float32]
+    raw: Callable[[], Sequence[NDArray[np.float32]]], tile: int, conf: NDArray[np.float32]
 ) -> Boxes:
+    return decode_tile(raw()[tile], conf)
+
+
+def _boxes_of_chosen(
+    raw: Callable[[], Sequence[NDArray[np.float32]]], tile: int, conf: NDArray[np.float32]
+) -> Boxes:
+    if conf.min() < LEAST_CHOSEN:
+        raise DeviceError(
+            f"a GPU gives boxes from a score of {LEAST_CHOSEN} on, not from {conf.min():g}; ask "
+            "for a higher one, or use device=cpu"
+        )
     return decode_tile(raw()[tile], conf)
 
 
@@ -70,11 +85,20 @@ def _on_torch(request: BackendRequest) -> Runner:
     import torch
 
     from detector.models.network import load_network
-    from detector.models.torch_runner import TorchRunner
 
-    network = load_network(request.card, request.weights)
-    device = torch.device(request.device)
-    return TorchRunner(network, device, request.threads, request.precision)
+    if request.device == CPU:
+        from detector.models.torch_runner import TorchRunner
+
+        network = load_network(request.card, request.weights)
+        return TorchRunner(network, torch.device(CPU), request.threads, request.precision)
+
+    from detector.models.gpu_runner import DealingRunner, GpuRunner
+
+    runners = [
+        GpuRunner(load_network(request.card, request.weights), torch.device(one), request.precision)
+        for one in request.device.split(",")
+    ]
+    return DealingRunner(runners) if len(runners) > 1 else runners[0]
 
 
 def _on_openvino(request: BackendRequest) -> Runner:
@@ -145,6 +169,17 @@ def _open(run_on: Callable[[BackendRequest], Runner], request: BackendRequest) -
 def fastest_on_cpu(request: BackendRequest) -> str:
     """The backend that runs a network fastest on this machine, see `detector.models.fastest`."""
     return fastest(request, {"openvino": _on_openvino, "torch": _on_torch})
+
+
+def best_batch_on_gpu(request: BackendRequest) -> int:
+    """Tiles a batch with which the first device of a request is fastest."""
+    import torch
+
+    first = request.device.split(",")[0]
+    about = torch.cuda.get_device_properties(first)
+    return best_batch(
+        replace(request, device=first), _on_torch, f"{about.name} {about.total_memory}"
+    )
 
 
 YOLO_BACKENDS: Final[Mapping[str, BackendFactory]] = {

@@ -121,7 +121,7 @@ class PredictConfig:
     formats: list[str] = option(
         "files of each scene, beside its record (parquet, scene.json)", choices=FORMATS.names
     )
-    device: str = option("auto, cpu, cuda or cuda:0")
+    device: str = option("auto, cpu, cuda or cuda:0; several: cuda:0,cuda:1")
     backend: str = option("what runs the network", choices=BACKENDS.names)
     precision: str = option(
         "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS

@@ -39,6 +39,16 @@ def test_devices_that_are_there() -> None:
         devices.resolve_device("cuda:2")
 
 
+@pytest.mark.usefixtures("two_gpus")
+def test_several_devices_have_commas_between_them() -> None:
+    assert devices.resolve_device("cuda:0, cuda:1") == "cuda:0,cuda:1"
+    with pytest.raises(DeviceError, match=r"'cuda:3' is not there: 2 CUDA devices"):
+        devices.resolve_device("cuda:1,cuda:3")
+    for wrong in ("cuda:0,cuda:0", "cuda:0,cpu", "cuda,cuda:1", "cuda:0,"):
+        with pytest.raises(DeviceError, match="several devices are different GPUs, such"):
+            devices.resolve_device(wrong)
+
+
 @pytest.mark.parametrize("name", ["gpu", "mps", "cuda:", "cuda:-1", "cuda:0000", "", "CPU"])
 def test_devices_that_nobody_knows(name: str) -> None:
     with pytest.raises(DeviceError, match="is unknown; use auto, cpu, cuda or cuda:0"):
