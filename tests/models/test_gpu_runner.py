@@ -28,6 +28,7 @@ from detector.models.network import Network, build_model, load_tensors
 from detector.models.torch_runner import TorchRunner
 from detector.models.yolo import YoloBackend
 from tests.models.conftest import Files
+from tools import gpu_bench
 
 Patch = pytest.MonkeyPatch
 CPU = torch.device("cpu")
@@ -286,3 +287,13 @@ def test_a_batch_that_cannot_be_remembered_is_not_looked_for(
     request = BackendRequest(tiny.card, tiny.weights, "cuda:0", 32, 1)
     never = lambda request: pytest.fail("it was measured")  # noqa: E731
     assert fastest.best_batch(request, never, "H200") == 32
+
+
+def test_the_benchmark_takes_the_road_of_predict(tiny_weights: Path, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(gpu_bench, "MEASURED_S", 0.03)
+    found = gpu_bench.check_runner(tiny_weights, _tiles(1), CPU, 2)
+    assert found["batch"] == 2
+    assert found["share"] == pytest.approx(found["tiles_s"] / found["alone_tiles_s"], abs=0.01)
+    assert 0.2 < found["share"] < 5
+    checked = gpu_bench.check_boxes(tiny_weights, _tiles(1), CPU, "fp32")
+    assert (checked["holds"], checked["box_px"]) == (True, 0.0)
