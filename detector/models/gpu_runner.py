@@ -134,9 +134,8 @@ class _Lane:
         self._network = network
         self._host = torch.zeros(shape, dtype=torch.uint8, pin_memory=on_gpu)
         self._tiles = torch.zeros(shape, dtype=torch.uint8, device=device)
-        self._up, self._run = (
-            torch.cuda.Stream(device) if on_gpu else torch.cpu.Stream() for _ in range(2)
-        )
+        stream: Any = partial(torch.cuda.Stream, device) if on_gpu else torch.cpu.Stream
+        self._up, self._run = stream(), stream()
         self._uploaded, self._done = (self._api.Event() for _ in range(2))
         self._pending: _Pending | None = None
         self._outputs: tuple[Tensor, Tensor, Tensor] = self._calculate()

@@ -39,6 +39,9 @@ BF16_MAKER: Final = "bf16-ends-float-1"
 EXAMPLES: Final = 32
 """Tiles that it is made on."""
 
+Raw = Callable[[], Sequence[NDArray[np.float32]] | NDArray[np.float32]]
+"""Gives the predictions of a batch, a tile each, once they are there."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -56,7 +59,7 @@ class YoloBackend:
 
     def detect(self, tiles: NDArray[np.uint8]) -> Reading:
         """See `Backend.detect`; the answer may still be on its way."""
-        raw: Callable[[], Sequence[NDArray[np.float32]]]
+        raw: Raw
         if isinstance(self.runner, ChoosingRunner):
             raw, boxes_of = self.runner.begin_chosen(tiles), _boxes_of_chosen
         else:
@@ -64,15 +67,11 @@ class YoloBackend:
         return Reading(tuple(partial(boxes_of, raw, tile) for tile in range(len(tiles))), raw)
 
 
-def _boxes_of(
-    raw: Callable[[], Sequence[NDArray[np.float32]]], tile: int, conf: NDArray[np.float32]
-) -> Boxes:
+def _boxes_of(raw: Raw, tile: int, conf: NDArray[np.float32]) -> Boxes:
     return decode_tile(raw()[tile], conf)
 
 
-def _boxes_of_chosen(
-    raw: Callable[[], Sequence[NDArray[np.float32]]], tile: int, conf: NDArray[np.float32]
-) -> Boxes:
+def _boxes_of_chosen(raw: Raw, tile: int, conf: NDArray[np.float32]) -> Boxes:
     if conf.min() < LEAST_CHOSEN:
         raise DeviceError(
             f"a GPU gives boxes from a score of {LEAST_CHOSEN} on, not from {conf.min():g}; ask "
