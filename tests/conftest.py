@@ -16,6 +16,10 @@ if "CI" not in os.environ:
     hypothesis.settings.register_profile("quaywatch", deadline=None)
     hypothesis.settings.load_profile("quaywatch")
 
+# What tests say of networks is said of float32, whatever the processor has; also in processes that
+# they start.
+os.environ.setdefault("QUAYWATCH_PRECISION", "f32")
+
 SHARED = Path(os.environ.get("QUAYWATCH_SHARED", Path(__file__).parents[2] / "shared"))
 
 

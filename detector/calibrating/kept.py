@@ -30,7 +30,7 @@ KEY_LENGTH: Final = 16
 COLUMNS: Final = ("corners", "scores", "class_ids")
 UNREAD: Final = ("metrics", "calibration", "sources", "training", "description", "lengths", "name")
 """What a card says besides how boxes are found: other values find the same boxes."""
-LATER: Final = {"upsampling": UPSAMPLING, "class_gsd_max_m": {}}
+LATER: Final = {"upsampling": UPSAMPLING, "class_gsd_max_m": {}, "cpu_precision": "f32"}
 """What cards say only since parts are kept: where it is as ever, earlier parts hold."""
 
 

@@ -52,7 +52,7 @@ class EvaluateConfig:
     device: str = option("auto, cpu, cuda or cuda:0; several: cuda:0,cuda:1")
     backend: str = option("what runs the network", choices=BACKENDS.names)
     precision: str = option(
-        "arithmetic of the network; auto: f32, on a GPU f16", choices=PRECISIONS
+        "arithmetic of the network; auto: what the card says, on a GPU f16", choices=PRECISIONS
     )
     batch: int | None = option("tiles a batch; null: by device", low=1, high=1024)
     threads: int | None = option("CPU threads of the network; null: all", low=1, high=1024)

@@ -170,7 +170,7 @@ def load_detector(settings: DetectorSettings, examples: Examples | None = None) 
     card = ModelCard.read(path)
     batch = settings.batch or (DEFAULT_BATCH_CPU if device == CPU else DEFAULT_BATCH_CUDA)
     threads = settings.threads or default_threads()
-    precision = choose_precision(settings.precision, backend_name, device)
+    precision = choose_precision(settings.precision, backend_name, device, card.cpu_precision)
     weights = card.weights_beside(path)
     request = BackendRequest(card, weights, device, batch, threads, precision, examples)
     if backend_name in YOLO_BACKENDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import openvino as ov
@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from detector.errors import DeviceError
 from detector.models.devices import FORWARD, error_line
 from detector.models.exports import ExportKey, read_or_export
-from detector.models.precision import BF16, F32
+from detector.models.precision import BF16, BF16_CAPABILITY, F32
 from detector.profiling import span
-
-BF16_CAPABILITY: Final = "BF16"  # as OpenVINO names it
 
 
 class Runner(Protocol):

@@ -140,7 +140,9 @@ def test_what_runs_elsewhere_is_refused(backend: str, device: str, says: str) ->
         choose_backend(backend, device)
 
 
-def test_precisions_of_onnx_and_tensorrt() -> None:
+def test_precisions_of_onnx_and_tensorrt(monkeypatch: Patch) -> None:
+    monkeypatch.delenv("QUAYWATCH_PRECISION", raising=False)
+    assert choose_precision("auto", "onnx", "cpu", "bf16") == "f32"
     assert choose_precision("auto", "onnx", "cpu") == "f32"
     assert choose_precision("auto", "tensorrt", "cuda:0") == "f16"
     for backend, asked in (("onnx", "bf16"), ("onnx", "int8"), ("tensorrt", "int8")):

@@ -15,8 +15,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from detector.errors import DeviceError
-from detector.models import fastest, runners
+from detector.errors import DeviceError, WeightsError
+from detector.models import fastest, precision, runners
 from detector.models.backends import BackendRequest
 from detector.models.detector import Detector, DetectorSettings, load_detector
 from detector.models.precision import choose_precision
@@ -61,9 +61,51 @@ def _load(files: Files, examples: object = None, **changes: object) -> Detector:
     ],
 )
 def test_the_precision_is_what_is_asked_for(
-    asked: str, backend: str, device: str, got: str
+    asked: str, backend: str, device: str, got: str, monkeypatch: Patch
 ) -> None:
+    monkeypatch.delenv("QUAYWATCH_PRECISION", raising=False)
     assert choose_precision(asked, backend, device) == got
+
+
+@pytest.mark.parametrize(
+    ("backend", "card", "able", "got"),
+    [
+        ("openvino", "bf16", True, "bf16"),
+        ("openvino", "bf16", False, "f32"),
+        ("openvino", "f32", True, "f32"),
+        ("torch", "bf16", True, "f32"),
+    ],
+)
+def test_the_card_says_what_auto_is_where_the_processor_has_it(
+    backend: str, card: str, able: bool, got: str, monkeypatch: Patch
+) -> None:
+    monkeypatch.delenv("QUAYWATCH_PRECISION", raising=False)
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: able)
+    assert choose_precision("auto", backend, "cpu", card) == got
+    assert choose_precision("f32", backend, "cpu", card) == "f32"
+    monkeypatch.setenv("QUAYWATCH_PRECISION", "f32")
+    assert choose_precision("auto", backend, "cpu", card) == "f32"
+    assert choose_precision("bf16", backend, "cpu", card) == "bf16"
+    monkeypatch.setenv("QUAYWATCH_PRECISION", "f64")
+    with pytest.raises(DeviceError, match="QUAYWATCH_PRECISION='f64' is none of auto, f32"):
+        choose_precision("auto", backend, "cpu", card)
+
+
+def test_the_processor_is_asked_of_openvino() -> None:
+    able = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert precision.cpu_has_bf16() == able
+
+
+def test_a_card_that_says_bfloat16_is_read_so(tiny: Files, monkeypatch: Patch) -> None:
+    monkeypatch.delenv("QUAYWATCH_PRECISION", raising=False)
+    monkeypatch.setattr(precision, "cpu_has_bf16", lambda: False)
+    assert "cpu_precision" not in tiny.card.to_yaml()
+    tiny.rewrite(cpu_precision="bf16")
+    detector = _load(tiny)
+    assert (detector.card.cpu_precision, detector.precision) == ("bf16", "f32")
+    tiny.rewrite(cpu_precision="int4")
+    with pytest.raises(WeightsError, match="cpu_precision is 'int4'"):
+        _load(tiny)
 
 
 @pytest.mark.parametrize(
