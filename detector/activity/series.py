@@ -16,7 +16,14 @@ from scipy.stats import theilslopes
 from detector.activity.looks.sightings import PlacedObjects
 from detector.activity.looks.zone_looks import Look
 from detector.classes import PORT
-from detector.counting.calibration import Calibration, CountedBoxes, readable_length_px
+from detector.counting.calibration import (
+    COARSE_READ_M,
+    COARSE_READABLE_M,
+    Calibration,
+    CountedBoxes,
+    read_scale,
+    readable_length_px,
+)
 from detector.counting.counts import (
     ALL_LENGTHS,
     DRAWS_COLUMN,
@@ -86,6 +93,7 @@ def series_rows(
         settings: how to count.
     """
     rows = []
+    coarse = settings.calibration.read_gsd_m >= COARSE_READ_M
     for look in looks:
         found, before = look.sightings, look.as_found
         counted_before = _numbers(before, settings.min_length_m)
@@ -128,7 +136,7 @@ def series_rows(
             if name != headline(settings.min_length_m):
                 mine_of.setdefault(class_id, []).append(rows[-1])
         for class_id, same in mine_of.items():
-            agree(same, PORT[class_id])
+            agree(same, PORT[class_id], COARSE_READABLE_M if coarse else 0.0)
     for row in rows:
         del row[DRAWS_COLUMN]
     return rows
@@ -209,10 +217,11 @@ def _draw_look(look: Look, zone: Zone, settings: SeriesSettings) -> dict[int, _L
             kept.scores, kept.length_m / kept.gsd_m, kept.gsd_m, kept.corners, kept.ids.tolist()
         )
         numbers = calibration.draw(class_id, boxes)
-        read_gsd_m = max(calibration.read_gsd_m, float(np.median(found.gsd_m)) if len(found) else 0)
-        area_px = zone.shape.area / read_gsd_m**2
+        gsd_m = max(calibration.read_gsd_m, float(np.median(found.gsd_m)) if len(found) else 0)
+        read_gsd_m = gsd_m * float(read_scale(np.array(gsd_m), calibration.read_gsd_m))
+        area_px = zone.shape.area / gsd_m**2
         name = f"{zone.name}#{'+'.join(look.scene_ids)}#{class_id}"
-        lone = calibration.draw_lone(class_id, area_px, read_gsd_m, name)
+        lone = calibration.draw_lone(class_id, area_px, gsd_m, name)
         if numbers is not None and lone is not None:
             every = np.zeros((len(found), DRAWS), np.int16)
             every[mine] = numbers

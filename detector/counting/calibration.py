@@ -25,6 +25,9 @@ MIN_PLACES: Final = 20  # with objects, to say how places differ
 LEAST_PROBABILITY: Final = 0.01
 DEFAULT_READ_GSD_M: Final = 0.5
 PX_A_MPX: Final = 1e6
+COARSE_GSD_M: Final = 2.5  # of scenes that only cards of coarse networks read, enlarged
+COARSE_READ_M: Final = 2.0  # and the finest gsd at which such a card reads
+COARSE_READABLE_M: Final = 60.0  # least length in the claim there: shorter ships are mostly missed
 
 
 class CalibrationError(QuaywatchError):
@@ -275,24 +278,37 @@ def readable_length_px(
 
     `ClassEntry.readable_px` at the scale that is read: finer scenes are reduced to `read_gsd_m`,
     coarser ones and those of unknown gsd are taken as they are. Stacks have no limit: the shortest
-    that counts, a container of 12 m, is longer.
+    that counts, a container of 12 m, is longer. Of scenes that a coarse network reads enlarged it
+    is `COARSE_READABLE_M`.
 
     Args:
         gsd_m: of scenes, of any shape, NaN where unknown.
         read_gsd_m: of the card.
         entry: of the class.
     """
-    return np.asarray(entry.readable_px * read_scale(gsd_m, read_gsd_m))
+    least_px = entry.readable_px * read_scale(gsd_m, read_gsd_m)
+    if not entry.readable_px:
+        return np.asarray(least_px)
+    enlarged = is_enlarged(gsd_m, read_gsd_m)
+    return np.where(enlarged, COARSE_READABLE_M / np.where(enlarged, gsd_m, 1.0), least_px)
+
+
+def is_enlarged(gsd_m: NDArray[np.float64], read_gsd_m: float) -> NDArray[np.bool_]:
+    """Whether scenes are read enlarged by a coarse network, of any shape; not where unknown."""
+    return np.asarray((gsd_m >= COARSE_GSD_M) & (read_gsd_m >= COARSE_READ_M))
 
 
 def read_scale(gsd_m: NDArray[np.float64], read_gsd_m: float) -> NDArray[np.float64]:
-    """Pixels of the file in one pixel as read, at least 1: finer scenes are reduced.
+    """Pixels of the file in one pixel as read: finer scenes are reduced, coarse ones enlarged.
+
+    At least 1 but where a coarse network enlarges, see `is_enlarged`.
 
     Args:
         gsd_m: of scenes, of any shape, NaN where unknown.
         read_gsd_m: of the card.
     """
-    return np.asarray(np.maximum(1.0, read_gsd_m / np.where(np.isnan(gsd_m), read_gsd_m, gsd_m)))
+    scale = read_gsd_m / np.where(np.isnan(gsd_m), read_gsd_m, gsd_m)
+    return np.where(is_enlarged(gsd_m, read_gsd_m), scale, np.maximum(1.0, scale))
 
 
 def _class_to_card(value: ClassCalibration) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from detector.classes import LENGTH_UNKNOWN, ClassEntry
-from detector.counting.calibration import Calibration
+from detector.counting.calibration import COARSE_READABLE_M, Calibration
 from detector.counting.draws import pack_draws, unpack_draws
 from detector.counting.intervals import QUANTILES, add_up, estimate_of, quantiles_of
 from detector.counting.scene_draws import Ground, SceneDraws, draw_scene
@@ -306,7 +306,8 @@ def count_rows(
         for class_id, length_class, chosen, unknown in groups
     ]
     for class_id in classes.with_role("counted"):
-        agree([row for row in rows if row["class"] == classes.names[class_id]], classes[class_id])
+        same = [row for row in rows if row["class"] == classes.names[class_id]]
+        agree(same, classes[class_id], COARSE_READABLE_M if drawn.enlarged else 0.0)
     return rows
 
 
@@ -356,7 +357,7 @@ def interval_columns(
     }
 
 
-def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry) -> None:
+def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry, least_m: float = 0.0) -> None:
     """Make intervals of length classes add up to that of all, and leave out what none can say.
 
     Quantiles of sums are no sums of quantiles: five classes may hold no more than nobody each, with
@@ -366,6 +367,8 @@ def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry) -> None:
     Args:
         rows: of one class and area, changed in place; the first is of all.
         entry: of the class.
+        least_m: length from which the claim of the counts holds, where it is above the shortest
+            class: classes below it lose their intervals too.
     """
     said = [row for row in rows if row[DRAWS_COLUMN] is not None]
     parts = [row for row in said if row["length_class"] != ALL_LENGTHS]
@@ -376,7 +379,8 @@ def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry) -> None:
         )
         for part, (low, high) in zip(parts, ends, strict=True):
             part["count_low"], part["count_high"] = low, high
-    too_short = entry.length_classes[:1] if entry.readable_px else ()
+    below = sum(limit <= least_m for limit in entry.length_limits_m)
+    too_short = entry.length_classes[: max(1, below)] if entry.readable_px else ()
     for row in rows:
         if row["length_class"] in (*too_short, LENGTH_UNKNOWN):
             row |= {name: None for name in interval_columns(None) if name in row}

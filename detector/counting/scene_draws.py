@@ -50,6 +50,11 @@ class SceneDraws:
     ground: Ground
     read_scale: float
 
+    @property
+    def enlarged(self) -> bool:
+        """Whether a coarse network read the scene enlarged, so that it claims long ships alone."""
+        return self.read_scale < 1.0
+
     def sum(
         self,
         class_id: int,
