@@ -27,7 +27,9 @@ from detector.progress import Progress
 from detector.scenes.discover import SceneSource
 
 POLL_S: Final = 1.0
+KNOCK_S: Final = 1.0
 REACH_S: Final = 10.0
+AWAY_S: Final = 20.0  # Ray itself waits a minute, and then ends the process without a word of ours
 STORE_BYTES: Final = 100_000_000  # of the machine's own Ray: only records travel
 NO_PHONING: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
 LOCAL: Final = "local"
@@ -147,6 +149,8 @@ class _Pool:
         self._up: set[int] = set()
         self._since = time.monotonic()  # a worker was there
         self._failed_starts = 0
+        self._heard = time.monotonic()  # of the cluster
+        self._address = _host_and_port(ray.get_runtime_context().gcs_address)
         self.about: About | None = None
 
     def hand_out(self, tasks: Tasks) -> None:
@@ -171,6 +175,7 @@ class _Pool:
         """
         waiting = {actor.answer: actor for actor in self._actors if actor.answer is not None}
         ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=POLL_S)
+        self._check_there(answered=bool(ready))
         if self._up:
             self._since = time.monotonic()
         elif time.monotonic() - self._since > self._settings.wait_s:
@@ -181,6 +186,17 @@ class _Pool:
             )
         for reference in ready:
             self._take(waiting[reference], tasks)
+
+    def _check_there(self, *, answered: bool) -> None:
+        """Say so when nothing listens any more where the cluster was: Ray would end the process."""
+        if answered or self._address is None or _is_reached(self._address):
+            self._heard = time.monotonic()
+        elif time.monotonic() - self._heard > AWAY_S:
+            host, port = self._address
+            raise ClusterError(
+                f"{host}:{port}: the cluster has gone away; what is done is kept, start a cluster "
+                "again and the same command goes on"
+            )
 
     def close(self) -> None:
         """End the workers."""
@@ -298,15 +314,32 @@ def _check_reached(address: str | None) -> None:
         ClusterError: nothing does.
     """
     try:
-        parts = urlsplit(address if address and "://" in address else f"//{address or ''}")
-        if parts.hostname is None or parts.port is None:
-            return  # `auto`, which Ray looks up itself
-        socket.create_connection((parts.hostname, parts.port), timeout=REACH_S).close()
+        place = _host_and_port(address)
+        if place is not None:  # else `auto`, which Ray looks up itself
+            socket.create_connection(place, timeout=REACH_S).close()
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"ray.address={address}: no cluster answers ({error}); start one with ray start, or "
             "say execution=local"
         ) from error
+
+
+def _host_and_port(address: str | None) -> tuple[str, int] | None:
+    """Of an address that has both.
+
+    Raises:
+        ValueError: the port is none.
+    """
+    parts = urlsplit(address if address and "://" in address else f"//{address or ''}")
+    return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+
+
+def _is_reached(place: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(place, timeout=KNOCK_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _gpus(ray: Any, wanted: float) -> float:

@@ -144,18 +144,20 @@ def test_a_node_that_is_lost_costs_only_its_tasks(
     assert _bytes(out) == _bytes(whole)
     assert not list(out.glob(".begun-*"))
     again = notes.read_text()
-    assert 0 <= again.count(".") - alone <= _most_of_a_task(large)
+    assert 0 <= again.count(".") - alone <= _most_of_a_task(large, scenes / "0.tif")
     assert again.count("+") <= 3  # the network is loaded once a worker; one came for the lost one
 
 
-def _most_of_a_task(large: Path) -> int:
+def _most_of_a_task(large: Path, small: Path) -> int:
     """Tiles of the largest strip or of a small scene."""
-    with open_scene(large) as scene:
-        plan = prepare_scene(scene, BlobDetector()).plan  # type: ignore[arg-type]
-    strips = cut_strips(plan, STRIP_TILES)
+    plans = []
+    for path in (large, small):
+        with open_scene(path) as scene:
+            plans.append(prepare_scene(scene, BlobDetector()).plan)  # type: ignore[arg-type]
+    strips = cut_strips(plans[0], STRIP_TILES)
     assert len(strips) >= 3
-    assert sum(map(len, strips)) == len(plan)
-    return max(map(len, strips))
+    assert sum(map(len, strips)) == len(plans[0])
+    return max(len(plans[1]), *map(len, strips))
 
 
 def _large_scene(path: Path) -> Path:
@@ -209,11 +211,15 @@ class FakeRay:
         self.resources = resources
         self.started = 0
         self.options: dict[str, Any] = {}
+        self.address = ""
         self.flying: list[int] = []
         self.most = self.turn = 0
 
     def is_initialized(self) -> bool:
         return True
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address=self.address)
 
     def cluster_resources(self) -> dict[str, float]:
         return self.resources
@@ -313,9 +319,11 @@ def _do(
     room: float = 2.0,
     gpus: float = 0.0,
     gpus_of: float | None = None,
+    address: str = "",
     **changes: Any,
 ) -> tuple[Outcome, FakeRay]:
     fake = FakeRay({"CPU": room, "GPU": gpus})
+    fake.address = address
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
     monkeypatch.setattr(cluster_module, "POLL_S", 0.0)
@@ -482,6 +490,19 @@ def test_workers_that_do_not_come_up_are_told(monkeypatch: pytest.MonkeyPatch) -
 def test_no_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterError, match=r"each needs 8 CPU, the cluster has 2 CPU; what is don"):
         _do(monkeypatch, "a b", lambda: Worker([]), cpus=8, wait_s=0.0)
+
+
+def test_a_cluster_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "AWAY_S", 0.1)
+    with pytest.raises(ClusterError) as told:
+        _do(monkeypatch, "a", lambda: Worker([]), cpus=8, address="127.0.0.1:9")
+    assert str(told.value) == (
+        "127.0.0.1:9: the cluster has gone away; what is done is kept, start a cluster again and "
+        "the same command goes on"
+    )
+    monkeypatch.setattr(cluster_module, "_is_reached", lambda place: True)
+    with pytest.raises(ClusterError, match="no worker came up"):
+        _do(monkeypatch, "a", lambda: Worker([]), cpus=8, address="127.0.0.1:9", wait_s=0.2)
 
 
 def test_workers_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

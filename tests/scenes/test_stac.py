@@ -241,7 +241,8 @@ def test_a_catalog_of_the_network_stays_on_its_host(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("code", "asked", "hint"), [(403, 1, True), (404, 1, False), (503, 3, False)]
+    ("code", "asked", "hint"),
+    [(401, 1, True), (403, 1, True), (410, 1, True), (404, 1, False), (503, 3, False)],
 )
 def test_a_catalog_that_is_refused_or_fails(
     monkeypatch: pytest.MonkeyPatch, code: int, asked: int, hint: bool
@@ -292,15 +293,18 @@ def test_a_search_is_asked_by_pystac_client(monkeypatch: pytest.MonkeyPatch) -> 
     assert "a search needs pystac-client" in str(source.problem)
 
 
-def test_an_address_that_has_expired_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["401", "403"])
+def test_an_address_that_has_expired_says_so(tmp_path: Path, code: str) -> None:
     file = write_raster(tmp_path / "a.tif", gradient(8, 8), crs=None)
-    words = [sys.executable, str(Path(__file__).with_name("failing_server.py")), file, "99", "403"]
+    words = [sys.executable, str(Path(__file__).with_name("failing_server.py")), file, "99", code]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         href = f"http://127.0.0.1:{server.stdout.readline().strip()}/signed.tif?token=old"
         item = _item(assets={"visual": {**VISUAL, "href": href}})
         source = _one(tmp_path / "item.json", item)
         options = source.options(SceneOptions(allow_remote=("127.0.0.1",)))
-        with pytest.raises(SceneError, match=r"response code: 403\); its address may have expired"):
+        with pytest.raises(
+            SceneError, match=rf"response code: {code}\); its address may have expired"
+        ):
             open_scene(source.path, options)
         server.terminate()
