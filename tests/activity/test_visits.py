@@ -20,6 +20,7 @@ from detector.activity.visits.linking import (
 from detector.activity.visits.matching import best_tracks, fewest_stays
 from detector.activity.visits.simulation import SeriesSpec, simulate_series
 from detector.activity.visits.statements import days, gap
+from detector.activity.visits.zone_visits import looks_away
 
 NOTHING_MISSED = VisitSettings(links=LinkSettings(recall=0.9999))
 ROW = tuple[int, float, float]  # look, place along the quay, length
@@ -176,6 +177,25 @@ def test_bounds_hold_on_simulated_series(spec: SeriesSpec) -> None:
     assert np.mean(low) >= 0.85
     assert np.mean(high) >= 0.9
     assert np.mean(slack) <= 4
+
+
+def test_how_many_looks_away_a_ship_was_surely_not_there() -> None:
+    """By brute force: stays and misses drawn, those kept of which the first sight is on day 20."""
+    rng = np.random.default_rng(1)
+    day = np.arange(0.0, 21.0, 5.0)
+    seen = np.array([1.0, 1.0, 0.5, 1.0, 1.0])
+    for recall in (0.5, 0.75, 0.9, 0.98):
+        links = LinkSettings(recall=recall)
+        away = rng.uniform(0, 40, 400_000)  # days before its first sight that a ship came
+        keep = rng.random(len(away)) < np.exp(-away / links.stay_days)
+        for at, share in zip(day[1:], seen[1:], strict=True):
+            keep &= (away < at) | (rng.random(len(away)) >= recall * share)
+        told = np.searchsorted(day[1:], away[keep])  # looks at which it was there, and missed
+        shares = np.cumsum(np.bincount(told, minlength=5)) / keep.sum()
+        for certain in (0.8, 0.9, 0.95):
+            if np.abs(shares - certain).min() > 0.01:
+                expected = int(np.searchsorted(shares, certain)) + 1
+                assert looks_away(day, seen, links, certain) == expected
 
 
 def test_the_same_seed_gives_the_same_count() -> None:

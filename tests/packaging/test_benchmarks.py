@@ -20,6 +20,7 @@ SMALLEST = {
     "appearance": ["--seeds", "0"],
     "augmentation": ["--list"],
     "false_alarms": ["--scenes", "1", "--kinds", "calm"],
+    "coarse_visits": ["--sites", "0"],
     "counting": ["--quick", "--skip-series"],
     "berth_calls": ["--seeds", "0"],
     "lengths": ["--card", "{tmp}/no_card"],
@@ -31,6 +32,7 @@ SMALLEST = {
     "overhead": ["--scenes", "2"],
     "remote": ["--side", "256", "--repeat", "1", "--weights", "none", "--latency-ms", "1"],
     "review_pictures": ["{tmp}/pictures"],
+    "series": ["--zones"],
     "skipping": ["--every", "900"],
     "throughput": [
         *("--mp", "1", "--rounds", "1", "--content", "sea", "--out", "{tmp}/throughput"),

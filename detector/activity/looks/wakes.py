@@ -45,6 +45,14 @@ LEAST_LEVELS: Final = 3.0  # and in grey levels: flat water has no spread
 STAYS: Final = 1.5  # contrast on another date from which a streak is a fixed thing
 MOST_OTHERS: Final = 3  # dates that are looked at
 MOST_OPEN: Final = 8  # scenes
+# From this gsd on half a pixel of the ship's own brightness is as long as the spray, and the slick
+# behind a ship at anchor looks like a wake: what is farther off, longer and brighter counts. Set by
+# eye on 55 ships of 10 m that were told to be under way, of which 23 were not (docs/accuracy.md).
+COARSE_M: Final = 2.5
+COARSE_CLEAR_PX: Final = 2.0
+COARSE_LENGTHS: Final = 1.0
+COARSE_LEAST_M, COARSE_MOST_M = 120.0, 300.0
+COARSE_CONTRAST: Final = 5.0
 
 Floats = NDArray[np.float64]
 
@@ -100,11 +108,13 @@ class Wakes:
 
     def _has_wake(self, name: str, box: Floats, others: Sequence[str]) -> bool:
         scene_id = scene_of(name)
+        gsd_m = self._scenes[scene_id].gsd_m or 0.0
+        least = COARSE_CONTRAST if gsd_m >= COARSE_M else CONTRAST
         for ahead in (False, True):
-            trail = _Trail(box, ahead)
+            trail = _Trail(box, ahead, gsd_m)
             if self._is_free(trail, scene_id):
                 here = self._measure(trail, scene_id)
-                if here is not None and here >= CONTRAST and self._comes_and_goes(trail, others):
+                if here is not None and here >= least and self._comes_and_goes(trail, others):
                     return True
         return False
 
@@ -194,15 +204,20 @@ def streak(grey: Floats, seen: NDArray[np.bool_], cells: tuple[int, int]) -> flo
 
 
 class _Trail:
-    """Water ahead or astern of a ship."""
+    """Water ahead or astern of a ship, in a scene of `gsd_m`."""
 
-    def __init__(self, corners: Floats, ahead: bool) -> None:
+    def __init__(self, corners: Floats, ahead: bool, gsd_m: float) -> None:
         length, width = corners[1] - corners[0], corners[3] - corners[0]
         self.length_m, self.beam_m = float(np.hypot(*length)), float(np.hypot(*width))
         self.along = length / self.length_m * (1.0 if ahead else -1.0)
         self.across = width / self.beam_m
         self.run_m = float(np.clip(LENGTHS * self.length_m, LEAST_M, MOST_M))
-        self.start = corners.mean(axis=0) + self.along * (self.length_m / 2 + CLEAR_M)
+        clear_m = CLEAR_M
+        if gsd_m >= COARSE_M:
+            clear_m = COARSE_CLEAR_PX * gsd_m
+            run_m = np.clip(COARSE_LENGTHS * self.length_m, COARSE_LEAST_M, COARSE_MOST_M)
+            self.run_m = float(run_m)
+        self.start = corners.mean(axis=0) + self.along * (self.length_m / 2 + clear_m)
         self.half_m = SIDES[1] * max(self.beam_m, LEAST_BEAM_M)
 
     @property

@@ -18,7 +18,7 @@ from detector.activity.looks.sightings import ID_SEPARATOR, PlacedObjects, conca
 from detector.activity.looks.wakes import Wakes
 from detector.activity.looks.zone_looks import Look
 from detector.activity.visits.bounds import VisitCount, VisitSettings, count_visits
-from detector.activity.visits.linking import LookTimes, ShipsSeen
+from detector.activity.visits.linking import LinkSettings, LookTimes, ShipsSeen
 from detector.activity.visits.statements import CALLING_KINDS, Period, say_period
 from detector.classes import PORT
 from detector.counting.counts import unreadable
@@ -32,6 +32,7 @@ NEAR_LENGTH = 0.85  # of the least length: shorter boxes may be cut ships of the
 LISTED_PROBABILITY = 0.5  # a visit is listed from it on
 SWING_LENGTHS = 1.0  # at anchor
 SECONDS_A_DAY = 86400.0
+COARSE_M = 2.5  # from this gsd on ships are a few pixels, and missed so often that it counts
 
 Probability = Callable[
     [NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
@@ -90,8 +91,7 @@ def zone_visits(
     count = count_visits(ships, look_times(usable, zone), settings, _counts(lies, lay))
     seen = _Seen(site, zone, usable, ships, found, lies)
     tracks = [
-        _Track(number, seen, count, settings.certain)
-        for number in range(len(count.track_probability))
+        _Track(number, seen, count, settings) for number in range(len(count.track_probability))
     ]
     listed = [track for track in tracks if track.probability >= LISTED_PROBABILITY]
     mine = [track for track in listed if track.counted]
@@ -252,6 +252,31 @@ def share_occupied(looks: Sequence[Look], lay: Lay, min_length_m: float) -> floa
     return float(np.mean(taken)) if taken else None
 
 
+def looks_away(
+    day: NDArray[np.float64], seen: NDArray[np.float64], links: LinkSettings, certain: float
+) -> int:
+    """How many looks away from its first or last sight a ship was surely not yet, or no longer.
+
+    At the next look it may have been there and missed. By Bayes' rule, with stays that end at
+    random and ships that come at random: it came between two looks with the probability of a stay
+    that lasts from there to its first sight, times that of being missed at every look between.
+
+    Args:
+        day: `(L,)` days from the sight to each look away from it, ascending from 0.
+        seen: `(L,)` observed fraction of each look.
+        links: typical stay and recall.
+        certain: probability that the ends must hold.
+
+    Returns:
+        1 for the next look, and so on; L where it may have been there beyond all looks.
+    """
+    lasts = np.exp(-day / links.stay_days)
+    missed = np.concatenate([[1.0], np.cumprod(1.0 - links.recall * seen[1:])])
+    between = np.append(lasts[:-1] - lasts[1:], lasts[-1]) * missed
+    reached = np.cumsum(between) / between.sum()
+    return int(np.searchsorted(reached, certain)) + 1
+
+
 def longest_gap_days(looks: Sequence[Look]) -> float | None:
     """The longest time between two looks that saw the whole zone, or an end of the series.
 
@@ -303,13 +328,15 @@ class _Seen:
 class _Track:
     """One probable stay: the ships seen that are one."""
 
-    def __init__(self, number: int, seen: _Seen, count: VisitCount, certain: float) -> None:
+    def __init__(
+        self, number: int, seen: _Seen, count: VisitCount, settings: VisitSettings
+    ) -> None:
         self.members = np.flatnonzero(count.track == number)
         self.probability = float(count.track_probability[number])
         self.counted = bool(count.counted[number])
         self._zone, self._site, self._looks = seen.zone, seen.site, seen.looks
         self._ships, self._found, self._lies = seen.ships, seen.found, seen.lies
-        self._count, self._certain = count, certain
+        self._count, self._certain, self._links = count, settings.certain, settings.links
         self._first = int(self._ships.look[self.members[0]])
         self._last = int(self._ships.look[self.members[-1]])
 
@@ -351,8 +378,8 @@ class _Track:
             "one_ship": self._is_one,
             "arrival": "before the first look" if self.starts_at_first_look else self._start(),
             "departure": "after the last look" if self.ends_at_last_look else self._end(),
-            "not_before": self._neighbour_day(self._first - 1),
-            "not_after": self._neighbour_day(self._last + 1),
+            "not_before": self._neighbour_day(self._first - self._looks_away(self._first, -1)),
+            "not_after": self._neighbour_day(self._last + self._looks_away(self._last, 1)),
             "evidence": ID_SEPARATOR.join(self._found.ids[members].tolist()),
         }
 
@@ -385,6 +412,16 @@ class _Track:
 
     def _saw_all(self, look: int) -> bool:
         return self._looks[look].whole
+
+    def _looks_away(self, end: int, step: int) -> int:
+        """Looks from an end of the visit to the one at which the ship was surely not there."""
+        gsd_m = self._looks[end].gsd_m
+        if gsd_m is None or gsd_m < COARSE_M:
+            return 1  # ships are found so surely that one look without it is enough
+        beyond = self._looks[end::step]
+        days = np.array([look.when.middle.timestamp() / SECONDS_A_DAY for look in beyond])
+        seen = np.array([look.observed_fraction for look in beyond])
+        return looks_away(np.abs(days - days[0]), seen, self._links, self._certain)
 
     def _neighbour_day(self, look: int) -> date | None:
         return self._looks[look].day if 0 <= look < len(self._looks) else None
