@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -55,11 +56,9 @@ def test_only_a_long_streak_is_a_wake(tmp_path: Path) -> None:
                     (SHIP, 30 + LENGTH_PX / 2, float(row), float(LENGTH_PX), float(BEAM_PX), 0.0)
                     for row in (TAILS_PX if ships else ())
                 ]
-                name = scene.info.scene_id
-                yield (
-                    scene,
-                    make_detections(rows, scene_id=name, acquired=None, transform=transform),
-                )
+                told = {"scene_id": scene.info.scene_id, "acquired": None, "transform": transform}
+                found = make_detections(rows, **told)  # type: ignore[arg-type]
+                yield scene, replace(found, scores=np.full(len(found), 0.99, np.float32))
 
     model = ModelUse("truth", "ab" * 32, True, "0" * 16)
     write_run(tmp_path / "run", read_zones(zones), seen(), model, {})
