@@ -1,93 +1,124 @@
-"""What `skip=auto` loses on labelled images, by class, and how many tiles it saves."""
+"""What `skip=auto` loses of labelled objects, by class, and how many tiles it saves."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.pool import find_pool, skip
+from benchmarks.pool import SHARED, find_pool, skip
 from benchmarks.tables import markdown, put
 from detector.classes import PORT
-from detector.cli.demo import default_weights
-from detector.data import port_pool
+from detector.data import geojson, port_pool
 from detector.data.labelled import LabelledImage
 from detector.geometry.boxes import centres
 from detector.inference.coverage import Coverage
-from detector.inference.flat import is_flat
+from detector.inference.flat import cell_px, is_flat
 from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import plan_scene
-from detector.models.card import ModelCard
-from detector.models.detector import find_card
+from detector.models.choice import card_named, choose_weights
 from detector.scenes.scene import open_scene
 from detector.scenes.types import SceneOptions
 
 DOCS = Path("docs/performance.md")
+SENTINEL = {"Sentinel-2, ports": "scenes", "Sentinel-2, anchorage": "series"}
 
 
-def measure(images: Sequence[LabelledImage], card: ModelCard) -> dict[str, Any]:
-    """Tiles, tiles skipped, and by class the objects that lie in skipped tiles only."""
-    tiles = skipped = 0
-    objects, lost = np.zeros(len(card.classes), int), np.zeros(len(card.classes), int)
+@dataclass
+class Lost:
+    """What was skipped of some images.
+
+    Attributes:
+        images: how many.
+        tiles: of their plans.
+        bare: of them with no labelled object.
+        skipped: of them.
+        objects: labelled, by class.
+        lost: of them in skipped tiles only, by class.
+    """
+
+    images: int = 0
+    tiles: int = 0
+    bare: int = 0
+    skipped: int = 0
+    objects: list[int] = field(default_factory=lambda: [0] * len(PORT))
+    lost: list[int] = field(default_factory=lambda: [0] * len(PORT))
+
+
+def measure(images: Iterable[LabelledImage], weights: str) -> Lost:
+    """Go through the tiles of images as `predict` plans them; the network is not asked."""
+    total = Lost()
     for image in images:
-        with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m)) as scene:
-            frame, side = PlanFrame.of(scene.info), card.tile_px
-            plan = plan_scene(frame, Coverage.of(scene), card)
-            place = centres(np.concatenate([image.corners, image.envelopes]))
-            ships = np.full(len(image.envelopes), PORT.id("ship"))
-            ids = np.concatenate([image.class_ids, ships])
-            kept = np.zeros(len(place), bool)
-            for tile in plan.tiles:
-                bounds = frame.file_bounds(tile.window)
-                pixels = scene.read_bounds(bounds, (side, side))
-                inside = ((place >= bounds[:2]) & (place < bounds[2:])).all(axis=1)
-                tiles += 1
-                if is_flat(pixels):
-                    skipped += 1
-                else:
-                    kept |= inside
-        for class_id in range(len(objects)):
-            mine = ids == class_id
-            objects[class_id] += int(mine.sum())
-            lost[class_id] += int((mine & ~kept).sum())
-    return {
-        "images": len(images),
-        "tiles": tiles,
-        "skipped": skipped,
-        "classes": list(card.classes),
-        "objects": objects.tolist(),
-        "lost": lost.tolist(),
-    }
+        _add(total, image, weights)
+    return total
+
+
+def _add(total: Lost, image: LabelledImage, weights: str) -> None:
+    place = centres(np.concatenate([image.corners, image.envelopes]))
+    ships = np.full(len(image.envelopes), PORT.id("ship"))
+    ids = np.concatenate([image.class_ids, ships]).astype(np.int64)
+    kept, skipped = np.zeros(len(place), bool), np.zeros(len(place), bool)
+    with open_scene(image.image, SceneOptions(gsd_m=image.gsd_m)) as scene:
+        card = card_named(choose_weights(weights, scene.info.gsd_m))
+        frame, side = PlanFrame.of(scene.info), card.tile_px
+        for tile in plan_scene(frame, Coverage.of(scene), card).tiles:
+            bounds = frame.file_bounds(tile.window)
+            inside = ((place >= bounds[:2]) & (place < bounds[2:])).all(axis=1)
+            pixels = scene.read_bounds(bounds, (side, side))
+            gsd_m = None if frame.gsd_m is None else frame.gsd_m / tile.scale
+            flat = is_flat(pixels, cell_px(gsd_m))
+            total.tiles += 1
+            total.bare += not inside.any()
+            total.skipped += flat
+            (skipped if flat else kept)[inside] = True
+    total.images += 1
+    for class_id in range(len(PORT)):
+        mine = ids == class_id
+        total.objects[class_id] += int(mine.sum())
+        total.lost[class_id] += int((mine & skipped & ~kept).sum())
 
 
 def table(said: dict[str, Any]) -> str:
-    """One row a class."""
-    rows = [
-        [name, f"{number:,}", str(gone), f"{gone / max(number, 1):.2%}"]
-        for name, number, gone in zip(said["classes"], said["objects"], said["lost"], strict=True)
-    ]
-    told = f"{said['images']} images, {said['tiles']} tiles, {said['skipped']} of them skipped.\n\n"
-    return told + markdown(["class", "objects", "in skipped tiles only", "share"], rows)
+    """One row a set of images."""
+    rows = []
+    for name, values in said.items():
+        one = Lost(**values)
+        told = [
+            f"{gone} of {number:,} ({gone / number:.2%})" if number else "none labelled"
+            for number, gone in zip(one.objects, one.lost, strict=True)
+        ]
+        rows.append([name, str(one.images), str(one.tiles), str(one.bare), str(one.skipped), *told])
+    head = ["images", "number", "tiles", "without a label", "skipped"]
+    return markdown([*head, *(f"{name} lost" for name in PORT.names)], rows)
+
+
+def _sets(every: int) -> dict[str, Sequence[LabelledImage]]:
+    root = find_pool()
+    sets: dict[str, Sequence[LabelledImage]] = {}
+    if root is None:
+        skip("what skip=auto loses in the port pool")
+    else:
+        sets["port pool"] = list(port_pool.read(root))[::every]
+    for name, folder in SENTINEL.items():
+        if (SHARED / "data" / folder).is_dir():
+            sets[name] = list(geojson.read(SHARED / "data" / folder, []))[::every]
+    return sets
 
 
 def main() -> None:
-    """Measure on every n-th image of the pool."""
+    """Measure on every n-th image of the pool, and on what is there of Sentinel-2."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="every n-th image")
-    parser.add_argument("--weights", default=default_weights())
+    parser.add_argument("--weights", default="auto")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--docs", action="store_true")
     words = parser.parse_args()
-    root = find_pool()
-    if root is None:
-        skip("what skip=auto loses")
-        return
-    images = list(port_pool.read(root))[:: words.every]
-    said = measure(images, ModelCard.read(find_card(words.weights)))
+    said = {name: asdict(measure(some, words.weights)) for name, some in _sets(words.every).items()}
     if words.json:
         words.json.write_text(json.dumps(said), encoding="utf-8")
     print(table(said))

@@ -57,6 +57,7 @@ def predict_settings(config: PredictConfig) -> BatchSettings:
             queue=config.queue,
             enlarge=config.enlarge,
             estimate_gsd=scene.estimate_gsd,
+            larger_tiles=config.larger_tiles,
             skip_flat=config.skip == "auto",
             merge=MergeSettings(
                 match_iou=merge.match_iou,

@@ -31,6 +31,7 @@ class PredictOptions(TypedDict, total=False):
     queue: int
     readers: int
     skip: Literal["auto", "off"]
+    larger_tiles: bool
     enlarge: float
     weights: str
     conf: float | None

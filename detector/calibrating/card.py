@@ -198,7 +198,8 @@ class _Desk:
         """The network, read as a card says."""
         one = self.detector
         conf = np.array([card.conf[name] for name in card.classes], np.float32)
-        return Detector(card, one.backend, one.batch, conf, one.iou, one.threads, one.precision)
+        how = (one.iou, one.threads, one.precision, one.open_tiles)
+        return Detector(card, one.backend, one.batch, conf, *how)
 
     @cached_property
     def measured(self) -> tuple[Dataset, str]:

@@ -45,11 +45,8 @@ def rendered_rows(
 
             def measure(index: int = index) -> pd.DataFrame:
                 one = detector()
-                conf, iou, threads = one.conf, one.iou, one.threads
-                return measure_site(
-                    Detector(card, one.backend, one.batch, conf, iou, threads, one.precision),
-                    index,
-                )
+                how = (one.conf, one.iou, one.threads, one.precision, one.open_tiles)
+                return measure_site(Detector(card, one.backend, one.batch, *how), index)
 
             parts.append(kept.frame(f"site{index:03d}", key_of(card, *site_facts(index)), measure))
             task.advance()

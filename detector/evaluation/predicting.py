@@ -102,7 +102,7 @@ def predict_images(
         EvaluationError: an image has another size than its truth.
         SceneError: an image cannot be read.
     """
-    shared = _Shared(detector.backend)
+    shared = _Shared(detector)
     job = _Job(detector, shared, settings or PipelineSettings(readers=1), floor)
     start = time.perf_counter()
     with (
@@ -154,18 +154,21 @@ def _predict_image(job: _Job, image: EvalImage, path: Path) -> tuple[Boxes, Boxe
                 f"{image.width} x {image.height}; the labels belong to another image"
             )
         prepared = prepare_scene(scene, job.detector, job.settings)
-        found = find_objects(scene, _detector(job, recorder, low), job.settings, prepared=prepared)
-        if settle_scale(
-            scene, _detector(job, job.shared, low), found, job.settings
-        ):  # as `predict` does: read again, as if told
+        side = prepared.plan.settings.tile_px
+        reader = _detector(job, side, recorder, low)
+        found = find_objects(scene, reader, job.settings, prepared=prepared)
+        closer = _detector(job, job.detector.card.tile_px, job.shared, low)
+        if settle_scale(scene, closer, found, job.settings):
+            # as `predict` does: read again, as if told
             recorder = _Recorder(job.shared)
             prepared = prepare_scene(scene, job.detector, job.settings)
-            again = _detector(job, recorder, low)
+            side = prepared.plan.settings.tile_px
+            again = _detector(job, side, recorder, low)
             found = find_objects(scene, again, job.settings, prepared=prepared)
         settings = replace(job.settings, estimate_gsd=False)
         at_card = predict_scene(
             scene,
-            _detector(job, _Replay(recorder), job.detector.conf),
+            _detector(job, side, _Replay(recorder), job.detector.conf),
             settings,
             prepared=prepared,
         )
@@ -188,29 +191,35 @@ def completed(counted: Boxes, low: Boxes, conf: NDArray[np.float32]) -> Boxes:
     return Boxes.concatenate([counted, below.select(~again.any(axis=1))])
 
 
-def _detector(job: _Job, backend: Backend, conf: NDArray[np.float32]) -> Detector:
-    detector = copy.copy(job.detector)
+def _detector(job: _Job, side_px: int, backend: Backend, conf: NDArray[np.float32]) -> Detector:
+    detector = copy.copy(job.shared.of_tiles(side_px))
     detector.backend, detector.conf = backend, conf
     detector.tile_conf = np.minimum(job.detector.tile_conf, conf)
     return detector
 
 
 class _Shared:
-    """A backend that many threads use, one at a time; it measures its time."""
+    """A backend that many threads use, one at a time, for tiles of any side; it is timed."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.name = backend.name
-        self.device = backend.device
+    def __init__(self, detector: Detector) -> None:
+        self.name = detector.backend.name
+        self.device = detector.backend.device
         self.seconds = 0.0
         self.tiles = 0
-        self._backend = backend
+        self._detector = detector
         self._lock = threading.Lock()
+
+    def of_tiles(self, side_px: int) -> Detector:
+        """The network on tiles of some side."""
+        with self._lock:
+            return self._detector.of_tiles(side_px)
 
     def detect(self, tiles: NDArray[np.uint8]) -> Reading:
         """See `Backend.detect`."""
         with self._lock:
+            backend = self._detector.of_tiles(tiles.shape[1]).backend
             start = time.perf_counter()
-            result = self._backend.detect(tiles)
+            result = backend.detect(tiles)
             result.wait()
             self.seconds += time.perf_counter() - start
             self.tiles += len(tiles)

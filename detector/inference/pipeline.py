@@ -28,7 +28,7 @@ from detector.geometry.windows import PixelWindow
 from detector.inference.assemble import Ends, assemble
 from detector.inference.checkpoint import Checkpoint, Part, TilesDone, of_tile
 from detector.inference.coverage import Coverage
-from detector.inference.flat import is_flat
+from detector.inference.flat import cell_px, is_flat
 from detector.inference.frame import PlanFrame
 from detector.inference.land import Land
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
@@ -53,6 +53,7 @@ from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
 REMOTE_READERS = 8  # each waits 50 ms and more for its blocks; a handle each costs little
+LARGER_SHARE = 0.9  # of the pixels of the card's own tiles, at most, that larger ones may read
 MOST_BLOCKS_READ = 400  # surest boxes of blocks, duplicates included, that the scale is told by
 
 
@@ -65,6 +66,7 @@ class PipelineSettings:
         queue: batches read ahead of the network; with the tile size it bounds the memory.
         enlarge: a scene of unknown gsd that is smaller than a tile is enlarged so many times.
         estimate_gsd: measure the scale of a scene of unknown gsd on the containers in sight.
+        larger_tiles: read a large scene in larger tiles where that saves work.
         skip_flat: don't ask the network of tiles that show nothing, see `detector.inference.flat`.
         merge: thresholds of the merge; the tiles overlap by what its longest ship needs. What is
             a duplicate inside a tile, and what one look is lucky by, is the detector's to say.
@@ -74,6 +76,7 @@ class PipelineSettings:
     queue: int = 4
     enlarge: float = CLOSEST_LOOK
     estimate_gsd: bool = False
+    larger_tiles: bool = True
     skip_flat: bool = False
     merge: MergeSettings = field(default_factory=MergeSettings)
 
@@ -163,6 +166,7 @@ def prepare_scene(
         longest_m=settings.merge.longest_coarse_m(detector.card.class_set),
         enlarge=settings.enlarge,
         area=area,
+        larger_px=detector.larger_px if settings.larger_tiles else None,
     )
     return PreparedScene(frame, coverage, plan, area is not None)
 
@@ -212,6 +216,8 @@ def find_objects(
     settings = settings or PipelineSettings()
     prepared = prepared or prepare_scene(scene, detector, settings)
     frame, plan = prepared.frame, prepared.plan
+    if plan.settings.tile_px != detector.card.tile_px:
+        detector = detector.of_tiles(plan.settings.tile_px)
     merging_settings = replace(settings.merge, duplicate_iou=detector.iou, luck=detector.card.luck)
     merger = Merger(plan, merging_settings, detector.conf, detector.card.class_set)
     blocks = _Blocks(detector) if scene.info.gsd_m is None and settings.estimate_gsd else None
@@ -330,10 +336,13 @@ def plan_scene(
     longest_m: float | None = LONGEST_SHIP_M,
     enlarge: float = CLOSEST_LOOK,
     area: BaseGeometry | None = None,
+    larger_px: int | None = None,
 ) -> TilePlan:
     """The tiles of a scene that hold valid pixels, and meet `area` (file pixels) where given.
 
-    `longest_m` is that of what the coarse scale may read; None reads the fine scale alone.
+    `longest_m` is that of what the coarse scale may read; None reads the fine scale alone. Tiles of
+    `larger_px`, at the same scales and overlaps, are taken where that saves clearly: a border is
+    read twice, and larger tiles have fewer.
     """
     side_px = max(frame.width, frame.height)
     if frame.gsd_m is None and side_px < card.tile_px:
@@ -348,7 +357,6 @@ def plan_scene(
             longest_m=longest_m,
             upsampling=card.upsampling,
         )
-    settings = settings.snug(frame.width, frame.height)
     if area is not None:
         shapely.prepare(area)
 
@@ -358,7 +366,15 @@ def plan_scene(
             return False
         return coverage.any_valid(bounds)
 
-    return plan_tiles(frame.width, frame.height, settings, wanted=wanted)
+    def planned(settings: PlanSettings) -> TilePlan:
+        settings = settings.snug(frame.width, frame.height)
+        return plan_tiles(frame.width, frame.height, settings, wanted=wanted)
+
+    plan = planned(settings)
+    if larger_px is None or side_px <= larger_px / settings.scale:
+        return plan
+    larger = planned(replace(settings, tile_px=larger_px))
+    return larger if larger.read_pixels <= LARGER_SHARE * plan.read_pixels else plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,7 +621,8 @@ class _Readers:
         bounds = self._frame.file_bounds(tile.window)
         with span("read"):
             pixels = self._own_scene().read_bounds(bounds, (side, side))
-            flat = self._skip_flat and is_flat(pixels)
+            gsd_m = None if self._frame.gsd_m is None else self._frame.gsd_m / tile.scale
+            flat = self._skip_flat and is_flat(pixels, cell_px(gsd_m))
         seen = pixels.valid.any() and not flat
         return _Read(pixels.rgb if seen else None, flat)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,7 @@ from detector import resources
 from detector.boxes.duplicates import suppress_duplicates
 from detector.boxes.luck import TILE_SHARE
 from detector.boxes.scored import Boxes
-from detector.errors import WeightsError
+from detector.errors import ConfigError, WeightsError
 from detector.files import is_file
 from detector.models.backends import (
     Backend,
@@ -30,6 +33,9 @@ from detector.models.yolo import YOLO_BACKENDS, best_batch_on_gpu, fastest_on_cp
 
 DEFAULT_BATCH_CPU = 1  # measured: OpenVINO gains nothing from larger ones, small scenes lose
 DEFAULT_BATCH_CUDA = 32  # where none was found by probing
+LARGER_TILES: Final = 2.0  # sides of a card's tiles, 640 px: 1,280; see docs/performance.md
+LARGEST_TILES_PX: Final = 1280  # a pixel costs more in larger ones, and so does memory
+TILE_STEP_PX: Final = 32  # of sides of tiles: the coarsest anchors of the network
 CARD_SUFFIX = ".yaml"
 AUTO_WEIGHTS = ("port-n3", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -73,6 +79,8 @@ class Detector:
         iou: exact polygon IoU over which two boxes of one tile are duplicates.
         threads: CPU threads that the backend may use.
         precision: of its arithmetic.
+        open_tiles: opens the same backend for tiles of another side and batch; None where it reads
+            those of the card alone.
     """
 
     def __init__(
@@ -84,6 +92,7 @@ class Detector:
         iou: float,
         threads: int,
         precision: str = F32,
+        open_tiles: Callable[[int, int], Backend] | None = None,
     ) -> None:
         self.card = card
         self.batch = batch
@@ -94,6 +103,42 @@ class Detector:
         self.iou = iou
         self.threads = threads
         self.precision = precision
+        self.open_tiles = open_tiles
+        self._of_tiles: dict[int, Detector] = {card.tile_px: self}
+
+    @property
+    def larger_px(self) -> int | None:
+        """Side of the larger tiles in which it may read a large scene, pixels; None: it cannot."""
+        if self.open_tiles is None:
+            return None
+        return larger_tile_px(self.card)
+
+    def of_tiles(self, side_px: int) -> Detector:
+        """The same network on tiles of another side; opened when first asked for, then kept.
+
+        A batch holds about as many pixels, so that memory stays what it was.
+
+        Args:
+            side_px: that of the card, or `larger_px`.
+
+        Raises:
+            ConfigError: its backend reads the card's tiles alone.
+            DeviceError: the backend does not run so.
+        """
+        if side_px not in self._of_tiles:
+            if self.open_tiles is None:
+                raise ConfigError(f"this network reads tiles of {self.card.tile_px} px alone")
+            batch = max(1, int(self.batch * (self.card.tile_px / side_px) ** 2))
+            self._of_tiles[side_px] = Detector(
+                replace(self.card, tile_px=side_px),
+                self.open_tiles(side_px, batch),
+                batch,
+                self.conf,
+                self.iou,
+                self.threads,
+                self.precision,
+            )
+        return self._of_tiles[side_px]
 
     def detect(self, tiles: NDArray[np.uint8]) -> list[Boxes]:
         """Boxes of every tile.
@@ -183,9 +228,29 @@ def load_detector(settings: DetectorSettings, examples: Examples | None = None) 
     else:
         _check_for_plugin(request, backend_name)
     backend = open_backend(backend_name, request, YOLO_BACKENDS)
+    open_tiles = (
+        partial(_open_tiles, backend_name, request) if backend_name in YOLO_BACKENDS else None
+    )
     iou = card.iou if settings.iou is None else settings.iou
-    conf = [card.conf[n] if settings.conf is None else settings.conf for n in card.classes]
-    return Detector(card, backend, batch, np.array(conf, np.float32), iou, threads, precision)
+    conf = np.array(
+        [card.conf[n] if settings.conf is None else settings.conf for n in card.classes], np.float32
+    )
+    return Detector(card, backend, batch, conf, iou, threads, precision, open_tiles)
+
+
+def larger_tile_px(card: ModelCard) -> int | None:
+    """Side of the larger tiles in which a network of ours may read a large scene, pixels.
+
+    None where the card's are large already, or its family is another: what that makes of other
+    tiles only its plug-in can know.
+    """
+    larger = TILE_STEP_PX * round(LARGER_TILES * card.tile_px / TILE_STEP_PX)
+    return larger if card.family == YOLO and larger <= LARGEST_TILES_PX else None
+
+
+def _open_tiles(name: str, request: BackendRequest, side_px: int, batch: int) -> Backend:
+    card = replace(request.card, tile_px=side_px)
+    return open_backend(name, replace(request, card=card, batch=batch), YOLO_BACKENDS)
 
 
 def find_card(name: str) -> Path:

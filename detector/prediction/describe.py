@@ -16,7 +16,7 @@ from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import PipelineSettings, plan_scene
 from detector.models.card import ModelCard
-from detector.models.detector import Detector
+from detector.models.detector import Detector, larger_tile_px
 from detector.prediction.remarks import scene_remarks, unreadable_remarks
 from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
@@ -122,7 +122,9 @@ def describe_scene(
     info = scene.info
     coverage = Coverage.of(scene)
     longest_m = PipelineSettings().merge.longest_coarse_m(card.class_set)
-    plan = plan_scene(PlanFrame.of(info), coverage, card, longest_m=longest_m)
+    plan = plan_scene(
+        PlanFrame.of(info), coverage, card, longest_m=longest_m, larger_px=larger_tile_px(card)
+    )
     inside = zones_in_pixels(zones, scene)
     frame = (0, 0, info.width, info.height)
     met = sum(_meets(zone.shape.bounds, frame) for zone in inside if not zone.shape.is_empty)
@@ -146,7 +148,7 @@ def describe_scene(
         cloud_source=info.cloud_source,
         zones=(met, len(zones)) if len(zones) else None,
         tiles=len(plan),
-        seconds=None if tile_s is None else tile_s * len(plan),
+        seconds=None if tile_s is None else tile_s * plan.read_pixels / card.tile_px**2,
         weights=card.name,
         weights_gsd_m=(card.gsd_min_m, card.gsd_max_m),
         remarks=(

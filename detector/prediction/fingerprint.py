@@ -102,6 +102,7 @@ def _decisive(
         "merge": asdict(settings.pipeline.merge),
         "enlarge": settings.pipeline.enlarge,
         "estimate_gsd": settings.pipeline.estimate_gsd,
+        "larger_tiles": settings.pipeline.larger_tiles,
         "skip": "auto" if settings.pipeline.skip_flat else "off",
         "calibration_sha256": _sha256_of(detector.card.calibration),
         "lengths_sha256": _sha256_of(detector.card.lengths),

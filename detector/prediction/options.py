@@ -134,6 +134,9 @@ class PredictConfig:
         "auto: the network is not asked of tiles of flat water or ground; off: of all",
         choices=("auto", "off"),
     )
+    larger_tiles: bool = option(
+        "tiles of twice the side in scenes so large that this saves a tenth of the work"
+    )
     enlarge: float = option(
         "scenes smaller than a tile, gsd unknown: enlarged so many times",
         low=1,

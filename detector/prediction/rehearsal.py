@@ -166,6 +166,7 @@ def _plan(work: SceneWork, scene: Scene, copies: Copies, tile_s: float) -> Plann
         if earlier is not None:
             return PlannedScene(path, "done already", str(folder))
     begun = checkpoint_folder(settings.folder, scene.info.scene_id).exists()
-    tiles = len(work.prepare(scene).plan)
+    plan = work.prepare(scene).plan
+    seconds = tile_s * plan.read_pixels / work.detector.card.tile_px**2
     fate: Fate = "to be continued" if begun else "to do"
-    return PlannedScene(path, fate, str(folder), tiles, tiles * tile_s)
+    return PlannedScene(path, fate, str(folder), len(plan), seconds)

@@ -40,6 +40,7 @@ class BlobDetector:
     iou: float = 0.5
     threads: int = 1
     precision: str = "f32"
+    larger_px: int | None = None
     conf: NDArray[np.float32] = field(default_factory=lambda: np.full(2, 0.5, np.float32))
     backend: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(name="blobs", device="cpu")
