@@ -14,7 +14,6 @@ import logging
 import os
 import platform
 import shutil
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import rasterio
 
-from benchmarks.tables import markdown, put
+from benchmarks.throughput_alone import beside_busy, first_tile
+from benchmarks.throughput_page import merged, table, write_page
 from benchmarks.throughput_scenes import (
     CONTENTS,
     KINDS,
@@ -41,14 +40,16 @@ from detector.cli.demo import default_weights
 from detector.detections import CORNER_COLUMNS
 from detector.geometry.boxes import as_corners, iou_matrix
 from detector.models.devices import usable_cores
+from detector.profiling import Recorder, recording
 
 RESIDENT_TILES = 24
 PEER_BATCH = 8
 OVERLAP = 0.25
 MATCH_IOU = 0.5
+STARTS = 5
 PEER_CONF = 0.33
-DOCS = Path("docs/performance.md")
-PICTURE = Path("docs/images/performance.svg")
+FIGURES = Path("benchmarks/throughput.json")  # what the page is made of
+PARTS = ("scenes", "start", "busy")
 
 
 @dataclass
@@ -59,11 +60,13 @@ class Arm:
         name: in tables.
         run: from the path of a scene to the boxes found and the tiles read.
         whole: it reads the scene; else only resident tiles.
+        ours: it is our pipeline, of which we know the stages.
     """
 
     name: str
     run: Callable[[Path], tuple[Boxes | None, int]]
     whole: bool = True
+    ours: bool = False
 
 
 @dataclass
@@ -75,9 +78,31 @@ class Times:
     peak_mb: list[float] = field(default_factory=list)
     tiles: int = 0
     recall: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 def measure(words: argparse.Namespace) -> dict[str, Any]:
+    """The wanted parts."""
+    said: dict[str, Any] = {"machine": _machine(words)}
+    if "scenes" in words.parts:
+        said["scenes"] = _all_scenes(words)
+    if "start" in words.parts:
+        path = _small(words)
+        options = [f"out={words.out / 'first'}", "device=cpu", "quiet=true"]
+        options += [f"threads={words.threads}", f"model.weights={words.weights}"]
+        said["start"] = first_tile(path, options, STARTS)
+    if "busy" in words.parts:
+        path, arm = _small(words), _ours(words, "openvino", "f32")
+        arm.run(path)
+        said["busy"] = beside_busy(lambda: arm.run(path), words.rounds)
+    return said
+
+
+def _small(words: argparse.Namespace) -> Path:
+    return make_scene(Wanted(min(words.mp)), words.out / "scenes")[0]
+
+
+def _all_scenes(words: argparse.Namespace) -> list[dict[str, Any]]:
     """All arms on all scenes."""
     arms = list(_arms(words))
     found: list[dict[str, Any]] = []
@@ -97,19 +122,21 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
         ]
         if not words.keep:
             path.unlink()
-    return {"machine": _machine(words), "rounds": words.rounds, "results": found}
+    return found
 
 
 def _once(arm: Arm, path: Path, truth: Truth, times: Times) -> None:
-    before = psutil.Process().memory_info().rss
     # Linux: the peak of this process from here on
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    cpu, wall = time.process_time(), time.perf_counter()
-    boxes, tiles = arm.run(path)
-    times.cpu_s.append(time.process_time() - cpu)
-    times.wall_s.append(time.perf_counter() - wall)
+    with recording(Recorder()) as recorder:
+        cpu, wall = time.process_time(), time.perf_counter()
+        boxes, tiles = arm.run(path)
+        times.cpu_s.append(time.process_time() - cpu)
+        times.wall_s.append(time.perf_counter() - wall)
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    times.peak_mb.append((1024 * int(status.split("VmHWM:")[1].split()[0]) - before) / 1e6)
+    times.peak_mb.append(1024 * int(status.split("VmHWM:")[1].split()[0]) / 1e6)
+    if arm.ours:
+        times.stages = {one.stage: one.cpu_s for one in recorder.stages()}
     times.tiles = tiles
     if boxes is not None:
         times.recall = recall(boxes, truth)
@@ -180,7 +207,7 @@ def _ours(words: argparse.Namespace, backend: str, precision: str) -> Arm:
         boxes = Boxes(corners, table["score"].to_numpy(np.float32), ids)
         return boxes, (done.tiles or 0) - (done.tiles_skipped or 0)
 
-    return Arm(f"Quaywatch, {backend} {precision}, files written", run)
+    return Arm(f"Quaywatch, {backend} {precision}, files written", run, ours=True)
 
 
 def _peers(words: argparse.Namespace, wanted: set[str]) -> Iterator[Arm]:
@@ -314,58 +341,6 @@ def _processor() -> str:
     return named[0] if named else platform.processor()
 
 
-def table(measured: dict[str, Any]) -> str:
-    """Medians with the range of the rounds, one row a scene and arm."""
-    rows = []
-    for one in measured["results"]:
-        cpu = statistics.median(one["cpu_s"])
-        spread = f"{cpu:.2f} ({min(one['cpu_s']):.2f} to {max(one['cpu_s']):.2f})"
-        forward = not one["recall"]
-        said = " / ".join(f"{value:.2f}" for value in one["recall"].values())
-        rows.append(
-            [
-                one["scene"],
-                one["arm"],
-                str(one["tiles"]),
-                spread,
-                f"{statistics.median(one['wall_s']):.1f}",
-                f"{cpu / one['tiles']:.4f}" if one["tiles"] else "-",
-                "-" if forward else f"{one['megapixels'] / cpu:.2f}",
-                f"{max(one['peak_mb']):.0f}",
-                said or "-",
-            ]
-        )
-    head = ["scene", "what", "tiles", "CPU s (range)", "wall s", "CPU s a tile", "MP a CPU s"]
-    return markdown([*head, "peak MB added", "recall ship / stack"], rows)
-
-
-def draw(measured: dict[str, Any], path: Path) -> None:
-    """Megapixels a processor second of every arm that reads whole scenes."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "performance"
-    whole = [one for one in measured["results"] if one["recall"]]
-    scenes = list(dict.fromkeys(one["scene"] for one in whole))
-    arms = list(dict.fromkeys(one["arm"] for one in whole))
-    figure, axes = plt.subplots(figsize=(8, 0.7 + 0.32 * len(whole)))
-    height = 0.8 / len(arms)
-    for k, arm in enumerate(arms):
-        mine = {one["scene"]: one for one in whole if one["arm"] == arm}
-        at = [scenes.index(scene) + k * height for scene in mine]
-        speed = [one["megapixels"] / statistics.median(one["cpu_s"]) for one in mine.values()]
-        axes.barh(at, speed, height, label=arm)
-    axes.set_yticks(np.arange(len(scenes)) + 0.4 - height / 2, scenes)
-    axes.invert_yaxis()
-    axes.set_xlabel("megapixels a processor second; longer is faster")
-    axes.legend(fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-    plt.close(figure)
-
-
 ARMS = (
     *("forward-openvino-f32", "forward-openvino-bf16", "forward-torch-f32"),
     *("ours-openvino", "ours-torch", "sahi", "supervision", "ultralytics"),
@@ -386,25 +361,22 @@ def main() -> None:
     parser.add_argument("--weights", default=default_weights())
     parser.add_argument("--out", type=Path, default=Path(".cache/throughput"))
     parser.add_argument("--keep", action="store_true", help="keep the scenes")
-    parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
-    parser.add_argument("--from-json", type=Path, help="tables of an earlier run")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--docs", action="store_true", help="keep the figures, write the page")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
     words = parser.parse_args()
-    if words.from_json:
-        measured = json.loads(words.from_json.read_text(encoding="utf-8"))
-    else:
-        measured = measure(words)
-        words.out.mkdir(parents=True, exist_ok=True)
-        (words.out / "throughput.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
-    print(table(measured))
+    known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+    if words.page:
+        write_page(known)
+        return
+    measured = measure(words)
+    words.out.mkdir(parents=True, exist_ok=True)
+    (words.out / "throughput.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    print(table(measured.get("scenes", [])))
     if words.docs:
-        machine = measured["machine"]
-        told = (
-            f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} thread, load "
-            f"{machine['load'][0]}; OpenVINO {machine['openvino']}, torch {machine['torch']}; "
-            f"weights `{machine['weights']}`; {measured['rounds']} rounds\n\n"
-        )
-        put(DOCS, "throughput", told + table(measured))
-        draw(measured, PICTURE)
+        figures = merged(known, measured)
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_page(figures)
 
 
 if __name__ == "__main__":

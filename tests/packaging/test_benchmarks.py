@@ -36,7 +36,7 @@ SMALLEST = {
     "skipping": ["--every", "900"],
     "throughput": [
         *("--mp", "1", "--rounds", "1", "--content", "sea", "--out", "{tmp}/throughput"),
-        *("--arms", "forward-openvino-f32", "ours-openvino"),
+        *("--arms", "forward-openvino-f32", "ours-openvino", "--parts", "scenes"),
     ],
     "soak": ["--scenes", "4", "--gigapixels", "0.02"],
     "stack_changes": ["--stories", "1", "--small"],
