@@ -41,9 +41,9 @@ lint: $(STAMP)  ## ruff, mypy and the floors of the house
 docs: $(STAMP)  ## the documentation as a site, in .cache/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(STAMP)  ## all measurements, or one: BENCH=throughput; takes long
+bench: $(STAMP)  ## all measurements, or one: BENCH=throughput ARGS=--docs; takes long
 	@for file in $(if $(BENCH),benchmarks/$(BENCH).py,$$(grep -l '__main__' benchmarks/*.py)); do \
-		$(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; \
+		$(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; \
 	done
 
 accuracy: $(STAMP)  ## all of docs/accuracy.md, WEIGHTS=name; goes on where it was cut

@@ -273,6 +273,8 @@ def read_strip(
         SceneError: the scene is damaged.
         OutputError: the parts cannot be written.
     """
+    if prepared.plan.settings.tile_px != detector.card.tile_px:
+        detector = detector.of_tiles(prepared.plan.settings.tile_px)
     taker = _Taker(detector, None, None, checkpoint)
     missing = (piece for piece in checkpoint.pieces(tiles) if isinstance(piece, range))
     _go_through(scene, settings, prepared, taker, missing, lambda advance: None)

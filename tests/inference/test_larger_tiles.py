@@ -86,7 +86,7 @@ def test_the_same_ships_are_found_in_larger_tiles(tmp_path: Path) -> None:
     at = np.stack(np.meshgrid(np.arange(100, 2400, 190), np.arange(100, 2400, 190)), -1)
     x, y = at.reshape(-1, 2).T + draw.uniform(-40, 40, (2, at.size // 2))
     count = len(x)
-    size = draw.uniform(30, 70, count), draw.uniform(8, 16, count), draw.uniform(0, 3.1, count)
+    size = draw.uniform(18, 30, count), draw.uniform(8, 14, count), draw.uniform(0, 3.1, count)
     ships = corners_from_xywhr(np.stack([x, y, *size], axis=1))
     path = blob_scene(tmp_path / "a.tif", (2500, 2500), ships, transform=utm_transform(), crs=UTM52)
     found, tiles = {}, {}
@@ -99,8 +99,11 @@ def test_the_same_ships_are_found_in_larger_tiles(tmp_path: Path) -> None:
         assert detector.opened == ([512] if larger else [])
     assert tiles[True].read_pixels < 0.9 * tiles[False].read_pixels
     assert len(found[True].detections) == len(found[False].detections) == count
-    matched = iou_matrix(found[True].detections.corners, ships)
-    assert (matched.max(axis=0) > 0.9).all()
+    usual, large = (found[larger].detections.corners for larger in (False, True))
+    same = iou_matrix(large, usual).max(axis=0)
+    assert np.median(same) > 0.9999  # all but those that the coarse scale says better
+    assert same.min() > 0.5
+    assert iou_matrix(large, ships).max(axis=0).min() > 0.5  # drawn in whole pixels, 8 wide
 
 
 def test_a_network_is_opened_once_for_tiles_of_another_side() -> None:

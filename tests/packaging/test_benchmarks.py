@@ -23,6 +23,7 @@ SMALLEST = {
     "coarse_visits": ["--sites", "0"],
     "counting": ["--quick", "--skip-series"],
     "berth_calls": ["--seeds", "0"],
+    "larger_tiles": ["--ports", "0", "--images", "0"],
     "lengths": ["--card", "{tmp}/no_card"],
     "lots": ["--stories", "1"],
     "merging": ["--quick", "--only", "cases"],
