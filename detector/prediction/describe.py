@@ -22,6 +22,7 @@ from detector.scenes.scene import Scene
 from detector.scenes.types import SceneInfo
 
 GREY: Final = 90  # of the tile that is timed
+GIVEN_CLEAR: Final = "user"  # what tells clouds of a scene that scene.clouds=clear was said of
 COARSE_M: Final = 2.5  # from it on the length of a ship is a matter of a few pixels
 LEAST_SHIP_PX: Final = 6.0  # shorter ships of such scenes are mostly missed, see docs/accuracy.md
 
@@ -82,6 +83,7 @@ class SceneDescription:
         """Text for people: a fact a line, with where it comes from."""
         gsd = "unknown" if self.gsd_m is None else f"{self.gsd_m:.3g} m ({self.gsd_source})"
         low, high, how = self.stretch
+        clouds = "clear (given)" if self.cloud_source == GIVEN_CLEAR else self.cloud_source
         angles = [f"{key.removesuffix('_deg')} {value:g}" for key, value in _known(self.angles)]
         facts: list[tuple[str, str]] = [
             ("size", f"{self.width} x {self.height} pixels"),
@@ -90,9 +92,12 @@ class SceneDescription:
             ("bands", f"{', '.join(map(str, self.bands))} ({self.bands_mean})"),
             ("stretch", f"{low:g} to {high:g} ({how})"),
             ("valid", f"{self.valid_fraction:.1%} ({self.valid_source})"),
-            ("acquired", f"{self.acquired or 'unknown'} ({self.acquired_source})"),
+            (
+                "acquired",
+                f"{self.acquired} ({self.acquired_source})" if self.acquired else "unknown",
+            ),
             ("angles", f"{', '.join(angles)} degrees" if angles else "unknown"),
-            ("clouds", self.cloud_source or "unknown"),
+            ("clouds", clouds or "unknown"),
         ]
         if self.zones is not None:
             facts.append(("zones", f"{self.zones[0]} of {self.zones[1]} meet the scene"))

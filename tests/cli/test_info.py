@@ -61,7 +61,10 @@ def test_a_scene_is_described(tmp_path: Path, capsys: Output) -> None:
     assert told["valid_fraction"] == 1.0
     assert 2 <= int(str(told["tiles"])) <= 12  # of 640 pixels, read finer than the file is
     assert main(["info", str(path), "time=false"]) == 0
-    assert "  gsd       0.5 m (geodesic)" in capsys.readouterr().out.splitlines()
+    told_lines = capsys.readouterr().out.splitlines()
+    assert {"  gsd       0.5 m (geodesic)", "  clouds    unknown"} <= set(told_lines)
+    assert main(["info", str(path), "time=false", "scene.clouds=clear"]) == 0
+    assert "  clouds    clear (given)" in capsys.readouterr().out.splitlines()
 
 
 def test_a_scene_that_cannot_be_opened_is_said_and_the_others_are_told(
@@ -162,4 +165,4 @@ def test_it_says_which_card_reads_a_scene_and_what_will_not_be_possible(
     assert ("tiers of container stacks" in remarks) == (gsd_m in (0.5, 30.0))
     assert main(["info", str(path), "time=false"]) == 0
     line = f"  weights   {weights} (for {finest:g} to {coarsest:g} m a pixel)"
-    assert line in capsys.readouterr().out.splitlines()
+    assert {line, "  acquired  unknown"} <= set(capsys.readouterr().out.splitlines())
