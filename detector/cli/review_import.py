@@ -90,10 +90,13 @@ def corrected(done: Imported, folder: Path) -> str:
     from detector.reviewing.runs import ReviewedRun
 
     try:
-        write_corrected(done.review, ReviewedRun.read(folder))
+        gone = write_corrected(done.review, ReviewedRun.read(folder))
     except QuaywatchError as error:
         return f"no corrected counts and no containers of changed stacks: {error}"
-    return f"corrected counts in {folder / COUNTS_FILE}"
+    told = f"corrected counts in {folder / COUNTS_FILE}"
+    if gone:
+        told += f"; without {', '.join(gone)}: reviewed, but no longer among the scenes of the run"
+    return told
 
 
 def labels(done: Imported, folder: Path, out: Path, side: str) -> str:

@@ -35,17 +35,28 @@ STACKS_FILE: Final = "stacks_reviewed.csv"
 LOOKED_SHARE: Final = 0.999  # of an area that was looked at
 
 
-def write_corrected(review: Review, run: ReviewedRun) -> None:
+def write_corrected(review: Review, run: ReviewedRun) -> list[str]:
     """Write `counts_reviewed.csv`, and the stacks that people changed, of a run.
+
+    Those of an earlier review are removed first: where these cannot be written there are none.
+
+    Returns:
+        Reviewed scenes that the run no longer has, and so are not counted.
 
     Raises:
         QuaywatchError: a scene or the zones of the run are gone or damaged, or the folder cannot
             be written.
     """
+    for name in (COUNTS_FILE, STACKS_FILE):
+        for path in (run.folder / name, (run.folder / name).with_suffix(".parquet")):
+            path.unlink(missing_ok=True)
     zones = zones_of_run(run) if run_content(run.folder).get("zones") else {}
     rows = []
     parts = [no_stacks()]
+    gone = [scene_id for scene_id in review.scenes if scene_id not in run.records]
     for scene_id in review.scenes:
+        if scene_id in gone:
+            continue
         statements, looked = of_scene(review, scene_id)
         record, mine = run.records[scene_id], zones.get(scene_id, ())
         found = pd.DataFrame(run.found(scene_id))
@@ -55,6 +66,7 @@ def write_corrected(review: Review, run: ReviewedRun) -> None:
     write_csv(run.folder / COUNTS_FILE, pd.DataFrame(rows))
     stacks = [part for part in parts if len(part)]
     write_stacks(run.folder / STACKS_FILE, pd.concat(stacks) if stacks else no_stacks())
+    return gone
 
 
 def read_changed_stacks(folder: Path) -> pd.DataFrame:

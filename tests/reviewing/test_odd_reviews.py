@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from detector.cli.main import main
+from detector.cli.review_import import corrected as corrected_line
+from detector.errors import SceneError
 from detector.geometry.boxes import corners_from_xywhr
+from detector.reviewing import corrected
 from detector.reviewing.errors import ReviewError
 from detector.reviewing.formats import read_sheets, write_sheets
-from detector.reviewing.importing import ImportSettings, import_reviews
-from detector.reviewing.ledger import REVIEW_FILE, Review, Source, Statement
+from detector.reviewing.importing import Imported, ImportSettings, import_reviews
+from detector.reviewing.ledger import REVIEW_FILE, Review, Source, Statement, read_review
 from detector.reviewing.merge import Conflicts, merge
+from detector.reviewing.runs import ReviewedRun
 from detector.reviewing.sheet import Sheet, Verdict
 from tests.reviewing.made_run import draw, edit, geopackages, outline
 from tests.reviewing.test_tools import export
@@ -137,6 +143,45 @@ def test_a_box_where_the_scene_shows_nothing_is_named(run: Path) -> None:
     edit(first, "DELETE FROM detections WHERE fid = (SELECT max(fid) FROM detections)")
     draw(first, outline(410, 100, 60, 20), **{"class": "ship"})
     assert len(import_reviews(ImportSettings(run)).review.statements) == 1
+
+
+def test_a_reviewed_scene_that_the_run_has_no_more_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = geopackages(run)
+    for path in (first, second):
+        edit(path, "UPDATE detections SET verdict = 'false' WHERE fid = 1")
+    assert main(["review", "import", f"run={run}"]) == 0
+    review = read_review(run)
+    assert review is not None
+    kept = ReviewedRun.read(run)
+    less = replace(kept, records={second.parent.name: kept.records[second.parent.name]})
+    assert corrected.write_corrected(review, less) == [first.parent.name]
+    counts = pd.read_csv(run / corrected.COUNTS_FILE)
+    assert set(counts["scene_id"]) == {second.parent.name}
+    capsys.readouterr()
+    monkeypatch.setattr(ReviewedRun, "read", lambda folder: less)
+    assert "; without " + first.parent.name in corrected_line(Imported(review, review), run)
+
+
+def test_corrected_counts_of_an_earlier_review_do_not_stay(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = geopackages(run)[0]
+    draw(first, outline(200, 100, 60, 20), **{"class": "container_stack"})
+    assert main(["review", "import", f"run={run}"]) == 0
+    assert len(corrected.read_changed_stacks(run)) == 1
+    capsys.readouterr()
+
+    def other(record: object) -> None:
+        raise SceneError("a.tif: not the file that the run read")
+
+    monkeypatch.setattr(corrected, "open_again", other)
+    assert main(["review", "import", f"run={run}"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("no corrected counts and no containers of changed stacks: a.tif: not")
+    assert not (run / corrected.COUNTS_FILE).exists()
+    assert len(corrected.read_changed_stacks(run)) == 0
 
 
 def around(points: list[tuple[float, float]]) -> tuple[float, ...]:
