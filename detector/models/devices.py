@@ -6,6 +6,7 @@ Loading torch takes longer than a small scene does, and the CPU's default backen
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import re
 from typing import Final
@@ -25,6 +26,8 @@ NO_MEMORY: Final = (
 FORWARD: Final = "forward"  # the stage in which a network runs, and its threads
 LEAST_CHOSEN: Final = 0.0005  # score of the boxes that a GPU brings back
 DRIVERS: Final = ("libcuda.so.1", "nvcuda.dll")  # of CUDA, on Linux and on Windows
+
+logger = logging.getLogger(__name__)
 
 
 def is_no_memory(error: BaseException) -> bool:
@@ -54,7 +57,14 @@ def resolve_device(device: str) -> str:
             )
         return ",".join(resolve_device(name) for name in several)
     if device == "auto":
-        return "cuda:0" if cuda_devices() else CPU
+        if cuda_devices():
+            return "cuda:0"
+        if _has_driver():
+            logger.warning(
+                "device=auto: a driver of NVIDIA is here, but torch finds no GPU that it can use; "
+                "the CPU is used (see 'detector doctor')"
+            )
+        return CPU
     if device == CPU:
         return CPU
     named = CUDA.fullmatch(device)
@@ -70,7 +80,7 @@ def resolve_device(device: str) -> str:
 
 def cuda_devices() -> int:
     """How many GPUs torch can use; torch is asked only where a driver is."""
-    if not any(_loads(name) for name in DRIVERS):
+    if not _has_driver():
         return 0
     import torch
 
@@ -88,6 +98,10 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _has_driver() -> bool:
+    return any(_loads(name) for name in DRIVERS)
 
 
 def _loads(name: str) -> bool:

@@ -49,6 +49,7 @@ def fastest(
     if known in runners:
         return str(known)
     if not _keep(path, {"backend": usual}):
+        logger.debug("backend=auto: %s cannot be written, so %s is used unmeasured", path, usual)
         return usual
     seconds = {name: _seconds(name, runner, request) for name, runner in runners.items()}
     best = min(seconds, key=seconds.__getitem__)
@@ -74,6 +75,10 @@ def best_batch(
     if isinstance(known, int) and known > 0:
         return known
     if not _keep(path, {"batch": request.batch}):
+        told = (path, request.batch)
+        logger.debug(
+            "batch=null: %s cannot be written, so batches of %d are used unmeasured", *told
+        )
         return request.batch
     seconds: dict[int, float] = {}
     size = BATCHES[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from functools import cache
 from typing import Final
@@ -18,6 +19,8 @@ INT8: Final = "int8"
 PRECISIONS: Final = (AUTO, F32, F16, BF16, INT8)
 PRECISION_VARIABLE: Final = "QUAYWATCH_PRECISION"
 BF16_CAPABILITY: Final = "BF16"  # as OpenVINO names it
+
+logger = logging.getLogger(__name__)
 
 
 def choose_precision(asked: str, backend: str, device: str, by_card: str = F32) -> str:
@@ -44,8 +47,12 @@ def choose_precision(asked: str, backend: str, device: str, by_card: str = F32) 
             )
     if asked == AUTO and device != CPU:
         return F16 if backend in ("torch", "tensorrt") else F32
+    if asked == AUTO and backend == "openvino" and by_card == BF16:
+        if cpu_has_bf16():
+            return BF16
+        logger.debug("precision=auto: this CPU has no bfloat16, so float32 is used")
     if asked == AUTO:
-        return BF16 if backend == "openvino" and by_card == BF16 and cpu_has_bf16() else F32
+        return F32
     if (backend == "onnx" and asked != F32) or (backend == "tensorrt" and asked not in (F16, F32)):
         able = "f32" if backend == "onnx" else "f16 and f32"
         raise DeviceError(f"backend={backend} calculates in {able}, not in {asked}; use auto")

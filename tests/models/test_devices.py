@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_without_a_driver_there_is_no_gpu(monkeypatch: Patch) -> None:
     assert devices.resolve_device("auto") == "cpu"
     with pytest.raises(DeviceError, match=r"'cuda' is not there: 0 CUDA devices"):
         devices.resolve_device("cuda")
+
+
+def test_a_driver_that_torch_cannot_use_is_told(
+    monkeypatch: Patch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("detector"), "propagate", True)
+    monkeypatch.setattr(devices, "_loads", lambda name: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert devices.resolve_device("auto") == "cpu"
+    assert "torch finds no GPU that it can use; the CPU is used" in caplog.text
 
 
 def test_threads_are_the_cores_or_what_openmp_is_told(monkeypatch: Patch) -> None:

@@ -77,11 +77,19 @@ def test_the_precision_is_what_is_asked_for(
     ],
 )
 def test_the_card_says_what_auto_is_where_the_processor_has_it(
-    backend: str, card: str, able: bool, got: str, monkeypatch: Patch
+    backend: str,
+    card: str,
+    able: bool,
+    got: str,
+    monkeypatch: Patch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("detector"), "propagate", True)
     monkeypatch.delenv("QUAYWATCH_PRECISION", raising=False)
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: able)
-    assert choose_precision("auto", backend, "cpu", card) == got
+    with caplog.at_level(logging.DEBUG, "detector"):
+        assert choose_precision("auto", backend, "cpu", card) == got
+    assert ("has no bfloat16, so float32 is used" in caplog.text) == (not able)
     assert choose_precision("f32", backend, "cpu", card) == "f32"
     monkeypatch.setenv("QUAYWATCH_PRECISION", "f32")
     assert choose_precision("auto", backend, "cpu", card) == "f32"
@@ -250,13 +258,16 @@ def test_the_fastest_is_measured_once_and_remembered(
 
 
 def test_what_cannot_be_remembered_is_not_measured(
-    tiny: Files, tmp_path: Path, monkeypatch: Patch
+    tiny: Files, tmp_path: Path, monkeypatch: Patch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("QUAYWATCH_CACHE", str(tmp_path / "file" / "no"))
     request = BackendRequest(tiny.card, tiny.weights, "cpu", 1, 1)
     never = lambda request: pytest.fail("it was measured")  # noqa: E731
-    assert fastest.fastest(request, {"openvino": never, "torch": never}) == "openvino"
+    monkeypatch.setattr(logging.getLogger("detector"), "propagate", True)
+    with caplog.at_level(logging.DEBUG, "detector"):
+        assert fastest.fastest(request, {"openvino": never, "torch": never}) == "openvino"
+    assert "cannot be written, so openvino is used unmeasured" in caplog.text
 
 
 def test_a_backend_that_does_not_run_here_is_not_chosen_and_told(
