@@ -11,7 +11,7 @@ from detector.counting.zones import (
     Zones,
     read_zones,
 )
-from detector.errors import OutputError, SceneError
+from detector.errors import DeviceError, OutputError, SceneError
 from detector.export.formats import ALWAYS_WRITTEN, check_formats
 from detector.export.records import SceneRecord
 from detector.export.run_files import RunResult, write_run_files
@@ -100,12 +100,13 @@ def _do_scenes(run: _Run, scenes: Sequence[SceneSource], *, alone: bool) -> None
 
     Raises:
         OutputError: the folder of the run cannot be written.
+        DeviceError: the device is gone: no later scene could be done, and the run can go on later.
         QuaywatchError: the only scene cannot be done.
     """
     for number, found in enumerate(scenes, start=1):
         try:
             run.do_scene(found, f"{number}/{len(scenes)}")
-        except OutputError:
+        except (OutputError, DeviceError):
             raise
         except (Exception, SystemExit) as error:  # a thread that ends must not end the run
             if alone:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from detector.boxes import duplicates
 from detector.boxes.scored import Boxes
-from detector.errors import OutputError, QuaywatchError, ZonesError
+from detector.errors import DeviceError, OutputError, QuaywatchError, ZonesError
 from detector.geometry.boxes import Corners, corners_from_xywhr
 from detector.models.detector import DetectorSettings
 from detector.prediction import batch as run_module
@@ -123,6 +123,34 @@ def test_zones_in_another_crs_count_what_they_hold(tmp_path: Path) -> None:
     assert (half["count"], half["status"]) == (0, "partial")
     assert (far["observed_fraction"], far["status"]) == (0.0, "unobserved")
     assert np.isnan(far["count"])
+
+
+def test_a_device_that_vanishes_ends_the_run_with_one_line_and_a_later_run_goes_on(
+    tmp_path: Path, detector: BlobDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"a": (150, 100), "b": (400, 300), "c": (200, 400)}
+    scenes = [_scene(tmp_path, f"{name}.tif", place) for name, place in places.items()]
+    _predict(tmp_path / "one", scenes[0])
+    first = len(detector.batches)
+    _predict(tmp_path / "whole", *scenes)
+    forward = detector.forward
+    detector.batches.clear()
+
+    def gone(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if len(detector.batches) > first:
+            raise DeviceError("device 'cuda:0' failed while it ran (device lost); start again")
+        return forward(tiles)
+
+    monkeypatch.setattr(detector, "forward", gone)
+    with pytest.raises(DeviceError, match=r"^device 'cuda:0' failed while it ran \(device lost\)"):
+        _predict(tmp_path / "out", *scenes)
+    done = [path.parent.name[0] for path in (tmp_path / "out").glob("*/counts.csv")]
+    assert done == ["a"]
+    monkeypatch.setattr(detector, "forward", forward)
+    again = _predict(tmp_path / "out", *scenes)
+    assert [record.status for record in again.records] == ["done"] * 3
+    counts = [(tmp_path / run / "counts.csv").read_bytes() for run in ("out", "whole")]
+    assert counts[0] == counts[1]
 
 
 def test_a_bad_scene_among_good_ones_is_a_row(tmp_path: Path) -> None:
