@@ -75,9 +75,9 @@ def best_batch(
     if isinstance(known, int) and known > 0:
         return known
     if not _keep(path, {"batch": request.batch}):
-        told = (path, request.batch)
         logger.debug(
-            "batch=null: %s cannot be written, so batches of %d are used unmeasured", *told
+            "batch=null: %s cannot be written, so batches of %d are used unmeasured",
+            *(path, request.batch),
         )
         return request.batch
     seconds: dict[int, float] = {}
