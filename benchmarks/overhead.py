@@ -94,7 +94,7 @@ def measure_steps(folder: Path, number: int) -> tuple[dict[str, float], dict[str
     make_scenes(scenes, number)
 
     def predict(out: str, formats: tuple[str, ...] = (), shard: Shard | None = None) -> None:
-        detector = DetectorSettings(device="cpu")
+        detector = DetectorSettings("auto", device="cpu")
         predict_paths(
             BatchSettings((str(scenes),), folder / out, detector, formats=formats, shard=shard)
         )

@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import closing
+from functools import lru_cache, partial
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
-from urllib.error import HTTPError
-from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 ADDRESS: Final = re.compile(r"(?:/vsicurl/)?(https?://[^?#]+)(\?[^#]*)?")
-BEHIND: Final = (".aux.xml", ".aux", ".AUX", ".msk", ".MSK", ".ovr", ".OVR")
+BEHIND: Final = (".aux.xml", ".aux", ".msk", ".ovr")
 INSTEAD: Final = (
-    *(".aux", ".AUX", ".xml", ".XML", ".IMD", ".imd", ".RPB", ".rpb", ".PVL", ".pvl"),
+    *(".aux", ".xml", ".XML", ".IMD", ".imd", ".RPB", ".rpb", ".PVL", ".pvl", ".TXT", ".txt"),
     *("_rpc.txt", "_RPC.TXT", "_metadata.txt", "_METADATA.txt", "_MTL.txt", "_MTL.TXT"),
-    *("_metadata.xml", "_METADATA.XML", ".TXT", ".txt", ".RPC", ".rpc", ".pass", ".PASS"),
-    *(".tfw", ".TFW", ".tifw", ".TIFW", ".wld", ".WLD", ".jgw", ".JGW", ".pgw", ".PGW"),
-    *(".j2w", ".J2W", ".prj", ".PRJ", ".tab", ".TAB"),
+    *("_metadata.xml", "_METADATA.XML", ".RPC", ".rpc", ".pass", ".PASS"),
+    *(".tfw", ".tifw", ".wld", ".jgw", ".pgw", ".j2w", ".prj", ".tab"),
 )
 OF_FOLDER: Final = ("METADATA.DIM", "metadata.dim", "summary.txt", "SUMMARY.TXT")
 """Names that GDAL 3 asks for beside a raster: behind its name, instead of its ending, alone."""
@@ -33,7 +33,7 @@ NOT_THERE: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 TRIES: Final = 3
 WAIT_S: Final = 10.0
-AT_ONCE: Final = 32
+CONNECTIONS: Final = 8
 
 
 @lru_cache(maxsize=256)
@@ -51,31 +51,42 @@ def is_alone(path: str) -> bool:
     match = ADDRESS.fullmatch(path)
     if match is None or match[2]:
         return match is not None
-    names = list(_names(match[1]))
-    with ThreadPoolExecutor(AT_ONCE, "side files") as pool:
-        return all(pool.map(_is_missing, names))
+    parts = urlsplit(match[1])
+    if "@" in parts.netloc or getproxies().get(parts.scheme):
+        return False
+    names = list(_names(parts.path))
+    with ThreadPoolExecutor(CONNECTIONS, "side files") as pool:
+        shares = [names[at::CONNECTIONS] for at in range(CONNECTIONS)]
+        return all(pool.map(partial(_are_missing, parts.scheme, parts.netloc), shares))
 
 
-def _names(address: str) -> Iterable[str]:
-    parts = urlsplit(address)
-    folder, _, name = parts.path.rpartition("/")
+def _names(path: str) -> Iterable[str]:
+    folder, _, name = path.rpartition("/")
     stem = name.rpartition(".")[0] or name
-    for beside in (
-        *(name + ending for ending in BEHIND),
-        *(stem + ending for ending in INSTEAD),
-        *OF_FOLDER,
-    ):
-        yield urlunsplit(parts._replace(path=f"{folder}/{beside}"))
+    behind = [name + ending for ending in BEHIND]
+    instead = [stem + ending for ending in INSTEAD]
+    return [f"{folder}/{beside}" for beside in (*behind, *instead, *OF_FOLDER)]
 
 
-def _is_missing(address: str) -> bool:
+def _are_missing(scheme: str, host: str, names: Iterable[str]) -> bool:
+    """Whether a server says of every name that it is not there."""
+    make = HTTPSConnection if scheme == "https" else HTTPConnection
+    try:
+        connection = make(host, timeout=WAIT_S)
+        with closing(connection):
+            return all(_status(connection, name) in NOT_THERE for name in names)
+    except (OSError, HTTPException, ValueError):
+        return False
+
+
+def _status(connection: HTTPConnection, name: str) -> int:
+    """What a server says of a name; asked again where it fails for a time."""
+    status = 0
     for _ in range(TRIES):
-        try:
-            with urlopen(Request(address, method="HEAD"), timeout=WAIT_S):  # noqa: S310 - http(s)
-                return False
-        except HTTPError as error:
-            if error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                return error.code in NOT_THERE
-        except (OSError, ValueError):
-            return False
-    return False
+        connection.request("HEAD", name)
+        answer = connection.getresponse()
+        answer.read()
+        status = answer.status
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            break
+    return status

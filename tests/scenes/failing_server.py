@@ -38,7 +38,7 @@ class _Failing(BaseHTTPRequestHandler):
         said = self.headers.get("Range", "")
         key = f"{self.command} {said}"
         self.asked[key] = self.asked.get(key, 0) + 1
-        print(key, flush=True)  # noqa: T201 - what the test reads
+        print(f"{key}\n", end="", flush=True)  # noqa: T201 - what the test reads, one write a line
         if self.asked[key] <= self.fails:
             self.send_response(self.status)
             self.send_header("Content-Length", "0")
@@ -61,7 +61,7 @@ class _Failing(BaseHTTPRequestHandler):
         file = Path(f"{sys.argv[1]}{name.partition('.tif')[2]}")
         there = ".tif." in name and file.is_file()
         content = file.read_bytes() if there else b""
-        print(f"beside {name}", flush=True)  # noqa: T201
+        print(f"beside {name}\n", end="", flush=True)  # noqa: T201
         self.send_response(200 if there else 404)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

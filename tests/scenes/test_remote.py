@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import Request
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,20 +100,34 @@ def test_only_a_server_that_tells_is_believed(monkeypatch: pytest.MonkeyPatch) -
     asked: list[str] = []
     codes = {"/a.tif.ovr": [503, 404]}
 
-    def answer(request: Request, timeout: float) -> None:
-        asked.append(urlsplit(request.full_url).path)
-        code = codes.get(asked[-1], [404])
-        raise HTTPError(request.full_url, code.pop(0) if len(code) > 1 else code[0], "", {}, None)  # type: ignore[arg-type]
+    class Connection:
+        def __init__(self, host: str, timeout: float) -> None:
+            if host == "host5.example":
+                raise OSError("no such host")
 
-    monkeypatch.setattr(side_files, "urlopen", answer)
+        def request(self, method: str, name: str) -> None:
+            asked.append(f"{method} {name}")
+            self.codes = codes.get(name, [404])
+
+        def getresponse(self) -> Any:
+            code = self.codes.pop(0) if len(self.codes) > 1 else self.codes[0]
+            return SimpleNamespace(read=lambda: b"", status=code)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(side_files, "HTTPSConnection", Connection)
     for name, codes["/a.tif.ovr"], alone in (
         ("1", [503, 404], True),
         ("2", [503], False),
         ("3", [401], False),
         ("4", [403], True),
+        ("5", [404], False),
+        ("6", [301], False),
     ):
         asked.clear()
         address = f"/vsicurl/https://host{name}.example/a.tif"
         assert side_files.is_alone(address) == alone, name
+        assert alone <= ("HEAD /a.tif.msk" in asked)
     assert not side_files.is_alone("/vsis3/bucket/a.tif")
     assert not side_files.is_alone("a.tif")
