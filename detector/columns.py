@@ -59,17 +59,26 @@ def read_columns(path: Path, columns: Sequence[Column]) -> pa.Table:
         TableError: it is missing, damaged or too large, or a column is missing or holds what it
             should not.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_size(path, file.metadata)
-            table = file.read()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise TableError(f"{path}: not a Parquet file that can be read ({reason})") from error
+    table = read_table(path)
     check_columns(path, table, columns)
     # what pandas wrote of its own types: who damages it makes pandas fail, and nothing needs it
     metadata = {key: text for key, text in (table.schema.metadata or {}).items() if key != PANDAS}
     return table.replace_schema_metadata(metadata)
+
+
+def read_table(path: Path) -> pa.Table:
+    """A Parquet file as it is.
+
+    Raises:
+        TableError: it is missing, damaged or too large.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_size(path, file.metadata)
+            return file.read()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise TableError(f"{path}: not a Parquet file that can be read ({reason})") from error
 
 
 def check_columns(path: Path, table: pa.Table, columns: Sequence[Column]) -> None:

@@ -73,7 +73,7 @@ PARSERS = {
     "SafeLoader": {"documents"},
     "read_dataframe": {"counting.layers"},
     "read_file": {"report.locator", "reviewing.geopackage", "reviewing.importing"},  # its own files
-    "from_wkb": set[str](),
+    "from_wkb": {"export.vector"},  # a fault is told by the scene, one by one
     "from_wkt": {"reviewing.ledger", "scenes.place"},
     "from_geojson": set[str](),
     "imread": set[str](),

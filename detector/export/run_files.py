@@ -20,7 +20,7 @@ from detector.export.seals import FILES, RUN_FILE, SEAL, file_seals, record_seal
 from detector.export.stac import STAC_FILES, write_collection
 from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_parquet
-from detector.export.vector import WGS84, read_detections, to_wgs84, write_geoparquet
+from detector.export.vector import WGS84, joined_detections, to_wgs84, write_geoparquet
 from detector.geometry.boxes import as_corners
 from detector.geometry.frames import FilePixels
 from detector.later import geopandas as gpd
@@ -51,7 +51,7 @@ class RunResult:
 def write_run_files(out: Path, result: RunResult) -> None:
     """Write detections, counts, stacks, `scenes.csv` and `run.json`.
 
-    Detections are read scene by scene, so memory does not grow with their number.
+    Detections are read a few scenes at a time, so memory does not grow with their number.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -152,8 +152,7 @@ def _named_and_sealed(out: Path, record: SceneRecord) -> dict[str, Any]:
 
 def _wgs84_frames(out: Path, records: Sequence[SceneRecord]) -> Iterator[gpd.GeoDataFrame]:
     yield to_wgs84(_no_detections().to_geodataframe())  # the columns, where no scene is done
-    for record in records:
-        yield to_wgs84(read_detections(out / record.scene_id / PARQUET_FILE))
+    yield from joined_detections(out / record.scene_id / PARQUET_FILE for record in records)
 
 
 def _no_detections() -> Detections:

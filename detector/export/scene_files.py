@@ -114,9 +114,8 @@ def write_record(
     Raises:
         OutputError: it cannot be written.
     """
-    table = counts.astype(object)
-    table["acquired"] = [_exact_time(moment) for moment in counts["acquired"]]
-    rows = table.where(table.notna(), None).to_dict(orient="records")
+    columns = [[_plain(value) for value in counts[name].tolist()] for name in counts]
+    rows = [dict(zip(counts, row, strict=True)) for row in zip(*columns, strict=True)]
     kept = sorted((written or {}).items())
     formats = {name: list(files) for name, files in kept if name != OWN}
     names = {file for _, files in kept for file in files} - {RECORD_FILE}
@@ -196,5 +195,8 @@ def _seals(folder: Path, but: Sequence[str]) -> dict[str, str]:
     return {name: seal for name, seal in content.get(FILES, {}).items() if name not in anew}
 
 
-def _exact_time(moment: Any) -> str | None:
-    return None if pd.isna(moment) else str(moment.isoformat())
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it; times are exact."""
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value

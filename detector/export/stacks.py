@@ -18,6 +18,7 @@ from detector.stacks.estimate import COLUMNS, TEXT_COLUMNS
 
 STACKS_FILE = "stacks.csv"
 DIGITS = 3
+ROW_GROUP_ROWS = 50_000
 _KINDS = {name: "str" if name in TEXT_COLUMNS else "float64" for name in COLUMNS}
 _SCHEMA = pa.schema(
     [(name, pa.string() if kind == "str" else pa.float64()) for name, kind in _KINDS.items()]
@@ -45,7 +46,7 @@ def write_stacks(path: Path, table: pd.DataFrame) -> None:
 
 
 def join_stacks(path: Path, parts: Sequence[Path]) -> None:
-    """Write the tables of a run: the rows of its scenes as they are, one scene in memory.
+    """Write the tables of a run: the rows of its scenes as they are, few scenes in memory.
 
     A scene that an older version did has no such file and no rows.
 
@@ -66,9 +67,13 @@ def join_stacks(path: Path, parts: Sequence[Path]) -> None:
         atomic_path(_parquet(path)) as temporary,
         pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer,
     ):
+        waiting = [_SCHEMA.empty_table()]
         for part in there:
-            rows = pa.Table.from_pandas(read_stacks(part), _SCHEMA, preserve_index=False)
-            writer.write_table(rows.replace_schema_metadata(None))
+            waiting.append(_read(part))
+            if sum(len(one) for one in waiting) >= ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+        writer.write_table(pa.concat_tables([_SCHEMA.empty_table(), *waiting]))
 
 
 def read_stacks(path: Path) -> pd.DataFrame:
@@ -80,13 +85,20 @@ def read_stacks(path: Path) -> pd.DataFrame:
     Raises:
         OutputError: it is missing, damaged or of another version.
     """
+    rows: pd.DataFrame = _read(path).to_pandas()
+    return rows.astype(_KINDS)
+
+
+def _read(path: Path) -> pa.Table:
     source = _parquet(path)
     try:
-        table = read_columns(source, STACK_SCHEMA)
+        table = read_columns(source, STACK_SCHEMA).select(list(COLUMNS))
+        return table.replace_schema_metadata(None).cast(_SCHEMA, safe=False)
     except TableError as error:
         raise OutputError(f"{error}; run detector predict again with overwrite=true") from error
-    rows: pd.DataFrame = table.select(list(COLUMNS)).to_pandas()
-    return rows.astype(_KINDS)
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutputError(f"{source}: {reason}; run detector predict again") from error
 
 
 def _parquet(path: Path) -> Path:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from detector.export.records import SceneRecord
 from detector.files import atomic_path
@@ -43,18 +46,28 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    shown = table.copy()
-    for name in shown.columns:
-        column = shown[name]
-        if name in DECIMALS:
-            pattern = f"%.{DECIMALS[name]}f"
-            shown[name] = [None if pd.isna(value) else pattern % value for value in column]
-        elif isinstance(column.dtype, pd.DatetimeTZDtype):
-            shown[name] = column.dt.strftime(TIME_FORMAT)
-        elif pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
-            shown[name] = [_harmless(value) for value in column]
-    with atomic_path(path) as temporary:
-        shown.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    columns = [_cells(str(name), column) for name, column in table.items()]
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        # pandas takes 5 ms for a table of any size, and writes the same
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def _cells(name: str, column: pd.Series) -> list[Any]:
+    """What is written of a column; empty text where there is nothing."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.strftime(TIME_FORMAT)
+    pairs = list(zip(column, column.isna(), strict=True))
+    if name in DECIMALS:
+        pattern = f"%.{DECIMALS[name]}f"
+        return ["" if missing else pattern % value for value, missing in pairs]
+    if column.dtype.kind == "f":  # a narrow number with the digits that it has
+        return np.where(column.isna(), "", column.to_numpy().astype(str)).tolist()
+    return ["" if missing else _harmless(value) for value, missing in pairs]
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
-from detector.columns import TableError, read_columns
+from detector.classes import ClassSet
+from detector.columns import TableError, check_columns, read_columns, read_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.columns import DETECTION_COLUMNS
+from detector.export.geopackage import fill_geopackage
 from detector.export.records import SceneRecord
 from detector.export.styles import add_layer_style, add_layer_styles
 from detector.files import atomic_path
@@ -39,9 +41,16 @@ WGS84 = "EPSG:4326"
 UNDEFINED_CARTESIAN = "-1"  # srs_id of GeoPackage, OGC 12-128r19, 1.1.2.1.2
 NO_TIME = "1970-01-01T00:00:00.000Z"
 ROW_GROUP_ROWS = 50_000
+MOST_JOINED = 256  # scenes of a run whose tables are joined at once
+MOST_EMPTY = 8  # empty GeoPackages of 140 kB that are kept
 GEOPARQUET_VERSION = "1.1.0"
 REVIEW_COLUMNS = ("box", "verdict", "comment")
 """Of the layer `detections` of a GeoPackage: the row's id, and what a person says of it."""
+# what geopandas lets through of the metadata and the geometry of a damaged file
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(pa.ArrowException, GEOSException, CRSError),
+)
 AGAIN = "run detector predict again with overwrite=true"
 
 
@@ -65,33 +74,54 @@ def write_geopackage(
         OutputError: it cannot be written.
     """
     timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
-    # GDAL would call pixels an "Undefined SRS" of its own; the standard has one for them.
-    options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
     layers = {
         "detections": _review_layer(detections),
         "zones": zone_layer(zones, record).assign(reviewed=np.zeros(len(zones), np.bool_)),
         "scenes": _scene_layer(record),
     }
+    with writing(path) as temporary:
+        temporary.write_bytes(_empty_geopackage(temporary, layers, detections.classes))
+        fill_geopackage(temporary, layers, GEOMETRY, timestamp)
+
+
+_empty: dict[Hashable, bytes] = {}
+"""GeoPackages without rows, by their columns and frame."""
+
+
+def _empty_geopackage(
+    place: Path, layers: Mapping[str, gpd.GeoDataFrame], classes: ClassSet
+) -> bytes:
+    """A GeoPackage of layers without rows; it is made at a place where nothing is, once a kind."""
+    columns = tuple((name, *layer.dtypes.astype(str).items()) for name, layer in layers.items())
+    kind = (columns, tuple(str(layer.crs) for layer in layers.values()), classes)
+    if kind not in _empty:
+        if len(_empty) >= MOST_EMPTY:
+            _empty.clear()
+        _make_geopackage(place, {name: layer[:0] for name, layer in layers.items()}, classes)
+        _empty[kind] = place.read_bytes()
+    return _empty[kind]
+
+
+def _make_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], classes: ClassSet) -> None:
+    # GDAL would call pixels an "Undefined SRS" of its own; the standard has one for them.
     # GDAL stamps the time of writing into the file unless it is told one.
     # The file is new and is renamed when it is whole: no need to wait for the disk 48 times.
-    pyogrio.set_gdal_config_options(
-        {"OGR_CURRENT_DATE": timestamp, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
-    )
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_TIME, "OGR_SQLITE_SYNCHRONOUS": "OFF"})
     try:
         with writing(path) as temporary:
             for name, layer in layers.items():
-                kind = "MultiPolygon" if name == "zones" else "Polygon"
+                options = {"GEOMETRY_NAME": GEOMETRY}
                 pyogrio.write_dataframe(
                     layer,
                     temporary,
                     layer=name,
                     driver="GPKG",
                     append=temporary.exists(),
-                    geometry_type=kind,
+                    geometry_type="MultiPolygon" if name == "zones" else "Polygon",
                     promote_to_multi=name == "zones",
-                    layer_options=options,
+                    layer_options=options | ({} if layer.crs else {"SRID": UNDEFINED_CARTESIAN}),
                 )
-            add_layer_styles(temporary, GEOMETRY, timestamp, detections.classes)
+            add_layer_styles(temporary, GEOMETRY, NO_TIME, classes)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None, "OGR_SQLITE_SYNCHRONOUS": None})
 
@@ -189,13 +219,56 @@ def read_detections(path: Path) -> gpd.GeoDataFrame:
         return gpd.read_parquet(path).drop(columns="bbox", errors="ignore")
     except TableError as error:
         raise OutputError(f"{error}; {AGAIN}") from error
-    except (
-        # what geopandas lets through of the metadata and the geometry of a damaged file
-        *(OSError, ValueError, KeyError, TypeError, AttributeError),
-        *(pa.ArrowException, GEOSException, CRSError),
-    ) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise OutputError(f"{path}: its geometry cannot be read ({reason}); {AGAIN}") from error
+
+
+def joined_detections(parts: Iterable[Path]) -> Iterator[gpd.GeoDataFrame]:
+    """The detections of many scenes in WGS84, in order; small scenes together in one table.
+
+    A table costs 20 ms however few rows it has.
+
+    Args:
+        parts: `detections.parquet` of scenes.
+
+    Raises:
+        OutputError: one is missing or damaged.
+    """
+    waiting: list[tuple[Path, pa.Table]] = []
+    for part in parts:
+        try:
+            table = read_table(part)
+        except TableError as error:
+            raise OutputError(f"{error}; {AGAIN}") from error
+        if waiting and not _go_together([one for _, one in waiting], table):
+            yield from _joined(waiting)
+            waiting = []
+        waiting.append((part, table))
+    if waiting:
+        yield from _joined(waiting)
+
+
+def _go_together(tables: Sequence[pa.Table], more: pa.Table) -> bool:
+    rows = sum(len(table) for table in tables)
+    return (
+        rows < ROW_GROUP_ROWS
+        and len(tables) < MOST_JOINED
+        and more.schema.equals(tables[0].schema, check_metadata=True)
+    )
+
+
+def _joined(parts: Sequence[tuple[Path, pa.Table]]) -> Iterator[gpd.GeoDataFrame]:
+    table = pa.concat_tables([table for _, table in parts])
+    try:
+        check_columns(parts[0][0], table, DETECTION_COLUMNS)
+        crs = json.loads(table.schema.metadata[b"geo"])["columns"]["geometry"]["crs"]
+        plain = table.drop_columns(["bbox", "geometry"]).to_pandas()
+        shapes = shapely.from_wkb(table["geometry"].to_numpy())
+        yield to_wgs84(gpd.GeoDataFrame(plain, geometry=shapes, crs=crs))
+    except (*UNREADABLE, TableError):  # one by one, to say which
+        for path, _ in parts:
+            yield to_wgs84(read_detections(path))
 
 
 def to_wgs84(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

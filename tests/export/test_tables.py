@@ -181,3 +181,20 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_is_what_pandas_writes_of_the_same_cells(tmp_path: Path) -> None:
+    """Of numbers of any size, times, flags, missing values and text with quotes and commas."""
+    table = pd.DataFrame(
+        {
+            "number": [1e-7, 123456789.123456, 1e22, float("nan")],
+            "narrow": pd.Series([0.1, 1e-3, 3e9, -2.5], dtype="float32"),
+            "whole": pd.Series([1, None, -3, 2**60], dtype="Int64"),
+            "flag": [True, False, True, True],
+            "text": ['a "b", c', "", None, "나진"],
+            "mixed": [None, 1, 2.5, "x"],
+        }
+    )
+    write_csv(tmp_path / "a.csv", table)
+    expected = table.to_csv(index=False, lineterminator="\n")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == expected
