@@ -6,6 +6,7 @@ and a GeoDataFrame outside; the two convert into each other without loss.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Self
@@ -44,6 +45,10 @@ COLUMNS = (
     "acquired_day",
     "acquired_precision",
     *CORNER_COLUMNS,
+)
+TEXT_COLUMNS = (
+    *("scene_id", "class", "length_class", "cut"),
+    *("acquired_day", "acquired_precision"),
 )
 NEW_COLUMNS = (
     *("length_low_m", "length_high_m", "cut", "unseen_fraction", "unseen"),
@@ -171,32 +176,41 @@ class Detections:
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:
         """One row an object: `COLUMNS` and `geometry` (map frame, pixels without CRS)."""
-        acquired = pd.Series([self.acquired] * len(self), dtype="datetime64[us, UTC]")
-        table: dict[str, Any] = {
-            "scene_id": pd.Series([self.scene_id] * len(self), dtype="str"),
-            "acquired": acquired,
-            "class": pd.Series([self.classes.names[i] for i in self.class_ids], dtype="str"),
+        kinds = {**dict.fromkeys(TEXT_COLUMNS, "str"), "acquired": "datetime64[us, UTC]"}
+        table = {
+            name: pd.Series(values, dtype=kinds[name]) if name in kinds else values
+            for name, values in self.columns().items()
+        }
+        return gpd.GeoDataFrame(table, geometry=self.shapes(), crs=self.crs)
+
+    def columns(self) -> dict[str, Sequence[Any] | NDArray[Any]]:
+        """The values of `COLUMNS`, one an object; None where there is none, NaN for numbers."""
+        when = self.when.columns()
+        pixels = self.corners.reshape(-1, 8)
+        return {
+            "scene_id": [self.scene_id] * len(self),
+            "acquired": [self.acquired] * len(self),
+            "class": [self.classes.names[i] for i in self.class_ids],
             "score": self.scores,
             "length_m": self.length_m,
             "length_low_m": self.length_low_m,
             "length_high_m": self.length_high_m,
             "width_m": self.width_m,
-            "length_class": pd.Series(self.length_class, dtype="str"),
+            "length_class": self.length_class,
             "axis_deg": self.axis_deg,
             "area_m2": self.area_m2,
-            "cut": pd.Series(self.cut, dtype="str"),
+            "cut": self.cut.tolist(),
             "at_scene_edge": self.at_scene_edge,
             "unseen_fraction": self.unseen_fraction,
             "unseen": self.unseen,
             "on_ship": self.on_ship,
+            **{name: [when[name]] * len(self) for name in ("acquired_day", "acquired_precision")},
+            **{name: pixels[:, i] for i, name in enumerate(CORNER_COLUMNS)},
         }
-        when = self.when.columns()
-        for name in ("acquired_day", "acquired_precision"):
-            table[name] = pd.Series([when[name]] * len(self), dtype="str")
-        pixels = self.corners.reshape(-1, 8)
-        table |= {name: pixels[:, i] for i, name in enumerate(CORNER_COLUMNS)}
-        shapes = shapely.polygons(self.map_corners) if len(self) else []
-        return gpd.GeoDataFrame(table, geometry=shapes, crs=self.crs)
+
+    def shapes(self) -> NDArray[np.object_]:
+        """The boxes `(N,)` as polygons in the map frame, in pixels without a CRS."""
+        return np.asarray(shapely.polygons(self.map_corners) if len(self) else [], object)
 
     @classmethod
     def from_geodataframe(

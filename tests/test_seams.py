@@ -47,6 +47,7 @@ SEAMS = {
     },
     "pyogrio": {
         "counting.layers": "opens every vector file",
+        "export.geopackage": "writes",
         "export.kml": "writes",
         "export.vector": "writes",
         "later": "loads it for those above",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +64,13 @@ COUNT_COLUMNS = (
     *BLOCK_COLUMNS,
     DRAWS_COLUMN,
 )
+JOINED_COUNTS = 64  # scenes whose counts are kept as one table
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("count", "count_low", *QUANTILE_COLUMNS, "count_high", "left_out"), "Int64"),
+    **dict.fromkeys(("count_est", "area_m2", "observed_fraction", *BLOCK_COLUMNS), "float64"),
+    **dict.fromkeys(("acquired", DRAWS_COLUMN), "object"),
+}
+"""Types of columns that are no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,24 +395,36 @@ def agree(rows: Sequence[dict[str, Any]], entry: ClassEntry, least_m: float = 0.
 
 def counts_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `count_rows` as a table with fixed columns and types, counts nullable."""
-    table = pd.DataFrame(list(rows), columns=list(COUNT_COLUMNS))
-    whole = ("count", "count_low", *QUANTILE_COLUMNS, "count_high", "left_out")
-    types = dict.fromkeys(whole, "Int64")
-    types |= dict.fromkeys(("count_est", "area_m2", "observed_fraction", *BLOCK_COLUMNS), "float64")
-    text = dict.fromkeys(
-        (
-            *("scene_id", "zone", "kind", "class", "length_class", "status", "gsd_source"),
-            *("acquired_day", "acquired_precision"),
-        ),
-        "str",
-    )
-    table["gsd_source"] = table["gsd_source"].fillna("")  # counts of an earlier version
-    table[DRAWS_COLUMN] = (
-        table[DRAWS_COLUMN].astype(object).where(table[DRAWS_COLUMN].notna(), None)
-    )
-    table = table.astype({**types, **text})
-    table["acquired"] = pd.to_datetime(table["acquired"], utc=True).astype("datetime64[us, UTC]")
-    return table
+    # column by column: ten times as fast as a table of objects whose types are set afterwards
+    table = {name: [row.get(name) for row in rows] for name in COUNT_COLUMNS}
+    for name, missing in (("gsd_source", ""), (DRAWS_COLUMN, None)):  # of an earlier version
+        table[name] = [missing if pd.isna(value) else value for value in table[name]]
+    typed = {name: pd.Series(table[name], dtype=_KINDS.get(name, "str")) for name in COUNT_COLUMNS}
+    moments = pd.to_datetime(pd.Series(table["acquired"], dtype=object), utc=True)
+    return pd.DataFrame({**typed, "acquired": moments.astype("datetime64[us, UTC]")})
+
+
+@dataclass
+class GatheredCounts:
+    """The counts of a run's scenes in their order, a few of them in one table.
+
+    A table costs 100 kB however few rows it has: each of its columns is an array of its own.
+    """
+
+    _joined: list[pd.DataFrame] = field(default_factory=list)
+    _last: list[pd.DataFrame] = field(default_factory=list)
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Take the table of one more scene, as `counts_table` makes it."""
+        self._last.append(table)
+        if len(self._last) == JOINED_COUNTS:
+            self._joined.append(pd.concat(self._last, ignore_index=True))
+            self._last.clear()
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """All of them, one or more scenes in each."""
+        return [*self._joined, *self._last]
 
 
 def _area_m2(areas: NDArray[np.float64]) -> float | None:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from detector.counting.counts import DRAWS_COLUMN, OBSERVED_SHARE, unreadable_words
 from detector.errors import OutputError
 from detector.export.formats import ALWAYS_WRITTEN, FORMATS
+from detector.export.geopackage import write_geopackage
 from detector.export.kml import write_kml, write_kmz
 from detector.export.overlay import ZoneOutline, draw_overlay, write_overlay
 from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
 from detector.export.stac import write_item
 from detector.export.tables import write_csv
-from detector.export.vector import write_geojson, write_geopackage
+from detector.export.vector import write_geojson
 from detector.files import make_folder, scratch_folder
 from detector.scenes.scene import Scene
 

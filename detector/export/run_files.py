@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from detector.counting.counts import DRAWS_COLUMN, counts_table
 from detector.counting.draws import unpack_draws
-from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.scene_files import PARQUET_FILE, read_record
@@ -20,9 +17,13 @@ from detector.export.seals import FILES, RUN_FILE, SEAL, file_seals, record_seal
 from detector.export.stac import STAC_FILES, write_collection
 from detector.export.stacks import STACKS_FILE, join_stacks
 from detector.export.tables import scenes_table, write_csv, write_parquet
-from detector.export.vector import WGS84, joined_detections, to_wgs84, write_geoparquet
-from detector.geometry.boxes import as_corners
-from detector.geometry.frames import FilePixels
+from detector.export.vector import (
+    WGS84,
+    joined_detections,
+    no_detections,
+    to_wgs84,
+    write_geoparquet,
+)
 from detector.later import geopandas as gpd
 from detector.later import pandas as pd
 
@@ -151,22 +152,5 @@ def _named_and_sealed(out: Path, record: SceneRecord) -> dict[str, Any]:
 
 
 def _wgs84_frames(out: Path, records: Sequence[SceneRecord]) -> Iterator[gpd.GeoDataFrame]:
-    yield to_wgs84(_no_detections().to_geodataframe())  # the columns, where no scene is done
+    yield to_wgs84(no_detections(WGS84).to_geodataframe())  # the columns, where no scene is done
     yield from joined_detections(out / record.scene_id / PARQUET_FILE for record in records)
-
-
-def _no_detections() -> Detections:
-    none = np.zeros(0)
-    return Detections(
-        scene_id="",
-        acquired=None,
-        crs=WGS84,
-        class_ids=none.astype(np.int64),
-        scores=none.astype(np.float32),
-        corners=FilePixels(as_corners([])),
-        map_corners=as_corners([]),
-        length_m=none,
-        width_m=none,
-        axis_deg=none,
-        on_ship=none.astype(np.bool_),
-    )

@@ -19,7 +19,7 @@ from detector.export.records import SceneRecord
 from detector.export.result import SceneResult
 from detector.export.seals import FILES, RECORD_FILE, SEAL, altered_record, file_seals, write_sealed
 from detector.export.stacks import STACKS_FILE, read_stacks, write_stacks
-from detector.export.vector import read_detections, write_geoparquet
+from detector.export.vector import read_detections, write_detections
 from detector.files import atomic_folder, is_file
 from detector.later import pandas as pd
 from detector.scenes.scene import Scene
@@ -50,10 +50,10 @@ def write_scene_files(
     """
     with atomic_folder(folder) as temporary:
         detections = result.detections
-        write_geoparquet(temporary / PARQUET_FILE, [detections.to_geodataframe()], detections.crs)
-        write_stacks(temporary / STACKS_FILE, result.stacks)
+        write_detections(temporary / PARQUET_FILE, detections)
         # As the file has them, so that a format that is written later gets the same numbers.
-        result = replace(result, stacks=read_stacks(temporary / STACKS_FILE))
+        stacks = write_stacks(temporary / STACKS_FILE, result.stacks)
+        result = replace(result, stacks=stacks)
         written = export_formats(temporary, scene, result, formats, {OWN: RECORD_FILES})
         write_record(temporary, result.record, result.counts, written)
         scene.check_unchanged()

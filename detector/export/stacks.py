@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from detector.columns import TableError, read_columns
 from detector.errors import OutputError
 from detector.export.columns import STACK_SCHEMA
-from detector.export.tables import write_csv, write_parquet
+from detector.export.tables import write_csv
 from detector.files import atomic_path
 from detector.later import pandas as pd
 from detector.stacks.estimate import COLUMNS, TEXT_COLUMNS
@@ -27,22 +28,42 @@ _SCHEMA = pa.schema(
 
 def no_stacks() -> pd.DataFrame:
     """The table of a scene without stacks."""
+    return _no_stacks().copy()
+
+
+@cache
+def _no_stacks() -> pd.DataFrame:
     return pd.DataFrame([], columns=list(COLUMNS)).astype(_KINDS)
 
 
-def write_stacks(path: Path, table: pd.DataFrame) -> None:
+def write_stacks(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """Write the table of a scene, numbers to `DIGITS` digits, as CSV and, beside it, Parquet.
 
     Args:
         path: of the CSV.
         table: of `COLUMNS`.
 
+    Returns:
+        What `read_stacks` reads back.
+
     Raises:
         OutputError: it cannot be written.
     """
-    rounded = table.round(DIGITS)
+    # most scenes have none, and pandas takes as long for them as for a thousand
+    rounded = table.round(DIGITS) if len(table) else no_stacks()
     write_csv(path, rounded)
-    write_parquet(_parquet(path), rounded[list(COLUMNS)].astype(_KINDS))
+    kept = rounded[list(COLUMNS)].astype(_KINDS) if len(table) else rounded
+    schema = _as_pandas()
+    columns = [pa.array(kept[field.name], field.type, from_pandas=True) for field in schema]
+    with atomic_path(_parquet(path)) as temporary:
+        pq.write_table(pa.table(columns, schema=schema), temporary, compression="zstd")
+    return kept
+
+
+@cache
+def _as_pandas() -> pa.Schema:
+    """As pandas writes the table: it needs 3 ms to find that out."""
+    return pa.Table.from_pandas(no_stacks(), preserve_index=False).schema
 
 
 def join_stacks(path: Path, parts: Sequence[Path]) -> None:
@@ -85,8 +106,9 @@ def read_stacks(path: Path) -> pd.DataFrame:
     Raises:
         OutputError: it is missing, damaged or of another version.
     """
-    rows: pd.DataFrame = _read(path).to_pandas()
-    return rows.astype(_KINDS)
+    table = _read(path)
+    rows: pd.DataFrame = table.to_pandas().astype(_KINDS) if len(table) else no_stacks()
+    return rows
 
 
 def _read(path: Path) -> pa.Table:

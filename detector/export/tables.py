@@ -66,7 +66,7 @@ def _cells(name: str, column: pd.Series) -> list[Any]:
         pattern = f"%.{DECIMALS[name]}f"
         return ["" if missing else pattern % value for value, missing in pairs]
     if column.dtype.kind == "f":  # a narrow number with the digits that it has
-        return np.where(column.isna(), "", column.to_numpy().astype(str)).tolist()
+        return [*np.where(column.isna(), "", column.to_numpy().astype(str))]
     return ["" if missing else _harmless(value) for value, missing in pairs]
 
 

@@ -1,14 +1,14 @@
-"""Vector files: GeoPackage, GeoJSON, GeoParquet."""
+"""Vector files: GeoJSON, GeoParquet, and what GeoPackage and KML need too."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import sqlite3
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,140 +22,30 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import GEOSException
 
-from detector.classes import ClassSet
 from detector.columns import TableError, check_columns, read_columns, read_table
 from detector.counting.zones import Zone
 from detector.detections import Detections
 from detector.errors import OutputError
 from detector.export.columns import DETECTION_COLUMNS
-from detector.export.geopackage import fill_geopackage
 from detector.export.records import SceneRecord
-from detector.export.styles import add_layer_style, add_layer_styles
 from detector.files import atomic_path
+from detector.geometry.boxes import as_corners
+from detector.geometry.frames import FilePixels
 from detector.later import geopandas as gpd
 from detector.later import pandas as pd
 from detector.later import pyogrio
 
-GEOMETRY = "geom"
 WGS84 = "EPSG:4326"
-UNDEFINED_CARTESIAN = "-1"  # srs_id of GeoPackage, OGC 12-128r19, 1.1.2.1.2
-NO_TIME = "1970-01-01T00:00:00.000Z"
 ROW_GROUP_ROWS = 50_000
 MOST_JOINED = 256  # scenes of a run whose tables are joined at once
-MOST_EMPTY = 8  # empty GeoPackages of 140 kB that are kept
 GEOPARQUET_VERSION = "1.1.0"
-REVIEW_COLUMNS = ("box", "verdict", "comment")
-"""Of the layer `detections` of a GeoPackage: the row's id, and what a person says of it."""
+BBOX_NAMES = ("xmin", "ymin", "xmax", "ymax")
 # what geopandas lets through of the metadata and the geometry of a damaged file
 UNREADABLE = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError),
     *(pa.ArrowException, GEOSException, CRSError),
 )
 AGAIN = "run detector predict again with overwrite=true"
-
-
-def write_geopackage(
-    path: Path, detections: Detections, zones: Sequence[Zone], record: SceneRecord
-) -> None:
-    """Write the layers `detections`, `zones` and `scenes` with QGIS styles, in the scene's CRS.
-
-    A person may review the scene in it: `detections` has `REVIEW_COLUMNS`, `zones` and `scenes`
-    have `reviewed`, and `scenes` has `reviewer`. `detector review import` reads them.
-
-    A scene without CRS gets pixel coordinates, y down as in the file, without a CRS.
-
-    Args:
-        path: of the file; an existing one is replaced when the new one is complete.
-        detections: of the scene.
-        zones: in file pixels, in the order of `record.areas` behind the whole scene.
-        record: of the scene.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
-    layers = {
-        "detections": _review_layer(detections),
-        "zones": zone_layer(zones, record).assign(reviewed=np.zeros(len(zones), np.bool_)),
-        "scenes": _scene_layer(record),
-    }
-    with writing(path) as temporary:
-        temporary.write_bytes(_empty_geopackage(temporary, layers, detections.classes))
-        fill_geopackage(temporary, layers, GEOMETRY, timestamp)
-
-
-_empty: dict[Hashable, bytes] = {}
-"""GeoPackages without rows, by their columns and frame."""
-
-
-def _empty_geopackage(
-    place: Path, layers: Mapping[str, gpd.GeoDataFrame], classes: ClassSet
-) -> bytes:
-    """A GeoPackage of layers without rows; it is made at a place where nothing is, once a kind."""
-    columns = tuple((name, *layer.dtypes.astype(str).items()) for name, layer in layers.items())
-    kind = (columns, tuple(str(layer.crs) for layer in layers.values()), classes)
-    if kind not in _empty:
-        if len(_empty) >= MOST_EMPTY:
-            _empty.clear()
-        _make_geopackage(place, {name: layer[:0] for name, layer in layers.items()}, classes)
-        _empty[kind] = place.read_bytes()
-    return _empty[kind]
-
-
-def _make_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], classes: ClassSet) -> None:
-    # GDAL would call pixels an "Undefined SRS" of its own; the standard has one for them.
-    # GDAL stamps the time of writing into the file unless it is told one.
-    # The file is new and is renamed when it is whole: no need to wait for the disk 48 times.
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_TIME, "OGR_SQLITE_SYNCHRONOUS": "OFF"})
-    try:
-        with writing(path) as temporary:
-            for name, layer in layers.items():
-                options = {"GEOMETRY_NAME": GEOMETRY}
-                pyogrio.write_dataframe(
-                    layer,
-                    temporary,
-                    layer=name,
-                    driver="GPKG",
-                    append=temporary.exists(),
-                    geometry_type="MultiPolygon" if name == "zones" else "Polygon",
-                    promote_to_multi=name == "zones",
-                    layer_options=options | ({} if layer.crs else {"SRID": UNDEFINED_CARTESIAN}),
-                )
-            add_layer_styles(temporary, GEOMETRY, NO_TIME, classes)
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None, "OGR_SQLITE_SYNCHRONOUS": None})
-
-
-def add_layer(path: Path, name: str, layer: gpd.GeoDataFrame, record: SceneRecord) -> None:
-    """Add one more layer of polygons to a GeoPackage, with its style.
-
-    Args:
-        path: of a file that `write_geopackage` wrote.
-        name: of the layer, one that `styles.LAYER_RULES` has.
-        layer: in the scene's CRS.
-        record: of the scene.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    timestamp = f"{record.acquired[:-1]}.000Z" if record.acquired else NO_TIME
-    options = {"GEOMETRY_NAME": GEOMETRY} | ({} if record.crs else {"SRID": UNDEFINED_CARTESIAN})
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": timestamp})
-    try:
-        with writing(path) as temporary:
-            shutil.copyfile(path, temporary)
-            pyogrio.write_dataframe(
-                layer,
-                temporary,
-                layer=name,
-                driver="GPKG",
-                append=True,
-                geometry_type="Polygon",
-                layer_options=options,
-            )
-            add_layer_style(temporary, name, GEOMETRY, timestamp)
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def write_geojson(path: Path, detections: Detections) -> None:
@@ -193,7 +83,51 @@ def write_geoparquet(path: Path, frames: Iterable[gpd.GeoDataFrame], crs: str | 
     Raises:
         OutputError: it cannot be written.
     """
-    tables = (_arrow(frame, crs) for frame in frames)
+    _write_tables(path, (_arrow(frame, crs) for frame in frames))
+
+
+def write_detections(path: Path, detections: Detections) -> None:
+    """Write the detections of one scene, as `write_geoparquet` writes their table.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    schema = _schema(detections.crs)
+    columns, shapes = detections.columns(), detections.shapes()
+    arrays = [
+        pa.array(columns[field.name], field.type, from_pandas=True)
+        for field in schema
+        if field.name in columns
+    ]
+    arrays += [_boxes(shapely.bounds(shapes).reshape(-1, 4)), _wkb(shapes)]
+    _write_tables(path, iter([pa.table(arrays, schema=schema)]))
+
+
+@lru_cache(maxsize=64)
+def _schema(crs: str | None) -> pa.Schema:
+    """The columns of `detections.parquet`: pandas and pyproj need 5 ms to find them out."""
+    return _arrow(no_detections(crs).to_geodataframe(), crs).schema
+
+
+def no_detections(crs: str | None) -> Detections:
+    """The detections of a scene that has none."""
+    none = np.zeros(0)
+    return Detections(
+        scene_id="",
+        acquired=None,
+        crs=crs,
+        class_ids=none.astype(np.int64),
+        scores=none.astype(np.float32),
+        corners=FilePixels(as_corners([])),
+        map_corners=as_corners([]),
+        length_m=none,
+        width_m=none,
+        axis_deg=none,
+        on_ship=none.astype(np.bool_),
+    )
+
+
+def _write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     waiting = [next(tables)]
     schema = waiting[0].schema
     with (
@@ -307,16 +241,6 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def _review_layer(detections: Detections) -> gpd.GeoDataFrame:
-    """The detections with `REVIEW_COLUMNS`, of which a person fills the last two."""
-    frame = detections.to_geodataframe()
-    names = [f"{detections.scene_id}#{row}" for row in range(len(frame))]
-    frame["box"] = pd.Series(names, dtype="str")
-    for name in REVIEW_COLUMNS[1:]:
-        frame[name] = pd.Series([None] * len(frame), dtype="str")
-    return frame
-
-
 def zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
     """One row a zone, with what was seen of it, in the scene's CRS."""
     areas = {(area.name, area.kind): area for area in record.areas}
@@ -327,35 +251,25 @@ def zone_layer(zones: Sequence[Zone], record: SceneRecord) -> gpd.GeoDataFrame:
         "observed_fraction": np.array([row.observed_fraction for row in rows], np.float64),
         "status": pd.Series([row.status for row in rows], dtype="str"),
     }
-    shapes = [_to_map(zone.shape, record) for zone in zones]
+    shapes = [to_map(zone.shape, record) for zone in zones]
     return gpd.GeoDataFrame(table, geometry=shapes, crs=record.crs)
 
 
-def _scene_layer(record: SceneRecord) -> gpd.GeoDataFrame:
-    footprint = shapely.box(0, 0, record.width or 0, record.height or 0)
-    table = {
-        "scene_id": [record.scene_id],
-        "acquired": pd.Series([record.acquired or pd.NaT], dtype="datetime64[ms, UTC]"),
-        "gsd_m": [record.gsd_m if record.gsd_m is not None else np.nan],
-        "ships": [record.ships],
-        "container_stacks": [record.container_stacks],
-        **{name: [number] for name, number in record.others.items()},
-        "observed_fraction": np.array([record.observed_fraction], np.float64),
-        "status": [record.areas[0].status],
-        "weights": [record.weights],
-        "acquired_day": pd.Series([record.acquired_day], dtype="str"),
-        "acquired_precision": [record.acquired_precision],
-        "reviewed": [False],
-        "reviewer": pd.Series([None], dtype="str"),
-    }
-    return gpd.GeoDataFrame(table, geometry=[_to_map(footprint, record)], crs=record.crs)
-
-
-def _to_map(shape: Any, record: SceneRecord) -> Any:
+def to_map(shape: Any, record: SceneRecord) -> Any:
+    """A shape in file pixels as it lies on the map, in pixels where the scene has no CRS."""
     a, b, c, d, e, f = record.transform
     return shapely.transform(
         shape, lambda x, y: (a * x + b * y + c, d * x + e * y + f), interleaved=False
     )
+
+
+def _boxes(bounds: NDArray[np.float64]) -> pa.StructArray:
+    columns = [pa.array(bounds[:, i], from_pandas=True) for i in range(4)]
+    return pa.StructArray.from_arrays(columns, names=list(BBOX_NAMES))
+
+
+def _wkb(shapes: NDArray[np.object_]) -> pa.BinaryArray:
+    return pa.array(shapely.to_wkb(shapes), type=pa.binary())
 
 
 def _arrow(frame: gpd.GeoDataFrame, crs: str | None) -> pa.Table:
@@ -363,17 +277,12 @@ def _arrow(frame: gpd.GeoDataFrame, crs: str | None) -> pa.Table:
     plain = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     table = pa.Table.from_pandas(plain, preserve_index=False)
     bounds = frame.geometry.bounds.to_numpy(np.float64)
-    names = ("xmin", "ymin", "xmax", "ymax")
-    boxes = pa.StructArray.from_arrays(
-        [pa.array(bounds[:, i], from_pandas=True) for i in range(4)], names=list(names)
-    )
-    wkb = pa.array(shapely.to_wkb(shapes), type=pa.binary())
-    table = table.append_column("bbox", boxes).append_column("geometry", wkb)
+    table = table.append_column("bbox", _boxes(bounds)).append_column("geometry", _wkb(shapes))
     column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": ["MultiPolygon", "Polygon"],
         "crs": json.loads(CRS.from_user_input(crs).to_json()) if crs is not None else None,
-        "covering": {"bbox": {name: ["bbox", name] for name in names}},
+        "covering": {"bbox": {name: ["bbox", name] for name in BBOX_NAMES}},
     }
     geo = {
         "version": GEOPARQUET_VERSION,

@@ -54,6 +54,7 @@ from detector.tiling.tile import Tile
 MAX_PENDING_MERGES = 4
 REMOTE_READERS = 8  # each waits 50 ms and more for its blocks; a handle each costs little
 LARGER_SHARE = 0.9  # of the pixels of the card's own tiles, at most, that larger ones may read
+FEW_TILES = 2  # read by the calling thread: a thread, and PROJ in it, takes longer than they do
 MOST_BLOCKS_READ = 400  # surest boxes of blocks, duplicates included, that the scale is told by
 
 
@@ -568,8 +569,11 @@ def _to_plan_frame(boxes: Boxes, tile: Tile) -> PlanBoxes:
 
 def _reader_threads(scene: Scene, settings: PipelineSettings) -> int:
     """How many threads read: more where they mostly wait for a network."""
-    far = REMOTE_PART.search(scene.info.path) is not None
-    return max(settings.readers, REMOTE_READERS) if far else settings.readers
+    return max(settings.readers, REMOTE_READERS) if _is_far(scene) else settings.readers
+
+
+def _is_far(scene: Scene) -> bool:
+    return REMOTE_PART.search(scene.info.path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,7 +590,10 @@ class _Read:
 
 
 class _Readers:
-    """Threads that read tiles ahead, each with a handle of its own on the scene."""
+    """Threads that read tiles ahead, each with a handle of its own on the scene.
+
+    `FEW_TILES` are read where they are asked for, from the scene itself.
+    """
 
     def __init__(self, scene: Scene, frame: PlanFrame, settings: PipelineSettings) -> None:
         self._scene = scene
@@ -609,6 +616,10 @@ class _Readers:
         self, tiles: tuple[Tile, ...], side: int, ahead: int
     ) -> Iterator[tuple[Tile, _Read]]:
         """Tiles with their pixels; at most `ahead` wait read."""
+        if len(tiles) <= FEW_TILES and not _is_far(self._scene):
+            self._local.scene = self._scene
+            yield from ((tile, self._read(tile, side)) for tile in tiles)
+            return
         waiting: deque[tuple[Tile, Future[_Read]]] = deque()
         for tile in tiles:
             waiting.append((tile, self._pool.submit(self._read, tile, side)))

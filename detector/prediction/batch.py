@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from detector.counting.counts import GatheredCounts
 from detector.counting.zones import (
     NO_ZONES,
     Zones,
@@ -19,7 +20,6 @@ from detector.files import held_folder
 from detector.inference.checkpoint import (
     remove_checkpoints,
 )
-from detector.later import pandas as pd
 from detector.prediction.copies import Copies, identify
 from detector.prediction.settings import BatchSettings, RunSummary
 from detector.prediction.shards import write_list, write_shard
@@ -90,7 +90,7 @@ def _here(settings: BatchSettings, zones: Zones, progress: Progress) -> Doing:
     def do(scenes: Sequence[SceneSource], alone: bool) -> Outcome:
         run = _Run(work, progress)
         _do_scenes(run, scenes, alone=alone)
-        return Outcome(run.records, run.counts, run.resumed, work.about())
+        return Outcome(run.records, run.counts.tables, run.resumed, work.about())
 
     return do
 
@@ -122,7 +122,7 @@ class _Run:
         self._progress = progress
         self._copies = Copies()
         self.records: list[SceneRecord] = []
-        self.counts: list[pd.DataFrame] = []
+        self.counts = GatheredCounts()
         self.resumed = 0
 
     def do_scene(self, source: SceneSource, label: str) -> None:
@@ -139,5 +139,5 @@ class _Run:
             work = self.work.fit(scene)
             record, counts, was_there = work.do(scene, label, self._progress)
             self.records.append(record)
-            self.counts.append(counts)
+            self.counts.add(counts)
             self.resumed += was_there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,8 +58,10 @@ def with_block_intervals(
     table = counts.copy()
     blocks = replace(blocks, stacks=blocks.stacks.set_index("id"))  # once, and not for each zone
     names = blocks.detections.classes.names
-    rows_of = table.groupby(["class", "zone"]).groups
-    told: dict[str, dict[Any, Any]] = {}  # by column and row: a table is slow to fill cell by cell
+    rows_of: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(table["class"], table["zone"], strict=True)):
+        rows_of[key].append(row)
+    told: dict[str, dict[int, Any]] = {}  # by column and row: a table is slow to fill cell by cell
     for class_id in blocks.detections.classes.with_role("containers"):
         for area in areas:
             if area.status not in CLAIMED:
@@ -66,9 +69,11 @@ def with_block_intervals(
             for column, value in _numbers(area, class_id, blocks).items():
                 for row in rows_of.get((names[class_id], area.name), ()):
                     told.setdefault(column, {})[row] = value
+    filled = {}
     for column, values in told.items():
-        table.loc[list(values), column] = list(values.values())
-    return table
+        cells = {**dict(enumerate(table[column].tolist())), **values}
+        filled[column] = pd.Series(list(cells.values()), table.index, table[column].dtype)
+    return table.assign(**filled)
 
 
 def _numbers(area: CountedArea, class_id: int, blocks: SceneBlocks) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.classes import PORT, ClassSet
+from detector.counting.counts import GatheredCounts
 from detector.errors import OutputError
 from detector.export.records import SceneRecord
 from detector.export.run_files import RunResult, named_scenes, run_content, write_run_files
@@ -22,7 +23,6 @@ from detector.export.scene_files import is_damaged, read_scene_files
 from detector.export.seals import FILES, RUN_FILE, SEAL, record_seal
 from detector.export.stac import read_model
 from detector.files import LOCK_FILE, MARK_FILE, atomic_folder, held_folder, prepare_folder
-from detector.later import pandas as pd
 from detector.prediction.cluster import OTHERS, with_others
 from detector.prediction.copies import copy_of
 from detector.prediction.settings import RunSummary
@@ -74,7 +74,7 @@ def collect_shards(settings: CollectSettings, progress: Progress | None = None) 
             else:
                 collecting.take(shard, path, position // of)
             task.advance()
-        records, counts = collecting.records, collecting.counts
+        records, counts = collecting.records, collecting.counts.tables
         others = [other for run in shards.values() for other in run.provenance.get(OTHERS, ())]
         provenance = with_others(first.provenance, others)
         write_run_files(out, RunResult(records, counts, provenance, first.model))
@@ -186,7 +186,7 @@ class _Collecting:
 
     settings: CollectSettings
     records: list[SceneRecord] = field(default_factory=list)
-    counts: list[pd.DataFrame] = field(default_factory=list)
+    counts: GatheredCounts = field(default_factory=GatheredCounts)
     kept: int = 0
     firsts: dict[str, SceneRecord] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
@@ -233,7 +233,7 @@ class _Collecting:
         if record.pixels_sha256:
             self.firsts[record.pixels_sha256] = record
         self.records.append(record)
-        self.counts.append(counts)
+        self.counts.add(counts)
 
     def _put(self, folder: Path, record: SceneRecord) -> bool:
         """Link a scene's folder into the run; whether it was there already."""

@@ -89,7 +89,7 @@ class RunSummary:
     Attributes:
         out: folder of the results.
         records: one a scene, in the order given.
-        counts: of all scenes that are done.
+        counts: of all scenes that are done, in their order; a table holds one or more scenes.
         resumed: scenes whose results were there already.
         classes: that were looked for.
     """

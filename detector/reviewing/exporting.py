@@ -16,9 +16,9 @@ from detector.classes import ClassSet
 from detector.counting.zones import Zone, read_zones, zones_in_pixels
 from detector.detections import Detections
 from detector.errors import OutputError, QuaywatchError
+from detector.export.geopackage import write_geopackage
 from detector.export.records import SceneRecord
 from detector.export.run_files import run_content
-from detector.export.vector import write_geopackage
 from detector.files import atomic_path, prepare_folder
 from detector.progress import Progress, SilentProgress
 from detector.reviewing.chips import Chip, plan_chips, with_pixels

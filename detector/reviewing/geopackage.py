@@ -25,8 +25,8 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from detector.classes import PORT, ClassSet
+from detector.export.geopackage import REVIEW_COLUMNS, add_layer
 from detector.export.records import SceneRecord
-from detector.export.vector import REVIEW_COLUMNS, add_layer
 from detector.geometry.boxes import Corners, as_corners
 from detector.geometry.frames import FilePixels
 from detector.geometry.geodesy import apply_transform

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -145,6 +146,8 @@ def estimate_stacks(
     Raises:
         SceneError: the file is damaged.
     """
+    if not _estimated(detections).any():
+        return _no_blocks().copy()
     if readable:
         blocks = examine_stacks(scene, detections, zones, settings)
     else:
@@ -260,12 +263,17 @@ def tabulate(
 ) -> pd.DataFrame:
     """The table of blocks; see `estimate_stacks`."""
     rows = [_row(detections, block, zone, frame) for block, zone in zip(blocks, zones, strict=True)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {name: "float64" for name in COLUMNS if name not in TEXT_COLUMNS}
-    )
-    for name in TEXT_COLUMNS:
-        table[name] = table[name].astype("str")
-    return add_numbers(table, settings)
+    return add_numbers(_typed(rows), settings)
+
+
+@cache
+def _no_blocks() -> pd.DataFrame:
+    return _typed([])
+
+
+def _typed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    return table.astype({n: "str" if n in TEXT_COLUMNS else "float64" for n in COLUMNS})
 
 
 def add_numbers(table: pd.DataFrame, settings: StackSettings) -> pd.DataFrame:

@@ -19,6 +19,8 @@ from detector.counting.calibration import Calibration
 from detector.counting.counts import (
     BLOCK_COLUMNS,
     COUNT_COLUMNS,
+    JOINED_COUNTS,
+    GatheredCounts,
     Seen,
     count_scene,
     counts_table,
@@ -506,3 +508,16 @@ def test_types_hold_without_rows() -> None:
         **dict.fromkeys(BLOCK_COLUMNS, "float64"),
         "draws": "object",
     }
+
+
+def test_the_counts_of_a_run_are_kept_in_few_tables() -> None:
+    """In their order, with the types of one scene's, however many scenes there are."""
+    gathered = GatheredCounts()
+    row = dict.fromkeys(COUNT_COLUMNS) | {"status": "observed"}
+    for number in range(JOINED_COUNTS * 2 + 3):
+        gathered.add(counts_table([{**row, "scene_id": f"s{number}", "count": number}]))
+    assert [len(table) for table in gathered.tables] == [JOINED_COUNTS] * 2 + [1] * 3
+    joined = pd.concat(gathered.tables, ignore_index=True)
+    assert joined.dtypes.equals(counts_table([]).dtypes)
+    assert joined["count"].tolist() == list(range(JOINED_COUNTS * 2 + 3))
+    assert joined["scene_id"].tolist() == [f"s{number}" for number in range(len(joined))]

@@ -14,9 +14,10 @@ import shapely
 from affine import Affine
 
 from detector.counting.zones import Zone
-from detector.export import vector
-from detector.export.vector import write_geopackage
-from tests.export.make import HOSTILE_NAMES, Made, make_result, zones_named
+from detector.export import geopackage
+from detector.export.geopackage import write_geopackage
+from detector.export.vector import write_detections, write_geoparquet
+from tests.export.make import HOSTILE_NAMES, ROWS, Made, make_result, zones_named
 
 
 def content(path: Path) -> dict[str, list[Any]]:
@@ -37,17 +38,17 @@ def written_by_gdal(path: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> 
     """The same with its rows written by GDAL, and nothing left to fill in but the dates."""
 
     def whole(place: Path, layers: Any, classes: Any) -> bytes:
-        vector._make_geopackage(place, layers, classes)
+        geopackage._make_geopackage(place, layers, classes)
         return place.read_bytes()
 
+    fill = geopackage._fill
     with monkeypatch.context() as patch:
-        patch.setattr(vector, "_empty_geopackage", whole)
-        fill = vector.fill_geopackage
+        patch.setattr(geopackage, "_empty_geopackage", whole)
         patch.setattr(
-            vector,
-            "fill_geopackage",
-            lambda path, layers, *rest: fill(
-                path, {name: layer[:0] for name, layer in layers.items()}, *rest
+            geopackage,
+            "_fill",
+            lambda path, layers, timestamp: fill(
+                path, {name: layer.without_rows() for name, layer in layers.items()}, timestamp
             ),
         )
         write_geopackage(path, made.detections, made.zones, made.record)
@@ -95,4 +96,14 @@ def test_scenes_of_many_kinds_do_not_fill_the_memory(tmp_path: Path) -> None:
     for zone in range(1, 13):
         made = make_result(tmp_path, name=f"z{zone}", crs=f"EPSG:{32600 + zone}")
         write_geopackage(tmp_path / "a.gpkg", made.detections, made.zones, made.record)
-    assert 0 < len(vector._empty) <= vector.MOST_EMPTY
+    assert 0 < len(geopackage._empty) <= geopackage.MOST_EMPTY
+
+
+def test_the_detections_are_those_that_the_table_gives(tmp_path: Path) -> None:
+    """Parquet made of columns has the bytes of one that is made of the table."""
+    for rows, crs in ((ROWS, "EPSG:32652"), ((), "EPSG:32652"), (ROWS, None)):
+        made = make_result(tmp_path, rows=rows, crs=crs)
+        write_detections(tmp_path / "a.parquet", made.detections)
+        frame = made.detections.to_geodataframe()
+        write_geoparquet(tmp_path / "b.parquet", [frame], made.detections.crs)
+        assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()

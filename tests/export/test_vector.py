@@ -24,14 +24,13 @@ from pyproj import CRS
 from detector.classes import PORT
 from detector.detections import COLUMNS, Detections
 from detector.errors import OutputError
+from detector.export.geopackage import REVIEW_COLUMNS, write_geopackage
 from detector.export.vector import (
-    REVIEW_COLUMNS,
     WGS84,
     cut_at_antimeridian,
     read_detections,
     to_wgs84,
     write_geojson,
-    write_geopackage,
     write_geoparquet,
 )
 from detector.geometry.geodesy import lonlat

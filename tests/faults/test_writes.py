@@ -22,13 +22,14 @@ from detector.data import convert
 from detector.errors import OutputError
 from detector.evaluation import evaluator
 from detector.evaluation.summary import Predictions
+from detector.export.geopackage import write_geopackage
 from detector.export.kml import write_kml, write_kmz
 from detector.export.overlay import write_overlay
 from detector.export.result import SceneResult
 from detector.export.seals import write_sealed
 from detector.export.stacks import join_stacks, no_stacks, write_stacks
 from detector.export.tables import write_csv, write_json, write_parquet
-from detector.export.vector import write_geojson, write_geopackage, write_geoparquet
+from detector.export.vector import write_geojson, write_geoparquet
 from detector.rendering import write as rendered
 from detector.report import charts
 from detector.scenes.scene import open_scene
