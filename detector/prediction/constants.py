@@ -45,6 +45,7 @@ DECISIVE: Final = (
 )
 """What a scene's result goes through: the ground that measures, frame, read, count, prediction."""
 READ_AS_SOURCE: Final = (
+    "detector.models.gpu_runner",
     "detector.models.network",
     "detector.models.torch_runner",
     "detector.prediction.finished",
