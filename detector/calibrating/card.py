@@ -32,9 +32,9 @@ from detector.calibrating.calibrate import (
 from detector.calibrating.choosing import by_f1, by_totals, training_sample, with_totals
 from detector.calibrating.kept import FOLDER, Kept
 from detector.calibrating.length_rows import real_rows, rendered_rows
-from detector.calibrating.lengths import ROWS_FILE, fit_lengths
+from detector.calibrating.lengths import BANDS_PX, COARSE_BANDS_PX, ROWS_FILE, fit_lengths
 from detector.calibrating.luck import LOOKS, measure_luck
-from detector.counting.calibration import Calibration, CalibrationError
+from detector.counting.calibration import COARSE_READ_M, Calibration, CalibrationError
 from detector.errors import ConfigError
 from detector.evaluation.dataset import Dataset
 from detector.evaluation.evaluator import CARD_FILE, EvaluationSettings, run_evaluation
@@ -256,7 +256,8 @@ class _Desk:
             rows.to_parquet(temporary)
         places = counted(real["place"].nunique(), "place")
         told = f"{counted(sites, 'rendered site')} in pieces, and {places} of {evaluated.data}"
-        return fit_lengths(rows, told, card.class_set)
+        bands = COARSE_BANDS_PX if card.gsd_read_m >= COARSE_READ_M else BANDS_PX
+        return fit_lengths(rows, told, card.class_set, bands)
 
     def evaluations(self, card: ModelCard) -> tuple[Evaluated, Evaluated | None]:
         """The evaluation that the card tells, made anew where it is not at hand, and the check."""

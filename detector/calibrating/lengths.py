@@ -21,6 +21,7 @@ from detector.classes import PORT, ClassSet
 from detector.lengths import LEVEL, WHOLE
 
 BANDS_PX: Final = (0.0, 32.0, 64.0, 128.0, 256.0)  # from, read pixels
+COARSE_BANDS_PX: Final = (0.0, 8.0, 16.0, *BANDS_PX[1:])  # of 10 m a pixel: 80 m, 160 m, 320 m
 LEAST_OBJECTS: Final = 30  # of a band
 MOST_LOG_ERROR: Final = 0.7  # a factor of two: such an interval says nothing
 ONE_SIDED: Final = (1.0 + LEVEL) / 2.0  # holds as often as one end of an interval
@@ -29,7 +30,12 @@ ROWS_FILE: Final = "lengths.parquet"  # what is fitted, beside the card
 COLUMNS: Final = ("class", "length_px", "log_error", "cut", "log_over", "place")
 
 
-def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT) -> dict[str, Any]:
+def fit_lengths(
+    measured: pd.DataFrame,
+    fitted_on: str,
+    classes: ClassSet = PORT,
+    bands_px: Sequence[float] = BANDS_PX,
+) -> dict[str, Any]:
     """The `lengths` of a card.
 
     Args:
@@ -38,6 +44,7 @@ def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT
             of what shows of it by the whole object's true length; `place` name.
         fitted_on: the data, in words.
         classes: that are fitted; those with fewer than `LEAST_OBJECTS` objects are left out.
+        bands_px: from where bands of sizes begin, read pixels.
 
     Returns:
         Plain values, as `detector.lengths.LengthErrors.from_card` reads them.
@@ -51,7 +58,7 @@ def fit_lengths(measured: pd.DataFrame, fitted_on: str, classes: ClassSet = PORT
         over = cut["log_over"].to_numpy(float)
         length_px, log_error = (whole[key].to_numpy(float) for key in ("length_px", "log_error"))
         found[name] = {
-            "bands": _bands(length_px, log_error),
+            "bands": _bands(length_px, log_error, bands_px),
             "log_cut": round(max(conformal(over, ONE_SIDED), 0.0), 4) if len(over) else 0.0,
             "n_cut": len(over),
         }
@@ -83,11 +90,13 @@ def held_out(measured: pd.DataFrame, folds: NDArray[np.int64]) -> list[Mapping[s
     return [fit_lengths(measured[folds != fold], "") for fold in range(int(folds.max()) + 1)]
 
 
-def _bands(length_px: NDArray[np.float64], log_error: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _bands(
+    length_px: NDArray[np.float64], log_error: NDArray[np.float64], bands_px: Sequence[float]
+) -> list[dict[str, Any]]:
     """Bands from the smallest on, each grown until it holds enough objects."""
-    ends = [*BANDS_PX[1:], math.inf]
+    ends = [*bands_px[1:], math.inf]
     bands: list[dict[str, Any]] = []
-    start = BANDS_PX[0]
+    start = bands_px[0]
     for end in ends:
         mine = (length_px >= start) & (length_px < end)
         rest = int((length_px >= end).sum())

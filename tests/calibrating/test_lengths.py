@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from detector.calibrating.lengths import (
+    COARSE_BANDS_PX,
     FOLDS,
     LEAST_OBJECTS,
     conformal,
@@ -62,6 +63,28 @@ def test_intervals_hold_in_nine_of_ten_new_objects() -> None:
     widths = [band["log_error"] for band in fitted["classes"]["ship"]["bands"]]
     assert widths[:2] == pytest.approx([0.15 * 1.645] * 2, rel=0.2)
     assert widths[2:] == pytest.approx([0.03 * 1.645] * 3, rel=0.1)
+
+
+def test_ships_of_few_pixels_have_bands_of_their_own() -> None:
+    """Off by a pixel, a ship of 8 pixels is uncertain by an eighth and one of 32 by a thirtieth."""
+    generator = np.random.default_rng(5)
+    true_px = generator.uniform(5, 60, 4000)
+    length_px = true_px + generator.normal(0, 0.7, 4000)
+    rows = measured(4000, 5).assign(
+        length_px=length_px, log_error=np.log(length_px / true_px), cut=""
+    )
+    fitted = fit_lengths(rows, "made", bands_px=COARSE_BANDS_PX)
+    bands = fitted["classes"]["ship"]["bands"]
+    assert [band["from_px"] for band in bands] == [0.0, 8.0, 16.0, 32.0]
+    widths = [band["log_error"] for band in bands]
+    assert widths[0] > 1.6 * widths[1] > 1.6 * 1.6 * widths[2]
+    bounds = LengthErrors.from_card(fitted, 2.5).bounds(
+        "ship", Measured(np.array([70.0, 250.0]), np.zeros(2, bool), np.ones(2), 10.0)
+    )
+    wide = bounds.high_m - bounds.low_m
+    assert wide[1] / 250 < 0.5 * wide[0] / 70
+    one = fit_lengths(rows, "made")["classes"]["ship"]["bands"]
+    assert [band["from_px"] for band in one] == [0.0, 32.0]
 
 
 def test_a_band_of_too_few_is_taken_with_its_neighbour() -> None:
