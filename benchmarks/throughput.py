@@ -92,7 +92,7 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
         options += [f"threads={words.threads}", f"model.weights={words.weights}"]
         said["start"] = first_tile(path, options, STARTS)
     if "busy" in words.parts:
-        path, arm = _small(words), _ours(words, "openvino", "f32")
+        path, arm = _small(words), _ours(words, "auto", "auto")
         arm.run(path)
         said["busy"] = beside_busy(lambda: arm.run(path), words.rounds)
     return said
@@ -158,7 +158,7 @@ def _arms(words: argparse.Namespace) -> Iterator[Arm]:
     for backend, precision in (("openvino", "f32"), ("openvino", "bf16"), ("torch", "f32")):
         if f"forward-{backend}-{precision}" in wanted:
             yield _forward(words, backend, precision)
-    for backend, precision in (("openvino", "f32"), ("torch", "f32")):
+    for backend, precision in (("auto", "auto"), ("openvino", "f32"), ("torch", "f32")):
         if f"ours-{backend}" in wanted:
             yield _ours(words, backend, precision)
     if wanted & {"sahi", "supervision", "ultralytics"}:
@@ -207,7 +207,8 @@ def _ours(words: argparse.Namespace, backend: str, precision: str) -> Arm:
         boxes = Boxes(corners, table["score"].to_numpy(np.float32), ids)
         return boxes, (done.tiles or 0) - (done.tiles_skipped or 0)
 
-    return Arm(f"Quaywatch, {backend} {precision}, files written", run, ours=True)
+    how = "as it comes" if backend == "auto" else f"{backend} {precision}"
+    return Arm(f"Quaywatch, {how}, files written", run, ours=True)
 
 
 def _peers(words: argparse.Namespace, wanted: set[str]) -> Iterator[Arm]:
@@ -343,7 +344,7 @@ def _processor() -> str:
 
 ARMS = (
     *("forward-openvino-f32", "forward-openvino-bf16", "forward-torch-f32"),
-    *("ours-openvino", "ours-torch", "sahi", "supervision", "ultralytics"),
+    *("ours-auto", "ours-openvino", "ours-torch", "sahi", "supervision", "ultralytics"),
 )
 
 
