@@ -37,7 +37,7 @@ class ClusterSettings:
     gpus: float | None = None
     tries: int = 3
     wait_s: float = 300.0
-    strip_tiles: int | None = 256
+    strip_tiles: int | None = 64
 
 
 @dataclass(frozen=True, slots=True)
