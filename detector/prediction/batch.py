@@ -74,7 +74,9 @@ def predict_paths(settings: BatchSettings, progress: Progress | None = None) -> 
         model = outcome.about.model
         with span("write"):
             write_run_files(out, RunResult(outcome.records, outcome.counts, provenance, model))
-        remove_checkpoints(out)
+        failed = any(record.status == "failed" for record in outcome.records)
+        if settings.cluster is None or not failed:  # else a scene that cost its workers goes on
+            remove_checkpoints(out)
         if shard:
             write_shard(out, shard, names, outcome.records)
     records, counts, classes = outcome.records, outcome.counts, outcome.about.classes

@@ -400,6 +400,39 @@ def test_strips_give_the_bytes_of_one_process_whoever_is_lost(
     assert fake.started == 3 + 1  # strips, and one for the lost one
 
 
+def test_a_large_scene_that_costs_its_workers_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    out_of_memory = range(9, 12)  # batches: three workers are lost at the third strip
+
+    class Dying(BlobDetector):
+        def forward(self, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            read.append(len(tiles))
+            if len(read) in out_of_memory:
+                raise FakeLostError("Worker ran out of memory")
+            return super().forward(tiles)
+
+    monkeypatch.setattr(run_module, "load_detector", lambda settings: Dying())
+    monkeypatch.setattr(workers, "failed_record", _only_if_alive)
+    scenes, out = tmp_path / "in", tmp_path / "out"
+    scenes.mkdir()
+    large = _large_scene(scenes / "large.tif")
+    blob_scene(scenes / "small.tif", SIZE, _ships((150, 100)), transform=utm_transform(), crs=UTM52)
+    first, _ = _predict_on_fake(monkeypatch, scenes, out, workers=1)
+    assert [record.status for record in first.records] == ["failed", "done"]
+    assert "3 workers were lost at this scene (Worker ran out of memory)" in first.records[0].reason
+    read[:] = [0] * 20
+    again, _ = _predict_on_fake(monkeypatch, scenes, out, workers=1)
+    assert [record.status for record in again.records] == ["done", "done"]
+    with open_scene(large) as scene:
+        plan = prepare_scene(scene, BlobDetector()).plan  # type: ignore[arg-type]
+    assert sum(read) == len(cut_strips(plan, STRIP_TILES)[2])
+    _predict(scenes, tmp_path / "whole")
+    assert _bytes(out) == _bytes(tmp_path / "whole")
+    assert not list(out.glob(".begun-*"))
+
+
 def _only_if_alive(path: str, error: BaseException) -> SceneRecord:
     """A worker that is lost makes no record."""
     if isinstance(error, FakeLostError):
@@ -408,12 +441,12 @@ def _only_if_alive(path: str, error: BaseException) -> SceneRecord:
 
 
 def _predict_on_fake(
-    monkeypatch: pytest.MonkeyPatch, scene: Path, out: Path
+    monkeypatch: pytest.MonkeyPatch, scene: Path, out: Path, workers: int = 4
 ) -> tuple[RunSummary, FakeRay]:
     fake = FakeRay({"CPU": 9, "GPU": 0})
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setitem(sys.modules, "ray.exceptions", fake.exceptions)
-    return _predict(scene, out, ClusterSettings(workers=4, strip_tiles=STRIP_TILES)), fake
+    return _predict(scene, out, ClusterSettings(workers=workers, strip_tiles=STRIP_TILES)), fake
 
 
 def test_what_a_worker_takes_of_its_machine_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
