@@ -41,6 +41,22 @@ def error_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
+def gone(device: str, error: BaseException) -> DeviceError:
+    """The sentence on a device that fails while it runs."""
+    return DeviceError(
+        f"device '{device}' failed while it ran ({error_line(error)}); see whether it is still "
+        "there and start the run again: it goes on where it was"
+    )
+
+
+def no_tile_fits(device: str, reason: str) -> DeviceError:
+    """The sentence on a device that has no room for one tile."""
+    return DeviceError(
+        f"{device}: not even one tile fits into memory ({reason}); end what else runs there, or "
+        "use device=cpu"
+    )
+
+
 def resolve_device(device: str) -> str:
     """The device of a name such as `auto`, `cpu`, `cuda`, `cuda:1`, as torch calls it.
 

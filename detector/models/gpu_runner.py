@@ -19,8 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from detector.errors import DeviceError
-from detector.models.devices import FORWARD, LEAST_CHOSEN, error_line, is_no_memory
+from detector.models.devices import (
+    FORWARD,
+    LEAST_CHOSEN,
+    error_line,
+    gone,
+    is_no_memory,
+    no_tile_fits,
+)
 from detector.models.network import Network
 from detector.models.precision import BF16, F16, F32
 from detector.profiling import span
@@ -85,16 +91,15 @@ class GpuRunner:
     def _lane_for(self, part: NDArray[np.uint8]) -> _Lane | None:
         """A lane that works on a part; None where memory was short, and the step is now smaller."""
         try:
-            if len(self._lanes) < LANES:
-                self._lanes.append(
-                    _Lane(self._network, self._device, (self._step, *part.shape[1:]))
-                )
+            if not self._lanes:  # all at once: nothing may be fetched while a graph is recorded
+                shape = (self._step, *part.shape[1:])
+                self._lanes = [_Lane(self._network, self._device, shape) for _ in range(LANES)]
             lane = self._lanes[self._next % len(self._lanes)]
             with span(FORWARD):
                 lane.start(part)
         except (MemoryError, RuntimeError) as error:
             if not is_no_memory(error):
-                raise _gone(self.device, error) from error
+                raise gone(self.device, error) from error
             reason = error_line(error)[:120]
         else:
             self._next += 1
@@ -109,10 +114,7 @@ class GpuRunner:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if self._step <= 1:
-            raise DeviceError(
-                f"{self.device}: not even one tile fits into memory ({reason}); end what else runs "
-                "there, or use device=cpu"
-            )
+            raise no_tile_fits(self.device, reason)
         logger.warning(
             "%s: %d tiles do not fit into memory (%s); %d at a time from here on",
             *(self.device, self._step, reason, self._step // 2),
@@ -173,7 +175,7 @@ class _Lane:
             self._done.synchronize()
             found: Raw = self._outputs[0].cpu().numpy().copy()
         except RuntimeError as error:
-            raise _gone(self._device, error) from error
+            raise gone(self._device, error) from error
         return found
 
     def _fetch(self, number: int) -> list[Raw]:
@@ -183,7 +185,7 @@ class _Lane:
             ends = np.cumsum(counts.cpu().numpy())[:number]
             rows: Raw = packed[: int(ends[-1])].cpu().numpy().copy()
         except RuntimeError as error:
-            raise _gone(self._device, error) from error
+            raise gone(self._device, error) from error
         return [np.ascontiguousarray(part.T) for part in np.split(rows, ends[:-1])]
 
     @torch.inference_mode()
@@ -202,7 +204,8 @@ class _Lane:
                 self._calculate()
         self._run.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._run):
+        # Other devices may be at work meanwhile, from other threads.
+        with torch.cuda.graph(graph, stream=self._run, capture_error_mode="thread_local"):
             self._outputs = self._calculate()
         return graph
 
@@ -302,10 +305,3 @@ class _InFloat(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         result: Tensor = self.layer(values.float())
         return result
-
-
-def _gone(device: str, error: BaseException) -> DeviceError:
-    return DeviceError(
-        f"device '{device}' failed while it ran ({error_line(error)}); see whether it is still "
-        "there and start the run again: it goes on where it was"
-    )

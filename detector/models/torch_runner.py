@@ -13,8 +13,7 @@ import openvino as ov
 import torch
 from numpy.typing import NDArray
 
-from detector.errors import DeviceError
-from detector.models.devices import FORWARD, error_line, is_no_memory
+from detector.models.devices import FORWARD, error_line, gone, is_no_memory, no_tile_fits
 from detector.models.gpu_runner import in_precision
 from detector.models.network import Network
 from detector.models.precision import F32
@@ -66,16 +65,10 @@ class TorchRunner:
             return np.concatenate(parts)
         except (MemoryError, RuntimeError) as error:
             if not is_no_memory(error):
-                raise DeviceError(
-                    f"device '{self.device}' failed while it ran ({error_line(error)}); see "
-                    "whether it is still there and start the run again: it goes on where it was"
-                ) from error
-            reason = " ".join(str(error).split())[:120]
+                raise gone(self.device, error) from error
+            reason = error_line(error)[:120]
         if step <= 1:
-            raise DeviceError(
-                f"{self.device}: not even one tile fits into memory ({reason}); end what else runs "
-                "there, or use device=cpu"
-            )
+            raise no_tile_fits(self.device, reason)
         self._most = step // 2
         logger.warning(
             "%s: %d tiles do not fit into memory (%s); %d at a time from here on",

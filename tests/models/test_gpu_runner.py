@@ -201,8 +201,8 @@ def test_a_graph_is_recorded_after_warm_up_and_replayed(
             runs.append("replay")
 
     @contextmanager
-    def graph(made: Graph, stream: object) -> Iterator[None]:
-        assert stream is lane._run
+    def graph(made: Graph, stream: object, capture_error_mode: str) -> Iterator[None]:
+        assert (stream, capture_error_mode) == (lane._run, "thread_local")
         runs.append("record")
         yield
 
