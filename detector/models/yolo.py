@@ -24,13 +24,13 @@ from detector.models.devices import CPU, LEAST_CHOSEN
 from detector.models.exports import ONNX, ExportKey
 from detector.models.fastest import best_batch, fastest
 from detector.models.mirrors import MirroredRunner
-from detector.models.precision import BF16, F32, INT8, check_nncf
+from detector.models.precision import BF16, F32, INT8, check_nncf, cpu_has_bf16
 from detector.models.runners import ChoosingRunner, OpenVinoRunner, Runner, started
 
 STRIDES: Final = (8, 16, 32)
 """Pixels between anchors, one a level, of every architecture that a card may name."""
 
-INT8_MAKER: Final = "int8-head-float-1"
+INT8_MAKER: Final = "int8-ends-float-2"
 """How the int8 network is made; another number where `quantize` or the tiles change."""
 
 BF16_MAKER: Final = "bf16-ends-float-1"
@@ -118,18 +118,26 @@ def _on_openvino(request: BackendRequest) -> Runner:
         return with_float_ends(export())
 
     def export_int8() -> Any:
+        from detector.models.bfloat import with_float_ends
         from detector.models.quantize import quantized
 
         check_nncf()
         if request.examples is None:
             raise DeviceError("precision=int8 needs examples= of what the network is to read")
         logger.info("the network is made int8 once, on %d rendered tiles", EXAMPLES)
-        return quantized(export(), request.examples(side, EXAMPLES))
+        return with_float_ends(quantized(export(), request.examples(side, EXAMPLES)))
 
     ways = {F32: (export, ""), BF16: (export_bf16, BF16_MAKER), INT8: (export_int8, INT8_MAKER)}
     make, maker = ways[request.precision]
     key = ExportKey(card.sha256, shape, built, request.precision, maker)
-    return OpenVinoRunner(make, key, request.threads, request.precision)
+    return OpenVinoRunner(make, key, request.threads, _of_rest(request.precision))
+
+
+def _of_rest(precision: str) -> str:
+    """The arithmetic of all that is not in 8 bits: the cheapest that the CPU has."""
+    if precision != INT8:
+        return precision
+    return BF16 if cpu_has_bf16() else F32
 
 
 def _on_onnx(request: BackendRequest) -> Runner:
