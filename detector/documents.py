@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import codecs
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -222,3 +224,33 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def computed_tables(path: Path, content: bytes | None = None) -> set[str]:
+    """The tables of an SQLite file whose cells are computed while they are read.
+
+    A view, or a column that is generated, is a program of whoever made the file: a few bytes of it
+    fill the memory, or never end.
+
+    Args:
+        path: of the file.
+        content: of it, where it lies in an archive.
+
+    Returns:
+        Their names; none where the file cannot be read, which its reader will say.
+    """
+    try:
+        source = f"{path.resolve().as_uri()}?mode=ro" if content is None else ":memory:"
+        with closing(sqlite3.connect(source, uri=True)) as file:
+            if content is not None:
+                file.deserialize(content)
+            file.text_factory = lambda text: text.decode("utf-8", "replace")
+            found = file.execute("SELECT name, type FROM sqlite_master").fetchall()
+            views = {name for name, kind in found if kind == "view"}
+            generated = file.execute(
+                "SELECT m.name FROM sqlite_master m, pragma_table_xinfo(m.name) c "
+                "WHERE m.type = 'table' AND c.hidden IN (2, 3)"
+            )
+            return views | {name for (name,) in generated}
+    except sqlite3.Error:
+        return set()

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from pyproj.exceptions import CRSError
 
+from detector.counting.vectors import check_tables
 from detector.documents import guess_encoding
 from detector.errors import ZonesError
 from detector.later import geopandas as gpd
@@ -55,6 +56,7 @@ def read_layers(source: str, notes: list[str]) -> list[Layer]:
             warnings.simplefilter("ignore")
             # A layer without a geometry type is a plain table, such as QGIS' layer_styles.
             layers = [str(layer) for layer, kind in pyogrio.list_layers(name) if kind is not None]
+            check_tables(source, layers)
             more = {"encoding": encoding} if encoding else {}
             found = [
                 (layer, pyogrio.read_dataframe(name, layer=layer, on_invalid="fix", **more))

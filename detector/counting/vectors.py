@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +17,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from detector.documents import DocumentError, parse_json, read_json
+from detector.documents import DocumentError, computed_tables, parse_json, read_json
 from detector.errors import ZonesError
+from detector.files import is_file
 
 HEAD_BYTES: Final = 4096
 BINARY_HEADS: Final = (b"SQLite format 3\x00", b"fgb\x03", b"\x00\x00\x27\x0a")  # .gpkg .fgb .shp
@@ -35,6 +36,7 @@ PACKED_SUFFIXES: Final = frozenset(
 )
 CRS_ADDRESS: Final = re.compile(r"https?://www\.opengis\.net/(def/crs|gml/srs)/[\w./:#-]*")
 ADDRESS: Final = re.compile(r"://|/vsi|^[A-Za-z]{2,}:(?!(ogc|epsg|\d))", re.IGNORECASE)
+MAX_UNPACKED_BYTES: Final = 1_000_000_000  # of an archive
 MAX_ZONES: Final = 20_000
 MAX_CORNERS: Final = 2_000_000  # of all zones of a file
 MAX_CROSSING_CORNERS: Final = 2_000  # of one that crosses itself: crossings grow with the square
@@ -76,6 +78,25 @@ def check_vector_file(source: str) -> None:
         raise ZonesError(
             f"{source}: not a vector file that GDAL can read (of no known kind); save the zones as "
             "GeoPackage, GeoJSON, Shapefile, FlatGeobuf, KML or GML"
+        )
+
+
+def check_tables(source: str, layers: Collection[str]) -> None:
+    """Refuse layers whose rows a database computes while they are read.
+
+    Args:
+        source: path or GDAL name.
+        layers: of it, by name.
+
+    Raises:
+        ZonesError: one is a view or has a generated column.
+    """
+    path = Path(source)
+    found = sorted(computed_tables(path) & set(layers)) if is_file(path) else []
+    if found:
+        raise ZonesError(
+            f"{source}: its layer '{found[0][:60]}' is computed while it is read (a view, or a "
+            "generated column); save it as a layer of its own"
         )
 
 
@@ -125,6 +146,19 @@ def _check_packed(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise ZonesError(
+                    f"{path}: an archive of {unpacked:,} bytes unpacked, at most "
+                    f"{MAX_UNPACKED_BYTES:,} are read; unpack it and name the file of the zones"
+                )
+            databases = [name for name in names if name.lower().endswith(".gpkg")]
+            computed = [name for name in databases if computed_tables(path, archive.read(name))]
+            if computed:
+                raise ZonesError(
+                    f"{path}: {computed[0][:60]} in it computes rows while it is read (a view, or "
+                    "a generated column); save its layers in a file of their own"
+                )
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         raise ZonesError(f"{path}: a damaged archive ({error})") from error
     strange = [

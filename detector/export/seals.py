@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from detector.documents import DocumentError, read_json
+from detector.documents import DocumentError, computed_tables, read_json
 from detector.export.tables import write_json
 from detector.files import file_sha256, is_file
 
@@ -177,6 +177,8 @@ def _rows_sha256(path: Path) -> str:
         OSError: it is damaged.
     """
     digest = hashlib.sha256()
+    if computed_tables(path) & set(OWN_LAYERS):
+        raise OSError(f"{path}: a layer is computed while it is read")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as opened:
             for layer in OWN_LAYERS:

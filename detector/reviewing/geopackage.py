@@ -25,6 +25,7 @@ from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from detector.classes import PORT, ClassSet
+from detector.documents import computed_tables
 from detector.export.geopackage import REVIEW_COLUMNS, add_layer
 from detector.export.records import SceneRecord
 from detector.geometry.boxes import Corners, as_corners
@@ -124,6 +125,11 @@ def _layers(path: Path) -> set[str]:
 
 
 def _layer(path: Path, name: str) -> gpd.GeoDataFrame:
+    if name in computed_tables(path):
+        raise ReviewError(
+            f"{path}: the layer {name} is computed while it is read (a view, or a generated "
+            "column), so no layer that detector predict wrote; take the file of the run"
+        )
     try:
         # with a condition GDAL counts the rows; else it believes a number that tools let get stale
         return gpd.read_file(path, layer=name, fid_as_index=True, where="1 = 1")

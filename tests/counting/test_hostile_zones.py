@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 import shapely
 
+from detector.counting import vectors
 from detector.counting.zones import assign_to_zones, read_zones, zones_in_pixels, zones_of
 from detector.errors import ZonesError
 from detector.geometry.boxes import corners_from_xywhr
@@ -171,3 +174,58 @@ def test_many_zones_are_placed_and_filled_as_one_by_one(tmp_path: Path) -> None:
         brute = [n for n, (x, y) in enumerate(points) if zone.shape.intersects(shapely.Point(x, y))]
         assert members.tolist() == brute
     assert assign_to_zones(boxes, ()) == []
+
+
+COMPUTED = {
+    "a view": "ALTER TABLE zones RENAME TO z; CREATE VIEW zones AS SELECT fid, geom, "
+    "printf('%.*c', 9, 'x') AS name, kind FROM z",
+    "a view without end": "ALTER TABLE zones RENAME TO z; CREATE VIEW zones AS WITH RECURSIVE "
+    "r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i AS fid, geom, name, kind FROM r, z; "
+    "DELETE FROM gpkg_ogr_contents",
+    "a column": "ALTER TABLE zones ADD COLUMN more TEXT AS (printf('%.*c', 9, 'x'))",
+}
+
+
+def _computed(path: Path, how: str) -> Path:
+    frame = gpd.GeoDataFrame(
+        {"name": ["a"], "kind": ["berth"]}, geometry=[shapely.box(130, 42, 130.1, 42.1)], crs=4326
+    )
+    frame.to_file(path, layer="zones", engine="pyogrio")
+    assert len(read_zones(path).zones) == 1
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(COMPUTED[how])
+    return path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("how", COMPUTED)
+def test_a_layer_that_a_database_computes_is_refused(
+    tmp_path: Path, how: str, *, packed: bool
+) -> None:
+    """A few bytes of SQL fill the memory, or never end."""
+    path = _computed(tmp_path / "z.gpkg", how)
+    if packed:
+        with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+            archive.write(path, "z.gpkg")
+        path = tmp_path / "z.zip"
+    with pytest.raises(ZonesError, match="while it is read"):
+        read_zones(path)
+
+
+def test_views_beside_the_layers_disturb_nobody(tmp_path: Path) -> None:
+    path = _computed(tmp_path / "z.gpkg", "a view")
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "DROP VIEW zones; ALTER TABLE z RENAME TO zones; CREATE VIEW v AS SELECT 1"
+        )
+    assert [zone.name for zone in read_zones(path).zones] == ["a"]
+
+
+def test_an_archive_that_is_larger_inside_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "z.kmz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("doc.kml", "<kml>" + " " * 200_000)
+    monkeypatch.setattr(vectors, "MAX_UNPACKED_BYTES", 100_000)
+    with pytest.raises(ZonesError, match="200,005 bytes unpacked, at most 100,000 are read"):
+        read_zones(tmp_path / "z.kmz")

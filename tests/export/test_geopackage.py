@@ -16,7 +16,16 @@ from affine import Affine
 from detector.counting.zones import Zone
 from detector.export import geopackage
 from detector.export.geopackage import write_geopackage
+from detector.export.seals import (
+    FILES,
+    RECORD_FILE,
+    altered_record,
+    file_seals,
+    write_sealed,
+)
 from detector.export.vector import write_detections, write_geoparquet
+from detector.reviewing.errors import ReviewError
+from detector.reviewing.geopackage import read_geopackage as read_review
 from tests.export.make import HOSTILE_NAMES, ROWS, Made, make_result, zones_named
 
 
@@ -107,3 +116,21 @@ def test_the_detections_are_those_that_the_table_gives(tmp_path: Path) -> None:
         frame = made.detections.to_geodataframe()
         write_geoparquet(tmp_path / "b.parquet", [frame], made.detections.crs)
         assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_layer_that_is_computed_is_no_layer_of_a_run(tmp_path: Path) -> None:
+    """Its rows would be hashed without end."""
+    made = make_result(tmp_path)
+    path = tmp_path / "detections.gpkg"
+    write_geopackage(path, made.detections, made.zones, made.record)
+    seals = file_seals(tmp_path, [path.name])
+    write_sealed(tmp_path / RECORD_FILE, {FILES: seals})
+    assert altered_record(tmp_path, [path.name]) is None
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "ALTER TABLE zones RENAME TO z; CREATE VIEW zones AS WITH RECURSIVE r(i) AS "
+            "(SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i FROM r"
+        )
+    assert altered_record(tmp_path, [path.name]) == path.name
+    with pytest.raises(ReviewError, match="the layer zones is computed while it is read"):
+        read_review(path, made.record)
