@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,7 @@ SITE = replace(
 )
 FIRST_SEED: Final = 700
 LEAST_M: Final = 60.0
+LEAST_VISIBLE: Final = 0.5
 SHIP: Final = PORT.id("ship")
 REAL_SCORE: Final = (8.0, 1.5)  # beta distributions of scores
 FALSE_SCORE: Final = (2.0, 3.0)
@@ -115,27 +116,37 @@ def judge(seed: int, faults: Faults) -> Numbers:
     generator = np.random.default_rng(seed)
     fixed = _fixed_things(generator, faults)
     seen = [_seen(look, generator, faults, fixed) for look in story.sites[0].looks]
-    names = {name: ship for _, known in seen for name, ship in known.items()}
+    names = {name: ship for date in seen for name, ship in date.behind.items()}
     site = make_site("port", zones_of(story.sites[0].zones))
     links = LinkSettings(recall=1.0 - faults.miss)
     settings = ActivitySettings(VisitSettings(min_length_m=LEAST_M, links=links), registered=False)
-    activity = trace_activity([site], Runs(tuple(scene for scene, _ in seen), ()), settings)
-    days = [day for day, (scene, _) in zip(DAYS, seen, strict=True) if scene.whole.fraction > 0]
+    activity = trace_activity([site], Runs(tuple(date.scene for date in seen), ()), settings)
+    clear = {day: date for day, date in zip(DAYS, seen, strict=True) if date.scene.whole.fraction}
     stays = [stay for stay in story.visits if stay.length_m >= LEAST_M]
     numbers = Numbers()
     for period in activity.tables["periods"].to_dict("records"):
         if period["kind"] == "berth":
             there = [stay for stay in stays if stay.zone == period["zone"]]
-            numbers += _judge_period(period, there, days)
+            numbers += _judge_period(period, there, clear)
     for visit in activity.tables["visits"].to_dict("records"):
         if visit["counted"] and any(visit["zone"] == stay.zone for stay in stays):
             numbers += _judge_visit(visit, stays, [names[n] for n in _evidence(visit)])
     return numbers
 
 
-def _judge_period(period: dict[str, Any], stays: Sequence[Visit], days: Sequence[int]) -> Numbers:
-    came = [stay for stay in stays if stay.first_day <= days[-1] and stay.last_day > days[0]]
-    shown = [stay for stay in came if any(stay.first_day <= d < stay.last_day for d in days)]
+def _judge_period(
+    period: dict[str, Any], stays: Sequence[Visit], clear: Mapping[int, _Date]
+) -> Numbers:
+    first, last = min(clear), max(clear)
+    came = [stay for stay in stays if stay.first_day <= last and stay.last_day > first]
+    shown = [
+        stay
+        for stay in came
+        if any(
+            stay.first_day <= day < stay.last_day and stay.ship_id in date.in_view
+            for day, date in clear.items()
+        )
+    ]
     return Numbers(
         {
             "zones": 1,
@@ -189,16 +200,35 @@ def _false_boxes(generator: np.random.Generator, number: int) -> NDArray[np.floa
     return np.hstack([place, length, length / 5.0, angle])
 
 
+@dataclass(frozen=True, slots=True)
+class _Date:
+    """A date as the detector finds it.
+
+    Attributes:
+        scene: with the boxes.
+        behind: the ship, or nothing, behind the id of every box.
+        in_view: ships of which the picture shows more than half.
+    """
+
+    scene: RunScene
+    behind: Mapping[str, str]
+    in_view: frozenset[str]
+
+
 def _seen(
     look: StoryLook,
     generator: np.random.Generator,
     faults: Faults,
     fixed: NDArray[np.float64],
-) -> tuple[RunScene, dict[str, str]]:
-    """A date as the detector finds it, and the ship, or nothing, behind the id of every box."""
+) -> _Date:
+    """One date of a site."""
     prepared = prepare(look.spec, look.site, look.content, look.seed)
     everything = seen_truth(prepared, np.ones((SITE.height, SITE.width), np.bool_))
-    ships = [one for one in everything if one.class_id == SHIP and one.role == "object"]
+    ships = [
+        one
+        for one in everything
+        if one.class_id == SHIP and one.role == "object" and one.visible > LEAST_VISIBLE
+    ]
     hidden = bool(generator.random() < faults.cloudy)
     dull = np.array([hash_share(one.object_id) < faults.hard for one in ships], np.bool_)
     miss = faults.miss / (1.0 + faults.hard) * (1.0 + dull)
@@ -230,7 +260,8 @@ def _seen(
         prepared.frame.transform, True, {}, whole, objects, gsd_m=SITE.gsd_m,
     )  # fmt: skip
     behind = [one.object_id for one in kept] + [""] * len(wrong)
-    return scene, dict(zip(ids, behind, strict=True))
+    in_view = frozenset(one.object_id for one in ships)
+    return _Date(scene, dict(zip(ids, behind, strict=True)), in_view)
 
 
 def hash_share(name: str) -> float:

@@ -89,8 +89,12 @@ def find_site(site: str, activity: Mapping[str, Any], words: Words) -> Findings:
     changes = [row for row in activity.get("stack_changes", ()) if row["site"] == site]
     found += _without_claim(changes, "exchanged", words)
     found += _containers(activity.get("stacks", ()), site, words)
+    usable = any(gives_number(row["status"]) for row in looks)
     return Findings(
-        lead=_lead(calls, periods, events, stacks, words),
+        # where no date can be used, that is the headline, and not that nothing changed
+        lead=_lead(calls, periods, events, stacks, words)
+        if usable or not found
+        else _sentence(found[0]),
         found=tuple(_sentence(text) for text in found),
         unseen=(
             *_unseen(site_days(site, activity), looks, words),

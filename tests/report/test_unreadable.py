@@ -126,6 +126,7 @@ def test_the_page_gives_the_reason_and_no_zero(document: dict[str, Any]) -> None
     assert site["charts"] == []
     assert site["empty"] == ["No date can be counted in Pier or Yard."]
     assert f"No date can be used for Pier: {NOT_READABLE}." in site["found"]
+    assert site["lead"] == f"No date can be used for Pier: {NOT_READABLE}."
     assert (
         "Nothing is counted on 2 dates (2 September 2026 and 5 September 2026): "
         f"{NOT_READABLE}." in site["unseen"]

@@ -83,6 +83,35 @@ def write_product(folder: Path) -> Path:
     return root
 
 
+def write_level_1c(folder: Path) -> Path:
+    """The same as level 1C: images in one folder, no scene classification."""
+    name, granule = NAME.replace("MSIL2A", "MSIL1C"), GRANULE.replace("L2A", "L1C")
+    root = folder / name
+    place = root / "GRANULE" / granule / "IMG_DATA"
+    place.mkdir(parents=True)
+    images = []
+    for band in BANDS[10]:
+        path = place / f"T52TDL_20231013T021601_{band}.jp2"
+        _write_band(path, _pixels(band, SIDE), 10)
+        images.append(f"<IMAGE_FILE>{path.relative_to(root).with_suffix('')}</IMAGE_FILE>")
+    main = MAIN.format(name=name, granule=granule, images="".join(images), offset=OFFSET)
+    for level_2a, level_1c in (
+        ("Level-2A", "Level-1C"),
+        ("S2MSI2A", "S2MSI1C"),
+        ("BOA_ADD_OFFSET_VALUES_LIST", "Radiometric_Offset_List"),
+        ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"),
+        ("<QUANTIFICATION_VALUES_LIST>", ""),
+        ("</QUANTIFICATION_VALUES_LIST>", ""),
+        ("BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE"),
+    ):
+        main = main.replace(level_2a, level_1c)
+    (root / "MTD_MSIL1C.xml").write_text(main)
+    sizes = "".join(SIZE.format(r=step, n=SIDE * 10 // step) for step in (10, 20, 60))
+    tile = TILE.format(sizes=sizes).replace("Level-2A", "Level-1C")
+    (root / "GRANULE" / granule / "MTD_TL.xml").write_text(tile)
+    return root
+
+
 def zipped(root: Path) -> Path:
     """The same as ESA sends it: one archive with the folder in it."""
     path = root.with_suffix(".zip")

@@ -16,7 +16,16 @@ from detector.scenes.discover import discover
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import ViewAngles
 from tests.scenes.rasters import gradient, write_raster
-from tests.scenes.sentinel import GRANULE, NAME, OFFSET, SIDE, reflectance, write_product, zipped
+from tests.scenes.sentinel import (
+    GRANULE,
+    NAME,
+    OFFSET,
+    SIDE,
+    reflectance,
+    write_level_1c,
+    write_product,
+    zipped,
+)
 
 WHOLE = PixelWindow(0, 0, SIDE, SIDE)
 
@@ -177,3 +186,15 @@ def test_an_archive_of_one_raster_and_of_several(tmp_path: Path) -> None:
         open_scene(two)
     with pytest.raises(SceneError, match="no such file in it"):
         open_scene(f"{two}::c.tif")
+
+
+def test_both_levels_tell_near_infrared_and_only_one_tells_clouds(tmp_path: Path) -> None:
+    """Water is where band 3 is brighter than band 8; here it never is, but for missing pixels."""
+    for write, clouds in ((write_product, True), (write_level_1c, False)):
+        with open_scene(write(tmp_path)) as scene:
+            assert scene.info.near_infrared == 4
+            assert (scene.info.cloud_source is not None) == clouds
+            assert scene.info.gsd_m == pytest.approx(10.0, rel=1e-3)
+            water, known = scene.water(PixelWindow(0, 0, SIDE, SIDE), (SIDE, SIDE))
+            assert not water.any()
+            assert known.sum() == SIDE * (SIDE - 1)  # the first column holds no data
