@@ -47,6 +47,7 @@ SITE = replace(
 FIRST_SEED: Final = 700
 LEAST_M: Final = 60.0
 LEAST_VISIBLE: Final = 0.5
+SLACK_DAYS: Final = 0.05  # dates are told as days; looks are some minutes off
 SHIP: Final = PORT.id("ship")
 REAL_SCORE: Final = (8.0, 1.5)  # beta distributions of scores
 FALSE_SCORE: Final = (2.0, 3.0)
@@ -110,9 +111,9 @@ def judge_all(seeds: Sequence[int], faults: Faults) -> Numbers:
     return sum((judge(seed, faults) for seed in seeds), Numbers())
 
 
-def judge(seed: int, faults: Faults) -> Numbers:
-    """What held and what did not, of one site."""
-    story = tell_chain([SITE], seed, DAYS, (0.0,) * len(DAYS))
+def judge(seed: int, faults: Faults, days: Sequence[int] = DAYS) -> Numbers:
+    """What held and what did not, of one site with looks on some days."""
+    story = tell_chain([SITE], seed, days, (0.0,) * len(days))
     generator = np.random.default_rng(seed)
     fixed = _fixed_things(generator, faults)
     seen = [_seen(look, generator, faults, fixed) for look in story.sites[0].looks]
@@ -121,7 +122,7 @@ def judge(seed: int, faults: Faults) -> Numbers:
     links = LinkSettings(recall=1.0 - faults.miss)
     settings = ActivitySettings(VisitSettings(min_length_m=LEAST_M, links=links), registered=False)
     activity = trace_activity([site], Runs(tuple(date.scene for date in seen), ()), settings)
-    clear = {day: date for day, date in zip(DAYS, seen, strict=True) if date.scene.whole.fraction}
+    clear = {day: date for day, date in zip(days, seen, strict=True) if date.scene.whole.fraction}
     stays = [stay for stay in story.visits if stay.length_m >= LEAST_M]
     numbers = Numbers()
     for period in activity.tables["periods"].to_dict("records"):
@@ -160,24 +161,37 @@ def _judge_period(
 
 
 def _judge_visit(visit: dict[str, Any], stays: Sequence[Visit], ships: Sequence[str]) -> Numbers:
-    """Whether a listed visit is one ship, and came and went when it is said to have."""
+    """Whether a listed visit is one ship, and came and went when it is said to have.
+
+    Of one that is told to be one ship or two alike, the first one came and the last one went.
+    """
     ship, most = Counter(ships).most_common(1)[0]
-    mine = [stay for stay in stays if (stay.ship_id, stay.zone) == (ship, visit["zone"])]
-    numbers = Numbers({"visits": 1, "real": bool(mine)})
+    zone = str(visit["zone"])
+    numbers = Numbers(
+        {"visits": 1, "real": any((s.ship_id, s.zone) == (ship, zone) for s in stays)}
+    )
     if visit["one_ship"]:
         numbers += Numbers({"told as one ship": 1, "is one ship": most == len(ships)})
-    if not mine:
-        return numbers
     first, last = (_day(visit[key]) for key in ("first_seen", "last_seen"))
-    stay = min(mine, key=lambda one: abs(one.first_day - first))
-    if visit["arrival"] == "arrived":
-        held = _day(visit["not_before"]) <= stay.first_day <= first
+    came = _stay_on(first, ships[0], zone, stays)
+    went = _stay_on(last, ships[-1], zone, stays)
+    if visit["arrival"] == "arrived" and came is not None:
+        since = _day(visit["not_before"]) if visit["not_before"] else -np.inf
+        held = since - SLACK_DAYS <= came.first_day <= first + SLACK_DAYS
         numbers += Numbers({"ends": 1, "ends hold": held})
-    if visit["departure"] == "left":
-        held = last <= stay.last_day <= _day(visit["not_after"])
+    if visit["departure"] == "left" and went is not None:
+        until = _day(visit["not_after"]) if visit["not_after"] else np.inf
+        held = last - SLACK_DAYS <= went.last_day <= until + SLACK_DAYS
         numbers += Numbers({"ends": 1, "ends hold": held})
     undecided = (visit["arrival"], visit["departure"]).count("undecided")
     return numbers + Numbers({"ends undecided": undecided})
+
+
+def _stay_on(day: int, ship: str, zone: str, stays: Sequence[Visit]) -> Visit | None:
+    """The stay of a ship in a zone on a day."""
+    mine = (stay for stay in stays if (stay.ship_id, stay.zone) == (ship, zone))
+    fit = (s for s in mine if s.first_day <= day + SLACK_DAYS and day - SLACK_DAYS <= s.last_day)
+    return next(fit, None)
 
 
 def _day(value: Any) -> int:
