@@ -19,10 +19,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.request import urlopen
 
 import numpy as np
@@ -98,6 +99,13 @@ class Blind:
         own = load_detector(DetectorSettings(choose_weights("auto", GSD_M), device="cpu"))
         self.card, self.batch, self.iou, self.conf = own.card, own.batch, own.iou, own.conf
         self.backend, self.threads, self.precision = own.backend, own.threads, own.precision
+        self.larger_px = own.larger_px
+
+    def of_tiles(self, side_px: int) -> Self:
+        """The same on tiles of another side."""
+        other = copy(self)
+        other.card = replace(self.card, tile_px=side_px)
+        return other
 
     def forward(self, tiles: NDArray[np.uint8]) -> int:
         """Nothing, of so many tiles."""
