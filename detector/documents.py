@@ -8,6 +8,8 @@ the library's inside. Here each of them is a `DocumentError`.
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import json
 import sqlite3
 from contextlib import closing
@@ -101,6 +103,23 @@ def parse_json(text: str) -> Any:
         raise DocumentError(_reason(error)) from error
     except RecursionError as error:
         raise DocumentError("nested too deeply") from error
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """The rows of a CSV with a head, in UTF-8, and the names of its columns.
+
+    A cell that a row lacks is empty text.
+
+    Raises:
+        OSError: it is gone.
+        DocumentError: it is too large, of another encoding, or no table.
+    """
+    text = _text(path, MAX_JSON_BYTES)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        return list(reader), tuple(reader.fieldnames or ())
+    except csv.Error as error:
+        raise DocumentError(f"not a table ({_reason(error)})") from error
 
 
 def parse_xml(content: bytes | str) -> ET.Element:

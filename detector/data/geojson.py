@@ -8,7 +8,6 @@ by how many pixels outlines lie outside their objects (`grown_px`), as those of 
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from pyproj.exceptions import CRSError, ProjError
 from detector.classes import PORT, ClassSet
 from detector.data.files import find_images, unreadable
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
-from detector.documents import DocumentError, read_json
+from detector.documents import DocumentError, read_json, read_rows
 from detector.errors import SceneError
 from detector.files import is_file
 from detector.geometry.boxes import Corners, as_corners
@@ -192,10 +191,12 @@ def _is_true(value: object) -> bool:
 def _index(path: Path) -> dict[str, dict[str, str]]:
     if not is_file(path):
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        rows = {row[IMAGE_COLUMN]: row for row in reader if row.get(IMAGE_COLUMN)}
-    columns = set(reader.fieldnames or ())
+    try:
+        found, names = read_rows(path)
+    except (OSError, DocumentError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    rows = {row[IMAGE_COLUMN]: row for row in found if row.get(IMAGE_COLUMN)}
+    columns = set(names)
     if IMAGE_COLUMN not in columns or columns - INDEX_COLUMNS:
         known = ", ".join(sorted(INDEX_COLUMNS))
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from detector.classes import PORT
 from detector.data.files import find_images, orphans
 from detector.data.labelled import DataError, Fault, LabelledImage, Labelling
 from detector.data.yolo_lines import IGNORE_FOLDER, envelope_lines, oriented_lines
+from detector.documents import DocumentError, read_rows
 from detector.files import is_file
 from detector.geometry.boxes import Corners, as_corners
 
@@ -47,15 +47,21 @@ def read(
     index = root / INDEX
     if not index.is_file():
         raise DataError(f"{index}: no such file; give the folder of the port pool")
-    with index.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        rows, _ = read_rows(index)
+    except (OSError, DocumentError) as error:
+        raise DataError(f"{index}: cannot be read ({error})") from error
     if not rows:
         raise DataError(f"{index}: no images")
     if faults is not None:
-        faults.extend(_without_row(root, {row["image"] for row in rows}))
+        faults.extend(_without_row(root, {row.get("image", "") for row in rows}))
     for number, row in enumerate(rows, start=2):
-        if split is None or row["split"] == split:
-            yield _image(root, row, f"{index}:{number}")
+        if split is None or row.get("split") == split:
+            where = f"{index}:{number}"
+            try:
+                yield _image(root, row, where)
+            except (KeyError, ValueError) as error:
+                raise DataError(f"{where}: cannot be used ({error})") from error
 
 
 def _image(root: Path, row: Mapping[str, str], where: str) -> LabelledImage:

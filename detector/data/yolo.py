@@ -6,7 +6,6 @@ A line is `class cx cy w h` or `class x1 y1 … x4 y4`, normalised
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from detector.data.yolo_lines import (
     envelope_lines,
     oriented_lines,
 )
-from detector.documents import DocumentError, read_yaml
+from detector.documents import DocumentError, read_rows, read_yaml
 from detector.geometry.boxes import as_corners
 
 # What a folder of `detector data convert` knows of its images beside YOLO's own files.
@@ -121,10 +120,12 @@ def _ignored(
 def _index(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = {row.get("image", ""): row for row in reader}
-    if tuple(reader.fieldnames or ()) != INDEX_COLUMNS:
+    try:
+        found, names = read_rows(path)
+    except (OSError, DocumentError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); convert anew") from error
+    rows = {row.get("image", ""): row for row in found}
+    if names != INDEX_COLUMNS:
         raise DataError(f"{path}: its columns are not {', '.join(INDEX_COLUMNS)}; convert anew")
     for name, row in rows.items():
         try:

@@ -30,6 +30,16 @@ Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Line = Annotated[
     str, Field(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+# the weights' file gets it: no folders, and nothing that turns a line of text around
+Name = Annotated[
+    str,
+    Field(
+        strict=True,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^/\\\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$",
+    ),
+]
 Text = Annotated[str, Field(strict=True, max_length=100_000)]
 Told = Annotated[Mapping[str, Any], Field(max_length=10_000)]
 
@@ -77,7 +87,7 @@ class ModelCard:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    name: Line
+    name: Name
     architecture: Line
     classes: Annotated[tuple[Line, ...], Field(max_length=1000)]
     sha256: Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$")]

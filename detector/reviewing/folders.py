@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from detector.classes import PORT, ClassSet
-from detector.documents import decode_text
+from detector.documents import DocumentError, decode_text, read_rows
 from detector.errors import QuaywatchError
 from detector.reviewing.errors import ReviewError
 from detector.reviewing.sheet import Sheet, SheetRow, Told, sheet_of
@@ -108,13 +108,11 @@ def _boxes(
 ) -> tuple[dict[str, dict[str, list[tuple[str, str, str]]]], dict[str, tuple[int, int]]]:
     """Of each picture: what belongs to each line, and its size."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            table = list(reader)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        table, columns = read_rows(path)
+        if columns != COLUMNS:
             raise ReviewError(f"{path}: its columns are not {', '.join(COLUMNS)}")
         sizes = {row["picture"]: (int(row["width"]), int(row["height"])) for row in table}
-    except (OSError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, DocumentError, ValueError, TypeError) as error:
         raise ReviewError(
             f"{path}: cannot be read ({error}); it came with the export and says which box is "
             "which: put it back"

@@ -56,7 +56,14 @@ def read_scene_table(file: Path) -> Iterator[TableRow]:
         problem = f"{file}: {wrong}; a table of scenes may have {', '.join(COLUMNS)}"
         yield TableRow("", problem=problem)
         return
-    for cells in reader:
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield TableRow("", problem=f"{file}:{reader.line_num}: cannot be read ({error})")
+            continue
+        if cells is None:
+            return
         row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         if any(row.values()):
             yield _row(f"{file}:{reader.line_num}", row)

@@ -12,7 +12,7 @@ import pytest
 
 from detector.activity.looks.sites import read_site
 from detector.counting.zones import read_lines
-from detector.data import geojson
+from detector.data import geojson, port_pool
 from detector.data.datasets import read_dataset
 from detector.data.labelled import Fault
 from detector.documents import DocumentError, parse_yaml
@@ -20,6 +20,7 @@ from detector.errors import QuaywatchError
 from detector.export.scene_files import missing_formats
 from detector.export.seals import FILES, RECORD_FILE, altered_record, write_sealed
 from detector.export.stacks import no_stacks, read_stacks, write_stacks
+from detector.models.card import ModelCard
 from detector.models.detector import find_card
 from detector.scenes.discover import discover
 from tests.data import fakes
@@ -133,3 +134,46 @@ def test_a_list_where_coco_has_a_name_or_an_id(tmp_path: Path, key: str, told: s
     else:
         _, faults = read_dataset("coco", tmp_path)
         assert len([one for one in faults if re.search(told, one.reason)]) == 1
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "a\u202etfit", ""])
+def test_a_card_whose_name_is_no_name_of_a_file(tmp_path: Path, name: str) -> None:
+    """`detector card` writes weights and card under it."""
+    card = find_card("port-n")
+    content = parse_yaml(card.read_text(encoding="utf-8")) | {"name": name}
+    (tmp_path / "x.yaml").write_text(json.dumps(content))
+    with pytest.raises(QuaywatchError, match=r"x\.yaml: the card is incomplete or mistyped \(name"):
+        ModelCard.read(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("geojson", "index.csv"), ("yolo", "quaywatch.csv"), ("pool", "index.csv")]
+)
+@pytest.mark.parametrize("content", [b"image,\xf4", b'image\n"' + b"a" * 200_000 + b'"'])
+def test_an_index_of_a_dataset_that_is_no_table(
+    tmp_path: Path, kind: str, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    fakes.image(tmp_path / "images" / "a.png", 64)
+    (tmp_path / "data.yaml").write_text("names: [ship]\n")
+    readers: dict[str, Callable[[Path], object]] = {
+        "geojson": lambda folder: list(geojson.read(folder, [])),
+        "yolo": lambda folder: read_dataset("yolo", folder),
+        "pool": lambda folder: list(port_pool.read(folder)),
+    }
+    with pytest.raises(QuaywatchError, match=f"{name}: cannot be read .(not UTF-8|not a table)"):
+        readers[kind](tmp_path)
+
+
+def test_a_row_of_the_pool_that_says_no_numbers(tmp_path: Path) -> None:
+    fakes.image(tmp_path / "images" / "a.png", 64)
+    (tmp_path / "index.csv").write_text("image,split,width,height\na.png,train,x,64\n")
+    with pytest.raises(QuaywatchError, match=r"index\.csv:2: cannot be used"):
+        list(port_pool.read(tmp_path))
+
+
+def test_a_table_of_scenes_with_a_cell_without_end(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('path,gsd\n"' + "a" * 200_000 + '",1\nb.tif,2\n')
+    first, second = discover([str(tmp_path / "t.csv")])
+    assert "t.csv:2: cannot be read (field larger" in str(first.problem)
+    assert second.path.endswith("b.tif")
