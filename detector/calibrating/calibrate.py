@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detector.calibrating.counts import fit_counts, sister_offsets, summary_of
+from detector.calibrating.counts import COARSE_LONE_MPX, fit_counts, sister_offsets, summary_of
 from detector.calibrating.fitting import false_per_km2, fit_class, recall_by_length
 from detector.calibrating.held_out import HEADLINE_M, Evidence, check_rows, held_out_rows
 from detector.calibrating.places import CountPlaces, count_places, join_places
 from detector.calibrating.sample import Sample, sample_of
 from detector.classes import ClassEntry
-from detector.counting.calibration import Calibration, CalibrationError, ClassCalibration
+from detector.counting.calibration import (
+    COARSE_READ_M,
+    Calibration,
+    CalibrationError,
+    ClassCalibration,
+)
 from detector.evaluation.evaluator import MATCHES_FILES, METRICS_FILE
 from detector.evaluation.table import MatchTable
 from detector.models.card import ModelCard
@@ -145,6 +150,7 @@ def calibrate(evaluated: Evaluated, further: Further, card: ModelCard) -> Calibr
     table = evaluated.counted
     second = further.check.counted if further.check is not None else None
     classes, rows = {}, []
+    least_mpx = COARSE_LONE_MPX if card.gsd_read_m >= COARSE_READ_M else 0.0
     for entry in card.class_set:
         class_id = table.classes.id(entry.name)
         sample = sample_of(table, class_id, card.gsd_read_m)
@@ -158,14 +164,14 @@ def calibrate(evaluated: Evaluated, further: Further, card: ModelCard) -> Calibr
             places = join_places([item.places for item in evidence])
             fitted = replace(
                 fitted,
-                counts=fit_counts(places, conf),
+                counts=fit_counts(places, conf, least_mpx),
                 count_places=places.object_places,
                 counts_from=told,
             )
         except CalibrationError as error:
             LOG.warning("not calibrated: %s", error)
             continue
-        rows += held_out_rows(evidence, conf, entry)
+        rows += held_out_rows(evidence, conf, entry, least_mpx)
         if second is not None and further.check is not None:
             rows += _check(second, fitted, entry, card, further.check.data)
         classes[entry.name] = _with_check(fitted, second, further, card, entry)

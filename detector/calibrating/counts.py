@@ -17,16 +17,19 @@ from detector.counting.draws import CountModel, LoneModel
 
 LONE_SHAPE: Final = (-2.0, 1.5)  # mean and spread of the logarithm of the shape, beforehand
 LONE_ODDS: Final = (0.0, 1.5)  # of the log odds of the recall
+COARSE_LONE_MPX: Final = 1.0  # 6 km2 read at 2.5 m; pictures of ships made coarse have less
 LENGTHS: Final = 21  # quantiles by which lengths of missed objects are told
 DIGITS: Final = 5
 
 
-def fit_counts(places: CountPlaces, conf: float) -> CountModel:
+def fit_counts(places: CountPlaces, conf: float, least_lone_mpx: float = 0.0) -> CountModel:
     """The model of counts.
 
     Args:
         places: that the networks did not train on.
         conf: score from which the weights that are calibrated count.
+        least_lone_mpx: millions of pixels as read from which images tell how many objects are
+            missed far from all boxes; crops around ships say nothing of how empty the ground is.
 
     Raises:
         CalibrationError: no box is real.
@@ -38,7 +41,8 @@ def fit_counts(places: CountPlaces, conf: float) -> CountModel:
         if (len(places.missed_px))
         else np.zeros(0)
     )
-    shape, recall = fit_lone(places.lone, places.mpx)
+    large = places.mpx >= least_lone_mpx
+    shape, recall = fit_lone(places.lone[large], places.mpx[large])
     return CountModel(
         conf=conf,
         real=fit_rates(_real_trials(places)),

@@ -65,7 +65,7 @@ class Judged:
 
 
 def held_out_rows(
-    evidence: Sequence[Evidence], conf: float, entry: ClassEntry
+    evidence: Sequence[Evidence], conf: float, entry: ClassEntry, least_lone_mpx: float = 0.0
 ) -> list[dict[str, Any]]:
     """Coverage of every place by a fit without it (`FOLDS` folds of places, over all evidence).
 
@@ -73,6 +73,7 @@ def held_out_rows(
         evidence: all that the fit is made of, the weights' own first.
         conf: score from which the weights count.
         entry: of the class.
+        least_lone_mpx: see `counts.fit_counts`.
     """
     every = join_places([item.places for item in evidence])
     fold = folds_of(every.place)
@@ -80,7 +81,7 @@ def held_out_rows(
     for number in range(FOLDS):
         rest = np.array([fold[name] != number for name in every.place])
         try:
-            model = fit_counts(every.images(rest), conf)
+            model = fit_counts(every.images(rest), conf, least_lone_mpx)
         except CalibrationError:
             continue
         for found, item in zip(parts, evidence, strict=True):

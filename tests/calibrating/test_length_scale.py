@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detector.calibrating import length_sites
+from detector.calibrating.counts import COARSE_LONE_MPX, fit_lone
 from detector.calibrating.length_sites import measure_site
 from detector.models.detector import Detector
 from tests.evaluation.pool import blob_detector
@@ -37,3 +38,13 @@ def test_sites_have_the_scale_of_the_card(
         measure_site(detector, 3)
     assert tuple(drawn[0].gsd_m) == range_m
     assert drawn[0].size_px == (1536 if gsd_min_m < 1 else 512)
+
+
+def test_crops_around_ships_say_nothing_of_empty_ground() -> None:
+    """Ships missed in small pictures would be one a million pixels; large ones know of none."""
+    lone, mpx = np.array([1] * 20 + [0] * 3), np.array([0.1] * 20 + [80.0] * 3)
+    shape, recall = fit_lone(lone, mpx)
+    assert shape * (1 - recall) / recall > 0.04
+    large = mpx >= COARSE_LONE_MPX
+    shape, recall = fit_lone(lone[large], mpx[large])
+    assert shape * (1 - recall) / recall < 0.01
