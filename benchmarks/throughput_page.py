@@ -24,7 +24,8 @@ def write_page(figures: dict[str, Any]) -> None:
     put(DOCS, "throughput", _machine(figures) + table(figures["scenes"]))
     put(DOCS, "targets", markdown(["what", "aim", "measured", "met"], list(_targets(figures))))
     put(DOCS, "stages", stages(figures["scenes"]))
-    draw(figures["scenes"], PICTURE)
+    if figures["scenes"]:
+        draw(figures["scenes"], PICTURE)
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
