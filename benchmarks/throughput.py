@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import rasterio
 
-from benchmarks.throughput_alone import beside_busy, first_tile
+from benchmarks.throughput_alone import beside_busy, first_tile, whole_run
 from benchmarks.throughput_page import merged, table, write_page
 from benchmarks.throughput_scenes import (
     CONTENTS,
@@ -49,7 +50,7 @@ MATCH_IOU = 0.5
 STARTS = 5
 PEER_CONF = 0.33
 FIGURES = Path("benchmarks/throughput.json")  # what the page is made of
-PARTS = ("scenes", "start", "busy")
+PARTS = ("scenes", "start", "whole", "busy")
 
 
 @dataclass
@@ -86,11 +87,13 @@ def measure(words: argparse.Namespace) -> dict[str, Any]:
     said: dict[str, Any] = {"machine": _machine(words)}
     if "scenes" in words.parts:
         said["scenes"] = _all_scenes(words)
+    options = [f"out={words.out / 'alone'}", "device=cpu", "quiet=true"]
+    options += [f"threads={words.threads}", f"model.weights={words.weights}"]
     if "start" in words.parts:
-        path = _small(words)
-        options = [f"out={words.out / 'first'}", "device=cpu", "quiet=true"]
-        options += [f"threads={words.threads}", f"model.weights={words.weights}"]
-        said["start"] = first_tile(path, options, STARTS)
+        said["start"] = first_tile(_small(words), options, STARTS)
+    if "whole" in words.parts:
+        largest = make_scene(Wanted(max(words.mp)), words.out / "scenes")[0]
+        said["whole"] = whole_run(largest, [*options, f"skip={words.skip}"])
     if "busy" in words.parts:
         path, arm = _small(words), _ours(words, "auto", "auto")
         arm.run(path)
@@ -126,6 +129,7 @@ def _all_scenes(words: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _once(arm: Arm, path: Path, truth: Truth, times: Times) -> None:
+    before = psutil.Process().memory_info().rss
     # Linux: the peak of this process from here on
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     with recording(Recorder()) as recorder:
@@ -134,7 +138,7 @@ def _once(arm: Arm, path: Path, truth: Truth, times: Times) -> None:
         times.cpu_s.append(time.process_time() - cpu)
         times.wall_s.append(time.perf_counter() - wall)
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    times.peak_mb.append(1024 * int(status.split("VmHWM:")[1].split()[0]) / 1e6)
+    times.peak_mb.append((1024 * int(status.split("VmHWM:")[1].split()[0]) - before) / 1e6)
     if arm.ours:
         times.stages = {one.stage: one.cpu_s for one in recorder.stages()}
     times.tiles = tiles
@@ -364,6 +368,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the scenes")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--docs", action="store_true", help="keep the figures, write the page")
+    parser.add_argument("--note", help="what else is to be known of these figures")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page")
     words = parser.parse_args()
     known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
@@ -376,6 +381,7 @@ def main() -> None:
     print(table(measured.get("scenes", [])))
     if words.docs:
         figures = merged(known, measured)
+        figures |= {"note": f"; {words.note}"} if words.note else {}
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         write_page(figures)
 

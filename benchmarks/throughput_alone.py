@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import statistics
 import subprocess
 import sys
@@ -50,6 +51,25 @@ def first_tile(scene: Path, said: list[str], times: int) -> dict[str, Any]:
         cpu.append(float(cpu_s))
         wall.append(float(at) - began)
     return {"cpu_s": cpu, "wall_s": wall}
+
+
+def whole_run(scene: Path, said: list[str]) -> dict[str, Any]:
+    """Peak memory, MB, and processor seconds of `detector predict` in a process of its own.
+
+    Args:
+        scene: that is read.
+        said: options of the command line.
+    """
+    command = [sys.executable, "-m", "detector", "predict", str(scene), "overwrite=true", *said]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(running.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
+    return {
+        "scene": scene.stem,
+        "peak_mb": used.ru_maxrss * 1024 / 1e6,
+        "cpu_s": used.ru_utime + used.ru_stime,
+    }
 
 
 def beside_busy(work: Callable[[], object], rounds: int) -> dict[str, Any]:
