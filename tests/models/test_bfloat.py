@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import pytest
+import torch
 from safetensors.torch import load_file
 
-from detector.models.bfloat import with_float_ends
+from detector.models.bfloat import STAYS_FLOAT, with_float_ends
+from detector.models.gpu_runner import in_precision
 from detector.models.network import Network, build_model, load_tensors
 from detector.models.torch_runner import openvino_model
 
@@ -62,7 +64,7 @@ def test_the_mean_of_the_bins_is_a_sum_and_the_last_layers_are_marked(
     marked = [
         n.get_friendly_name()
         for n in ends.get_ordered_ops()
-        if any("Precision" in key or "precise" in key for key in n.get_rt_info().keys())  # noqa: SIM118
+        if any("Precision" in key or "precise" in key for key in _keys(n))
     ]
     outputs = {
         f"cv{branch}.{level}.2/" for branch in (2, 3, 4) for level in range(3)
@@ -88,3 +90,20 @@ def test_bfloat16_moves_boxes_by_half_as_much(exports: tuple[Any, Any]) -> None:
     last = re.compile(r"\.23\.cv\d\.\d\.2/")
     assert {kind for name, kind in convolutions.items() if last.search(name)} == {"f32"}
     assert {kind for name, kind in convolutions.items() if not last.search(name)} == {"bf16"}
+
+
+def test_a_head_without_bins_has_its_last_layers_marked_too() -> None:
+    network = Network(build_model("yolo26n-obb.yaml", 2).eval().fuse(verbose=False))  # type: ignore[operator]
+    model = with_float_ends(openvino_model(network, (1, SIDE, SIDE)))
+    marked = [n.get_friendly_name() for n in model.get_ordered_ops() if STAYS_FLOAT in _keys(n)]
+    assert len(marked) == 9
+    assert {name.split(".23.")[1].split("/")[0] for name in marked} == {
+        f"cv{branch}.{level}.2" for branch in (2, 3, 4) for level in range(3)
+    }
+    halves = in_precision(network, "bf16")
+    with torch.inference_mode():
+        assert halves(torch.zeros((1, SIDE, SIDE, 3), dtype=torch.uint8)).dtype == torch.float32
+
+
+def _keys(node: Any) -> list[str]:
+    return list(node.get_rt_info().keys())

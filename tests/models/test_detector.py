@@ -253,18 +253,21 @@ def test_the_users_threshold_wins(tiny: Files) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_weights_find_the_same_boxes_on_both_backends() -> None:
+def test_the_shipped_weights_find_the_same_boxes_on_all_backends() -> None:
     card = ModelCard.read(resources.weights_dir() / f"{SHIPPED}.yaml")
     # Half a metre a pixel and a full tile, so that there is something to find.
     layout = LayoutSpec(sectors=("container", "general"), coast_deg=-12.0)
     spec = PortSpec(width=card.tile_px, height=card.tile_px, gsd_m=0.5, layout=layout)
     tile = render(spec, seed=5).rgb[None]
-    one, other = (
+    one, other, third = (
         load_detector(DetectorSettings(SHIPPED, device="cpu", backend=name, conf=0.2)).detect(tile)[
             0
         ]  # type: ignore[arg-type]
-        for name in ("torch", "openvino")
+        for name in ("torch", "openvino", "onnx")
     )
+    assert np.array_equal(third.class_ids, other.class_ids)
+    assert np.abs(third.corners - other.corners).max() < 0.01
+    assert np.abs(third.scores - other.scores).max() < 1e-4
     assert len(one) == len(other) >= 5
     assert np.array_equal(one.class_ids, other.class_ids)
     gaps = np.linalg.norm(one.corners[:, :, None] - other.corners[:, None], axis=-1).min(axis=2)
