@@ -33,7 +33,7 @@ NOT_THERE: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 TRIES: Final = 3
 WAIT_S: Final = 10.0
-CONNECTIONS: Final = 8
+CONNECTIONS: Final = 16
 
 
 @lru_cache(maxsize=256)
