@@ -32,7 +32,12 @@ from detector.geometry.boxes import Corners, as_corners, iou_matrix
 from detector.inference.coverage import Coverage
 from detector.inference.frame import PlanFrame
 from detector.inference.pipeline import LARGER_SHARE, PreparedScene, find_objects
-from detector.models.detector import Detector, DetectorSettings, load_detector
+from detector.models.detector import (
+    Detector,
+    DetectorSettings,
+    larger_tile_px,
+    load_detector,
+)
 from detector.rendering import LayoutSpec, PortSpec, render, truth_classes, truth_corners
 from detector.scenes.scene import Scene, open_scene
 from detector.scenes.types import SceneOptions
@@ -63,7 +68,7 @@ def measure(images: list[Image], weights: str) -> list[dict[str, Any]]:
     low = load_detector(DetectorSettings(weights, device="cpu", threads=1, conf=FLOOR))
     conf = [low.card.conf[name] for name in low.card.classes]
     rows = []
-    for side in (low.card.tile_px, low.larger_px or low.card.tile_px):
+    for side in (low.card.tile_px, _larger_px(low) or low.card.tile_px):
         low.of_tiles(side)
         found = [_read(low, image, side) for image in images]
         for class_id, name in enumerate(PORT.names):
@@ -146,6 +151,11 @@ def _rendered(folder: Path, count: int, side_px: int) -> Iterator[Image]:
         yield Image(path, None, truth_corners(truth), truth_classes(truth), as_corners([]))
 
 
+def _larger_px(detector: Detector) -> int | None:
+    """Side of the larger tiles, also where the card says that they cost accuracy."""
+    return larger_tile_px(replace(detector.card, larger_tiles=True))
+
+
 def _labelled(detector: Detector, most: int) -> Iterator[Image]:
     """Images of the dev splits whose plan `larger_tiles` changes."""
     root = find_pool()
@@ -154,7 +164,7 @@ def _labelled(detector: Detector, most: int) -> Iterator[Image]:
         return
     taken = 0
     usual = detector.card.tile_px
-    larger = detector.larger_px or usual
+    larger = _larger_px(detector) or usual
     for image in port_pool.read(root):
         if taken == most:
             return

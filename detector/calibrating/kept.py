@@ -30,7 +30,12 @@ KEY_LENGTH: Final = 16
 COLUMNS: Final = ("corners", "scores", "class_ids")
 UNREAD: Final = ("metrics", "calibration", "sources", "training", "description", "lengths", "name")
 """What a card says besides how boxes are found: other values find the same boxes."""
-LATER: Final = {"upsampling": UPSAMPLING, "class_gsd_max_m": {}, "cpu_precision": "f32"}
+LATER: Final = {
+    "upsampling": UPSAMPLING,
+    "class_gsd_max_m": {},
+    "cpu_precision": "f32",
+    "larger_tiles": True,
+}
 """What cards say only since parts are kept: where it is as ever, earlier parts hold."""
 
 

@@ -81,6 +81,8 @@ class ModelCard:
         cpu_precision: cheapest arithmetic of a CPU in which AP50 and AP75 of every class fall by
             less than 0.005 on the development split: `precision=auto` takes it
             (`detector.models.precision`).
+        larger_tiles: whether the network reads large scenes as well in tiles of twice the side,
+            which takes less work: by the same rule, where it was measured.
         lengths: how far the lengths of boxes are off, see `detector.lengths.LengthErrors`; empty
             where it was not measured.
     """
@@ -113,6 +115,7 @@ class ModelCard:
         float, Field(strict=True, ge=1, le=MOST_UPSAMPLING, allow_inf_nan=False)
     ] = UPSAMPLING
     cpu_precision: Literal["f32", "bf16"] = F32
+    larger_tiles: Annotated[bool, Field(strict=True)] = True
     class_gsd_max_m: Mapping[
         str, Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
     ] = field(default_factory=dict)
@@ -204,6 +207,8 @@ class ModelCard:
             del values["upsampling"]
         if self.cpu_precision == F32:
             del values["cpu_precision"]
+        if self.larger_tiles:
+            del values["larger_tiles"]
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in values.items()}
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 

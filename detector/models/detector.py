@@ -37,7 +37,7 @@ LARGER_TILES: Final = 2.0  # sides of a card's tiles, 640 px: 1,280; see docs/pe
 LARGEST_TILES_PX: Final = 1280  # a pixel costs more in larger ones, and so does memory
 TILE_STEP_PX: Final = 32  # of sides of tiles: the coarsest anchors of the network
 CARD_SUFFIX = ".yaml"
-AUTO_WEIGHTS = ("port-n3", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
+AUTO_WEIGHTS = ("port-n4", "port-s2")  # of `auto`: the first whose card covers the scene's gsd
 PICKLED_SUFFIXES = (".pt", ".pth", ".ckpt")
 
 
@@ -241,9 +241,11 @@ def load_detector(settings: DetectorSettings, examples: Examples | None = None) 
 def larger_tile_px(card: ModelCard) -> int | None:
     """Side of the larger tiles in which a network of ours may read a large scene, pixels.
 
-    None where the card's are large already, or its family is another: what that makes of other
-    tiles only its plug-in can know.
+    None where the card's are large already or it says that larger ones cost accuracy, or its family
+    is another: what that makes of other tiles only its plug-in can know.
     """
+    if not card.larger_tiles:
+        return None
     larger = TILE_STEP_PX * round(LARGER_TILES * card.tile_px / TILE_STEP_PX)
     return larger if card.family == YOLO and larger <= LARGEST_TILES_PX else None
 

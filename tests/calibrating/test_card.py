@@ -542,6 +542,7 @@ def test_parts_hold_where_a_new_fact_of_cards_is_as_ever() -> None:
     assert kept.key_of(replace(CARD, upsampling=2.0)) != key
     assert kept.key_of(replace(CARD, class_gsd_max_m={"ship": 1.0})) != key
     assert kept.key_of(replace(CARD, cpu_precision="bf16")) != key
+    assert kept.key_of(replace(CARD, larger_tiles=False)) != key
     later = [item.name for item in fields(CARD) if item.name in kept.LATER]
     assert {name: getattr(CARD, name) for name in later} == kept.LATER
 

@@ -123,5 +123,9 @@ def test_a_network_is_opened_once_for_tiles_of_another_side() -> None:
     assert len(asked) == 1
     alone = Detector(CARD, BlobDetector().backend, 8, conf, 0.5, 1)  # type: ignore[arg-type]
     assert alone.larger_px is None
+    without = replace(CARD, larger_tiles=False)
+    assert larger_tile_px(without) is None
+    assert "larger_tiles: false" in without.to_yaml()
+    assert "larger_tiles" not in CARD.to_yaml()
     with pytest.raises(ConfigError, match="tiles of 256 px alone"):
         alone.of_tiles(512)
