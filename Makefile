@@ -4,7 +4,7 @@ PYTHON ?= python3
 QUAYWATCH_VENV ?= .venv
 PIP_ARGS ?=
 PYTEST_ARGS ?=
-WEIGHTS ?= port-n3
+WEIGHTS ?= port-n4
 
 VENV := $(QUAYWATCH_VENV)
 BIN := $(VENV)/bin

@@ -132,7 +132,7 @@ def timed(name: str) -> Iterator[None]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pool", type=Path, default=find_pool(), help="the port pool")
-    parser.add_argument("--weights", default="port-n3")
+    parser.add_argument("--weights", default="port-n4")
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--docs", type=Path, help="document with places for the tables")
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)

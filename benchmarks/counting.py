@@ -73,7 +73,7 @@ def main() -> None:
     """Make all tables and put them where they belong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=200, help="series of each case")
-    parser.add_argument("--weights", default="port-n3", help="whose card is read")
+    parser.add_argument("--weights", default="port-n4", help="whose card is read")
     parser.add_argument("--beside", default="port-n-blocks", help="earlier weights; '': none")
     parser.add_argument("--parts", type=Path, default=Path("runs/card/parts"))
     parser.add_argument("--skip-series", action="store_true", help="only what the card says")

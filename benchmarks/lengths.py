@@ -104,7 +104,7 @@ def _median(values: NDArray[np.float64], digits: int) -> str:
 def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", default="port-n3", help="whose card says how they are read")
+    parser.add_argument("--weights", default="port-n4", help="whose card says how they are read")
     parser.add_argument("--card", type=Path, default=Path("runs/card"), help="out= of the command")
     parser.add_argument("--docs", type=Path, nargs="?", const=DOCUMENT, default=None)
     options = parser.parse_args()

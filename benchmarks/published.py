@@ -25,7 +25,7 @@ from benchmarks.published_world import read_world
 from benchmarks.tables import put
 from detector.activity.looks.runs import read_runs
 
-WEIGHTS = "port-n3"
+WEIGHTS = "port-n4"
 
 
 def judge(published: Published) -> Judgement:

@@ -151,7 +151,7 @@ def huge(folder: Path, gigapixels: float) -> dict[str, Any]:
 
 def run(paths: list[Path], out: Path, watching: Watching) -> None:
     """As `detector predict` does it."""
-    settings = DetectorSettings("port-n3")
+    settings = DetectorSettings("port-n4")
     predict_paths(BatchSettings(tuple(map(str, paths)), out, settings), watching)
 
 

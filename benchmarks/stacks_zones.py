@@ -281,7 +281,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=30)
-    parser.add_argument("--weights", default="port-n3", help="empty: no network")
+    parser.add_argument("--weights", default="port-n4", help="empty: no network")
     parser.add_argument("--parts", type=Path, default=Path("runs/card/parts"))
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/stacks.md")
     words = parser.parse_args()

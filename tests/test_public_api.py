@@ -69,7 +69,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 @pytest.fixture(scope="module")
 def network() -> Detector:
-    return detector.load_detector("port-n3", threads=1)
+    return detector.load_detector("port-n4", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +372,7 @@ def test_words_of_the_call_that_fit_nothing(network: Detector, written: Written)
 def test_options_reach_the_network(written: Written) -> None:
     network = detector.load_detector(conf=0.9, threads=1, **{"model.iou": 0.4})  # type: ignore[arg-type]
     assert network.conf.tolist() == pytest.approx([0.9] * len(network.conf))
-    assert (network.iou, network.threads, network.card.name) == (0.4, 1, "port-n3")
+    assert (network.iou, network.threads, network.card.name) == (0.4, 1, "port-n4")
     sure = detector.predict(written.path, threads=1, **{"model.conf": 0.7})[0].detections  # type: ignore[arg-type]
     every = detector.predict(written.path, threads=1)[0].detections
     assert 0 < len(sure) < len(every)

@@ -41,7 +41,7 @@ def test_what_is_known_of_the_scenes(scenes: pd.DataFrame) -> None:
     # Web Mercator stretches by 1 / cos(latitude): 10 map units are 9.3 m at Honolulu.
     assert sentinel["gsd_m"] == pytest.approx(9.28, abs=0.05)
     assert (pan["in_model_range"], sentinel["in_model_range"]) == (True, True)
-    assert (pan["weights"], sentinel["weights"]) == ("port-n3", "port-s2")
+    assert (pan["weights"], sentinel["weights"]) == ("port-n4", "port-s2")
     assert (pan["stretch_source"], sentinel["stretch_source"]) == ("percentiles", "percentiles")
     assert scenes.loc[list(MOORED), "gsd_source"].tolist() == ["unknown", "unknown"]
 

@@ -147,7 +147,7 @@ class TrainConfig:
 
     experiment: str = option(
         "a recipe of conf/experiment: none, smoke, port-n-base, port-n-yards, port-n,"
-        " port-n-blocks, port-n2, port-n3, port-s2"
+        " port-n-blocks, port-n2, port-n3, port-n4, port-s2"
     )
     out: str = option("folder of the run; the same folder continues it", path=True)
     data: DataConfig

@@ -56,7 +56,7 @@ def composed() -> Iterator[Any]:
     """The settings of every command, as its config gives them without a word of the user."""
     yield predict_settings(load_config("predict", PredictConfig, []))
     yield cluster_settings(load_config("predict", PredictConfig, []).ray)
-    yield activity_settings(load_config("activity", ActivityConfig, []), find_card("port-n3"))
+    yield activity_settings(load_config("activity", ActivityConfig, []), find_card("port-n4"))
     yield evaluation_settings(load_config("evaluate", EvaluateConfig, []), None)  # type: ignore[arg-type]
     yield report_settings(load_config("report", ReportConfig, []))
     yield load_config("render", RenderConfig, []).spec

@@ -355,7 +355,7 @@ def test_a_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    "experiment", ["none", "smoke", "port-n-base", "port-n-yards", "port-n", "port-n3"]
+    "experiment", ["none", "smoke", "port-n-base", "port-n-yards", "port-n", "port-n3", "port-n4"]
 )
 @pytest.mark.parametrize("network", ["n", "s", "m", "l", "yolo26n"])
 def test_every_recipe_and_network_composes(experiment: str, network: str) -> None:
