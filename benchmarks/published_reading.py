@@ -66,7 +66,7 @@ INSIDE = (
 # Leaves of `report.json`: those that the page shows, in its tables, sentences and drawings.
 DOCUMENT = re.compile(
     r"(format|version|title|note|min_length_m|calibrated)$"
-    r"|sites\.(name|lead|found|unseen|empty)$"
+    r"|sites\.(name|lead|found|unseen|empty|stacks_unread)$"
     r"|sites\.review(\.|$)"
     r"|sites\.(days|charts|visits|events|stacks|trains|stack_changes)\."
     r"|links\.|timeline\.|provenance\."
