@@ -14,6 +14,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -70,8 +71,12 @@ def write_geopackage(
         "scenes": _scene_layer(record),
     }
     with writing(path) as temporary:
-        temporary.write_bytes(_empty_geopackage(temporary, layers, detections.classes))
-        _fill(temporary, layers, timestamp)
+        if _has_rtree():
+            temporary.write_bytes(_empty_geopackage(temporary, layers, detections.classes))
+            _fill(temporary, layers, timestamp)
+        else:  # GDAL brings its own SQLite
+            _make_geopackage(temporary, layers, detections.classes)
+            _fill(temporary, {}, timestamp)
 
 
 def add_layer(path: Path, name: str, layer: gpd.GeoDataFrame, record: SceneRecord) -> None:
@@ -196,6 +201,17 @@ def _scene_layer(record: SceneRecord) -> _Layer:
     footprint = shapely.box(0, 0, record.width or 0, record.height or 0)
     shapes = np.array([to_map(footprint, record)], dtype=object)
     return _Layer(kinds, columns, shapes, record.crs)
+
+
+@cache
+def _has_rtree() -> bool:
+    """Whether the SQLite of this Python can fill spatial indices; few are built without."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute("CREATE VIRTUAL TABLE one USING rtree (id, low, high)")
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 _empty: dict[Hashable, bytes] = {}

@@ -44,22 +44,9 @@ def content(path: Path) -> dict[str, list[Any]]:
 
 
 def written_by_gdal(path: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same with its rows written by GDAL, and nothing left to fill in but the dates."""
-
-    def whole(place: Path, layers: Any, classes: Any) -> bytes:
-        geopackage._make_geopackage(place, layers, classes)
-        return place.read_bytes()
-
-    fill = geopackage._fill
+    """The same as a Python writes it whose SQLite has no spatial indices: all rows by GDAL."""
     with monkeypatch.context() as patch:
-        patch.setattr(geopackage, "_empty_geopackage", whole)
-        patch.setattr(
-            geopackage,
-            "_fill",
-            lambda path, layers, timestamp: fill(
-                path, {name: layer.without_rows() for name, layer in layers.items()}, timestamp
-            ),
-        )
+        patch.setattr(geopackage, "_has_rtree", lambda: False)
         write_geopackage(path, made.detections, made.zones, made.record)
     return path
 
@@ -76,6 +63,7 @@ def test_the_content_is_what_gdal_writes(
     holes = made.detections.length_m.copy()
     holes[1] = np.nan
     made = replace(made, detections=replace(made.detections, length_m=holes))
+    assert geopackage._has_rtree()
     write_geopackage(tmp_path / "ours.gpkg", made.detections, made.zones, made.record)
     gdal = written_by_gdal(tmp_path / "gdal.gpkg", made, monkeypatch)
     ours, theirs = content(tmp_path / "ours.gpkg"), content(gdal)
