@@ -150,7 +150,7 @@ class _Pool:
         self._since = time.monotonic()  # a worker was there
         self._failed_starts = 0
         self._heard = time.monotonic()  # of the cluster
-        self._address = _host_and_port(ray.get_runtime_context().gcs_address)
+        self._address = _own_address(ray)
         self.about: About | None = None
 
     def hand_out(self, tasks: Tasks) -> None:
@@ -332,6 +332,14 @@ def _host_and_port(address: str | None) -> tuple[str, int] | None:
     """
     parts = urlsplit(address if address and "://" in address else f"//{address or ''}")
     return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+
+
+def _own_address(ray: Any) -> tuple[str, int] | None:
+    """Where the cluster listens; a client of `ray://` is not told."""
+    try:
+        return _host_and_port(ray.get_runtime_context().gcs_address)
+    except (AttributeError, ValueError):
+        return None
 
 
 def _is_reached(place: tuple[str, int]) -> bool:

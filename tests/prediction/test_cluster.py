@@ -533,6 +533,9 @@ def test_a_cluster_that_goes_away_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         "127.0.0.1:9: the cluster has gone away; what is done is kept, start a cluster again and "
         "the same command goes on"
     )
+    fake = FakeRay({})
+    del fake.address  # as a client's
+    assert cluster_module._own_address(fake) is None
     monkeypatch.setattr(cluster_module, "_is_reached", lambda place: True)
     with pytest.raises(ClusterError, match="no worker came up"):
         _do(monkeypatch, "a", lambda: Worker([]), cpus=8, address="127.0.0.1:9", wait_s=0.2)
