@@ -96,7 +96,7 @@ ARMS: Final = {
 def main() -> None:
     """Lay out, trace, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sites", type=int, default=40, help="of each arm")
+    parser.add_argument("--sites", type=int, default=6, help="of each arm")
     parser.add_argument("--docs", action="store_true", help="write the table into the docs")
     options = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + options.sites)

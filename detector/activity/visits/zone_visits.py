@@ -33,6 +33,7 @@ LISTED_PROBABILITY = 0.5  # a visit is listed from it on
 SWING_LENGTHS = 1.0  # at anchor
 SECONDS_A_DAY = 86400.0
 COARSE_M = 2.5  # from this gsd on ships are a few pixels, and missed so often that it counts
+ENDS_CERTAIN = 0.99  # there: a ship that is missed once is missed more often than others
 
 Probability = Callable[
     [NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
@@ -421,7 +422,7 @@ class _Track:
         beyond = self._looks[end::step]
         days = np.array([look.when.middle.timestamp() / SECONDS_A_DAY for look in beyond])
         seen = np.array([look.observed_fraction for look in beyond])
-        return looks_away(np.abs(days - days[0]), seen, self._links, self._certain)
+        return looks_away(np.abs(days - days[0]), seen, self._links, ENDS_CERTAIN)
 
     def _neighbour_day(self, look: int) -> date | None:
         return self._looks[look].day if 0 <= look < len(self._looks) else None
