@@ -121,7 +121,8 @@ def _targets(figures: dict[str, Any]) -> Iterator[list[str]]:
 
 def _aim(what: str, one: Row, aim: float, value: float, *, atleast: bool = False) -> list[str]:
     sign, met = ("≥", value >= aim) if atleast else ("≤", value <= aim)
-    return [f"{what}, {one['scene']}", f"{sign} {aim:g}", f"{value:.3g}", _met(met)]
+    said = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return [f"{what}, {one['scene']}", f"{sign} {aim:g}", said, _met(met)]
 
 
 def _met(met: bool) -> str:
