@@ -27,6 +27,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from detector.models.gpu_runner import in_precision
 from detector.models.network import Network
 from detector.training.mix import MixSettings, group_of
 from detector.training.start import save_weights
@@ -293,10 +294,10 @@ def _look(
 
 
 def as_network(model: nn.Module, device: torch.device) -> Network:
-    """Averaged weights as the pipeline runs them: fused, half precision on a GPU."""
+    """Averaged weights as the pipeline runs them: fused, on a GPU in halves but for the ends."""
     still = copy.deepcopy(model).float().eval().requires_grad_(False)
     network = Network(still.fuse(verbose=False)).to(device)  # type: ignore[operator]
-    return network.half() if device.type == "cuda" else network
+    return in_precision(network, "f16" if device.type == "cuda" else "f32")
 
 
 def _benchmark(settings: RunSettings, seconds: float, log: Log) -> None:
