@@ -32,6 +32,7 @@ from detector.inference.flat import cell_px, is_flat
 from detector.inference.frame import PlanFrame
 from detector.inference.land import Land
 from detector.inference.ruler import LEAST_SCORE, ScaleEstimate, measure_scale
+from detector.inference.trains import join_rows
 from detector.lengths import LengthErrors
 from detector.models.backends import Reading
 from detector.models.card import ModelCard
@@ -228,9 +229,11 @@ def find_objects(
     pieces = checkpoint.pieces(every) if checkpoint is not None else [every]
     _go_through(scene, settings, prepared, taker, pieces, tell)
     with span("merge"):
-        merged = merger.finish()
+        merged, into = join_rows(merger.finish(), scene.info.gsd_m)
+    cut = np.ones(len(merged), np.bool_)
+    np.logical_and.at(cut, into, merger.fragments)
     beyond = reach_beyond(merged, plan) if prepared.part else np.zeros(len(merged), np.bool_)
-    ends = Ends(beyond, merger.fragments)
+    ends = Ends(beyond, cut)
     errors = LengthErrors.from_card(detector.card.lengths, detector.card.gsd_read_m)
     with span("measure"):
         found = assemble(merged, scene, frame, prepared.coverage, ends, errors, land or Land())
