@@ -54,7 +54,9 @@ from detector.tiling.tile import Tile
 
 MAX_PENDING_MERGES = 4
 REMOTE_READERS = 8  # each waits 50 ms and more for its blocks; a handle each costs little
-LARGER_SHARE = 0.9  # of the pixels of the card's own tiles, at most, that larger ones may read
+LARGER_SHARE = (
+    0.85  # of the pixels of the card's tiles, at most: a pixel of larger ones costs a tenth more
+)
 FEW_TILES = 2  # read by the calling thread: a thread, and PROJ in it, takes longer than they do
 MOST_BLOCKS_READ = 400  # surest boxes of blocks, duplicates included, that the scale is told by
 
