@@ -105,7 +105,7 @@ def test_another_process_finds_the_ships_of_a_scene_with_it(tmp_path: Path, weig
             line, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False
         )
 
-    assert "auto|torch|openvino|blobs" in "".join(run("--help").stdout.split())
+    assert "auto|torch|openvino|onnx|tensorrt|blobs" in "".join(run("--help").stdout.split())
     assert not (site / MARKER).exists()
     refused = run(*words)
     assert refused.returncode == 2
