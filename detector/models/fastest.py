@@ -97,40 +97,42 @@ def best_batch(
 
 def _wall_seconds(runner: Callable[[BackendRequest], Runner], request: BackendRequest) -> float:
     """Wall seconds a tile; batches that do not fit take for ever."""
-    side = request.card.tile_px
-    tiles = np.random.default_rng(0).integers(0, 255, (request.batch, side, side, 3), np.uint8)
     try:
-        made = runner(request)
-        made.forward(tiles)
-        start = time.perf_counter()
-        for _ in range(TILES):
-            made.forward(tiles)
+        made, taken = _timed(runner, request, time.perf_counter)
     except (MemoryError, RuntimeError, DeviceError) as error:
         if is_no_memory(error):
             return float("inf")
         raise
     if getattr(made, "step", request.batch) < request.batch:
         return float("inf")
-    return (time.perf_counter() - start) / TILES / request.batch
+    return taken
 
 
 def _seconds(
     name: str, runner: Callable[[BackendRequest], Runner], request: BackendRequest
 ) -> float:
     """Processor seconds a tile; a backend that does not run here takes for ever."""
-    side = request.card.tile_px
-    shape = (request.batch, side, side, 3)
-    tiles = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
     try:
-        made = runner(request)
-        made.forward(tiles)
-        start = time.process_time()
-        for _ in range(TILES):
-            made.forward(tiles)
+        return _timed(runner, request, time.process_time)[1]
     except (QuaywatchError, ImportError) as error:
         logger.warning("backend=auto: %s does not run here (%s)", name, error)
         return float("inf")
-    return (time.process_time() - start) / TILES / request.batch
+
+
+def _timed(
+    runner: Callable[[BackendRequest], Runner],
+    request: BackendRequest,
+    clock: Callable[[], float],
+) -> tuple[Runner, float]:
+    """The runner, and the seconds that it takes a tile once it is warm."""
+    side = request.card.tile_px
+    tiles = np.random.default_rng(0).integers(0, 255, (request.batch, side, side, 3), np.uint8)
+    made = runner(request)
+    made.forward(tiles)
+    start = clock()
+    for _ in range(TILES):
+        made.forward(tiles)
+    return made, (clock() - start) / TILES / request.batch
 
 
 def _key(request: BackendRequest, device: str = "") -> str:
