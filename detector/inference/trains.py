@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from detector.boxes.scored import Boxes
 from detector.classes import CONTAINER_STACK
-from detector.geometry.boxes import Corners, centres, edge_lengths
+from detector.geometry.boxes import (
+    Corners,
+    centres,
+    corners_from_xywhr,
+    edge_lengths,
+    polygons,
+)
 from detector.tiling.clusters import components
 
 WIDEST_M: Final = 3.9  # of a row one container wide, 2.44 m (ISO 668), and what boxes lie off
@@ -70,7 +76,7 @@ def _pairs(corners: Corners) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of boxes, metres, that follow each other on one line."""
     middle, length = centres(corners), edge_lengths(corners)[0]
     axis = (corners[:, 1] - corners[:, 0]) / np.maximum(length, 1e-9)[:, None]
-    shapes = shapely.polygons(corners)
+    shapes = polygons(corners)
     near = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=LARGEST_GAP_M)
     first, second = near[:, near[0] < near[1]]
     turn = np.arccos(np.clip(np.abs((axis[first] * axis[second]).sum(axis=1)), 0.0, 1.0))
@@ -93,15 +99,9 @@ def _spanning(pieces: Corners) -> NDArray[np.float64]:
     axis = np.linalg.svd(ends - middle)[2][0]
     if axis @ (longest[1] - longest[0]) < 0:
         axis = -axis
-    normal = np.array([-axis[1], axis[0]])
     along = ((pieces - middle) @ axis).ravel()
-    half = weights @ widths / 2.0
     low, high = along.min(), along.max()
-    return np.stack(
-        [
-            middle + low * axis - half * normal,
-            middle + high * axis - half * normal,
-            middle + high * axis + half * normal,
-            middle + low * axis + half * normal,
-        ]
-    )
+    x, y = middle + (low + high) / 2.0 * axis
+    angle = np.arctan2(axis[1], axis[0])
+    box = np.array([[x, y, high - low, weights @ widths, angle]])
+    return np.asarray(corners_from_xywhr(box)[0])
